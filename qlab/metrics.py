@@ -1,0 +1,207 @@
+"""Numbers about predictions and tensors, each with its uncertainty where it has one."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from qlab.results import Comparison
+
+Z_95 = 1.959963984540054  # 97.5 % quantile of the normal distribution
+
+
+def accuracy(predictions, labels):
+    """Fraction of predictions that equal their label.
+
+    Parameters
+    ----------
+    predictions, labels : array_like of int, shape (n,)
+
+    Returns
+    -------
+    float in [0, 1]
+
+    Raises
+    ------
+    ValueError
+        If the shapes differ or n is 0.
+
+    Examples
+    --------
+    >>> accuracy([1, 2, 3, 4], [1, 2, 3, 9])
+    0.75
+    """
+    predictions, labels = np.asarray(predictions), np.asarray(labels)
+    if predictions.shape != labels.shape or predictions.size == 0:
+        raise ValueError(
+            f"{predictions.shape} predictions and {labels.shape} labels: one label for each prediction"
+        )
+    return float((predictions == labels).mean())
+
+
+def wilson_interval(correct, n):
+    """95 % interval of a proportion (Wilson's score interval).
+
+    Parameters
+    ----------
+    correct : int
+        Successes, 0 to `n`.
+    n : int
+        Trials, at least 1.
+
+    Returns
+    -------
+    (float, float)
+        Lower and upper end, both in [0, 1].
+
+    Raises
+    ------
+    ValueError
+        If `n` < 1 or `correct` is not in 0 to `n`.
+
+    References
+    ----------
+    .. [1] Wilson, J. Am. Stat. Assoc. 22 (1927) 209.
+
+    Examples
+    --------
+    >>> low, high = wilson_interval(8917, 10_000)
+    >>> round(low, 4), round(high, 4)
+    (0.8855, 0.8976)
+    """
+    if n < 1 or not 0 <= correct <= n:
+        raise ValueError(f"{correct} correct of {n}: needs 0 <= correct <= n and n >= 1")
+    p, z2 = correct / n, Z_95**2
+    centre = (p + z2 / (2 * n)) / (1 + z2 / n)
+    half = Z_95 / (1 + z2 / n) * math.sqrt(p * (1 - p) / n + z2 / (4 * n * n))
+    return max(0.0, centre - half), min(1.0, centre + half)
+
+
+def mcnemar_p(only_a, only_b):
+    """Two-sided p-value of the exact McNemar test.
+
+    Parameters
+    ----------
+    only_a, only_b : int
+        How many items only the first, only the second model got right.
+
+    Returns
+    -------
+    float in [0, 1]
+        Probability of a split at least this uneven if both models were equally good.
+
+    Raises
+    ------
+    ValueError
+        If a count is negative.
+
+    References
+    ----------
+    .. [1] McNemar, Psychometrika 12 (1947) 153; exact form: binomial with p = 1/2.
+
+    Examples
+    --------
+    >>> mcnemar_p(10, 10), round(mcnemar_p(0, 10), 5)
+    (1.0, 0.00195)
+    """
+    if only_a < 0 or only_b < 0:
+        raise ValueError(f"counts cannot be negative: {only_a}, {only_b}")
+    n, k = only_a + only_b, min(only_a, only_b)
+    if 2 * k >= n - 1:
+        return 1.0
+    i = np.arange(1, k + 1)
+    log_choose = np.concatenate([[0.0], np.cumsum(np.log((n - i + 1) / i))])
+    return min(1.0, 2 * float(np.exp(np.logaddexp.reduce(log_choose) - n * math.log(2))))
+
+
+def compare(a, b):
+    """Paired test: is `b` better or worse than `a` on the same images?
+
+    Parameters
+    ----------
+    a, b : Measurement
+        Of the same labels, in the same order.
+
+    Returns
+    -------
+    Comparison
+
+    Raises
+    ------
+    ValueError
+        If either has no predictions (a cached number), or the labels differ.
+
+    Examples
+    --------
+    >>> from qlab.results import Measurement
+    >>> labels = [0, 1, 2, 3]
+    >>> a = Measurement([0, 1, 2, 0], labels)
+    >>> b = Measurement([0, 1, 0, 0], labels)
+    >>> result = compare(a, b)
+    >>> result.difference, result.only_a, result.only_b, result.within_noise
+    (-0.25, 1, 0, True)
+    """
+    if a.predictions is None or b.predictions is None:
+        raise ValueError("a paired test needs both sets of predictions; measure the model again")
+    if not np.array_equal(a.labels, b.labels):
+        raise ValueError("the two measurements are not of the same images; measure both on one set")
+    only_a = int((a.hits & ~b.hits).sum())
+    only_b = int((b.hits & ~a.hits).sum())
+    return Comparison(only_a=only_a, only_b=only_b, n=a.n, p_value=mcnemar_p(only_a, only_b))
+
+
+def sqnr_db(signal, approximation):
+    """Signal-to-quantization-noise ratio in decibels.
+
+    Parameters
+    ----------
+    signal, approximation : array_like of float, same shape
+
+    Returns
+    -------
+    float
+        ``10 * log10(sum(signal**2) / sum((signal - approximation)**2))``; infinite without noise.
+
+    Raises
+    ------
+    ValueError
+        If the shapes differ.
+
+    Examples
+    --------
+    >>> round(sqnr_db([1.0, -1.0], [0.9, -0.9]), 1)
+    20.0
+    """
+    signal, approximation = np.asarray(signal, np.float64), np.asarray(approximation, np.float64)
+    if signal.shape != approximation.shape:
+        raise ValueError(f"shapes differ: {signal.shape} and {approximation.shape}")
+    noise = float(((signal - approximation) ** 2).sum())
+    return math.inf if noise == 0 else 10 * math.log10(max(float((signal**2).sum()), 1e-300) / noise)
+
+
+def sparsity(weights):
+    """Fraction of weights that are exactly zero.
+
+    Parameters
+    ----------
+    weights : array_like, any shape
+
+    Returns
+    -------
+    float in [0, 1]
+
+    Raises
+    ------
+    ValueError
+        If there are no weights.
+
+    Examples
+    --------
+    >>> sparsity([0, 1, 0, 2])
+    0.5
+    """
+    weights = np.asarray(weights)
+    if weights.size == 0:
+        raise ValueError("there are no weights: the array is empty")
+    return 1.0 - int(np.count_nonzero(weights)) / weights.size
