@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import gzip
 import os
+import secrets
 import struct
 import subprocess
 import sys
-import tempfile
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -157,12 +157,16 @@ class LiteModel:
 
         Raises
         ------
+        TypeError
+            If it is not a Keras 2 model.
         ValueError
-            If it is not a Keras 2 model, or the converter refuses it.
+            If the converter refuses it, or it has more than one output.
         """
         from qlab import train
 
-        return cls(train.convert(keras_model, "float32"))
+        model = cls(train.convert(keras_model, "float32"))
+        model._check(f"the model {keras_model.name}")
+        return model
 
     def to_bytes(self):
         """Return the file's bytes."""
@@ -185,13 +189,14 @@ class LiteModel:
             If the folder does not exist or cannot be written.
         """
         path = Path(path)
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=path.name, suffix=".part")
+        if not path.parent.is_dir():
+            raise FileNotFoundError(f"there is no folder {path.parent}; make it first")
+        temporary = path.with_name(f"{path.name}.{secrets.token_hex(4)}.part")
         try:
-            with os.fdopen(handle, "wb") as file:
-                file.write(self.data)
+            temporary.write_bytes(self.data)
             os.replace(temporary, path)
         except BaseException:
-            Path(temporary).unlink(missing_ok=True)
+            temporary.unlink(missing_ok=True)
             raise
         return path
 
@@ -404,8 +409,12 @@ def _problem(model):
         if not 0 <= tensor.buffer < len(buffers):
             return "a tensor names a buffer that is not there; the file is damaged"
         data = buffers[tensor.buffer].data
+        try:
+            name = (tensor.name or b"").decode("utf-8")
+        except UnicodeDecodeError:
+            return "a tensor's name is not text; the file is damaged"
         if data is not None and len(data) and _wrong_size(tensor, len(data)):
-            return f"tensor {tensor.name!r} does not have as many bytes as its shape says; the file is damaged"
+            return f"tensor {name} does not have as many bytes as its shape says; the file is damaged"
     for operator in graph.operators or []:
         used = [*operator.inputs, *operator.outputs]
         if any(not -1 <= i < len(tensors) for i in used) or not len(operator.outputs):

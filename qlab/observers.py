@@ -82,13 +82,13 @@ def observe(batches, images):
         flat = [value.reshape(len(value), -1) for value in values]
         if extrema is None:
             extrema = np.zeros((len(flat), 2, images), np.float32)
+            counts = [np.zeros((images, BINS), _counter(rows.shape[1])) for rows in flat]
         for i, rows in enumerate(flat):
             extrema[i, 0, start : start + len(rows)] = rows.min(axis=1)
             extrema[i, 1, start : start + len(rows)] = rows.max(axis=1)
     if not np.isfinite(extrema).all():
         raise ValueError("an activation is NaN or infinite on the calibration images; look at the model's weights")
     edges = [np.linspace(min(low.min(), 0.0), max(high.max(), 0.0), BINS + 1) for low, high in extrema]
-    counts = [np.zeros((images, BINS), np.uint32) for _ in extrema]
     for start, values in batches():
         for i, value in enumerate(values):
             _count(value.reshape(len(value), -1), edges[i], counts[i][start : start + len(value)])
@@ -115,7 +115,7 @@ def merge(observations):
     low = np.minimum.reduce([seen.low for seen in observations])
     high = np.maximum.reduce([seen.high for seen in observations])
     edges = np.linspace(min(low.min(), 0.0), max(high.max(), 0.0), BINS + 1)
-    counts = np.zeros_like(observations[0].counts)
+    counts = np.zeros(observations[0].counts.shape, np.uint32)
     for seen in observations:
         centres = (seen.edges[:-1] + seen.edges[1:]) / 2
         np.add.at(counts, (slice(None), _bin(centres, edges)), seen.counts)
@@ -198,6 +198,11 @@ def _least_error_range(observation, calibration_size, low, high, bits):
     return best
 
 
+def _counter(values):
+    """Smallest type that can count so many values of one image: it halves what a Compressor keeps."""
+    return np.uint16 if values <= np.iinfo(np.uint16).max else np.uint32
+
+
 def _bin(x, edges):
     """Index of the bin of each value; values outside go into the outermost bins."""
     width = (edges[-1] - edges[0]) / BINS
@@ -215,4 +220,4 @@ def _count(rows, edges, counts):
     scaled = (rows - np.float32(edges[0])) * np.float32(1 / width)
     codes = np.clip(scaled, 0, BINS - 1, out=scaled).astype(np.int32)
     codes += np.arange(len(rows), dtype=np.int32)[:, None] * BINS
-    counts += np.bincount(codes.reshape(-1), minlength=len(rows) * BINS).reshape(len(rows), BINS).astype(np.uint32)
+    counts += np.bincount(codes.reshape(-1), minlength=len(rows) * BINS).reshape(len(rows), BINS).astype(counts.dtype)

@@ -1,0 +1,17 @@
+"""Training and conversion: the only room that imports TensorFlow, and not before it is used.
+
+``from qlab.train import keras`` gives Keras 2, which is what this course trains with.
+"""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach(
+    __name__,
+    submod_attrs={
+        "conversion": ["MODES", "convert"],
+        "door": ["keras", "tf"],
+        "fitting": ["BATCH_SIZE", "LEARNING_RATE", "fit"],
+        "models": ["baseline"],
+        "saving": ["load", "save"],
+    },
+)

@@ -1,0 +1,198 @@
+"""Make everything in data/pretrained: ``python -m qlab.train.artefacts``, or ``make artefacts``.
+
+Each product is a function that returns file contents and what the manifest says of them. Files
+are moved into place whole, and the manifest is written last, under a lock.
+"""
+
+import argparse
+import datetime
+import hashlib
+import json
+import os
+import platform
+import sys
+import tempfile
+from importlib.metadata import version
+from pathlib import Path
+
+import filelock
+
+from qlab import artefacts, data, train
+from qlab.litemodel import LiteModel
+from qlab.runtime import evaluate
+
+EPOCHS = 10
+SEEDS = (0, 1, 2)  # the first one ships; the others show how much is luck
+CALIBRATION_SIZE = 128
+
+
+def baseline():
+    """The baseline, trained with each of `SEEDS`.
+
+    Returns
+    -------
+    contents : dict of str to bytes
+    entries : dict of str to dict
+    """
+    dataset = data.load()
+    pairs = [(split.images, split.labels) for split in (dataset.train, dataset.test)]
+    histories, spread = {}, {}
+    for seed in SEEDS:
+        model = train.baseline(seed)
+        histories[seed] = train.fit(model, *pairs[0], EPOCHS, seed=seed, validation=pairs[1])
+        if len(histories[seed].get("loss", ())) < EPOCHS:  # fit keeps what it had; this must not
+            raise KeyboardInterrupt
+        file = train.convert(model)
+        spread[seed] = _measured(file, pairs[1])
+        print(f"baseline, seed {seed}: accuracy {spread[seed]['accuracy']:.4f}")
+        if seed == SEEDS[0]:
+            contents = {"baseline.tflite": file, "baseline.keras": _keras_bytes(model)}
+    contents["baseline-history.json"] = json.dumps(histories, indent=1).encode()
+    recipe = _recipe()
+    entry = {"recipe": recipe, "measured": spread[SEEDS[0]], "by_seed": spread}
+    about = {
+        "baseline.tflite": entry,
+        "baseline.keras": {"recipe": recipe},
+        "baseline-history.json": {"recipe": {**recipe, "seed": list(SEEDS)}},
+    }
+    return contents, about
+
+
+def conversions():
+    """The baseline as the converter's other four modes store it.
+
+    Returns
+    -------
+    contents : dict of str to bytes
+    entries : dict of str to dict
+    """
+    model, test = train.load("baseline"), data.load().test
+    calibration = data.calibration_images(CALIBRATION_SIZE)
+    contents, about = {}, {}
+    for mode in train.MODES[1:]:
+        name = f"baseline-{mode}.tflite"
+        recipe = {"converted_from": "baseline.keras", "mode": mode}
+        if mode in ("int8", "int16x8"):
+            recipe |= {"calibration_size": CALIBRATION_SIZE, "seed": 0}
+        contents[name] = train.convert(model, mode, calibration)
+        measured = _measured(contents[name], (test.images, test.labels))
+        about[name] = {"recipe": recipe, "measured": measured}
+        print(f"{name}: accuracy {measured['accuracy']:.4f}")
+    return contents, about
+
+
+PRODUCTS = {"baseline": baseline, "conversions": conversions}
+
+
+def write(contents, entries):
+    """Put files in place, each whole or not at all, then enter them into the manifest.
+
+    Two processes may write at the same time: the last one wins, and files and manifest agree.
+
+    Parameters
+    ----------
+    contents : dict of str to bytes
+        By file name.
+    entries : dict of str to dict
+        What the manifest says of each file, besides its checksum and size.
+    """
+    folder = artefacts.folder()
+    folder.mkdir(parents=True, exist_ok=True)
+    with filelock.FileLock(folder / ".lock"):
+        files = artefacts.manifest()["files"] if (folder / artefacts.MANIFEST).exists() else {}
+        for name, content in contents.items():
+            _replace(folder / name, content)
+            facts = {"sha256": hashlib.sha256(content).hexdigest(), "bytes": len(content)}
+            files[name] = {**facts, **entries[name]}
+        whole = {"files": dict(sorted(files.items()))}
+        _replace(folder / artefacts.MANIFEST, (json.dumps(whole, indent=2) + "\n").encode())
+
+
+def main(arguments=None):
+    """Make the products and say what came out; returns the exit code."""
+    parser = argparse.ArgumentParser(prog="python -m qlab.train.artefacts", description=__doc__)
+    parser.add_argument("--only", choices=PRODUCTS, help="make this product alone")
+    only = parser.parse_args(arguments).only
+    if only is None:
+        _drop_unreadable_manifest()
+    try:
+        for name in [only] if only else PRODUCTS:
+            contents, entries = PRODUCTS[name]()
+            made = _made()
+            write(contents, {file: {**entry, "made": made} for file, entry in entries.items()})
+    except KeyboardInterrupt:
+        print("Stopped; the shipped files are as they were.", file=sys.stderr)
+        return 130
+    problems = [f"{name}: {problem}" for name, problem in artefacts.verify() if problem]
+    print("\n".join(problems) or f"all files in {artefacts.folder()} agree with the manifest")
+    return 1 if problems else 0
+
+
+def _recipe():
+    return {
+        "network": "qlab.train.baseline",
+        "epochs": EPOCHS,
+        "batch_size": train.BATCH_SIZE,
+        "optimizer": "Adam",
+        "learning_rate": train.LEARNING_RATE,
+        "seed": SEEDS[0],
+    }
+
+
+def _drop_unreadable_manifest():
+    try:
+        artefacts.manifest()
+    except artefacts.ArtefactError:
+        (artefacts.folder() / artefacts.MANIFEST).unlink(missing_ok=True)
+
+
+def _measured(file, pair):
+    score = evaluate(LiteModel(file), *pair)
+    low, high = score.interval
+    return {
+        "accuracy": score.accuracy,
+        "correct": score.correct,
+        "n": score.n,
+        "interval": [round(low, 4), round(high, 4)],
+    }
+
+
+def _keras_bytes(model):
+    with tempfile.TemporaryDirectory() as work:
+        return train.save(model, Path(work) / "model.keras").read_bytes()
+
+
+def _made():
+    packages = ("numpy", "tensorflow", "tf_keras", "ai-edge-litert")
+    return {
+        "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
+        "cpu": _cpu(),
+        "cores": os.cpu_count(),
+        "system": f"{platform.system()} {platform.machine()}",
+        "versions": {"python": platform.python_version()} | {p: version(p) for p in packages},
+    }
+
+
+def _cpu():
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return platform.processor()
+    names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.processor()
+
+
+def _replace(target, content):
+    handle, part = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}-")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+        os.chmod(part, 0o644)
+        os.replace(part, target)
+    except BaseException:
+        Path(part).unlink(missing_ok=True)
+        raise
+
+
+if __name__ == "__main__":
+    sys.exit(main())

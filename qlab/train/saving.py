@@ -1,0 +1,85 @@
+"""Keras models in files, written whole or not at all."""
+
+import os
+import tempfile
+import zipfile
+from pathlib import Path
+
+from qlab import artefacts
+from qlab.quiet import quiet
+from qlab.train.door import keras, require_keras_2
+
+
+def save(model, path):
+    """Write a model, without its optimizer, to a ``.keras`` file.
+
+    The file is written beside its place and then moved there, so that whatever goes wrong, the
+    file that was there before stays whole.
+
+    Parameters
+    ----------
+    model : tf_keras.Model
+    path : path
+        Ends in ``.keras``.
+
+    Returns
+    -------
+    pathlib.Path
+
+    Raises
+    ------
+    TypeError
+        If `model` is not a Keras 2 model.
+    ValueError
+        If the name does not end in ``.keras``.
+    """
+    require_keras_2(model)
+    path = Path(path)
+    if path.suffix != ".keras":
+        raise ValueError(f"a Keras model goes into a file that ends in .keras, not {path.name}")
+    with tempfile.TemporaryDirectory(dir=path.parent, prefix=".saving-") as work:
+        bare = keras.models.clone_model(model)
+        bare.set_weights(model.get_weights())
+        part = Path(work) / path.name
+        with quiet():
+            bare.save(part)
+        os.replace(part, path)
+    return path
+
+
+def load(name):
+    """Load a Keras model: one that ships with qlab, by its name, or a ``.keras`` file.
+
+    Parameters
+    ----------
+    name : str or path
+        Such as "baseline", or the path of a file that `save` wrote.
+
+    Returns
+    -------
+    tf_keras.Model
+        Not compiled; `fit` compiles it.
+
+    Raises
+    ------
+    qlab.artefacts.ArtefactError
+        If the shipped file is missing or altered, or no model of that name ships.
+    ValueError
+        If the file is not a Keras model.
+
+    Examples
+    --------
+    >>> from qlab import train
+    >>> train.load("baseline").output_shape
+    (None, 10)
+    """
+    path = Path(name)
+    if path.suffix != ".keras":
+        path = artefacts.path(f"{name}.keras")
+    if not path.is_file():
+        raise FileNotFoundError(f"there is no file {path}")
+    try:
+        with quiet():
+            return keras.models.load_model(path, compile=False)
+    except (ValueError, TypeError, KeyError, OSError, zipfile.BadZipFile) as error:
+        raise ValueError(f"{path.name} cannot be loaded as a Keras 2 model: {error}") from None

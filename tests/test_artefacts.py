@@ -1,0 +1,276 @@
+"""What ships in data/pretrained, and what happens when a file of it is wrong."""
+
+import hashlib
+import json
+import multiprocessing
+import shutil
+import subprocess
+import sys
+import types
+
+import numpy as np
+import pytest
+
+import qlab
+from qlab import artefacts, data, train
+from qlab.metrics import wilson_interval
+
+MODELS = [name for name in artefacts.manifest()["files"] if name.endswith(".tflite")]
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    """A copy of the shipped files, to spoil."""
+    copy = tmp_path / "pretrained"
+    shutil.copytree(artefacts.folder(), copy)
+    monkeypatch.setattr(artefacts, "folder", lambda: copy)
+    return copy
+
+
+def test_what_ships_is_what_the_manifest_says():
+    listed = artefacts.manifest()["files"]
+    assert artefacts.verify() == [(name, None) for name in listed]
+    there = {p.name for p in artefacts.folder().iterdir() if not p.name.startswith(".")}
+    assert there - {"manifest.json"} == set(listed)
+    for name, entry in listed.items():
+        content = (artefacts.folder() / name).read_bytes()
+        assert entry["bytes"] == len(content) <= 400_000
+        assert entry["sha256"] == hashlib.sha256(content).hexdigest()
+        assert {"date", "cpu", "versions"} <= set(entry["made"])
+        assert {"python", "numpy", "tensorflow", "ai-edge-litert"} <= set(entry["made"]["versions"])
+
+
+def test_manifest_tells_how_the_baseline_was_trained():
+    entry = artefacts.manifest()["files"]["baseline.tflite"]
+    assert entry["recipe"] == {
+        "network": "qlab.train.baseline",
+        "epochs": 10,
+        "batch_size": 128,
+        "optimizer": "Adam",
+        "learning_rate": 0.001,
+        "seed": 0,
+    }
+    by_seed = entry["by_seed"]
+    assert len(by_seed) >= 3
+    assert by_seed["0"] == entry["measured"]
+    assert len({result["correct"] for result in by_seed.values()}) > 1  # really trained thrice
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_the_accuracy_in_the_manifest_comes_out_again(name, fashion):
+    measured = artefacts.manifest()["files"][name]["measured"]
+    assert measured["n"] == 10_000
+    assert measured["accuracy"] == measured["correct"] / 10_000
+    np.testing.assert_allclose(
+        measured["interval"], wilson_interval(measured["correct"], 10_000), atol=5e-5
+    )
+    n = 1000 if "int16x8" in name else 10_000  # reference kernels: slow
+    score = qlab.evaluate(
+        qlab.pretrained(name.removesuffix(".tflite")),
+        fashion.test.images[:n],
+        fashion.test.labels[:n],
+    )
+    if n == 10_000:  # another processor may round a few sums otherwise
+        assert abs(score.correct - measured["correct"]) <= 10
+    else:
+        low, high = score.interval
+        assert low <= measured["accuracy"] <= high
+
+
+def test_the_history_ends_where_the_model_is():
+    histories = artefacts.history("baseline")
+    by_seed = artefacts.manifest()["files"]["baseline.tflite"]["by_seed"]
+    assert list(histories) == [0, 1, 2]
+    for seed, history in histories.items():
+        assert {name: len(values) for name, values in history.items()} == dict.fromkeys(
+            ("loss", "accuracy", "test_loss", "test_accuracy"), 10
+        )
+        assert history["loss"] == sorted(history["loss"], reverse=True)
+        assert abs(history["test_accuracy"][-1] - by_seed[str(seed)]["accuracy"]) <= 0.001
+
+
+def test_pretrained_needs_no_tensorflow():
+    code = (
+        "import sys, qlab; m = qlab.pretrained('baseline'); print(m.file_bytes);"
+        "assert not {'tensorflow', 'tf_keras', 'keras'} & set(sys.modules)"
+    )
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert run.returncode == 0, run.stderr
+    assert int(run.stdout) == artefacts.manifest()["files"]["baseline.tflite"]["bytes"]
+
+
+def test_the_baseline_has_75609_weights():
+    layers = [layer for layer in qlab.pretrained("baseline").layers if layer.weights is not None]
+    assert sum(layer.weights.size + layer.bias.size for layer in layers) == 75_609
+
+
+@pytest.mark.parametrize("name", ["basline", "baseline.tflite", "../baseline", ""])
+def test_an_unknown_name_lists_what_there_is(name):
+    with pytest.raises(artefacts.ArtefactError, match=r"there are: .*baseline-int8, baseline$"):
+        qlab.pretrained(name)
+    with pytest.raises(artefacts.ArtefactError, match=r"there are: .*baseline.tflite"):
+        artefacts.path(name + ".no")
+
+
+SPOIL = {
+    "truncated": lambda file: file.write_bytes(file.read_bytes()[:1000]),
+    "altered": lambda file: file.write_bytes(file.read_bytes()[:-1] + b"\xff"),
+    "empty": lambda file: file.write_bytes(b""),
+    "missing": lambda file: file.unlink(),
+    "swapped": lambda file: shutil.copy(file.parent / "baseline-int8.tflite", file),
+}
+
+
+@pytest.mark.parametrize("how", SPOIL)
+def test_a_spoiled_file_is_refused_with_remedies(how, folder):
+    SPOIL[how](folder / "baseline.tflite")
+    for use in (lambda: qlab.pretrained("baseline"), lambda: artefacts.path("baseline.tflite")):
+        with pytest.raises(artefacts.ArtefactError) as caught:
+            use()
+        for words in ("baseline.tflite", "git checkout", "make artefacts"):
+            assert words in str(caught.value)
+    problems = dict(artefacts.verify())
+    assert problems.pop("baseline.tflite") is not None
+    assert set(problems.values()) == {None}
+    assert qlab.pretrained("baseline-int8").file_bytes > 0  # the others still load
+
+
+@pytest.mark.parametrize("content", [None, "", "{", '{"files": 3'], ids=repr)
+def test_a_spoiled_manifest_is_refused_with_remedies(content, folder):
+    (folder / "manifest.json").unlink()
+    if content is not None:
+        (folder / "manifest.json").write_text(content)
+    for use in (qlab.pretrained, artefacts.verify, artefacts.manifest):
+        with pytest.raises(artefacts.ArtefactError, match=r"manifest.json.*make artefacts"):
+            use()
+
+
+# Writing
+
+
+def _write_many_times(folder, letter, start, answers):
+    from qlab import artefacts
+    from qlab.train.artefacts import write
+
+    artefacts.folder = lambda: folder
+    start.wait(60)
+    try:
+        for size in range(1, 31):
+            contents = {"shared": letter.encode() * 10_000 * size, f"own-{letter}": b"1"}
+            write(contents, {name: {"by": letter} for name in contents})
+        answers.put(None)
+    except Exception as error:
+        answers.put(repr(error))
+
+
+def test_two_processes_writing_the_same_artefact(tmp_path, monkeypatch):
+    spawn = multiprocessing.get_context("spawn")
+    start, answers = spawn.Event(), spawn.Queue()
+    processes = [
+        spawn.Process(target=_write_many_times, args=(tmp_path, letter, start, answers))
+        for letter in "ab"
+    ]
+    for process in processes:
+        process.start()
+    start.set()
+    assert [answers.get(timeout=120) for _ in processes] == [None, None]
+    for process in processes:
+        process.join(60)
+    monkeypatch.setattr(artefacts, "folder", lambda: tmp_path)
+    assert dict(artefacts.verify()) == {"own-a": None, "own-b": None, "shared": None}
+    content = (tmp_path / "shared").read_bytes()
+    assert content in (b"a" * 300_000, b"b" * 300_000)
+    assert artefacts.manifest()["files"]["shared"]["by"] == content[:1].decode()
+    assert [p.name for p in tmp_path.glob(".*")] == [".lock"]
+
+
+def test_a_write_that_fails_leaves_the_old_file_whole(folder, monkeypatch):
+    from qlab.train import artefacts as making
+
+    def fail(part, target):
+        raise OSError(28, "No space left on device")
+
+    before = (folder / "baseline.tflite").read_bytes()
+    monkeypatch.setattr(making.os, "replace", fail)
+    with pytest.raises(OSError, match="No space left"):
+        making.write({"baseline.tflite": b"new"}, {"baseline.tflite": {}})
+    assert (folder / "baseline.tflite").read_bytes() == before
+    assert artefacts.verify() == [(name, None) for name in artefacts.manifest()["files"]]
+    assert not list(folder.glob(".baseline*"))
+
+
+def test_making_one_product_keeps_the_others(folder, monkeypatch, capsys):
+    from qlab.train import artefacts as making
+
+    def product():
+        return {"new.json": b"{}"}, {"new.json": {"recipe": {"epochs": 1}}}
+
+    before = artefacts.manifest()["files"]
+    monkeypatch.setattr(making, "PRODUCTS", {"new": product})
+    assert making.main(["--only", "new"]) == 0
+    after = artefacts.manifest()["files"]
+    assert {name: after[name] for name in before} == before
+    assert after["new.json"]["recipe"] == {"epochs": 1}
+    assert after["new.json"]["made"]["versions"]["numpy"] == np.__version__
+    assert "agree with the manifest" in capsys.readouterr().out
+    (folder / "baseline.tflite").unlink()
+    assert making.main([]) == 1
+    assert "baseline.tflite cannot be read" in capsys.readouterr().out
+
+
+def test_making_all_mends_a_broken_manifest(folder, monkeypatch):
+    from qlab.train import artefacts as making
+
+    monkeypatch.setattr(making, "PRODUCTS", {"new": lambda: ({"a": b"1"}, {"a": {}})})
+    (folder / "manifest.json").write_text("{")
+    assert making.main([]) == 0
+    assert json.loads((folder / "manifest.json").read_text())["files"].keys() == {"a"}
+
+
+@pytest.fixture
+def short(folder, fashion, monkeypatch):
+    """The baseline's product, on little data for one epoch."""
+    from qlab.train import artefacts as making
+
+    split = data.Split(fashion.test.images[:500], fashion.test.labels[:500])
+    few = types.SimpleNamespace(train=split, test=split)
+    monkeypatch.setattr(making, "EPOCHS", 1)
+    monkeypatch.setattr(making.data, "load", lambda: few)
+    return making
+
+
+def test_the_baseline_is_remade(short, folder, capsys):
+    assert short.main(["--only", "baseline"]) == 0
+    entry = artefacts.manifest()["files"]["baseline.tflite"]
+    assert entry["recipe"]["epochs"] == 1
+    assert entry["by_seed"].keys() == {"0", "1", "2"}
+    assert entry["measured"]["n"] == 500
+    assert [len(history["loss"]) for history in artefacts.history().values()] == [1, 1, 1]
+    keras_model = train.load("baseline")
+    assert train.convert(keras_model) == qlab.pretrained("baseline").to_bytes()
+
+
+def test_an_interrupted_run_ships_nothing(short, folder, monkeypatch, capsys):
+    from qlab.train import fitting
+
+    def interrupt(*_):
+        raise KeyboardInterrupt
+
+    before = {p.name: p.read_bytes() for p in folder.iterdir()}
+    monkeypatch.setattr(fitting._Watch, "on_train_batch_end", interrupt)
+    assert short.main(["--only", "baseline"]) == 130
+    assert "as they were" in capsys.readouterr().err
+    assert {p.name: p.read_bytes() for p in folder.iterdir()} == before
+
+
+def test_conversions_are_remade_byte_for_byte(monkeypatch):
+    from qlab.train import artefacts as making
+
+    monkeypatch.setattr(making, "_measured", lambda *_: {"accuracy": 0.0})
+    contents, entries = making.conversions()
+    assert contents.keys() == entries.keys()
+    made = artefacts.manifest()["files"]
+    assert {"baseline-int8.tflite", "baseline-float16.tflite"} <= contents.keys()
+    for name, content in contents.items():
+        assert len(content) == made[name]["bytes"]
+        assert entries[name]["recipe"] == made[name]["recipe"]

@@ -1,0 +1,126 @@
+"""Networks of the kinds that learners bring, trained for a few seconds each, for tests."""
+
+import functools
+import os
+import tempfile
+from pathlib import Path
+
+
+def depthwise():
+    """Depthwise-separable convolutions with BatchNorm and ReLU6."""
+    from qlab.train import keras
+
+    layers = keras.layers
+    x = inputs = keras.Input((28, 28, 1))
+    x = layers.Conv2D(16, 3, strides=2, padding="same", use_bias=False, name="stem")(x)
+    x = layers.BatchNormalization(momentum=0.8)(x)
+    x = layers.ReLU(6.0)(x)
+    for index, filters in enumerate((24, 32)):
+        stride = 2 - index
+        x = layers.DepthwiseConv2D(
+            3, strides=stride, padding="same", use_bias=False, name=f"depthwise{index}"
+        )(x)
+        x = layers.BatchNormalization(momentum=0.8)(x)
+        x = layers.ReLU(6.0)(x)
+        x = layers.Conv2D(filters, 1, use_bias=False, name=f"pointwise{index}")(x)
+        x = layers.BatchNormalization(momentum=0.8)(x)
+        x = layers.ReLU(6.0)(x)
+    x = layers.AveragePooling2D(2)(x)
+    outputs = layers.Dense(10, name="logits")(layers.Flatten()(x))
+    return keras.Model(inputs, outputs, name="depthwise")
+
+
+def residual():
+    """Residual blocks joined with Add."""
+    from qlab.train import keras
+
+    layers = keras.layers
+    x = inputs = keras.Input((28, 28, 1))
+    x = layers.Conv2D(16, 3, strides=2, padding="same", activation="relu", name="stem")(x)
+    for index in range(2):
+        y = layers.Conv2D(16, 3, padding="same", activation="relu", name=f"first{index}")(x)
+        y = layers.Conv2D(16, 3, padding="same", name=f"second{index}")(y)
+        x = layers.ReLU()(layers.Add(name=f"add{index}")([x, y]))
+    x = layers.MaxPooling2D(2)(x)
+    outputs = layers.Dense(10, name="logits")(layers.Flatten()(x))
+    return keras.Model(inputs, outputs, name="residual")
+
+
+def concatenate():
+    """Two branches joined with Concatenate, then global average pooling and softmax."""
+    from qlab.train import keras
+
+    layers = keras.layers
+    x = inputs = keras.Input((28, 28, 1))
+    x = layers.Conv2D(16, 3, strides=2, padding="same", activation="relu", name="stem")(x)
+    near = layers.Conv2D(16, 1, activation="relu", name="near")(x)
+    wide = layers.Conv2D(16, 3, padding="same", activation="relu", name="wide")(x)
+    x = layers.Concatenate(name="join")([near, wide])
+    x = layers.MaxPooling2D(2)(x)
+    x = layers.Conv2D(64, 3, activation="relu", name="mix")(x)
+    x = layers.GlobalAveragePooling2D()(x)
+    outputs = layers.Dense(10, activation="softmax", name="classes")(x)
+    return keras.Model(inputs, outputs, name="concatenate")
+
+
+def tanh_mlp():
+    """Dense layers with tanh."""
+    from qlab.train import keras
+
+    layers = keras.layers
+    return keras.Sequential(
+        [
+            layers.Input((28, 28, 1)),
+            layers.Flatten(),
+            layers.Dense(96, activation="tanh", name="hidden1"),
+            layers.Dense(48, activation="tanh", name="hidden2"),
+            layers.Dense(10, name="logits"),
+        ],
+        name="tanh_mlp",
+    )
+
+
+BUILDERS = {  # and for how many epochs, with which learning rate
+    "depthwise": (depthwise, 2, 2e-3),
+    "residual": (residual, 1, 2e-3),
+    "concatenate": (concatenate, 5, 4e-3),
+    "tanh_mlp": (tanh_mlp, 2, 2e-3),
+}
+
+
+@functools.cache
+def trained(name):
+    """One of `BUILDERS`, trained on 10,000 pictures; kept for the session in a temporary folder."""
+    import filelock
+
+    from qlab import data, train
+
+    path = Path(_folder()) / f"{name}.keras"
+    with filelock.FileLock(path.with_suffix(".lock")):
+        if not path.exists():
+            build, epochs, learning_rate = BUILDERS[name]
+            train.keras.utils.set_random_seed(0)
+            split = data.load().train
+            model = build()
+            train.fit(
+                model,
+                split.images[:10_000],
+                split.labels[:10_000],
+                epochs=epochs,
+                batch_size=32,
+                learning_rate=learning_rate,
+                progress=False,
+            )
+            train.save(model, path)
+    return train.load(path)
+
+
+@functools.cache
+def _folder():
+    """Shared by the workers of one pytest-xdist run; otherwise this process's own."""
+    run = os.environ.get("PYTEST_XDIST_TESTRUNUID")
+    if run is None:
+        return tempfile.mkdtemp(prefix="qlab-zoo-")
+    folder = Path(tempfile.gettempdir()) / f"qlab-zoo-{run}"
+    folder.mkdir(exist_ok=True)
+    return folder
