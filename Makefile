@@ -1,0 +1,56 @@
+# `make` or `make help` lists the targets.
+PYTHON ?=
+ARGS ?=
+BIN := .venv/bin
+STAMP := .venv/.qlab-setup
+
+.DEFAULT_GOAL := help
+.PHONY: help setup data lab test notebooks artefacts bench lock lint format clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: data ## make .venv, install the locked packages and qlab, get and verify the data
+	@echo "Ready: make lab opens the course"
+
+$(STAMP): requirements.txt pyproject.toml tools/setup.sh
+	@PYTHON="$(PYTHON)" sh tools/setup.sh
+	@touch $@
+
+data: $(STAMP) ## get and verify the data
+	@$(BIN)/qlab data
+
+lab: setup ## set up if needed, then open JupyterLab on the first notebook (ARGS="--port 9000")
+	@$(BIN)/qlab lab $(ARGS)
+
+test: setup ## set up if needed, then run every test: units, doctests, notebooks, browser
+	@$(BIN)/python -m pytest $(ARGS)
+
+notebooks: $(STAMP) ## execute and normalise the notebooks before a commit (ARGS=notebooks/02_*)
+	@$(BIN)/python tests/notebooks/execute.py $(ARGS)
+
+artefacts: $(STAMP) ## retrain every model in data/pretrained and write its manifest
+	@$(BIN)/python -m qlab.train.artefacts $(ARGS)
+
+bench: $(STAMP) ## measure the course's own speed on this machine (ARGS=--json)
+	@$(BIN)/qlab bench $(ARGS)
+
+# 'fewest': one version of each package for all Pythons and systems, the one the course is tested
+# with. No index addresses, so that the lock works behind any mirror.
+lock: $(STAMP) ## write requirements.txt anew from pyproject.toml
+	@$(BIN)/uv pip compile pyproject.toml --all-extras --universal --python-version 3.11 \
+		--fork-strategy fewest --generate-hashes --no-emit-index-url --upgrade --quiet \
+		--custom-compile-command "make lock" --output-file requirements.txt
+	@echo "requirements.txt is new: run make test before you commit it"
+
+lint: $(STAMP) ## check code and notebooks with ruff
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+
+format: $(STAMP) ## let ruff mend and format code and notebooks
+	@$(BIN)/ruff check --fix .
+	@$(BIN)/ruff format .
+
+clean: ## remove .venv and caches; the data stays
+	rm -rf .venv .pytest_cache .ruff_cache .hypothesis build qlab.egg-info
+	find qlab tests tools -name __pycache__ -type d -prune -exec rm -rf {} +

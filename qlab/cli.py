@@ -1,0 +1,155 @@
+"""The ``qlab`` command: ``data``, ``doctor``, ``lab`` and ``bench``.
+
+Exit codes are 0 for success, 1 for a failure said in one message on stderr, 2 for a wrong
+command line and 130 after Ctrl-C. Every room is imported by the subcommand that needs it, so
+that ``qlab --help`` answers at once.
+"""
+
+import argparse
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import qlab
+
+CHECKOUT = Path(__file__).resolve().parents[1]
+WELCOME = Path("notebooks", "00_welcome.ipynb")
+
+
+class CommandError(Exception):
+    """A failure that the command explains in words, without a traceback."""
+
+
+def main(argv=None):
+    """Run the ``qlab`` command.
+
+    Parameters
+    ----------
+    argv : list of str, optional
+        The arguments after the program's name; ``sys.argv[1:]`` by default.
+
+    Returns
+    -------
+    int
+        The exit code: 0, 1 or 130. A wrong command line raises ``SystemExit(2)`` as argparse
+        does, and ``--help`` and ``--version`` raise ``SystemExit(0)``.
+
+    Examples
+    --------
+    >>> main(["lab", "--help"])
+    Traceback (most recent call last):
+    SystemExit: 0
+    """
+    parser = build_parser()
+    arguments, extra = parser.parse_known_args(argv)
+    if extra and arguments.command != "lab":
+        parser.error(f"unrecognized arguments: {' '.join(extra)}")
+    arguments.extra = extra
+    try:
+        return arguments.run(arguments)
+    except KeyboardInterrupt:
+        print("qlab: stopped", file=sys.stderr)
+        return 130
+    except BrokenPipeError:  # the reader of a pipe went away: `qlab doctor | head -1`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except Exception as error:
+        if arguments.debug:
+            raise
+        print(f"qlab: {_in_words(error)}", file=sys.stderr)
+        return 1
+
+
+def build_parser():
+    """Return the ``argparse`` parser of the ``qlab`` command.
+
+    Examples
+    --------
+    >>> build_parser().parse_args(["bench", "--json"]).json
+    True
+    """
+    common = argparse.ArgumentParser(add_help=False)
+    common.add_argument(
+        "--debug",
+        action="store_true",
+        default=argparse.SUPPRESS,
+        help="show the full traceback of an error",
+    )
+    parser = argparse.ArgumentParser(
+        prog="qlab", description="A hands-on course on making neural networks small."
+    )
+    parser.add_argument("--version", action="version", version=f"qlab {qlab.__version__}")
+    parser.add_argument("--debug", action="store_true", help="show the full traceback of an error")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+
+    def add(name, run, text):
+        command = commands.add_parser(name, parents=[common], help=text, description=text)
+        command.set_defaults(run=run)
+        return command
+
+    add("data", _data, "get Fashion-MNIST where it is missing, and verify it")
+    add("doctor", _doctor, "check this machine; each line is ok or says what to do")
+    lab = add("lab", _lab, "open JupyterLab on the first notebook")
+    lab.epilog = "Any other argument goes to JupyterLab, for instance --port 9000 or --no-browser."
+    bench = add("bench", _bench, "measure the course's own speed on this machine")
+    bench.add_argument("--json", action="store_true", help="print JSON instead of a table")
+    return parser
+
+
+def _data(arguments):
+    """Fetch and verify the data, and read both splits through once."""
+    from qlab import data
+
+    print("looking for Fashion-MNIST", flush=True)
+    folder = data.fetch(progress=True)
+    dataset = data.load()
+    n_train, n_test = len(dataset.train.images), len(dataset.test.images)
+    print(f"Fashion-MNIST: {n_train:,} training and {n_test:,} test images, verified, in {folder}")
+    return 0
+
+
+def _doctor(arguments):
+    from qlab import doctor
+
+    return doctor.main()
+
+
+def _lab(arguments):
+    """Replace this process by JupyterLab, so that Ctrl-C reaches it and nothing else."""
+    if not (CHECKOUT / WELCOME).is_file():
+        raise CommandError(
+            f"there is no {WELCOME} in {CHECKOUT}: the notebooks come with the repository, not "
+            "with the package. Clone the repository, run `make lab` there, or install it from "
+            "the clone with `pip install -e .`"
+        )
+    command = [sys.executable, "-m", "jupyterlab", str(WELCOME)]
+    if hasattr(os, "geteuid") and os.geteuid() == 0 and "--allow-root" not in arguments.extra:
+        print("you are root, so JupyterLab is started with --allow-root", flush=True)
+        command.append("--allow-root")
+    return _become([*command, *arguments.extra], CHECKOUT)
+
+
+def _bench(arguments):
+    from qlab import bench
+
+    return bench.main(as_json=arguments.json)
+
+
+def _become(command, folder):
+    """Run `command` in `folder` in place of this process (Windows: as a child)."""
+    if os.name == "nt":
+        return subprocess.call(command, cwd=folder)
+    os.chdir(folder)
+    return os.execv(command[0], command)  # does not come back
+
+
+def _in_words(error):
+    """One message for the learner; an error nobody foresaw keeps its type and names --debug."""
+    if isinstance(error, CommandError) or type(error).__module__.startswith("qlab."):
+        return str(error)
+    return f"{type(error).__name__}: {error} (`qlab --debug ...` shows where)"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,259 @@
+"""``qlab doctor``: is this machine ready for the course, and if not, what to do.
+
+No check imports TensorFlow into this process; the one that must try it does so in a process of
+its own.
+"""
+
+import importlib.metadata
+import json
+import os
+import platform
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+PACKAGES = (
+    "numpy",
+    "tensorflow",
+    "tf_keras",
+    "tensorflow-model-optimization",
+    "ai-edge-litert",
+    "matplotlib",
+    "jupyterlab",
+    "ipywidgets",
+)
+REINSTALL = "run `make setup` in the checkout, or `pip install -e .` there"
+WIDGETS_EXTENSION = "@jupyter-widgets/jupyterlab-manager"
+CHROMIUM_NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+CHROMIUM_PLACES = (
+    "/usr/bin/chromium",
+    "/Applications/Chromium.app/Contents/MacOS/Chromium",
+    "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome",
+    r"C:\Program Files\Google\Chrome\Application\chrome.exe",
+    r"C:\Program Files (x86)\Google\Chrome\Application\chrome.exe",
+)
+CHROMIUM_ADVICE = (
+    "install Chromium (Debian, Ubuntu: `sudo apt-get install chromium`) "
+    "or set QLAB_CHROMIUM to a Chromium or Chrome program"
+)
+
+
+@dataclass(frozen=True)
+class Check:
+    """One line of the doctor's report.
+
+    Parameters
+    ----------
+    name : str
+        What was looked at.
+    text : str
+        What was found where `ok`, what to do where not.
+    ok : bool
+        Whether it is as it should be.
+    needed : bool
+        Whether the course needs it; without it the line is a note, not a failure.
+    """
+
+    name: str
+    text: str
+    ok: bool = True
+    needed: bool = True
+
+    def __str__(self):
+        mark = "ok" if self.ok else "!!" if self.needed else "--"
+        return f"{mark}  {self.name:<30} {self.text}"
+
+
+def main(out=None):
+    """Run every check and print each line as soon as it is known.
+
+    Parameters
+    ----------
+    out : file object, optional
+        Where to print; ``sys.stdout`` by default.
+
+    Returns
+    -------
+    int
+        0 if everything the course needs is there, else 1.
+    """
+    failed = 0
+    for check in checks():
+        print(check, file=out, flush=True)
+        failed += not check.ok and check.needed
+    print(_verdict(failed), file=out)
+    return 1 if failed else 0
+
+
+def checks():
+    """Yield a `Check` for each thing the course needs, quick ones first.
+
+    Yields
+    ------
+    Check
+        Some take seconds; a line saying so comes before them on stderr.
+    """
+    yield check_python()
+    for name in PACKAGES:
+        yield check_package(name)
+    yield check_machine()
+    yield check_widgets_extension()
+    yield check_chromium()
+    yield check_data()
+    yield from check_artefacts()
+    print("    importing TensorFlow in a process of its own, some seconds", file=sys.stderr)
+    yield check_keras()
+
+
+def find_chromium():
+    """Find a Chromium or Chrome for the browser tests.
+
+    Returns
+    -------
+    str or None
+        The program named by ``$QLAB_CHROMIUM``, else the first found on the PATH or in the
+        usual places of Linux, macOS and Windows. A ``$QLAB_CHROMIUM`` that is not a program
+        finds nothing, rather than something the learner did not ask for.
+
+    Examples
+    --------
+    >>> find_chromium() is None or Path(find_chromium()).is_file()
+    True
+    """
+    chosen = os.environ.get("QLAB_CHROMIUM")
+    if chosen:
+        return shutil.which(chosen)
+    found = (shutil.which(name) for name in (*CHROMIUM_NAMES, *CHROMIUM_PLACES))
+    return next((path for path in found if path), None)
+
+
+def check_python():
+    """Check that this is CPython 3.11 to 3.13, as `Check`."""
+    version = platform.python_version()
+    if (3, 11) <= sys.version_info[:2] <= (3, 13) and sys.implementation.name == "cpython":
+        return Check("Python", f"{version} ({sys.executable})")
+    return Check("Python", f"this is {version}; install CPython 3.11, 3.12 or 3.13", ok=False)
+
+
+def check_package(name):
+    """Check that a distribution is installed, without importing it.
+
+    Parameters
+    ----------
+    name : str
+        Its name on the package index.
+
+    Returns
+    -------
+    Check
+        With the version, or with how to install it.
+
+    Examples
+    --------
+    >>> check_package("surely-not-installed").ok
+    False
+    """
+    try:
+        return Check(name, importlib.metadata.version(name))
+    except importlib.metadata.PackageNotFoundError:
+        return Check(name, f"not installed: {REINSTALL}", ok=False)
+
+
+def check_machine():
+    """Report cores and memory, as `Check`; too little free memory is a note."""
+    import psutil
+
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    memory = psutil.virtual_memory()
+    text = f"{cores} cores, {memory.available / 1e9:.1f} of {memory.total / 1e9:.1f} GB free"
+    if memory.available < 1e9:
+        text += ": close other programs, a training notebook takes about 0.6 GB"
+        return Check("cores and memory", text, ok=False, needed=False)
+    return Check("cores and memory", text)
+
+
+def check_widgets_extension():
+    """Check that JupyterLab will load the ipywidgets extension, as `Check`."""
+    from jupyter_core.paths import jupyter_path
+    from jupyterlab_server.config import get_page_config
+
+    folders = jupyter_path("labextensions")
+    found = [Path(f, WIDGETS_EXTENSION, "package.json") for f in folders]
+    manifest = next((path for path in found if path.is_file()), None)
+    if manifest is None:
+        return Check("widgets extension", f"not installed: {REINSTALL}", ok=False)
+    disabled = get_page_config(folders).get("disabledExtensions", [])
+    if any(name.split(":")[0] == WIDGETS_EXTENSION for name in disabled):
+        advice = f"disabled: run `jupyter labextension enable {WIDGETS_EXTENSION}`"
+        return Check("widgets extension", advice, ok=False)
+    version = json.loads(manifest.read_text(encoding="utf-8"))["version"]
+    return Check("widgets extension", f"{WIDGETS_EXTENSION} {version} enabled")
+
+
+def check_chromium():
+    """Look for a browser for the tests, as `Check`; the course itself needs none."""
+    path = find_chromium()
+    if path:
+        return Check("Chromium for tests", path, needed=False)
+    text = f"only browser tests need it: {CHROMIUM_ADVICE}"
+    return Check("Chromium for tests", text, ok=False, needed=False)
+
+
+def check_data():
+    """Check that Fashion-MNIST is here and intact, as `Check`; fetch nothing."""
+    from qlab import fetch, idx
+
+    problem = "not on this machine yet"
+    for folder in fetch.places():
+        try:
+            for name in idx.FILES:
+                idx.read_array(folder / name)
+            return Check("Fashion-MNIST", f"intact, in {folder}")
+        except idx.BadFile as error:
+            if folder.is_dir():
+                problem = str(error)
+    return Check("Fashion-MNIST", f"{problem}: run `qlab data`", ok=False)
+
+
+def check_artefacts():
+    """Check every shipped model against its manifest.
+
+    Returns
+    -------
+    list of Check
+        One line if all are intact, else one for each that is not.
+    """
+    from qlab import artefacts
+
+    try:
+        answers = artefacts.verify()
+    except artefacts.ArtefactError as error:
+        return [Check("pretrained models", str(error), ok=False)]
+    bad = [Check(name, problem, ok=False) for name, problem in answers if problem]
+    return bad or [Check("pretrained models", f"{len(answers)} files intact")]
+
+
+def check_keras():
+    """Import tf_keras in a process of its own and check that it is Keras 2, as `Check`."""
+    code = "import tf_keras; print('keras', tf_keras.__version__)"
+    try:
+        run = subprocess.run(
+            [sys.executable, "-c", code], capture_output=True, text=True, timeout=300
+        )
+    except subprocess.TimeoutExpired:
+        return Check("Keras 2", "tf_keras did not import in 5 minutes: try again", ok=False)
+    lines = [line for line in run.stdout.splitlines() if line.startswith("keras ")]
+    version = lines[-1].split()[1] if lines else ""
+    if run.returncode == 0 and version.startswith("2."):
+        return Check("Keras 2", f"tf_keras {version}")
+    reason = (run.stderr.strip().splitlines() or [f"exit code {run.returncode}"])[-1]
+    found = f"tf_keras is {version}" if version else f"tf_keras does not import ({reason})"
+    return Check("Keras 2", f"{found}: {REINSTALL}", ok=False)
+
+
+def _verdict(failed):
+    if not failed:
+        return "all that the course needs is here"
+    return f"{failed} line{'s' if failed > 1 else ''} marked !! to mend; each says how"

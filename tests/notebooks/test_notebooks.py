@@ -1,0 +1,121 @@
+"""What every committed notebook must be: executed, without errors, thin, normalised.
+
+That its outputs come out again is nbval's part.
+"""
+
+import subprocess
+
+import nbformat
+import pytest
+from execute import NBSTRIPOUT, course, execute
+
+MOST_LINES = 15
+NBVAL_TAGS_ONE_CELL_IN = 5
+
+
+def test_the_course_has_notebooks_numbered_from_zero():
+    names = [path.name for path in course()]
+    assert names
+    assert [name[:3] for name in names] == [f"{i:02}_" for i in range(len(names))]
+
+
+def code_cells(notebook):
+    return [c for c in notebook.cells if c.cell_type == "code" and c.source.strip()]
+
+
+def problems(notebook):
+    """What is wrong with a notebook, in words; one entry a fault."""
+    cells = code_cells(notebook)
+    found = []
+    for number, cell in enumerate(cells, 1):
+        lines = [line for line in cell.source.splitlines() if line.strip()]
+        if cell.execution_count is None:
+            found.append(f"code cell {number} was never executed")
+        elif cell.execution_count != number:
+            found.append(f"code cell {number} was executed out of order")
+        if any(output.output_type == "error" for output in cell.outputs):
+            found.append(f"code cell {number} ended in an error")
+        if len(lines) > MOST_LINES:
+            found.append(f"code cell {number} has {len(lines)} lines, more than {MOST_LINES}")
+    tagged = [c for c in cells if any(t.startswith("nbval") for t in c.metadata.get("tags", []))]
+    if len(tagged) * NBVAL_TAGS_ONE_CELL_IN > len(cells):
+        found.append(f"{len(tagged)} of {len(cells)} code cells carry an nbval tag")
+    if "widgets" in notebook.metadata:
+        found.append("metadata.widgets is there")
+    if not cells:
+        found.append("there is no code cell")
+    return found
+
+
+@pytest.mark.parametrize("path", course(), ids=lambda path: path.stem)
+def test_notebook_is_executed_thin_and_without_errors(path):
+    assert problems(nbformat.read(path, as_version=4)) == []
+
+
+@pytest.mark.parametrize("path", course(), ids=lambda path: path.stem)
+def test_notebook_is_valid_and_normalised(path):
+    nbformat.validate(nbformat.read(path, as_version=4))
+    run = subprocess.run([*NBSTRIPOUT, "--verify", str(path)], capture_output=True, text=True)
+    assert run.returncode == 0, f"{run.stdout}{run.stderr}: run `make notebooks`"
+
+
+def notebook_of(*sources):
+    cells = [nbformat.v4.new_code_cell(source) for source in sources]
+    return nbformat.v4.new_notebook(cells=cells)
+
+
+def executed(*sources):
+    notebook = notebook_of(*sources)
+    for number, cell in enumerate(notebook.cells, 1):
+        cell.execution_count = number
+    return notebook
+
+
+def test_the_checks_pass_a_good_notebook():
+    assert problems(executed("1 + 1", "2 + 2")) == []
+
+
+def test_the_checks_see_each_fault():
+    assert problems(notebook_of("1")) == ["code cell 1 was never executed"]
+    assert problems(executed(*["1"] * 0)) == ["there is no code cell"]
+
+    swapped = executed("1", "2")
+    swapped.cells.reverse()
+    assert len(problems(swapped)) == 2
+
+    failed = executed("1 / 0")
+    failed.cells[0].outputs = [nbformat.v4.new_output("error", ename="ZeroDivisionError")]
+    assert problems(failed) == ["code cell 1 ended in an error"]
+
+    assert problems(executed("x = 1\n\n" * MOST_LINES)) == []
+    assert "has 16 lines" in problems(executed("x = 1\n" * (MOST_LINES + 1)))[0]
+
+    tagged = executed(*["1"] * 5)
+    tagged.cells[0].metadata.tags = ["nbval-ignore-output"]
+    assert problems(tagged) == []
+    tagged.cells[1].metadata.tags = ["nbval-skip"]
+    assert problems(tagged) == ["2 of 5 code cells carry an nbval tag"]
+
+    tagged.metadata.widgets = {}
+    assert "metadata.widgets is there" in problems(tagged)
+
+
+def test_execute_runs_and_normalises(tmp_path):
+    path = tmp_path / "one.ipynb"
+    nbformat.write(notebook_of("import sys", "print('run', 6 * 7)", "sys.executable"), path)
+    execute(path)
+    notebook = nbformat.read(path, as_version=4)
+    assert [cell.execution_count for cell in notebook.cells] == [1, 2, 3]
+    assert notebook.cells[1].outputs[0].text == "run 42\n"
+    assert not any("execution" in cell.metadata for cell in notebook.cells)
+    assert "version" not in notebook.metadata.language_info
+    assert subprocess.run([*NBSTRIPOUT, "--verify", str(path)]).returncode == 0
+
+
+def test_execute_leaves_the_file_alone_when_a_cell_fails(tmp_path):
+    path = tmp_path / "bad.ipynb"
+    nbformat.write(notebook_of("1 / 0"), path)
+    before = path.read_bytes()
+    with pytest.raises(Exception, match="ZeroDivisionError"):
+        execute(path)
+    assert path.read_bytes() == before

@@ -1,0 +1,281 @@
+"""The `qlab` command and the doctor."""
+
+import json
+import os
+import subprocess
+import sys
+import types
+
+import pytest
+
+import qlab
+from qlab import artefacts, cli, data, doctor
+
+
+def in_a_process(*arguments):
+    return subprocess.run(
+        [sys.executable, "-m", "qlab.cli", *arguments], capture_output=True, text=True
+    )
+
+
+def test_help_names_every_command_and_imports_nothing_heavy():
+    run = in_a_process("--help")
+    assert run.returncode == 0
+    for command in ("data", "doctor", "lab", "bench"):
+        assert f"    {command} " in run.stdout
+
+
+@pytest.mark.parametrize("command", ["data", "doctor", "lab", "bench"])
+def test_each_command_has_help(command, capsys):
+    with pytest.raises(SystemExit) as end:
+        cli.main([command, "--help"])
+    assert end.value.code == 0
+    assert f"usage: qlab {command}" in capsys.readouterr().out
+
+
+def test_version(capsys):
+    with pytest.raises(SystemExit) as end:
+        cli.main(["--version"])
+    assert end.value.code == 0
+    assert capsys.readouterr().out == f"qlab {qlab.__version__}\n"
+
+
+@pytest.mark.parametrize("line", [[], ["nonsense"], ["data", "--nonsense"], ["bench", "extra"]])
+def test_a_wrong_command_line_exits_with_2(line, capsys):
+    with pytest.raises(SystemExit) as end:
+        cli.main(line)
+    assert end.value.code == 2
+    assert "usage: qlab" in capsys.readouterr().err
+
+
+def test_data_says_what_was_found_and_where(fashion, capsys):
+    assert cli.main(["data"]) == 0
+    out = capsys.readouterr().out
+    assert "60,000 training and 10,000 test images, verified" in out
+    assert str(data.fetch(progress=False)) in out
+
+
+def test_a_known_failure_is_said_in_words(tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("QLAB_DATA", str(tmp_path / "nothing-here"))
+    assert cli.main(["data"]) == 1
+    err = capsys.readouterr().err
+    assert err.startswith("qlab: QLAB_DATA names ")
+    assert "Traceback" not in err
+
+
+def raising(error):
+    def run(*_, **__):
+        raise error
+
+    return run
+
+
+def test_an_unforeseen_failure_keeps_its_type_and_names_debug(monkeypatch, capsys):
+    monkeypatch.setattr(data, "fetch", raising(ZeroDivisionError("by zero")))
+    assert cli.main(["data"]) == 1
+    err = capsys.readouterr().err
+    assert err == "qlab: ZeroDivisionError: by zero (`qlab --debug ...` shows where)\n"
+
+
+@pytest.mark.parametrize("line", [["--debug", "data"], ["data", "--debug"]])
+def test_debug_lets_the_traceback_out(line, monkeypatch):
+    monkeypatch.setattr(data, "fetch", raising(ZeroDivisionError))
+    with pytest.raises(ZeroDivisionError):
+        cli.main(line)
+
+
+def test_ctrl_c_exits_with_130(monkeypatch, capsys):
+    monkeypatch.setattr(data, "fetch", raising(KeyboardInterrupt()))
+    assert cli.main(["data"]) == 130
+    assert capsys.readouterr().err == "qlab: stopped\n"
+
+
+def test_a_closed_pipe_is_no_traceback():
+    command = f'"{sys.executable}" -m qlab.cli data | true'
+    run = subprocess.run(command, shell=True, capture_output=True, text=True)
+    assert "Traceback" not in run.stderr
+
+
+@pytest.mark.parametrize("as_json", [False, True])
+def test_bench_is_handed_its_option(as_json, monkeypatch):
+    seen = []
+    bench = types.ModuleType("qlab.bench")
+    bench.main = lambda as_json, out=None: seen.append(as_json) or 0
+    monkeypatch.setitem(sys.modules, "qlab.bench", bench)
+    monkeypatch.setattr(qlab, "bench", bench, raising=False)
+    assert cli.main(["bench", "--json"] if as_json else ["bench"]) == 0
+    assert seen == [as_json]
+
+
+@pytest.fixture
+def started(monkeypatch):
+    """What ``qlab lab`` would have started, instead of starting it."""
+    seen = []
+    monkeypatch.setattr(cli, "_become", lambda command, folder: seen.append((command, folder)) or 0)
+    return seen
+
+
+def test_lab_opens_the_first_notebook_and_passes_arguments_on(started, monkeypatch):
+    monkeypatch.setattr(os, "geteuid", lambda: 1000, raising=False)
+    assert cli.main(["lab", "--port", "9000", "--no-browser"]) == 0
+    [(command, folder)] = started
+    assert command[:3] == [sys.executable, "-m", "jupyterlab"]
+    assert (folder / command[3]).name == "00_welcome.ipynb"
+    assert command[4:] == ["--port", "9000", "--no-browser"]
+
+
+def test_lab_as_root_allows_root_and_says_so(started, monkeypatch, capsys):
+    monkeypatch.setattr(os, "geteuid", lambda: 0, raising=False)
+    assert cli.main(["lab"]) == 0
+    assert started[0][0].count("--allow-root") == 1
+    assert "you are root" in capsys.readouterr().out
+    assert cli.main(["lab", "--allow-root"]) == 0
+    assert started[1][0].count("--allow-root") == 1
+
+
+def test_lab_without_a_checkout_says_how_to_get_one(started, monkeypatch, tmp_path, capsys):
+    monkeypatch.setattr(cli, "CHECKOUT", tmp_path)
+    assert cli.main(["lab"]) == 1
+    assert "Clone the repository" in capsys.readouterr().err
+    assert started == []
+
+
+def test_lab_becomes_jupyterlab(tmp_path):
+    if os.name == "nt":
+        pytest.skip("Windows has no exec; there JupyterLab is a child")
+    code = (
+        "from qlab import cli; import sys; from pathlib import Path\n"
+        "cli._become([sys.executable, '-c', 'import os; print(os.getpid(), os.getcwd())'],"
+        f" Path({str(tmp_path)!r}))"
+    )
+    run = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
+    pid, folder = run.communicate()[0].split()
+    assert int(pid) == run.pid
+    assert os.path.samefile(folder, tmp_path)
+
+
+def test_the_doctor_finds_this_machine_fit(fashion):
+    run = in_a_process("doctor")
+    assert run.returncode == 0, run.stdout
+    assert "!!" not in run.stdout
+    for name in ("Python", "tensorflow", "Keras 2", "Fashion-MNIST", "widgets extension"):
+        assert f"ok  {name} " in run.stdout
+    assert run.stdout.endswith("all that the course needs is here\n")
+
+
+@pytest.mark.parametrize(
+    ("check", "code", "last"),
+    [
+        (doctor.Check("thing", "1.0"), 0, "all that the course needs is here"),
+        (doctor.Check("thing", "get it", ok=False), 1, "1 line marked !! to mend; each says how"),
+        (doctor.Check("thing", "get it", ok=False, needed=False), 0, "all that the course needs"),
+    ],
+)
+def test_only_what_is_needed_fails_the_doctor(check, code, last, monkeypatch, capsys):
+    monkeypatch.setattr(doctor, "checks", lambda: [check])
+    assert doctor.main() == code
+    first, second = capsys.readouterr().out.splitlines()
+    assert first[:2] in {"ok", "!!", "--"}
+    assert first.endswith(check.text)
+    assert second.startswith(last)
+
+
+def test_the_doctor_sees_a_wrong_python(monkeypatch):
+    monkeypatch.setattr(sys, "version_info", (3, 10, 4))
+    check = doctor.check_python()
+    assert not check.ok
+    assert "install CPython 3.11, 3.12 or 3.13" in check.text
+
+
+def test_the_doctor_sees_a_missing_package():
+    check = doctor.check_package("surely-not-installed")
+    assert not check.ok
+    assert "make setup" in check.text
+
+
+def test_the_doctor_sees_missing_and_damaged_data(monkeypatch, tmp_path):
+    monkeypatch.setenv("QLAB_DATA", str(tmp_path / "nowhere"))
+    assert doctor.check_data().text == "not on this machine yet: run `qlab data`"
+    monkeypatch.setenv("QLAB_DATA", str(tmp_path))
+    (tmp_path / "train-images-idx3-ubyte.gz").write_bytes(b"not gzip")
+    check = doctor.check_data()
+    assert not check.ok
+    assert "train-images-idx3-ubyte.gz" in check.text
+
+
+def test_the_doctor_sees_damaged_artefacts(monkeypatch):
+    monkeypatch.setattr(artefacts, "verify", lambda: [("a.tflite", None), ("b.tflite", "broken")])
+    [check] = doctor.check_artefacts()
+    assert (check.ok, check.name, check.text) == (False, "b.tflite", "broken")
+    monkeypatch.setattr(artefacts, "verify", raising(artefacts.ArtefactError("no manifest")))
+    [check] = doctor.check_artefacts()
+    assert (check.ok, check.text) == (False, "no manifest")
+
+
+def pretend_tf_keras(monkeypatch, tmp_path, source):
+    (tmp_path / "tf_keras.py").write_text(source)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("source", "ok", "words"),
+    [
+        ("__version__ = '2.21.0'", True, "tf_keras 2.21.0"),
+        ("print('noise')\n__version__ = '3.1.0'", False, "tf_keras is 3.1.0"),
+        ("raise ImportError('no libtensorflow')", False, "ImportError: no libtensorflow"),
+        ("import os; os._exit(7)", False, "exit code 7"),
+    ],
+)
+def test_the_doctor_tries_keras_in_another_process(source, ok, words, monkeypatch, tmp_path):
+    pretend_tf_keras(monkeypatch, tmp_path, source)
+    check = doctor.check_keras()
+    assert check.ok is ok
+    assert words in check.text
+
+
+def test_the_doctor_sees_a_missing_or_disabled_widgets_extension(monkeypatch, tmp_path):
+    from jupyter_core import paths
+
+    monkeypatch.setattr(paths, "jupyter_path", lambda *_: [str(tmp_path)])
+    assert "not installed" in doctor.check_widgets_extension().text
+    folder = tmp_path / doctor.WIDGETS_EXTENSION
+    folder.mkdir(parents=True)
+    (folder / "package.json").write_text(
+        json.dumps({"name": doctor.WIDGETS_EXTENSION, "version": "5.0", "jupyterlab": {}})
+    )
+    assert doctor.check_widgets_extension().ok
+    monkeypatch.setattr(
+        "jupyterlab_server.config.get_page_config",
+        lambda *_: {"disabledExtensions": [f"{doctor.WIDGETS_EXTENSION}:plugin"]},
+    )
+    assert "jupyter labextension enable" in doctor.check_widgets_extension().text
+
+
+def test_little_memory_is_a_note(monkeypatch):
+    import psutil
+
+    memory = types.SimpleNamespace(available=5e8, total=4e9)
+    monkeypatch.setattr(psutil, "virtual_memory", lambda: memory)
+    check = doctor.check_machine()
+    assert (check.ok, check.needed) == (False, False)
+    assert "0.5 of 4.0 GB free" in check.text
+
+
+def test_chromium_is_the_one_named_or_the_first_found(monkeypatch, tmp_path):
+    monkeypatch.setattr(doctor, "CHROMIUM_PLACES", ())
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.delenv("QLAB_CHROMIUM", raising=False)
+    assert doctor.find_chromium() is None
+    check = doctor.check_chromium()
+    assert (check.ok, check.needed) == (False, False)
+    assert "QLAB_CHROMIUM" in check.text
+
+    suffix = ".exe" if os.name == "nt" else ""
+    for name in ("google-chrome", "mine"):
+        (tmp_path / f"{name}{suffix}").write_text("#!/bin/sh\n")
+        (tmp_path / f"{name}{suffix}").chmod(0o755)
+    assert doctor.find_chromium() == str(tmp_path / f"google-chrome{suffix}")
+    monkeypatch.setenv("QLAB_CHROMIUM", str(tmp_path / f"mine{suffix}"))
+    assert doctor.find_chromium() == str(tmp_path / f"mine{suffix}")
+    monkeypatch.setenv("QLAB_CHROMIUM", "no-such-program")
+    assert doctor.find_chromium() is None
