@@ -1,4 +1,4 @@
-"""The arithmetic of quantization: a range becomes a scale and a zero point, and numbers become codes.
+"""The arithmetic of quantization: a range becomes a scale and a zero point, numbers become codes.
 
 Every code here is an int8 value. Fewer bits use the upper end of int8, so that the saturation which
 every int8 kernel performs at 127 is also the upper clamp of the narrower grid.
@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 INTEGER_BITS = (2, 3, 4, 5, 6, 7, 8)
+ONE_POINT = 1e-6  # how far the TFLite converter widens a range that is only the point 0
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,7 +56,7 @@ def affine_params(low, high, bits=8):
     QuantParams
         ``scale = (high - low) / (2**bits - 1)``; codes ``128 - 2**bits`` to 127. A range of
         ReLU outputs (``low == 0``) therefore has ``zero_point = 128 - 2**bits``. A range that is
-        only the point 0 gets scale 1, as in the TFLite converter.
+        only the point 0 becomes [-1e-6, 1e-6], as in the TFLite converter.
 
     Raises
     ------
@@ -75,11 +76,13 @@ def affine_params(low, high, bits=8):
     _require_bits(bits)
     low, high = min(float(low), 0.0), max(float(high), 0.0)
     if not (np.isfinite(low) and np.isfinite(high)):
-        raise ValueError(f"the range [{low}, {high}] is not finite; look for NaN or infinity in the data")
+        raise ValueError(
+            f"the range [{low}, {high}] is not finite; look for NaN or infinity in the data"
+        )
     q_min, q_max = 128 - 2**bits, 127
+    if (high - low) / (q_max - q_min) < np.finfo(np.float32).tiny:
+        low, high = -ONE_POINT, ONE_POINT
     scale = (high - low) / (q_max - q_min)
-    if scale < np.finfo(np.float32).tiny:
-        return QuantParams(np.float32(1.0), np.int64(q_min), q_min, q_max)
     from_low, from_high = q_min - low / scale, q_max - high / scale
     error_low, error_high = abs(q_min) + abs(low / scale), abs(q_max) + abs(high / scale)
     zero_point = np.rint(from_low if error_low < error_high else from_high)
@@ -87,7 +90,7 @@ def affine_params(low, high, bits=8):
 
 
 def symmetric_params(weights, bits=8, axis=0):
-    """Symmetric narrow-range grid for weights: zero_point 0, codes -(2**(bits-1) - 1) to 2**(bits-1) - 1.
+    """Symmetric narrow-range grid for weights: zero_point 0, codes to 2**(bits-1) - 1 either way.
 
     Parameters
     ----------
@@ -121,14 +124,20 @@ def symmetric_params(weights, bits=8, axis=0):
     weights = np.asarray(weights, np.float32)
     if weights.size == 0:
         raise ValueError("there are no weights to quantize: the array is empty")
-    other = None if axis is None else tuple(i for i in range(weights.ndim) if i != axis % weights.ndim)
+    other = (
+        None if axis is None else tuple(i for i in range(weights.ndim) if i != axis % weights.ndim)
+    )
     largest = np.asarray(np.abs(weights).max(axis=other))
     if not np.isfinite(largest).all():
-        raise ValueError("the weights hold NaN or infinity; train again with a smaller learning rate")
+        raise ValueError(
+            "the weights hold NaN or infinity; train again with a smaller learning rate"
+        )
     q_max = 2 ** (bits - 1) - 1
     scale = (largest.astype(np.float64) / q_max).astype(np.float32)
     scale = np.where(scale > np.finfo(np.float32).tiny, scale, np.float32(1.0))
-    return QuantParams(scale, np.zeros(scale.shape, np.int64), -q_max, q_max, -1 if axis is None else axis)
+    return QuantParams(
+        scale, np.zeros(scale.shape, np.int64), -q_max, q_max, -1 if axis is None else axis
+    )
 
 
 def quantize(x, params):

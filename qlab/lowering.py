@@ -6,8 +6,8 @@ reads, writes and carries is integer, and in float otherwise; QUANTIZE and DEQUA
 Two things int8 kernels do not offer are made of QUANTIZE steps, so that nothing is fictional:
 
 * a signed tensor below 8 bits: int8 saturation clamps at 127 only. So the operator writes codes
-  shifted down until the grid's lower end is -128, where saturation clamps too, and a QUANTIZE shifts
-  them back up, where the upper end saturates;
+  shifted down until the grid's lower end is -128, where saturation clamps too, and a QUANTIZE
+  shifts them back up, where the upper end saturates;
 * an output grid that the kernel dictates (tanh: 1/128) is converted to the planned one afterwards.
 """
 
@@ -15,23 +15,30 @@ from __future__ import annotations
 
 import copy
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
 from qlab.affine import QuantParams, affine_params, quantize
-from qlab.litemodel import WEIGHTED, constant, op_name
+from qlab.litemodel import WEIGHTED, constant
 
 OP, TYPE = schema.BuiltinOperator, schema.TensorType
-MOVING = ("MAX_POOL_2D", "AVERAGE_POOL_2D", "RESHAPE", "CONCATENATION", "PAD")  # one grid in and out
+MOVING = (
+    "MAX_POOL_2D",
+    "AVERAGE_POOL_2D",
+    "RESHAPE",
+    "CONCATENATION",
+    "PAD",
+)  # one grid in and out
 DICTATED = {
     "TANH": QuantParams(np.float32(1 / 128), np.int64(0), -128, 127),
     "LOGISTIC": QuantParams(np.float32(1 / 256), np.int64(-128), -128, 127),
     "SOFTMAX": QuantParams(np.float32(1 / 256), np.int64(-128), -128, 127),
 }
 VERSIONS = {  # of the int8 kernels, as the TFLite converter writes them
-    "CONV_2D": 3, "DEPTHWISE_CONV_2D": 3, "FULLY_CONNECTED": 4, "MAX_POOL_2D": 2, "AVERAGE_POOL_2D": 2,
-    "MEAN": 2, "ADD": 2, "MUL": 2, "CONCATENATION": 2, "PAD": 2, "RESHAPE": 1, "TANH": 2,
+    "CONV_2D": 3, "DEPTHWISE_CONV_2D": 3, "FULLY_CONNECTED": 4, "MAX_POOL_2D": 2,
+    "AVERAGE_POOL_2D": 2, "MEAN": 2, "ADD": 2, "MUL": 2, "CONCATENATION": 2, "PAD": 2, "RESHAPE": 1, "TANH": 2,
     "LOGISTIC": 2, "SOFTMAX": 2, "RELU": 2, "RELU6": 2,
 }  # fmt: skip
 SUPPORTED = tuple(VERSIONS)
@@ -55,7 +62,11 @@ class StoredWeights:
 
 def needs_lower_clamp(params, activation):
     """Whether only an extra QUANTIZE can clamp this output at its lower end."""
-    return params.q_min > -128 and int(params.zero_point) > params.q_min and activation not in ("RELU", "RELU6")
+    return (
+        params.q_min > -128
+        and int(params.zero_point) > params.q_min
+        and activation not in ("RELU", "RELU6")
+    )
 
 
 def lower(source, layers, activations, weights, description=b"qlab"):
@@ -92,7 +103,11 @@ def _emit(builder, operator, layer, activations, weights):
     planned = activations[layer.output]
     stored = weights.get(layer.name)
     grids = [activations[i] for i in layer.inputs]
-    integer = planned is not None and None not in grids and (stored is None or stored.params is not None)
+    integer = planned is not None and None not in grids
+    if integer and stored is not None:
+        integer = stored.params is not None and _sums_fit(
+            layer.bias, grids[0], stored.params, planned
+        )
     inputs = []
     for position, index in enumerate(int(i) for i in operator.inputs):
         if index in layer.inputs and not (layer.op in WEIGHTED and position):
@@ -104,12 +119,31 @@ def _emit(builder, operator, layer, activations, weights):
         else:
             inputs.append(builder.constant(index, integer))
     stages = _stages(layer, planned, integer)
-    kind = VERSIONS[layer.op] if integer else builder.source.operatorCodes[operator.opcodeIndex].version
-    tensors = [builder.copy_tensor(layer.output, params, i < len(stages) - 1) for i, params in enumerate(stages)]
+    kind = (
+        VERSIONS[layer.op]
+        if integer
+        else builder.source.operatorCodes[operator.opcodeIndex].version
+    )
+    tensors = [
+        builder.copy_tensor(layer.output, params, i < len(stages) - 1)
+        for i, params in enumerate(stages)
+    ]
     builder.operator(layer.op, kind, inputs, tensors[0], operator)
-    for before, after in zip(tensors, tensors[1:], strict=False):
+    for before, after in pairwise(tensors):
         builder.operator("QUANTIZE", 2, [before], after)
     builder.resting[layer.output] = tensors[-1]
+
+
+def _sums_fit(bias, grid, weights, planned):
+    """Whether the kernels' int32 sums, in units of input scale x weight scale, can do this layer.
+
+    They cannot where an activation is silent or nearly so: XNNPACK refuses to rescale sums by 256
+    or more, or by less than 2**-32, and the bias must be a whole number of units in 32 bits.
+    """
+    unit = weights.scale.astype(np.float64) * grid.scale
+    rescaled = unit / planned.scale
+    largest = 0.0 if bias is None else np.abs(bias / unit).max()
+    return rescaled.min() >= 2.0**-32 and rescaled.max() < 256 and largest < 2.0**30
 
 
 def _stages(layer, planned, integer):
@@ -188,7 +222,9 @@ class _Builder:
     def bias(self, index, bias, scale):
         """An int32 bias in units of input scale x weight scale, as the integer kernels want it."""
         limits = np.iinfo(np.int32)
-        codes = np.clip(np.rint(bias / scale.astype(np.float64)), limits.min, limits.max).astype("<i4")
+        codes = np.clip(np.rint(bias / scale.astype(np.float64)), limits.min, limits.max).astype(
+            "<i4"
+        )
         scale = np.asarray(scale, np.float32)
         params = QuantParams(scale, np.zeros(scale.shape, np.int64), limits.min, limits.max, 0)
         return self._stored(index, codes, params)
@@ -199,16 +235,25 @@ class _Builder:
         new.opcodeIndex = self._code(name, version)
         new.inputs, new.outputs = np.array(inputs, np.int32), np.array([output], np.int32)
         if like is not None:
-            new.builtinOptionsType, new.builtinOptions = like.builtinOptionsType, like.builtinOptions
+            new.builtinOptionsType, new.builtinOptions = (
+                like.builtinOptionsType,
+                like.builtinOptions,
+            )
         self.graph.operators.append(new)
 
     def finish(self, inputs, outputs):
         """Close the graph, and point the signatures at the new tensors."""
-        self.graph.inputs, self.graph.outputs = np.array(inputs, np.int32), np.array(outputs, np.int32)
+        self.graph.inputs, self.graph.outputs = (
+            np.array(inputs, np.int32),
+            np.array(outputs, np.int32),
+        )
         self.model.subgraphs = [self.graph]
         self.model.signatureDefs = copy.deepcopy(self.source.signatureDefs)
         for signature in self.model.signatureDefs or []:
-            signature.inputs[0].tensorIndex, signature.outputs[0].tensorIndex = inputs[0], outputs[0]
+            signature.inputs[0].tensorIndex, signature.outputs[0].tensorIndex = (
+                inputs[0],
+                outputs[0],
+            )
         return self.model
 
     def _stored(self, index, values, params):

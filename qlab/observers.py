@@ -87,8 +87,11 @@ def observe(batches, images):
             extrema[i, 0, start : start + len(rows)] = rows.min(axis=1)
             extrema[i, 1, start : start + len(rows)] = rows.max(axis=1)
     if not np.isfinite(extrema).all():
-        raise ValueError("an activation is NaN or infinite on the calibration images; look at the model's weights")
-    edges = [np.linspace(min(low.min(), 0.0), max(high.max(), 0.0), BINS + 1) for low, high in extrema]
+        raise ValueError(
+            "an activation is NaN or infinite on the calibration images; "
+            "look at the model's weights"
+        )
+    edges = [_edges(low, high) for low, high in extrema]
     for start, values in batches():
         for i, value in enumerate(values):
             _count(value.reshape(len(value), -1), edges[i], counts[i][start : start + len(value)])
@@ -114,7 +117,7 @@ def merge(observations):
         return observations[0]
     low = np.minimum.reduce([seen.low for seen in observations])
     high = np.maximum.reduce([seen.high for seen in observations])
-    edges = np.linspace(min(low.min(), 0.0), max(high.max(), 0.0), BINS + 1)
+    edges = _edges(low, high)
     counts = np.zeros(observations[0].counts.shape, np.uint32)
     for seen in observations:
         centres = (seen.edges[:-1] + seen.edges[1:]) / 2
@@ -161,7 +164,8 @@ def activation_range(observation, calibration_size, observer="min-max", bits=8):
     """
     if not 1 <= calibration_size <= len(observation.low):
         raise ValueError(
-            f"calibration_size is {calibration_size}; there are 1 to {len(observation.low)} calibration images"
+            f"calibration_size is {calibration_size}; "
+            f"there are 1 to {len(observation.low)} calibration images"
         )
     low = min(float(observation.low[calibration_size - 1]), 0.0)
     high = max(float(observation.high[calibration_size - 1]), 0.0)
@@ -175,7 +179,7 @@ def activation_range(observation, calibration_size, observer="min-max", bits=8):
 
 
 def _percentile_range(observation, calibration_size, low, high):
-    """Clip the outermost 0.1 % of values at the top, and at the bottom if there are negative ones."""
+    """Clip the outermost 0.1 % at the top, and at the bottom if there are negative values."""
     cumulative = np.concatenate([[0], np.cumsum(observation.histogram(calibration_size))])
     total, tail = cumulative[-1], 1 - PERCENTILE / 100
     top = np.interp(total * (1 - tail), cumulative, observation.edges)
@@ -191,7 +195,9 @@ def _least_error_range(observation, calibration_size, low, high, bits):
     best, least = (low, high), np.inf
     for fraction in np.linspace(1.0, 0.21, 80):
         params = affine_params(low * fraction, high * fraction, bits)
-        codes = np.clip(np.rint(centres / params.scale) + params.zero_point, params.q_min, params.q_max)
+        codes = np.clip(
+            np.rint(centres / params.scale) + params.zero_point, params.q_min, params.q_max
+        )
         error = float(counts[used] @ (centres - params.scale * (codes - params.zero_point)) ** 2)
         if error < least:
             best, least = (low * fraction, high * fraction), error
@@ -199,14 +205,19 @@ def _least_error_range(observation, calibration_size, low, high, bits):
 
 
 def _counter(values):
-    """Smallest type that can count so many values of one image: it halves what a Compressor keeps."""
+    """Smallest type that counts so many values of one image: it halves what a Compressor keeps."""
     return np.uint16 if values <= np.iinfo(np.uint16).max else np.uint32
+
+
+def _edges(low, high):
+    """Bin edges over all that was seen, and 0."""
+    return np.linspace(min(float(low.min()), 0.0), max(float(high.max()), 0.0), BINS + 1)
 
 
 def _bin(x, edges):
     """Index of the bin of each value; values outside go into the outermost bins."""
     width = (edges[-1] - edges[0]) / BINS
-    if width == 0:
+    if width < np.finfo(np.float32).tiny:
         return np.zeros(x.shape, np.intp)
     return np.clip((x - edges[0]) / width, 0, BINS - 1).astype(np.intp)
 
@@ -214,10 +225,14 @@ def _bin(x, edges):
 def _count(rows, edges, counts):
     """Add the histogram of each row of values to the same row of counts."""
     width = (edges[-1] - edges[0]) / BINS
-    if width == 0:
+    if width < np.finfo(np.float32).tiny:  # one point, or too narrow for float32 to tell bins apart
         counts[:, 0] += rows.shape[1]
         return
     scaled = (rows - np.float32(edges[0])) * np.float32(1 / width)
     codes = np.clip(scaled, 0, BINS - 1, out=scaled).astype(np.int32)
     codes += np.arange(len(rows), dtype=np.int32)[:, None] * BINS
-    counts += np.bincount(codes.reshape(-1), minlength=len(rows) * BINS).reshape(len(rows), BINS).astype(counts.dtype)
+    counts += (
+        np.bincount(codes.reshape(-1), minlength=len(rows) * BINS)
+        .reshape(len(rows), BINS)
+        .astype(counts.dtype)
+    )

@@ -53,7 +53,10 @@ class Measurement:
         """Check, and count once."""
         predictions, labels = np.asarray(self.predictions), np.asarray(self.labels)
         if predictions.shape != labels.shape or predictions.ndim != 1 or not predictions.size:
-            raise ValueError(f"predictions {predictions.shape} and labels {labels.shape} must both be (n,), n > 0")
+            raise ValueError(
+                f"predictions {predictions.shape} and labels {labels.shape} "
+                "must both be (n,), n > 0"
+            )
         _require("kind", self.kind, KINDS)
         put = lambda name, value: object.__setattr__(self, name, value)  # noqa: E731
         put("predictions", predictions)
@@ -197,7 +200,11 @@ class Recipe:
         for name, choices in _CHOICES.items():
             _require(name, getattr(self, name), choices)
         size = self.calibration_size
-        if isinstance(size, bool) or not isinstance(size, int | np.integer) or not 1 <= size <= LARGEST_CALIBRATION:
+        if (
+            isinstance(size, bool)
+            or not isinstance(size, int | np.integer)
+            or not 1 <= size <= LARGEST_CALIBRATION
+        ):
             raise ValueError(f"calibration_size is {size!r}; choose 1 to {LARGEST_CALIBRATION}")
         object.__setattr__(self, "overrides", _frozen_overrides(self.overrides))
 
@@ -248,12 +255,20 @@ def _require(name, value, choices):
 
 def _frozen_overrides(overrides):
     """Sorted tuples ((layer, ((setting, bits), ...)), ...) from a mapping or from such tuples."""
+    try:
+        settings_of = {layer: dict(settings) for layer, settings in dict(overrides).items()}
+    except (TypeError, ValueError):
+        raise ValueError(
+            f"overrides is {overrides!r}; give {{layer name: {{'weight_bits': 4}}}}"
+        ) from None
     frozen = []
-    for layer, settings in sorted(dict(overrides).items()):
-        settings = dict(settings)
+    for layer, settings in sorted(settings_of.items()):
         for name, value in settings.items():
             if name not in ("weight_bits", "activation_bits"):
-                raise ValueError(f"{layer}: {name!r} cannot be set per layer; weight_bits and activation_bits can")
+                raise ValueError(
+                    f"{layer}: {name!r} cannot be set per layer; "
+                    "weight_bits and activation_bits can"
+                )
             _require(f"{layer}: {name}", value, _CHOICES[name])
         frozen.append((layer, tuple(sorted(settings.items()))))
     return tuple(frozen)

@@ -46,6 +46,7 @@ def predict(model, images, batch=BATCH, threads=None):
     >>> predict(qlab.pretrained("baseline"), images).shape
     (3,)
     """
+    images = _checked(images)
     classes = np.empty(len(images), np.int64)
     for start, outputs in _outputs(model, images, batch, threads):
         classes[start : start + len(outputs[0])] = outputs[0].reshape(len(outputs[0]), -1).argmax(1)
@@ -81,7 +82,9 @@ def evaluate(model, images, labels, batch=BATCH, threads=None):
     True
     """
     if len(images) != len(labels):
-        raise ValueError(f"{len(images)} images and {len(labels)} labels; each image needs one label")
+        raise ValueError(
+            f"{len(images)} images and {len(labels)} labels; each image needs one label"
+        )
     start = time.perf_counter()
     predictions = predict(model, images, batch, threads)
     return Measurement(predictions, labels, elapsed_ms=1e3 * (time.perf_counter() - start))
@@ -118,7 +121,7 @@ def latency(model, batch=1, runs=100, threads=1):
     ----------
     model : LiteModel
     batch : int
-        Images a call.
+        Images a call; a model of a fixed batch keeps its own.
     runs : int
         Timed calls, at least 2; a tenth as many come before them untimed.
     threads : int
@@ -140,8 +143,10 @@ def latency(model, batch=1, runs=100, threads=1):
     10
     """
     if batch < 1 or runs < 2 or threads < 1:
-        raise ValueError(f"batch {batch}, runs {runs}, threads {threads}: needs at least 1, 2 and 1")
-    interpreter, _ = _interpreter(model, batch, threads)
+        raise ValueError(
+            f"batch {batch}, runs {runs}, threads {threads}: needs at least 1, 2 and 1"
+        )
+    interpreter, batch = _interpreter(model, batch, threads)
     times = np.empty(runs)
     for _ in range(1 + runs // 10):
         interpreter.invoke()
@@ -155,7 +160,9 @@ def latency(model, batch=1, runs=100, threads=1):
 
 def default_threads():
     """How many threads LiteRT gets unless told: the cores this process may use, at most 4."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    cores = (
+        len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    )
     return min(4, cores)
 
 
@@ -166,7 +173,9 @@ def _outputs(model, images, batch, threads):
     detail = interpreter.get_input_details()[0]
     shape = tuple(int(n) for n in detail["shape"])
     if int(np.prod(shape[1:])) != int(np.prod(images.shape[1:])):
-        raise ValueError(f"images of shape {images.shape[1:]} do not fit a model that takes {shape[1:]}")
+        raise ValueError(
+            f"images of shape {images.shape[1:]} do not fit a model that takes {shape[1:]}"
+        )
     view = interpreter.tensor(detail["index"])
     outputs = [d["index"] for d in interpreter.get_output_details()]
     for start in range(0, len(images), batch):
@@ -177,7 +186,7 @@ def _outputs(model, images, batch, threads):
 
 
 def _interpreter(model, batch, threads):
-    """A LiteRT interpreter of `batch` images a call, or of the model's own batch if that is fixed."""
+    """A LiteRT interpreter of `batch` images a call, or of the model's own, fixed batch."""
     if batch < 1:
         raise ValueError(f"batch is {batch}; it must be at least 1")
     try:
@@ -207,7 +216,8 @@ def _checked(images):
     images = np.asarray(images)
     if images.dtype not in (np.uint8, np.float32):
         raise ValueError(
-            f"images are {images.dtype}; give uint8 pixels 0 to 255 (or float32, which is taken as it is)"
+            f"images are {images.dtype}; give uint8 pixels 0 to 255 "
+            "(or float32, which is taken as it is)"
         )
     if images.ndim < 2 or len(images) == 0:
         raise ValueError(f"images have shape {images.shape}; give (n, 28, 28, 1) with n at least 1")

@@ -1,0 +1,316 @@
+"""Histograms of one layer: its weights with the quantization grid over them, its activations.
+
+Each picture is a panel: a frame drawn once and marks that can be moved, so that a live explorer and
+a still figure are drawn by the same lines.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from matplotlib.colors import to_rgba
+from matplotlib.ticker import MaxNLocator
+
+from qlab.plots import style
+
+GRID_ROWS = 24  # at most this many channels
+GRID_COLUMNS = 240  # a column is about a CSS pixel, so that no line is lost
+HEADROOM = 1.12
+
+
+class WeightPanel:
+    """Histogram of a layer's weights, and over it the values its codes can take.
+
+    The grid has a row for each output channel (at most 24, from the widest range at the bottom to
+    the narrowest): with one scale for the whole tensor the ticks stand in line, with one for each
+    channel they fan out.
+
+    Parameters
+    ----------
+    ax : matplotlib.axes.Axes
+
+    Attributes
+    ----------
+    marks : tuple of matplotlib artists
+        What `show` moves; `frame` changes what lies behind.
+    """
+
+    @style.styled
+    def __init__(self, ax):
+        """Put empty marks on `ax`."""
+        self.ax = ax
+        self.bars = ax.stairs([0, 0], [0, 1, 2], fill=True, color=style.SKY, alpha=0.75)
+        nothing = np.zeros((1, 1, 4), np.uint8)
+        self.grid = ax.imshow(nothing, aspect="auto", interpolation="nearest", origin="lower")
+        self.note = _note(ax)
+        self.marks = (self.bars, self.grid, self.note)
+        ax.set(xlabel="weight", ylabel="number of weights")
+        ax.xaxis.set_major_locator(MaxNLocator(4, symmetric=True))
+
+    @style.styled
+    def frame(self, counts, edges, name=""):
+        """Set limits and title for a layer.
+
+        Parameters
+        ----------
+        counts : array_like, shape (k,)
+        edges : array_like, shape (k + 1,)
+        name : str
+            The layer's.
+        """
+        counts, edges = np.asarray(counts, float), np.asarray(edges, float)
+        self.bars.set_data(counts, edges)
+        half = max(abs(edges[0]), abs(edges[-1])) * 1.06
+        self.ax.set(xlim=(-half, half), ylim=(0, max(counts.max(), 1) * HEADROOM))
+        self.ax.set_title(f"Weights of {name}" if name else "Weights and their grid")
+        self.grid.set_extent((-half, half, 0, max(counts.max(), 1)))
+
+    def show(self, scales, q_max, note=""):
+        """Draw the grid.
+
+        Parameters
+        ----------
+        scales : array_like of float, shape () or (C,), or None
+            Step of the grid, per tensor or per channel; None if the weights stay float.
+        q_max : int
+            Codes go from -q_max to q_max.
+        note : str
+            Words at the top of the panel.
+        """
+        self.note.set_text(note)
+        self.grid.set_visible(scales is not None)
+        if scales is not None:
+            self.grid.set_data(grid_image(np.atleast_1d(scales), q_max, self.ax.get_xlim()))
+
+
+def grid_image(scales, q_max, limits):
+    """Ticks at the values codes can take, one row a channel, as a picture.
+
+    Parameters
+    ----------
+    scales : array_like of float, shape (C,)
+    q_max : int
+        Codes go from -q_max to q_max.
+    limits : (float, float)
+        Values at the left and right edge.
+
+    Returns
+    -------
+    ndarray of uint8, shape (rows, 240, 4)
+        RGBA: ink, with an opacity that a denser grid lowers so that what is behind stays visible.
+
+    Examples
+    --------
+    >>> image = grid_image([0.5], 1, (-1.0, 1.0))
+    >>> image.shape, int((image[0, :, 3] > 0).sum())
+    ((1, 240, 4), 3)
+    """
+    scales = np.sort(np.asarray(scales, float))[::-1]
+    rows = scales[np.linspace(0, len(scales) - 1, min(len(scales), GRID_ROWS)).round().astype(int)]
+    image = np.empty((len(rows), GRID_COLUMNS, 4), np.uint8)
+    image[:] = np.multiply(to_rgba(style.INK), 255)
+    alpha = image[..., 3]
+    alpha[:] = 0
+    values = rows[:, None] * np.arange(-q_max, q_max + 1)
+    column = ((values - limits[0]) / (limits[1] - limits[0]) * GRID_COLUMNS).astype(int)
+    row = np.broadcast_to(np.arange(len(rows))[:, None], column.shape)
+    inside = (column >= 0) & (column < GRID_COLUMNS)
+    alpha[row[inside], column[inside]] = 180 if q_max <= 31 else 130 if q_max <= 63 else 90
+    return image
+
+
+class ActivationPanel:
+    """Histogram of what a layer puts out, with the range that its codes can hold.
+
+    Parameters
+    ----------
+    ax : matplotlib.axes.Axes
+
+    Attributes
+    ----------
+    marks : tuple of matplotlib artists
+    """
+
+    @style.styled
+    def __init__(self, ax):
+        """Put empty marks on `ax`."""
+        self.ax = ax
+        self.below, self.above = (ax.axvspan(0, 1, color=style.FAINT, lw=0) for _ in range(2))
+        look = {"fill": True, "color": style.ORANGE, "alpha": 0.75, "baseline": 0.5}
+        self.bars = ax.stairs([0, 0], [0, 1, 2], **look)
+        upright = {"transform": ax.get_xaxis_transform(), "color": style.INK}
+        self.ends = ax.vlines([0, 1], 0, 1, lw=1.4, **upright)
+        self.ticks = ax.vlines([0], 0, 0.05, lw=0.9, **upright)
+        self.note = _note(ax)
+        self.marks = (self.below, self.above, self.bars, self.ticks, self.ends, self.note)
+        ax.set(xlabel="activation", ylabel="number of values", yscale="log")
+
+    @style.styled
+    def frame(self, counts, edges, name=""):
+        """Set limits and title for a layer, from the histogram over all calibration images.
+
+        Parameters
+        ----------
+        counts : array_like, shape (k,)
+        edges : array_like, shape (k + 1,)
+        name : str
+            The layer's.
+        """
+        edges = np.asarray(edges, float)
+        margin = 0.04 * (edges[-1] - edges[0] or 1)
+        self.ax.set_xlim(edges[0] - margin, edges[-1] + margin)
+        self.ax.set_ylim(0.5, max(np.max(counts), 1) * 6)
+        self.ax.set_title(f"Activations after {name}" if name else "Activations and their range")
+
+    def show(self, counts, edges, low, high, levels=None, note=""):
+        """Draw the histogram and the range.
+
+        Parameters
+        ----------
+        counts : array_like, shape (k,)
+        edges : array_like, shape (k + 1,)
+        low, high : float or None
+            What is outside is clipped; None if nothing is.
+        levels : int or None
+            How many values the codes can take; ticks at the bottom where they can be told apart.
+        note : str
+            Words at the top of the panel.
+        """
+        self.bars.set_data(np.asarray(counts, float), np.asarray(edges, float))
+        left, right = self.ax.get_xlim()
+        clips, few = low is not None, levels is not None and levels <= 64
+        _span(self.below, left, low if clips else left)
+        _span(self.above, high if clips else right, right)
+        _stand(self.ends, [low, high] if clips else [], 1)
+        _stand(self.ticks, np.linspace(low, high, levels) if few else [], 0.05)
+        self.note.set_text(note)
+
+
+@style.styled
+def plot_weights(counts, edges, scales=None, q_max=127, name="", ax=None):
+    """Weight histogram with the quantization grid over it.
+
+    Parameters
+    ----------
+    counts : array_like, shape (k,)
+    edges : array_like, shape (k + 1,)
+    scales : array_like of float, shape () or (C,), or None
+        Step of the grid; None draws none.
+    q_max : int
+        Codes go from -q_max to q_max.
+    name : str
+        The layer's.
+    ax : matplotlib.axes.Axes or None
+        None makes a new figure.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+
+    Examples
+    --------
+    >>> ax = plot_weights([1, 4, 2], [-1.5, -0.5, 0.5, 1.5], scales=0.5, q_max=3, name="conv")
+    >>> ax.get_title(loc="left")
+    'Weights of conv'
+    """
+    ax = style.new_axes(ax)
+    panel = WeightPanel(ax)
+    panel.frame(counts, edges, name)
+    panel.show(scales, q_max)
+    return ax
+
+
+@style.styled
+def plot_activations(counts, edges, low, high, levels=None, name="", ax=None):
+    """Activation histogram with its clipping range.
+
+    Parameters
+    ----------
+    counts : array_like, shape (k,)
+    edges : array_like, shape (k + 1,)
+    low, high : float
+        The range; what is outside is shaded.
+    levels : int or None
+        How many values the codes can take.
+    name : str
+        The layer's.
+    ax : matplotlib.axes.Axes or None
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+
+    Examples
+    --------
+    >>> ax = plot_activations([90, 10, 1], [0, 1, 2, 3], low=0, high=2.5, levels=16)
+    >>> ax.get_yscale()
+    'log'
+    """
+    ax = style.new_axes(ax)
+    panel = ActivationPanel(ax)
+    panel.frame(counts, edges, name)
+    panel.show(counts, edges, low, high, levels)
+    return ax
+
+
+def clipped_share(counts, edges, low, high):
+    """Fraction of a histogram's values outside a range; a bin that is cut counts by its share.
+
+    Parameters
+    ----------
+    counts : array_like, shape (k,)
+    edges : array_like, shape (k + 1,)
+    low, high : float
+
+    Returns
+    -------
+    float in [0, 1]
+
+    Examples
+    --------
+    >>> clipped_share([4, 3, 1], [0.0, 1.0, 2.0, 3.0], 0.0, 2.0)
+    0.125
+    """
+    below = np.concatenate([[0], np.cumsum(counts)])
+    inside = np.interp(high, edges, below) - np.interp(low, edges, below)
+    return float(max(0.0, 1 - inside / max(below[-1], 1)))
+
+
+def clipped_words(counts, edges, low, high):
+    """Share of a histogram's values outside a range, in words.
+
+    Parameters
+    ----------
+    counts, edges, low, high
+        As for `clipped_share`.
+
+    Returns
+    -------
+    str
+
+    Examples
+    --------
+    >>> clipped_words([4, 3, 1], [0.0, 1.0, 2.0, 3.0], 0.0, 2.0)
+    '12.50 % clipped'
+    """
+    share = clipped_share(counts, edges, low, high)
+    if 0 < share < 1e-4:
+        return "under 0.01 % clipped"
+    return f"{100 * share:.2f} % clipped" if share else "nothing clipped"
+
+
+def _note(ax):
+    """Empty words at the top right, inside."""
+    paper = {"facecolor": style.PAPER, "edgecolor": "none", "pad": 1.5}
+    place = {"transform": ax.transAxes, "ha": "right", "va": "top"}
+    return ax.text(0.985, 0.975, "", fontsize=8.5, linespacing=1.3, bbox=paper, **place)
+
+
+def _span(patch, left, right):
+    """Shade from `left` to `right`, if that is anything."""
+    patch.set_x(left)
+    patch.set_width(max(right - left, 0))
+
+
+def _stand(lines, at, height):
+    """Let vertical lines stand at these places."""
+    lines.set_segments([[(x, 0), (x, height)] for x in at])

@@ -1,0 +1,205 @@
+"""Which layer hurts most, and what a recipe of mixed bits makes of that."""
+
+from __future__ import annotations
+
+from matplotlib.ticker import FuncFormatter, NullLocator
+
+from qlab.plots import style
+from qlab.plots.zoom import zoom
+
+
+class SensitivityPanel:
+    """Accuracy with one layer lowered, a bar for each layer, from the base downwards.
+
+    Parameters
+    ----------
+    ax : matplotlib.axes.Axes
+    reference : float
+        Accuracy of the float model: sets the scale.
+    rows : int
+        The most layers there will be.
+
+    Attributes
+    ----------
+    marks : tuple of matplotlib artists
+        What `show` moves; `frame` changes what lies behind.
+    """
+
+    @style.styled
+    def __init__(self, ax, reference, rows):
+        """Put empty marks on `ax`."""
+        self.ax = ax
+        self.knee = zoom(ax, reference, "x")
+        ax.set(
+            xlabel=f"accuracy (%), squeezed below {100 * self.knee:.0f}", ylim=(rows - 0.4, -0.75)
+        )
+        ax.yaxis.set_minor_locator(NullLocator())
+        ax.tick_params(axis="y", length=0, labelcolor=style.INK)
+        self.band = ax.axvspan(0, 1, color=style.SKY, alpha=0.3, lw=0)
+        self.base = ax.axvline(0, color=style.INK, lw=0.9, ls=(0, (4, 3)))
+        self.bars = [ax.barh(i, 0, 0.42, color=style.SKY)[0] for i in range(rows)]
+        self.whiskers = ax.hlines([0], 0, 0, color=style.INK, lw=1.3)
+        (self.dots,) = ax.plot([], [], "o", color=style.INK, ms=4)
+        box = {"facecolor": style.PAPER, "edgecolor": "none", "pad": 1}
+        place = {"transform": ax.get_yaxis_transform(), "fontsize": 8, "va": "center", "bbox": box}
+        self.words = [ax.text(0.012, i - 0.37, "", **place) for i in range(rows)]
+        self.marks = (self.band, self.base, *self.bars, self.whiskers, self.dots, *self.words)
+
+    @style.styled
+    def frame(self, names, title="One layer lowered"):
+        """Set the rows and the title.
+
+        Parameters
+        ----------
+        names : sequence of str
+            Of the layers.
+        title : str
+        """
+        self.ax.set_yticks(range(len(names)), names)
+        self.ax.set_title(title)
+
+    def show(self, base, entries):
+        """Draw what is measured so far.
+
+        Parameters
+        ----------
+        base : qlab.results.Measurement
+        entries : sequence of LayerSensitivity
+            In the order of the rows.
+        """
+        low, high = base.interval
+        self.band.set_x(low)
+        self.band.set_width(high - low)
+        self.base.set_xdata([base.accuracy] * 2)
+        for i, (bar, words) in enumerate(zip(self.bars, self.words, strict=True)):
+            entry = entries[i] if i < len(entries) else None
+            bar.set_visible(entry is not None)
+            words.set_text(verdict(entry.comparison) if entry else "")
+            if entry:
+                bar.set_x(min(entry.measurement.accuracy, base.accuracy))
+                bar.set_width(abs(entry.measurement.accuracy - base.accuracy))
+                bar.set_facecolor(style.FAINT if entry.comparison.within_noise else style.VERMILION)
+        spans = [entry.measurement.interval for entry in entries]
+        self.whiskers.set_segments([[(a, i), (b, i)] for i, (a, b) in enumerate(spans)])
+        self.dots.set_data([x.measurement.accuracy for x in entries], range(len(entries)))
+
+
+class RecipesPanel:
+    """Accuracy against the packed floor: the mixed recipe beside uniform ones.
+
+    Parameters
+    ----------
+    ax : matplotlib.axes.Axes
+    reference : float
+        Accuracy of the float model.
+    largest : int
+        Bytes at the right edge: all weights at 8 bits.
+
+    Attributes
+    ----------
+    marks : tuple of matplotlib artists
+    """
+
+    @style.styled
+    def __init__(self, ax, reference, largest):
+        """Draw the frame."""
+        self.ax = ax
+        zoom(ax, reference)
+        ax.set(xlim=(0, largest * 1.12 / 1000), xlabel="packed floor (KB): weights × bits / 8")
+        ax.set(ylabel="accuracy (%)", title="Your recipe beside uniform ones")
+        ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
+        ax.grid(True)
+        (self.tried,) = ax.plot([], [], "o", color="#9a9a9a", ms=3.5)
+        self.spans = ax.vlines([0], 0, 0, color=[style.BLUE], lw=1.4)
+        (self.uniform,) = ax.plot([], [], "s", color=style.BLUE, ms=6)
+        (self.here,) = ax.plot([], [], "o", color=style.VERMILION, ms=7, mec=style.PAPER, mew=0.8)
+        self.words = [ax.text(0, 0, "", fontsize=8, ha="center", va=va) for va in ("bottom", "top")]
+        self.marks = (self.tried, self.spans, self.uniform, self.here, *self.words)
+        ax.legend(
+            [self.here, self.uniform, self.tried],
+            ["mixed, yours", "uniform", "mixed, tried before"],
+            loc="lower left",
+            bbox_to_anchor=(0, 0.2),
+            handlelength=1,
+            labelspacing=0.3,
+            fontsize=8,
+        )
+
+    def show(self, mixed, uniform, tried=()):
+        """Draw the recipes.
+
+        Parameters
+        ----------
+        mixed : (int, qlab.results.Measurement)
+            Bytes of the packed floor, and what was measured.
+        uniform : mapping of str to (int, qlab.results.Measurement)
+            By name; at most two, the more accurate one first.
+        tried : sequence of (int, float)
+            Bytes and accuracy of earlier recipes.
+        """
+        points = [*uniform.values(), mixed]
+        x = [size / 1000 for size, _ in points]
+        y = [measured.accuracy for _, measured in points]
+        self.uniform.set_data(x[:-1], y[:-1])
+        self.here.set_data(x[-1:], y[-1:])
+        self.spans.set_segments(
+            [[(a, m.interval[0]), (a, m.interval[1])] for a, (_, m) in zip(x, points, strict=True)]
+        )
+        self.spans.set_color([style.BLUE] * len(uniform) + [style.VERMILION])
+        self.tried.set_data([size / 1000 for size, _ in tried], [accuracy for _, accuracy in tried])
+        for text, name, a, (_, m), above in zip(
+            self.words, uniform, x, points, (1, 0), strict=False
+        ):
+            text.set_text(name)
+            text.set_position((a, m.interval[above] + (0.003 if above else -0.003)))
+
+
+def verdict(comparison):
+    """A paired comparison in a few words.
+
+    Examples
+    --------
+    >>> from qlab.results import Comparison
+    >>> verdict(Comparison(only_a=120, only_b=20, n=10_000, p_value=1e-9))
+    '−1.00 points, p < 0.001'
+    """
+    points = f"{100 * comparison.difference:+.2f} points".replace("-", "−")
+    if comparison.within_noise:
+        return f"{points}, within noise (p = {comparison.p_value:.2f})"
+    p = comparison.p_value
+    return f"{points}, p < 0.001" if p < 0.001 else f"{points}, p = {p:.3f}"
+
+
+def plot_sensitivity(base, entries, ax=None):
+    """Accuracy with one layer lowered, a bar for each layer, with interval and paired test.
+
+    Parameters
+    ----------
+    base : qlab.results.Measurement
+        Of the recipe in which no layer is lowered.
+    entries : sequence of LayerSensitivity
+        As `qlab.sensitivity.sensitivity` returns them.
+    ax : matplotlib.axes.Axes or None
+        None makes a new figure.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+
+    Examples
+    --------
+    >>> import qlab
+    >>> from qlab.sensitivity import sensitivity
+    >>> test = qlab.data.load().test
+    >>> images, labels = test.images[:300], test.labels[:300]
+    >>> compressor = qlab.Compressor(qlab.pretrained("baseline"), test.images[300:428])
+    >>> base = qlab.evaluate(compressor.compress(qlab.Recipe()), images, labels)
+    >>> ax = plot_sensitivity(base, sensitivity(compressor, images, labels, bits=2))
+    >>> [label.get_text() for label in ax.get_yticklabels()]
+    ['conv1', 'conv2', 'dense1', 'logits']
+    """
+    ax = style.new_axes(ax)
+    panel = SensitivityPanel(ax, base.accuracy, max(len(entries), 1))
+    panel.frame([entry.layer for entry in entries])
+    panel.show(base, entries)
+    return ax

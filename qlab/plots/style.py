@@ -1,0 +1,104 @@
+"""What every picture shares: colours that colour-blind eyes can tell apart, marks, sizes."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+
+import matplotlib as mpl
+
+# Okabe and Ito, "Color universal design", 2008. Never colour alone: right and wrong carry marks.
+BLUE = "#0072B2"
+ORANGE = "#E69F00"
+GREEN = "#009E73"
+VERMILION = "#D55E00"
+SKY = "#56B4E9"
+PURPLE = "#CC79A7"
+INK = "#1a1a1a"
+SOFT = "#595959"
+FAINT = "#d9d9d9"
+PAPER = "#ffffff"
+
+RIGHT, WRONG = BLUE, VERMILION
+RIGHT_MARK, WRONG_MARK = "✓", "✗"
+SERIES = (BLUE, VERMILION, GREEN, PURPLE, ORANGE, SKY)
+
+RC = {
+    "font.family": ["DejaVu Sans"],
+    "font.size": 9,
+    "axes.titlesize": 9.5,
+    "axes.titleweight": "bold",
+    "axes.titlelocation": "left",
+    "axes.titlepad": 7,
+    "axes.labelsize": 9,
+    "axes.labelcolor": SOFT,
+    "axes.edgecolor": SOFT,
+    "axes.linewidth": 0.8,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.axisbelow": True,
+    "axes.prop_cycle": mpl.cycler(color=SERIES),
+    "xtick.labelsize": 8.5,
+    "ytick.labelsize": 8.5,
+    "xtick.color": SOFT,
+    "ytick.color": SOFT,
+    "text.color": INK,
+    "legend.fontsize": 8.5,
+    "legend.frameon": False,
+    "grid.color": FAINT,
+    "grid.linewidth": 0.6,
+    "lines.linewidth": 1.8,
+    "lines.markersize": 5,
+}
+
+
+@contextmanager
+def _in_style():
+    """The course's style for a while.
+
+    The first figure of a notebook wakes its backend, which makes pyplot interactive. That must
+    stay: rc_context alone would undo it, and no later figure would be shown.
+    """
+    with mpl.rc_context(RC):
+        yield
+        interactive = mpl.is_interactive()
+    mpl.interactive(interactive)
+
+
+styled = _in_style()  # @styled: whatever a function draws, it draws in the course's style
+
+
+@styled
+def new_axes(ax=None, width=6.0, height=3.6):
+    """Return `ax`, or the Axes of a new figure in the course's style.
+
+    Parameters
+    ----------
+    ax : matplotlib.axes.Axes or None
+    width, height : float
+        Inches, for a new figure only.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+    """
+    if ax is not None:
+        return ax
+    import matplotlib.pyplot as plt
+
+    return plt.subplots(figsize=(width, height), layout="constrained")[1]
+
+
+@styled
+def new_grid(rows, columns, width, height, axes=None):
+    """Return `axes`, or a grid of Axes of a new figure, flat and in reading order.
+
+    Returns
+    -------
+    list of matplotlib.axes.Axes, length rows * columns
+    """
+    if axes is not None:
+        return list(axes)
+    import matplotlib.pyplot as plt
+
+    size = {"figsize": (width, height), "layout": "constrained"}
+    return list(plt.subplots(rows, columns, squeeze=False, **size)[1].flat)

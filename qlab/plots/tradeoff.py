@@ -1,0 +1,171 @@
+"""Accuracy against size: where the learner has been, and the best so far."""
+
+from __future__ import annotations
+
+import numpy as np
+from matplotlib.ticker import FuncFormatter, NullLocator
+
+from qlab.plots import style
+
+SIZE_TICKS = (2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10_000)
+ACCURACY_TICKS = (0.2, 0.4, 0.6, 0.7, 0.8, 0.85, 0.9, 0.92, 0.94, 0.96, 0.98, 0.99, 0.995)
+
+
+def best_front(sizes, accuracies):
+    """Points that no other point beats: none is both smaller and at least as accurate.
+
+    Parameters
+    ----------
+    sizes, accuracies : array_like of float, shape (n,)
+
+    Returns
+    -------
+    ndarray of int
+        Indices, from the smallest size on; accuracy rises along them.
+
+    Examples
+    --------
+    >>> best_front([30, 10, 20], [0.90, 0.80, 0.70]).tolist()
+    [1, 0]
+    """
+    sizes, accuracies = np.asarray(sizes, float), np.asarray(accuracies, float)
+    order = np.lexsort((-accuracies, sizes))
+    best, front = -np.inf, []
+    for i in order:
+        if accuracies[i] > best:
+            front.append(i)
+            best = accuracies[i]
+    return np.array(front, int)
+
+
+class TradeoffPanel:
+    """Accuracy against size, with a trail of points, the best so far, and the float model.
+
+    Accuracy is drawn on a scale of errors (logarithm of 1 - accuracy), so that 88 and 89 % can be
+    told apart while 20 % still fits.
+
+    Parameters
+    ----------
+    ax : matplotlib.axes.Axes
+    reference : (float, float)
+        Size in bytes and accuracy of the float model.
+    smallest : float
+        Bytes at the left edge.
+    chance : float
+        Accuracy at the lower edge, a little below that of guessing.
+
+    Attributes
+    ----------
+    marks : tuple of matplotlib artists
+    """
+
+    @style.styled
+    def __init__(self, ax, reference, smallest, chance=0.09):
+        """Draw the frame."""
+        self.ax = ax
+        size, accuracy = reference[0] / 1000, reference[1]
+        top = 1 - (1 - accuracy) / 1.6 if accuracy < 1 else 0.9999
+        ax.set_xscale("log")
+        ax.set_yscale("function", functions=(_errors, _accuracies))
+        ax.set(xlim=(smallest / 1000, size * 1.5), ylim=(chance, top), xlabel="file, gzipped (KB)")
+        ax.set_ylabel("accuracy (%)")
+        ax.set_title("Accuracy against size")
+        left, right = ax.get_xlim()
+        _ticks(ax.xaxis, [t for t in SIZE_TICKS if left <= t <= right], "{:,.0f}", 1)
+        _ticks(ax.yaxis, [t for t in ACCURACY_TICKS if chance < t < top], "{:.3g}", 100)
+        ax.grid(True)
+        ax.axhline(accuracy, color=style.SOFT, lw=0.8, ls=(0, (4, 3)))
+        ax.plot(size, accuracy, "*", ms=11, color=style.INK, clip_on=False)
+        above = {"xytext": (0, 7), "textcoords": "offset points", "ha": "center"}
+        ax.annotate("float", (size, accuracy), fontsize=8.5, **above)
+        self._make_marks(ax)
+
+    def _make_marks(self, ax):
+        """Put empty marks on `ax`, and say what they are."""
+        grey = {"color": "#b3b3b3", "mfc": "#8c8c8c", "mec": "none"}
+        (self.trail,) = ax.plot([], [], "-o", lw=0.8, ms=4, **grey)
+        (self.front,) = ax.plot([], [], color=style.GREEN, lw=1.6, drawstyle="steps-post")
+        (self.best,) = ax.plot([], [], "s", color=style.GREEN, ms=4.5)
+        (self.bar,) = ax.plot([], [], "-_", color=style.VERMILION, lw=1.4, ms=11, mew=1.4)
+        (self.here,) = ax.plot([], [], "o", color=style.VERMILION, ms=6.5, mec=style.PAPER, mew=1)
+        self.marks = (self.trail, self.front, self.best, self.bar, self.here)
+        ax.legend(
+            [self.here, self.best, self.trail],
+            ["this file, with interval", "best so far", "tried"],
+            loc="lower right",
+            handlelength=1,
+            borderaxespad=0.2,
+            labelspacing=0.3,
+        )
+
+    def show(self, sizes, accuracies, interval, here=None):
+        """Draw the trail, and where the learner is.
+
+        Parameters
+        ----------
+        sizes : array_like of float, shape (n,)
+            Bytes.
+        accuracies : array_like of float, shape (n,)
+        interval : (float, float)
+            Of the accuracy where the learner is.
+        here : (float, float) or None
+            Size and accuracy of that point; None for the last of the trail.
+        """
+        x, y = np.asarray(sizes, float) / 1000, np.asarray(accuracies, float)
+        front = best_front(x, y)
+        self.trail.set_data(x, y)
+        right = self.ax.get_xlim()[1]
+        self.front.set_data(np.append(x[front], right), np.append(y[front], y[front][-1]))
+        self.best.set_data(x[front], y[front])
+        at, height = (here[0] / 1000, here[1]) if here else (x[-1], y[-1])
+        self.bar.set_data([at, at], interval)
+        self.here.set_data([at], [height])
+
+
+@style.styled
+def plot_tradeoff(sizes, accuracies, reference, interval=None, ax=None):
+    """Accuracy against size with the trail of points and the best-so-far front.
+
+    Parameters
+    ----------
+    sizes : array_like of float, shape (n,)
+        Bytes of each file, gzipped, in the order visited.
+    accuracies : array_like of float, shape (n,)
+    reference : (float, float)
+        Size in bytes and accuracy of the float model.
+    interval : (float, float) or None
+        Of the last accuracy.
+    ax : matplotlib.axes.Axes or None
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+
+    Examples
+    --------
+    >>> ax = plot_tradeoff([70_000, 35_000], [0.89, 0.87], reference=(280_000, 0.892))
+    >>> ax.get_xlabel()
+    'file, gzipped (KB)'
+    """
+    ax = style.new_axes(ax)
+    chance = min(0.09, min(accuracies) * 0.9)
+    panel = TradeoffPanel(ax, reference, smallest=min(sizes) / 2, chance=chance)
+    panel.show(sizes, accuracies, interval or (accuracies[-1],) * 2)
+    return ax
+
+
+def _errors(accuracy):
+    """Scale of the axis: minus the logarithm of the error."""
+    return -np.log(np.maximum(1 - np.asarray(accuracy, float), 1e-6))
+
+
+def _accuracies(y):
+    """Inverse of `_errors`."""
+    return 1 - np.exp(-np.asarray(y, float))
+
+
+def _ticks(axis, at, form, factor):
+    """Ticks at round numbers, written plainly."""
+    axis.set_ticks(at)
+    axis.set_minor_locator(NullLocator())
+    axis.set_major_formatter(FuncFormatter(lambda value, _: form.format(value * factor)))

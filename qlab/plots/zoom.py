@@ -1,0 +1,65 @@
+"""An accuracy axis for small losses and large ones: the upper end wide, the rest squeezed."""
+
+from __future__ import annotations
+
+import numpy as np
+from matplotlib.ticker import FuncFormatter, NullLocator
+
+from qlab.plots import style
+
+SHARE = 0.2  # of the axis, for all accuracies below the knee
+
+
+def zoom(ax, reference, direction="y"):
+    """Scale an accuracy axis so that a tenth of a point and a total loss are both on it.
+
+    Straight from 0 to the knee, some 15 points below `reference`, and straight again, but wider,
+    from the knee to just above `reference`. A dotted line marks the knee.
+
+    Parameters
+    ----------
+    ax : matplotlib.axes.Axes
+    reference : float in [0, 1]
+        The accuracy that nothing is expected to beat by much.
+    direction : str
+        ``x`` or ``y``.
+
+    Returns
+    -------
+    float
+        The knee.
+
+    Examples
+    --------
+    >>> ax = style.new_axes()
+    >>> zoom(ax, 0.904)
+    0.75
+    """
+    knee = max(0.05, np.floor(20 * (reference - 0.15)) / 20)
+    top = min(1.005, reference + 0.03)
+
+    def forward(accuracy):
+        accuracy = np.asarray(accuracy, float)
+        upper = SHARE + (1 - SHARE) * (accuracy - knee) / (top - knee)
+        return np.where(accuracy < knee, SHARE * accuracy / knee, upper)
+
+    def inverse(place):
+        place = np.asarray(place, float)
+        upper = knee + (place - SHARE) / (1 - SHARE) * (top - knee)
+        return np.where(place < SHARE, place / SHARE * knee, upper)
+
+    getattr(ax, f"set_{direction}scale")("function", functions=(forward, inverse))
+    getattr(ax, f"set_{direction}lim")(0, top)
+    axis = getattr(ax, f"{direction}axis")
+    low = [0, 0.4] if knee > 0.6 else [0]
+    axis.set_ticks([*low, *np.arange(knee, top, 0.05)])
+    axis.set_minor_locator(NullLocator())
+    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{100 * value:.0f}"))
+    axis.grid(True)
+    line = ax.axhline if direction == "y" else ax.axvline
+    line(knee, color=style.SOFT, lw=0.9, ls=(0, (1, 2)))
+    if direction == "y":
+        place = ("axes fraction", "data"), "offset points"
+        below = ax.annotate("squeezed below", (0.012, knee), (0, -3), *place, va="top")
+        below.set(fontsize=7.5, color=style.SOFT)
+    return float(knee)

@@ -1,0 +1,256 @@
+"""Which calibration images, how many, and read by which observer: the explorer of ranges."""
+
+from __future__ import annotations
+
+import traitlets
+
+import qlab
+from qlab.plots.calibration import CalibrationPanel, RangesPanel
+from qlab.plots.histograms import clipped_share
+from qlab.results import ACTIVATION_BITS, OBSERVERS, Recipe
+from qlab.widgets import controls
+from qlab.widgets.calibrated import Calibration, cells, input_range, tables, trail_csv
+from qlab.widgets.download import Download
+from qlab.widgets.draws import IMAGES, Draw, Pool
+from qlab.widgets.explorer import Explorer
+from qlab.widgets.job import Job
+from qlab.widgets.live import LivePicture
+from qlab.widgets.subject import subject
+
+BITS = tuple(b for b in ACTIVATION_BITS if b <= 8)
+CHOICES = (
+    ("random", "random"),
+    ("one class only", "one class"),
+    ("blank", "blank"),
+    ("not divided by 255", "unscaled"),
+)
+
+
+class CalibrationExplorer(Explorer):
+    """Choose calibration images; several draws of them are calibrated on, and each is scored.
+
+    Weights stay at 8 bits, so that what is seen comes from the activations alone.
+
+    Parameters
+    ----------
+    model : qlab.LiteModel or None
+        A float32 model; None for the shipped baseline.
+    images : ndarray of uint8, shape (n, 28, 28, 1), or None
+        To score on; None for the 10,000 test images.
+    labels : ndarray of int, shape (n,), or None
+    calibration_images : ndarray of uint8, shape (n, 28, 28, 1), or None
+        To draw from; None for the training images of the course. Of more than 1,024 each draw
+        takes 1,024.
+    draws : int
+        2 to 9.
+    **settings
+        ``calibration_images_are`` (``random``, ``one class``, ``blank``, ``unscaled``),
+        ``observer``, ``activation_bits``, ``calibration_size``, ``layer``.
+
+    Attributes
+    ----------
+    result : Calibration
+    trail : dict of (str, str, int) to dict of int to tuple of float
+        For each setting tried (images, observer, activation bits), in order, and each size: the
+        accuracies of the draws.
+
+    Raises
+    ------
+    ValueError
+        If the model cannot be quantized, or images do not fit it, or `draws` is not 2 to 9.
+
+    Examples
+    --------
+    >>> test = qlab.data.load().test
+    >>> explorer = CalibrationExplorer(images=test.images[:200], labels=test.labels[:200],
+    ...                                calibration_images=test.images[200:232], calibration_size=16)
+    >>> explorer.activation_bits = 3
+    >>> len(explorer.result.accuracies), explorer.result.recipe.calibration_size
+    (5, 16)
+    >>> sorted(explorer.sweep())
+    [1, 2, 4, 8, 16, 32]
+    """
+
+    question = "How many calibration images does it take, and which?"
+    calibration_images_are = traitlets.Enum(IMAGES, "random").tag(setting=True)
+    observer = traitlets.Enum(OBSERVERS, "min-max").tag(setting=True)
+    activation_bits = traitlets.Enum(BITS, 8).tag(setting=True)
+    calibration_size = traitlets.Int(64).tag(setting=True)
+    layer = traitlets.Unicode().tag(setting=True)
+
+    def __init__(
+        self, model=None, images=None, labels=None, calibration_images=None, draws=5, **settings
+    ):
+        """Calibrate each draw, lay out, and measure the first setting."""
+        super().__init__()
+        if draws not in range(2, 10):
+            raise ValueError(f"draws is {draws!r}; choose 2 to 9")
+        first = None if calibration_images is None else calibration_images[:1024]
+        self.subject = subject(model, images, labels, first)
+        self._pool = Pool(self.subject.model, draws, calibration_images)
+        self._draws, self._kind = [], None
+        self.trail, self._framed = {}, None
+        self._layers = [x.name for x in self.subject.model.layers if x.weights is not None]
+        available = self.subject.compressor.calibration_images
+        self.sizes = [2**i for i in range(11) if 2**i < available] + [available]
+        self.layer, self.calibration_size = self._layers[0], min(64, available)
+        self.job = Job("Score all sizes", self._sweep, self.guard)
+        self.save_trail = Download("Save the trail as CSV", self.trail_csv, self.guard)
+        self.assemble(self._controls(), self._picture(), [self.job, self.save_trail], settings)
+
+    @property
+    def recipe(self):
+        """qlab.Recipe: the settings as they are."""
+        return Recipe(
+            activation_bits=self.activation_bits,
+            observer=self.observer,
+            calibration_size=self.calibration_size,
+        )
+
+    def update(self):
+        """Compute the current settings and show them, between two steps of a sweep."""
+        self.job.cancel("Stopped by a new setting; what was scored is kept.")
+        with self.job.lock:
+            return super().update()
+
+    def compute(self):
+        """Carry the recipe out on each draw, and measure each file."""
+        recipe, draws = self.recipe, self._calibrated()
+        models = [draw.compressor.compress(recipe) for draw in draws]
+        scored = tuple(qlab.evaluate(x, self.subject.images, self.subject.labels) for x in models)
+        return Calibration(
+            recipe,
+            self.calibration_images_are,
+            self.layer,
+            tuple(draw.name for draw in draws),
+            scored,
+            tuple(qlab.compare(self.subject.float_measurement, m) for m in scored),
+            tuple(draw.compressor.activation_range(self.layer, recipe) for draw in draws),
+            tuple(input_range(model) for model in models),
+        )
+
+    def show(self, result):
+        """Move the marks, and fill the read-out."""
+        self._remember(result.setting, result.recipe.calibration_size, result.accuracies)
+        if self._framed != result.layer:
+            every = self.subject.compressor.calibration_images
+            self._real = self.subject.compressor.activation_histogram(result.layer, every)
+            self._ranges.frame(*self._real, result.layer)
+            self.picture.reframe()
+            self._framed = result.layer
+        self._show_ranges(result)
+        self._draw(result)
+        notes = [*self._draws[result.middle].compressor.notes(result.recipe)]
+        if result.images == "one class":
+            classes = "; ".join(f"{i + 1} {name}" for i, name in enumerate(result.names))
+            notes.append(f"Each draw sees one class: {classes}.")
+        self.readout.value = cells(result)
+        self.notes.value = f'<div class="qlab-notes">{" ".join(notes)}</div>' if notes else ""
+        self.save_trail.clear()
+
+    def sweep(self):
+        """Score the sizes 1, 2, 4, ... under the present setting, as the button does.
+
+        Returns
+        -------
+        dict of int to tuple of float
+            For each size the accuracies of the draws.
+        """
+        with self.job.lock:
+            for _ in self._sweep():
+                pass
+        return dict(self.trail[self.result.setting])
+
+    def trail_csv(self):
+        """The trail as a table.
+
+        Returns
+        -------
+        (str, bytes, str)
+            Name, CSV in UTF-8, and what to say about it.
+        """
+        rows = trail_csv(self.trail)
+        return "qlab-calibration.csv", rows.encode(), f"{len(rows.splitlines()) - 1} files scored."
+
+    def _calibrated(self):
+        """The draws of the chosen kind; those of one kind are kept, about 10 MB each."""
+        kind, count = self.calibration_images_are, self._pool.count(self.calibration_images_are)
+        if self._kind != kind:
+            self._draws, self._kind = [], kind
+        for i in range(len(self._draws), count):
+            self.job.show(i, count, "calibrating on each draw")
+            name, images = self._pool.draw(kind, i)
+            shared = kind == "random" and i == 0
+            compressor = (
+                self.subject.compressor if shared else qlab.Compressor(self.subject.model, images)
+            )
+            self._draws.append(Draw(name, compressor))
+            self.job.clear()
+        return self._draws
+
+    def _sweep(self):
+        """Score the sizes not scored yet, under the setting of now, whatever is set meanwhile."""
+        result, draws = self.result, self._draws
+        if result is None:
+            raise ValueError("this setting did not work; choose another, then score all sizes")
+        wanted = [size for size in self.sizes if size not in self.trail[result.setting]]
+        for i, size in enumerate(wanted):
+            recipe = result.recipe.replace(calibration_size=size)
+            models = (draw.compressor.compress(recipe) for draw in draws)
+            scored = (qlab.evaluate(x, self.subject.images, self.subject.labels) for x in models)
+            self._remember(result.setting, size, tuple(m.accuracy for m in scored))
+            self._draw(result)
+            yield i + 1, len(wanted)
+
+    def _remember(self, setting, size, accuracies):
+        """Add to the trail; the setting added to last comes last."""
+        self.trail[setting] = self.trail.pop(setting, {}) | {size: accuracies}
+
+    def _controls(self):
+        """The five controls."""
+        return (
+            controls.choice(self, "calibration_images_are", "Calibration images", CHOICES),
+            controls.choice(self, "observer", "Observer", OBSERVERS),
+            controls.steps(self, "activation_bits", "Activation bits", BITS),
+            controls.number(self, "calibration_size", "Calibration size", self.sizes),
+            controls.choice(self, "layer", "Layer shown", self._layers),
+        )
+
+    def _picture(self):
+        """The two panels."""
+        picture = LivePicture(panels=2, width=900, height=350, ratios=(1.1, 1))
+        scored = self.subject.float_measurement
+        self._curve = CalibrationPanel(
+            picture.axes[0], scored.accuracy, scored.interval, self.sizes[-1]
+        )
+        self._ranges = RangesPanel(picture.axes[1])
+        picture.add(*self._curve.marks, *self._ranges.marks)
+        return picture
+
+    def _show_ranges(self, result):
+        """Draw the histogram that the middle draw saw, and the range of each draw."""
+        k, size = result.middle, result.recipe.calibration_size
+        counts, edges = self._draws[k].compressor.activation_histogram(result.layer, size)
+        params = self._draws[k].compressor.activation_params(result.layer, result.recipe)
+        low, high = result.ranges[k]
+        clipped = 100 * clipped_share(*self._real, low, high)
+        part = f"{clipped:.2g}" if clipped >= 0.01 or clipped == 0 else "under 0.01"
+        self._said = (
+            f"draw {k + 1}: {low:.3g} to {high:.3g}, {params.levels} levels\n"
+            f"step {float(params.scale):.3g}, clips {part} % of values"
+        )
+        self._ranges.show(counts, edges, result.ranges, k, params.levels, self._said)
+
+    def _draw(self, result):
+        """Draw the curve, and send the picture."""
+        past = [series for setting, series in self.trail.items() if setting != result.setting]
+        now = self.trail[result.setting]
+        size = result.recipe.calibration_size
+        self._curve.show(now, size, past)
+        low, high = (100 * pick(result.accuracies) for pick in (min, max))
+        self.picture.redraw(
+            alt=f"With {size} calibration images accuracy is {low:.2f} to {high:.2f} % over "
+            f"{len(result.names)} draws; {len(now)} sizes tried. "
+            f"Range of {result.layer}, {self._said}."
+        )
+        self.numbers.value = tables(result, self.trail)

@@ -1,0 +1,103 @@
+"""Controls for an explorer's settings: each has a label, and each can be reached by keyboard.
+
+ipywidgets sliders have no accessible name, so each is paired with a box that has one.
+"""
+
+from __future__ import annotations
+
+import ipywidgets
+import traitlets
+
+FULL = {"width": "100%"}
+
+
+def choice(explorer, trait, label, options):
+    """Drop-down for a setting.
+
+    Parameters
+    ----------
+    explorer : traitlets.HasTraits
+    trait : str
+        Name of the setting.
+    label : str
+    options : sequence of values, or of (text, value)
+
+    Returns
+    -------
+    ipywidgets.Box
+        Its drop-down is ``.children[0]``.
+    """
+    box = ipywidgets.Dropdown(options=options, value=getattr(explorer, trait), description=label)
+    traitlets.link((explorer, trait), (box, "value"))
+    return _card(trait, box)
+
+
+def steps(explorer, trait, label, values):
+    """Slider and linked drop-down for a setting that can have only these `values`.
+
+    Parameters
+    ----------
+    explorer : traitlets.HasTraits
+    trait : str
+    label : str
+    values : sequence of numbers, ascending
+
+    Returns
+    -------
+    ipywidgets.Box
+        The drop-down is ``.children[0]``, the slider ``.children[1]``.
+    """
+    box = ipywidgets.Dropdown(options=values, value=getattr(explorer, trait), description=label)
+    traitlets.link((explorer, trait), (box, "value"))
+    return _card(trait, box, _slider(explorer, trait, values))
+
+
+def number(explorer, trait, label, stops):
+    """Slider that rests at `stops`, and a linked number box that takes every integer between.
+
+    Parameters
+    ----------
+    explorer : traitlets.HasTraits
+    trait : str
+    label : str
+    stops : sequence of int, ascending
+        The first and last are also the limits.
+
+    Returns
+    -------
+    ipywidgets.Box
+        The number box is ``.children[0]``, the slider ``.children[1]``.
+    """
+    value = getattr(explorer, trait)
+    box = ipywidgets.BoundedIntText(value, min=stops[0], max=stops[-1], description=label)
+    traitlets.link((explorer, trait), (box, "value"))
+    return _card(trait, box, _slider(explorer, trait, stops))
+
+
+def _slider(explorer, trait, values):
+    """A slider over `values`; it rests at the one nearest to the setting."""
+    values = tuple(values)
+
+    def nearest():
+        return min(values, key=lambda v: abs(v - getattr(explorer, trait)))
+
+    def moved(change):
+        if change.new != nearest():
+            setattr(explorer, trait, change.new)
+
+    slider = ipywidgets.SelectionSlider(options=values, value=nearest(), readout=False)
+    slider.observe(moved, "value")
+    explorer.observe(lambda _: setattr(slider, "value", nearest()), trait)
+    return slider
+
+
+def _card(trait, *children):
+    """Label and box in one line, slider below, in one column of the controls."""
+    for child in children:
+        child.layout = ipywidgets.Layout(**FULL)
+    card = ipywidgets.VBox(children)
+    card.add_class("qlab-control")
+    card.add_class(f"qlab-{trait.replace('_', '-')}")
+    if len(children) == 1:
+        card.add_class("qlab-choice")
+    return card

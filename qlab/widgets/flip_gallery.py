@@ -1,0 +1,225 @@
+"""The explorer of changed answers: which garments change class as bits drop."""
+
+from __future__ import annotations
+
+from html import escape
+
+import numpy as np
+import traitlets
+
+import qlab
+from qlab.plots.flips import FlipCountsPanel, GalleryPanel
+from qlab.results import ACTIVATION_BITS, WEIGHT_BITS, Recipe
+from qlab.widgets import controls, flips, readout
+from qlab.widgets.explorer import Explorer
+from qlab.widgets.flips import ALL, KINDS, SAME
+from qlab.widgets.live import LivePicture
+from qlab.widgets.sentences import sentences
+from qlab.widgets.subject import subject
+
+
+class FlipGallery(Explorer):
+    """Choose bits; see the garments whose class changed, each with both answers.
+
+    Parameters
+    ----------
+    model : qlab.LiteModel or None
+        A float32 model; None for the shipped baseline.
+    images : ndarray of uint8, shape (n, 28, 28, 1), or None
+        To score on; None for the 10,000 test images.
+    labels : ndarray of int, shape (n,), or None
+    calibration_images : ndarray of uint8, shape (n, 28, 28, 1), or None
+        At most 1,024; None for the course's.
+    class_names : sequence of str or None
+        None for the course's ten.
+    **settings
+        ``weight_bits``, ``activation_bits``, ``garment`` (a class name, or ``all``), and ``kind``
+        (``all``, ``newly wrong``, ``newly right`` or ``wrong either way``).
+
+    Attributes
+    ----------
+    result : qlab.widgets.flips.Flips
+
+    Raises
+    ------
+    ValueError
+        If the model cannot be quantized, images do not fit it, or a class has no name.
+
+    Examples
+    --------
+    >>> test = qlab.data.load().test
+    >>> gallery = FlipGallery(images=test.images[:500], labels=test.labels[:500],
+    ...                       calibration_images=test.images[500:520], weight_bits=2)
+    >>> flips = gallery.result
+    >>> bool((flips.before[flips.shown] != flips.after[flips.shown]).all()), len(flips.shown)
+    (True, 24)
+    >>> gallery.set(kind="newly wrong", garment="Shirt")
+    >>> set(test.labels[gallery.result.shown].tolist())
+    {6}
+    """
+
+    question = "Which garments change class as bits drop?"
+    weight_bits = traitlets.Enum(WEIGHT_BITS, 4).tag(setting=True)
+    activation_bits = traitlets.Enum(ACTIVATION_BITS, 8).tag(setting=True)
+    garment = traitlets.Unicode(ALL).tag(setting=True)
+    kind = traitlets.Enum(KINDS, ALL).tag(setting=True)
+
+    def __init__(
+        self,
+        model=None,
+        images=None,
+        labels=None,
+        calibration_images=None,
+        class_names=None,
+        **settings,
+    ):
+        """Calibrate, lay out, and show the first gallery."""
+        super().__init__()
+        self.subject = subject(model, images, labels, calibration_images)
+        self.class_names = _named(class_names, self.subject)
+        self._scored = None
+        self.assemble(self._controls(), self._picture(), settings=settings)
+
+    def compute(self):
+        """Score the file that the settings describe, and find what changed."""
+        float_measured = self.subject.float_measurement
+        recipe, measured = self._score()
+        before, after, labels = float_measured.predictions, measured.predictions, measured.labels
+        kinds, classes = flips.flip_kinds(labels, before, after), len(self.class_names)
+        matching = np.flatnonzero(self._wanted(kinds, labels))
+        return flips.Flips(
+            recipe,
+            measured,
+            qlab.compare(float_measured, measured),
+            before,
+            after,
+            kinds,
+            flips.count_by_class(labels, kinds == flips.NEWLY_WRONG, classes),
+            flips.count_by_class(labels, kinds == flips.NEWLY_RIGHT, classes),
+            matching,
+            matching[: GalleryPanel.capacity],
+        )
+
+    def show(self, result):
+        """Move the marks, and fill the read-out."""
+        some = result.shown
+        answers = (x[some] for x in (result.measurement.labels, result.before, result.after))
+        self._gallery.show(self.subject.images[some], *answers, self._nothing())
+        self._counts.show(result.newly_wrong, result.newly_right, self._chosen())
+        self.picture.redraw(alt=self._alt(result))
+        self._fill(result)
+
+    @traitlets.validate("garment")
+    def _known_garment(self, proposal):
+        """Refuse a class that there is not."""
+        if proposal.value not in (ALL, *self.class_names):
+            raise traitlets.TraitError(
+                f"garment is {proposal.value!r}; "
+                f"choose {ALL} or one of {', '.join(self.class_names)}"
+            )
+        return proposal.value
+
+    def _score(self):
+        """Recipe and measurement of the settings; filters alone cause no new scoring."""
+        compressor = self.subject.compressor
+        recipe = Recipe(
+            self.weight_bits,
+            self.activation_bits,
+            calibration_size=min(128, compressor.calibration_images),
+        )
+        if self._scored is None or self._scored[0] != recipe:
+            model = compressor.compress(recipe)
+            self._scored = recipe, qlab.evaluate(model, self.subject.images, self.subject.labels)
+        return self._scored
+
+    def _wanted(self, kinds, labels):
+        """Which images pass both filters."""
+        wanted = kinds != SAME if self.kind == ALL else kinds == KINDS.index(self.kind)
+        return wanted if self._chosen() is None else wanted & (labels == self._chosen())
+
+    def _chosen(self):
+        """Index of the class that is looked at; None for all."""
+        return None if self.garment == ALL else self.class_names.index(self.garment)
+
+    def _controls(self):
+        """The four controls."""
+        return (
+            controls.steps(self, "weight_bits", "Weight bits", WEIGHT_BITS),
+            controls.steps(self, "activation_bits", "Activation bits", ACTIVATION_BITS),
+            controls.choice(self, "garment", "Garment", (ALL, *self.class_names)),
+            controls.choice(self, "kind", "Kind of change", KINDS),
+        )
+
+    def _picture(self):
+        """Gallery and counts."""
+        picture = LivePicture(panels=2, width=900, height=475, ratios=(3.9, 1))
+        largest = int(np.bincount(np.asarray(self.subject.labels)).max())
+        self._gallery = GalleryPanel(picture.axes[0], self.class_names)
+        self._counts = FlipCountsPanel(picture.axes[1], self.class_names, largest)
+        picture.add(*self._gallery.marks, *self._counts.marks)
+        return picture
+
+    def _nothing(self):
+        """What to say if no image passes both filters."""
+        among = "" if self.garment == ALL else f" among {self.garment}"
+        return f"No answer {'changed' if self.kind == ALL else f'is {self.kind}'}{among}."
+
+    def _alt(self, result):
+        """The picture in words."""
+        shown = f"{len(result.shown)} of {len(result.matching):,} garments whose class changed."
+        return f"{shown} Of all {result.measurement.n:,}: {flips.in_words(result.kinds)}."
+
+    def _fill(self, result):
+        """Read-out, what to notice, and the tables."""
+        changed, n = int((result.kinds != SAME).sum()), result.measurement.n
+        shown = f"{len(result.shown)} of {len(result.matching):,} shown"
+        self.readout.value = readout.readout(
+            readout.accuracy(result.measurement),
+            readout.difference(result.comparison),
+            readout.cell(
+                "Class changed", f"{changed:,}", f"{100 * changed / n:.2f} % of {n:,} images", shown
+            ),
+        )
+        self.notes.value = sentences(self._notice(result))
+        self.numbers.value = self._tables(result)
+
+    def _notice(self, result):
+        """Sentences: what the accuracy hides, and the commonest change."""
+        changed = int((result.kinds != SAME).sum())
+        if not changed:
+            return ("Every answer is the float model's.",)
+        points = f"{100 * result.comparison.difference:+.2f}".replace("-", "−")
+        hides = (
+            f"The accuracy moved by {points} points, but {changed:,} answers changed: "
+            f"{flips.in_words(result.kinds)}."
+        )
+        pair, times = flips.commonest_change(result.before, result.after)
+        old, new = (escape(self.class_names[i]) for i in pair)
+        return hides, f"The commonest change: {old} becomes {new}, {times:,} times."
+
+    def _tables(self, result):
+        """Counts by class, and the garments shown."""
+        names, labels = self.class_names, result.measurement.labels
+        counts = readout.table(
+            "Changed, by class",
+            ("class", "newly wrong", "newly right"),
+            zip(names, result.newly_wrong, result.newly_right, strict=True),
+        )
+        answers = labels, result.before, result.after
+        rows = [
+            (i, *(names[classes[i]] for classes in answers), KINDS[result.kinds[i]])
+            for i in result.shown
+        ]
+        header = ("image", "what it is", "float32 says", "this file says", "kind")
+        return counts + readout.table("Garments shown", header, rows)
+
+
+def _named(class_names, subject):
+    """Names of the classes, as many as the labels and the model's answers need."""
+    names = tuple(qlab.data.CLASS_NAMES if class_names is None else map(str, class_names))
+    needed = 1 + int(max(np.max(subject.labels), subject.float_measurement.predictions.max()))
+    if len(names) < needed:
+        raise ValueError(
+            f"there are {len(names)} class names for {needed} classes; give class_names"
+        )
+    return names

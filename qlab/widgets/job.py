@@ -1,0 +1,115 @@
+"""Slow work in steps: a button starts it, a bar shows how far it is, the same button stops it."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from html import escape
+
+import ipywidgets
+
+PAUSE = 0.01  # seconds between steps, in which the kernel hears the button
+
+
+class Job(ipywidgets.HBox):
+    """A button for slow work that keeps what it had when it is stopped.
+
+    Parameters
+    ----------
+    label : str
+        What the button says.
+    work : callable
+        Returns an iterator; each step of it does a part and gives ``(done, total)``.
+    guard : callable
+        Runs a step and says errors in words: an explorer's ``guard``.
+
+    Attributes
+    ----------
+    lock : threading.RLock
+        Held during a step. A front end may have buttons answered by another thread than the one
+        that runs the steps (kernel subshells); whoever changes what `work` uses takes it too.
+
+    Examples
+    --------
+    >>> kept = []
+    >>> def work():
+    ...     for i in range(3):
+    ...         kept.append(i)
+    ...         yield i + 1, 3
+    >>> job = Job("Count", work, guard=lambda step: step())
+    >>> job.start()  # no event loop here: it runs to its end
+    >>> kept, job.running, "Done" in job.status.value
+    ([0, 1, 2], False, True)
+    """
+
+    def __init__(self, label, work, guard):
+        """Build the button and the place for the bar."""
+        self.label, self.work, self.guard = label, work, guard
+        self.button, self.status = ipywidgets.Button(), ipywidgets.HTML()
+        self.button.on_click(lambda _: self.cancel() if self.running else self.start())
+        self._steps, self._task = None, None
+        self.lock = threading.RLock()
+        super().__init__([self.button, self.status])
+        self.add_class("qlab-job")
+        self._face()
+
+    @property
+    def running(self):
+        """bool: whether there are steps left to do."""
+        return self._steps is not None
+
+    def start(self):
+        """Begin: in a notebook between other messages; elsewhere at once, to the end."""
+        self._steps = steps = iter(self.work())
+        self._face()
+        try:
+            self._task = asyncio.get_running_loop().create_task(self._run(steps))
+        except RuntimeError:
+            while self._advance(steps):
+                pass
+
+    def cancel(self, words="Stopped; what was measured is kept."):
+        """Stop after the present step, if it is running."""
+        if self._steps is not None:
+            self._end(words)
+
+    def show(self, done, total, words=""):
+        """Show how far something is; also for slow work that cannot be stopped."""
+        label = escape(words or self.label)
+        self.status.value = (
+            f'<progress max="{total}" value="{done}" aria-label="{label}"></progress> '
+            f"{label}: {done} of {total}"
+        )
+
+    def clear(self):
+        """Take the bar away."""
+        self.status.value = ""
+
+    async def _run(self, steps):
+        while self._advance(steps):
+            await asyncio.sleep(PAUSE)
+
+    def _advance(self, steps):
+        """Do one step of work that was started; False if it is over, or no longer wanted."""
+        over = object()
+        with self.lock:
+            if self._steps is not steps:
+                return False
+            step = self.guard(lambda: next(steps, over))
+            if self._steps is not steps:
+                return False
+            if step is over or step is None:
+                self._end("Done." if step is over else "")
+                return False
+            self.show(*step)
+            return True
+
+    def _end(self, words):
+        self._steps = None
+        self._face()
+        self.status.value = f'<span role="status">{escape(words)}</span>'
+
+    def _face(self):
+        """The button says what pressing it will do."""
+        self.button.description = "Stop" if self.running else self.label
+        self.button.icon = "stop" if self.running else "play"

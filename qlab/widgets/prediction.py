@@ -1,0 +1,104 @@
+"""The control for one question: choose an option, or give a number."""
+
+from __future__ import annotations
+
+from html import escape
+
+import ipywidgets
+
+from qlab.lessons import memory
+
+CSS = """<style>
+.qlab-prediction { border-left: 5px solid var(--jp-brand-color1, #0072B2); padding: 6px 12px;
+  background: var(--jp-layout-color2); max-width: 760px; color: var(--jp-ui-font-color1); }
+.qlab-prediction .qlab-asked { font-size: 15px; font-weight: 600; line-height: 1.4; }
+.qlab-prediction .qlab-kept { font-size: 13px; line-height: 1.4; }
+.qlab-prediction .widget-html-content { color: var(--jp-ui-font-color1); }
+.qlab-prediction .widget-radio, .qlab-prediction .widget-radio-box { width: 100%; }
+.qlab-prediction .widget-radio-box label { height: auto; line-height: 1.6; white-space: normal;
+  color: var(--jp-ui-font-color1); }
+.qlab-prediction .widget-radio-box input { order: -1; margin: 0 8px 0 0; flex: 0 0 auto; }
+.qlab-prediction .jupyter-button { width: auto; border: 1px solid var(--jp-border-color0);
+  background: var(--jp-layout-color1); }
+.qlab-prediction :focus-visible { outline: 2px solid var(--jp-brand-color1); outline-offset: 2px; }
+</style>"""
+
+
+class Prediction(ipywidgets.VBox):
+    """A question, its options or number box, and a line that says what was kept.
+
+    Parameters
+    ----------
+    question : qlab.lessons.predictions.Question
+
+    Attributes
+    ----------
+    control : ipywidgets.RadioButtons or ipywidgets.BoundedIntText
+    status : ipywidgets.HTML
+
+    Examples
+    --------
+    >>> from qlab.lessons import predict
+    >>> predict("00.size")
+    Prediction: Each weight goes from 32 bits to 8. How many times smaller does the file get?
+    """
+
+    def __init__(self, question):
+        """Build the controls; an earlier guess is shown again."""
+        self.question = question
+        self.status = ipywidgets.HTML()
+        earlier = question.earlier_guess()
+        rows = self._options(earlier) if question.options else self._number(earlier)
+        asked = ipywidgets.HTML(
+            f'{CSS}<div class="qlab-asked">Predict: {escape(question.text)}</div>'
+        )
+        super().__init__([asked, *rows, self.status])
+        self.add_class("qlab-prediction")
+        self._say("No guess yet." if earlier is None else "Your earlier guess is kept.")
+
+    def guess(self, value):
+        """Keep a guess, as the controls do.
+
+        Parameters
+        ----------
+        value : str or number
+            An option's text, or a number within the bounds.
+
+        Raises
+        ------
+        ValueError
+            If `value` cannot be given.
+        """
+        memory.record_guess(self.question.id, self.question.validate(value))
+        shown = value if self.question.options else self.question.shown.format(value)
+        self._say(f"Kept: {shown}. Run on to see.")
+
+    def _options(self, earlier):
+        self.control = ipywidgets.RadioButtons(
+            options=list(self.question.options), value=earlier, layout={"width": "100%"}
+        )
+        self.control.observe(lambda change: self.guess(change["new"]), "value")
+        return [self.control]
+
+    def _number(self, earlier):
+        low, high = self.question.bounds
+        self.control = ipywidgets.BoundedIntText(
+            value=low if earlier is None else earlier, min=low, max=high, description="Your guess"
+        )
+        keep = ipywidgets.Button(description="Keep this guess")
+        keep.on_click(lambda _: self.guess(self.control.value))
+        return [ipywidgets.HBox([self.control, keep])]
+
+    def _say(self, words):
+        self.status.value = f'<div class="qlab-kept" role="status">{escape(words)}</div>'
+
+    def __repr__(self):
+        """Fixed text, for a page or a test without a browser."""
+        return f"Prediction: {self.question.text}"
+
+    def _repr_mimebundle_(self, **kwargs):
+        """Add the question and its options as text, for a page without a kernel."""
+        bundle = super()._repr_mimebundle_(**kwargs)
+        items = "".join(f"<li>{escape(option)}</li>" for option in self.question.options or ())
+        words = f"<p><strong>Predict:</strong> {escape(self.question.text)}</p><ul>{items}</ul>"
+        return {**bundle, "text/plain": repr(self), "text/html": words}

@@ -1,0 +1,355 @@
+"""Which layer hurts most when it gets fewer bits, and what a mix of bits makes of that."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import ipywidgets
+import traitlets
+
+import qlab
+from qlab.plots.sensitivity import RecipesPanel, SensitivityPanel, verdict
+from qlab.results import Comparison, Measurement, Recipe, Sizes
+from qlab.sensitivity import WHICH, LayerSensitivity, layers_with, lowered, scan
+from qlab.widgets import controls, readout
+from qlab.widgets.cells import measured
+from qlab.widgets.download import Download
+from qlab.widgets.explorer import Explorer
+from qlab.widgets.job import Job
+from qlab.widgets.live import LivePicture
+from qlab.widgets.subject import subject
+
+BITS = (2, 3, 4, 5, 6, 7, 8)
+NAMES = {"weight_bits": "weights", "activation_bits": "activations", "both": "both"}
+
+
+@dataclass(frozen=True, eq=False)
+class Candidate:
+    """A recipe, scored.
+
+    Parameters
+    ----------
+    recipe : Recipe
+    model : qlab.LiteModel
+        The file scored; its weights lie one to a byte.
+    measurement : Measurement
+    sizes : Sizes
+        Of that file.
+    packed_bytes : int
+        Of the file with weights of 4 bits or fewer packed two to a byte.
+    """
+
+    recipe: Recipe
+    model: qlab.LiteModel
+    measurement: Measurement
+    sizes: Sizes
+    packed_bytes: int
+
+
+@dataclass(frozen=True, eq=False)
+class Sensitivity:
+    """What the explorer shows.
+
+    Parameters
+    ----------
+    entries : tuple of LayerSensitivity
+        One layer lowered at a time.
+    mixed : Candidate
+        The learner's own recipe.
+    uniform : dict of int to Candidate
+        All layers at 8 bits, the base of all comparisons, and all at 4.
+    comparison : Comparison
+        From 8 bits everywhere to the mixed recipe.
+    """
+
+    entries: tuple[LayerSensitivity, ...]
+    mixed: Candidate
+    uniform: dict[int, Candidate]
+    comparison: Comparison
+
+
+class SensitivityExplorer(Explorer):
+    """Lower one layer at a time; then choose bits for each layer, and score that mix.
+
+    Parameters
+    ----------
+    model : qlab.LiteModel or None
+        A float32 model; None for the shipped baseline.
+    images : ndarray of uint8, shape (n, 28, 28, 1), or None
+        To score on; None for the 10,000 test images.
+    labels : ndarray of int, shape (n,), or None
+    calibration_images : ndarray of uint8, shape (n, 28, 28, 1), or None
+        At most 1,024; None for the course's.
+    base : Recipe or None
+        What is kept where nothing is lowered; None for int8.
+    **settings
+        ``bits`` for the one layer, ``lowered`` (``weight_bits``, ``activation_bits``, ``both``),
+        ``layer_bits``: for some layers, bits in the mixed recipe.
+
+    Attributes
+    ----------
+    result : Sensitivity
+    recipe : Recipe
+        The mixed recipe; `qlab.Compressor.compress` takes it, and
+        ``QuantizationExplorer(overrides=...)`` takes its ``overrides``.
+
+    Raises
+    ------
+    ValueError
+        If the model cannot be quantized, or images do not fit it.
+
+    Examples
+    --------
+    >>> test = qlab.data.load().test
+    >>> explorer = SensitivityExplorer(images=test.images[:300], labels=test.labels[:300],
+    ...                                calibration_images=test.images[300:310])
+    >>> explorer.layer_bits = {"dense1": 4}
+    >>> explorer.recipe.overrides, explorer.result.mixed.sizes.packed_floor_bytes
+    ((('dense1', (('weight_bits', 4),)),), 39426)
+    """
+
+    question = "Which layer hurts most when it gets fewer bits?"
+    bits = traitlets.Enum(BITS, 3).tag(setting=True)
+    lowered = traitlets.Enum(WHICH, "weight_bits").tag(setting=True)
+    layer_bits = traitlets.Dict().tag(setting=True)
+    recipe = traitlets.Instance(Recipe, allow_none=True, read_only=True)
+
+    def __init__(
+        self, model=None, images=None, labels=None, calibration_images=None, base=None, **settings
+    ):
+        """Calibrate, lay out, and lower each layer once."""
+        super().__init__()
+        self.subject = subject(model, images, labels, calibration_images)
+        available = self.subject.compressor.calibration_images
+        base = Recipe() if base is None else base
+        self.base = base.replace(calibration_size=min(base.calibration_size, available))
+        self._scans, self._candidates, self._tried, self._framed = {}, {}, {}, None
+        self.job = Job("Lower all layers that are within noise", self._lower_harmless, self.guard)
+        self.download = Download("Download the mixed .tflite", self.tflite, self.guard)
+        actions = [self._table(), self.job, self.download]
+        self.assemble(self._controls(), self._picture(), actions, settings)
+
+    def compute(self):
+        """Lower each layer, unless that is known; score the mixed recipe."""
+        unknown = sorted(set(self.layer_bits) - set(self._layers))
+        if unknown:
+            raise ValueError(
+                f"no layer is called {unknown[0]!r}; there are {', '.join(self._layers)}"
+            )
+        uniform = {b: self._candidate(self._uniform(b)) for b in (8, 4)}
+        entries = self._scan()
+        mixed = self._candidate(self._mixed())
+        return Sensitivity(
+            entries, mixed, uniform, qlab.compare(uniform[8].measurement, mixed.measurement)
+        )
+
+    def show(self, result):
+        """Move the marks, and fill the read-out."""
+        self.set_trait("recipe", result.mixed.recipe)
+        self._show_boxes()
+        names = [entry.layer for entry in result.entries]
+        title = f"One layer's {self._words} at {self.bits} bits, all others at 8"
+        if self._framed != (title, names):
+            self._bars.frame(names, title)
+            self.picture.reframe()
+            self._framed = title, names
+        self._bars.show(result.uniform[8].measurement, result.entries)
+        self._show_recipes(result)
+        worst = min(result.entries, key=lambda entry: entry.measurement.accuracy)
+        self.picture.redraw(
+            alt=f"{title}: {worst.layer} hurts most, {verdict(worst.comparison)}. The mixed recipe "
+            f"has {readout.percent(result.mixed.measurement.accuracy)} at "
+            f"{result.mixed.sizes.packed_floor_bytes:,} bytes."
+        )
+        self._fill(result)
+
+    def tflite(self):
+        """The mixed recipe as a file, packed, scored once more as it is.
+
+        Returns
+        -------
+        (str, bytes, str)
+            Name, content, and what to say about it.
+        """
+        model = (self.result or self.update()).mixed.model.packed()
+        again = qlab.evaluate(model, self.subject.images, self.subject.labels)
+        return "qlab-mixed.tflite", model.data, f"Scored again: {readout.percent(again.accuracy)}."
+
+    def lower_harmless(self):
+        """Give the chosen bits to every layer whose loss, alone, is within noise; 8 to all others.
+
+        Returns
+        -------
+        Recipe
+            The mixed recipe.
+        """
+        for _ in self._lower_harmless():
+            pass
+        return self.recipe
+
+    def _lower_harmless(self):
+        harmless = [x.layer for x in self._scan() if x.comparison.within_noise]
+        self.layer_bits = dict.fromkeys(harmless, self.bits)
+        yield 1, 1
+
+    @property
+    def _words(self):
+        return "weights and activations" if self.lowered == "both" else NAMES[self.lowered]
+
+    def _mixed(self):
+        """The recipe that the drop-downs describe; a layer at 8 bits needs no override."""
+        may = layers_with(self.subject.model, self.lowered)
+        return lowered(
+            self.base,
+            {x: b for x, b in self.layer_bits.items() if b != 8 and x in may},
+            self.lowered,
+        )
+
+    def _uniform(self, bits):
+        """The base with all layers at these bits."""
+        names = ("weight_bits", "activation_bits") if self.lowered == "both" else (self.lowered,)
+        return self.base.replace(**dict.fromkeys(names, bits), overrides=())
+
+    def _candidate(self, recipe):
+        """Score a recipe; the two uniform ones are scored once."""
+        if recipe not in self._candidates:
+            compressor = self.subject.compressor
+            model = compressor.compress(recipe)
+            measured = qlab.evaluate(model, self.subject.images, self.subject.labels)
+            sizes = compressor.sizes(model, recipe)
+            scored = Candidate(recipe, model, measured, sizes, model.packed().file_bytes)
+            if recipe.overrides:
+                return scored
+            self._candidates[recipe] = scored
+        return self._candidates[recipe]
+
+    def _scan(self):
+        """Each layer lowered, measured once for each setting; a bar shows how far it is."""
+        key = self.bits, self.lowered
+        if key not in self._scans:
+            subject, entries = self.subject, []
+            total = len(layers_with(subject.model, self.lowered))
+            base = self.base.replace(overrides=())
+            steps = scan(
+                subject.compressor, subject.images, subject.labels, self.bits, base, self.lowered
+            )
+            for entry in steps:
+                entries.append(entry)
+                self.job.show(len(entries), total, "lowering one layer after the other")
+            self.job.clear()
+            self._scans[key] = tuple(entries)
+        return self._scans[key]
+
+    def _controls(self):
+        """The two controls."""
+        options = [(words, name) for name, words in NAMES.items()]
+        return (
+            controls.steps(self, "bits", "Bits of the one layer", BITS),
+            controls.choice(self, "lowered", "What is lowered", options),
+        )
+
+    def _table(self):
+        """One drop-down of bits for each layer."""
+        self._layers = layers_with(self.subject.model, "activation_bits")
+        self._boxes = {}
+        for name in self._layers:
+            box = ipywidgets.Dropdown(options=BITS, value=8, description=name, layout=controls.FULL)
+            box.observe(lambda change, name=name: self._chosen(name, change.new), "value")
+            self._boxes[name] = box
+        cards = ipywidgets.Box([ipywidgets.VBox([box]) for box in self._boxes.values()])
+        cards.add_class("qlab-controls")
+        for card in cards.children:
+            card.add_class("qlab-control")
+        heading = ipywidgets.HTML(
+            '<div class="qlab-notes"><b>Your recipe: bits of each layer</b></div>'
+        )
+        return ipywidgets.VBox([heading, cards], layout=controls.FULL)
+
+    def _chosen(self, name, bits):
+        """A drop-down was moved: by the learner, or by `_show_boxes`, which changes nothing."""
+        if self.layer_bits.get(name, 8) != bits:
+            self.layer_bits = {**self.layer_bits, name: bits}
+
+    def _show_boxes(self):
+        """The drop-downs say what the recipe says."""
+        may = layers_with(self.subject.model, self.lowered)
+        for name, box in self._boxes.items():
+            box.value = self.layer_bits.get(name, 8)
+            box.disabled = name not in may
+
+    def _picture(self):
+        """The two panels."""
+        picture = LivePicture(
+            panels=2, width=900, height=max(300, 70 + 48 * len(self._layers)), ratios=(1.2, 1)
+        )
+        reference = self.subject.float_measurement.accuracy
+        eight = sum(x.weights.size for x in self.subject.model.layers if x.weights is not None)
+        self._bars = SensitivityPanel(picture.axes[0], reference, len(self._layers))
+        self._recipes = RecipesPanel(picture.axes[1], reference, eight)
+        picture.add(*self._bars.marks, *self._recipes.marks)
+        return picture
+
+    def _show_recipes(self, result):
+        """Draw the mixed recipe beside the uniform ones."""
+        mixed = result.mixed
+        if mixed.recipe.overrides:
+            self._tried[mixed.recipe] = mixed.sizes.packed_floor_bytes, mixed.measurement.accuracy
+        earlier = [point for recipe, point in self._tried.items() if recipe != mixed.recipe]
+        uniform = {
+            f"all {b} bits": (c.sizes.packed_floor_bytes, c.measurement)
+            for b, c in result.uniform.items()
+        }
+        self._recipes.show((mixed.sizes.packed_floor_bytes, mixed.measurement), uniform, earlier)
+
+    def _fill(self, result):
+        """Read-out, notes and the table of numbers."""
+        mixed, eight, four = result.mixed, result.uniform[8], result.uniform[4]
+        sizes = [(mixed, "mixed"), (eight, "8 bits"), (four, "4 bits")]
+        rows = "".join(
+            f'<tr><td>{name}</td><td class="qlab-number">{c.sizes.packed_floor_bytes:,}</td>'
+            f'<td class="qlab-number">{c.packed_bytes:,}</td></tr>'
+            for c, name in sizes
+        )
+        head = "<tr><td></td><td>packed floor</td><td>packed file</td></tr>"
+        self.readout.value = readout.readout(
+            measured("Accuracy of your recipe", mixed.measurement),
+            readout.difference(result.comparison, "8 bits everywhere"),
+            readout.difference(
+                qlab.compare(four.measurement, mixed.measurement), "4 bits everywhere"
+            ),
+            readout.cell("Size in bytes", "", f'<table class="qlab-sizes">{head}{rows}</table>'),
+        )
+        notes = list(self.subject.compressor.notes(mixed.recipe))
+        if self.lowered == "weight_bits" and any(b in (5, 6, 7) for b in self.layer_bits.values()):
+            notes.append(
+                "Weights of 5 to 7 bits take a byte each in a file; the floor counts their bits."
+            )
+        self.notes.value = f'<div class="qlab-notes">{" ".join(notes)}</div>' if notes else ""
+        self.numbers.value = self._tables(result, sizes)
+        self.download.clear()
+
+    def _tables(self, result, sizes):
+        """The numbers in the picture, as text."""
+        layers = [
+            (
+                x.layer,
+                readout.percent(x.measurement.accuracy),
+                " to ".join(readout.percent(end) for end in x.measurement.interval),
+                verdict(x.comparison),
+                f"{x.bytes_saved:,}",
+            )
+            for x in result.entries
+        ]
+        header = ("layer lowered", "accuracy", "95 % interval", "to 8 bits", "bytes saved")
+        recipes = [
+            (
+                name,
+                readout.percent(c.measurement.accuracy),
+                f"{c.sizes.packed_floor_bytes:,}",
+                f"{c.packed_bytes:,}",
+            )
+            for c, name in sizes
+        ]
+        return readout.table(
+            f"One layer's {self._words} at {self.bits} bits", header, layers
+        ) + readout.table("Recipes", ("recipe", "accuracy", "packed floor", "packed file"), recipes)

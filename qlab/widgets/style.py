@@ -1,0 +1,82 @@
+"""The explorers' CSS: JupyterLab's own colours, so that light and dark themes both work."""
+
+CSS = """
+.jupyter-widgets.qlab-explorer { max-width: 960px; overflow: visible; padding: 4px 2px; }
+.qlab-explorer .jupyter-widgets { overflow: visible; }
+.qlab-question { font-size: 15px; font-weight: 600; line-height: 1.4;
+  color: var(--jp-ui-font-color1); }
+
+.jupyter-widgets.qlab-controls { display: grid; gap: 6px 22px; margin: 6px 2px 4px;
+  grid-template-columns: repeat(auto-fit, minmax(160px, 1fr)); align-items: start; }
+.jupyter-widgets.qlab-control { min-width: 0; }
+.qlab-control .widget-label { width: auto; flex: 1 1 auto; text-align: left; font-weight: 600;
+  font-size: 12px; color: var(--jp-ui-font-color1); overflow: visible; }
+.qlab-control.qlab-control > .jupyter-widgets { margin: 0; }
+.qlab-control select, .qlab-control input[type="number"] { flex: 0 0 62px; min-width: 62px;
+  padding-left: 6px;
+  font-variant-numeric: tabular-nums; }
+.qlab-control.qlab-choice > .widget-dropdown { flex-direction: column; align-items: stretch;
+  height: auto; }
+.qlab-control.qlab-choice select { flex: 0 0 28px; width: 100%; }
+body[data-jp-theme-light="false"] .qlab-control select { background-image: url("data:image/svg+xml,\
+<svg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 18 18'><path d='M5 7l4 4 4-4' fill='none' \
+stroke='white' stroke-width='1.6'/></svg>"); }
+.qlab-control .widget-hslider .slider-container { margin: 0 8px; }
+.qlab-explorer :focus-visible { outline: 2px solid var(--jp-brand-color1); outline-offset: 2px; }
+
+.qlab-readout { display: grid; grid-template-columns: repeat(auto-fit, minmax(158px, auto));
+  gap: 6px 26px; padding: 8px 0; margin: 2px; line-height: 1.4; font-size: 13px;
+  color: var(--jp-ui-font-color1); font-variant-numeric: tabular-nums;
+  border-top: 1px solid var(--jp-border-color2);
+  border-bottom: 1px solid var(--jp-border-color2); }
+.qlab-readout .qlab-name { color: var(--jp-ui-font-color1); font-weight: 600; font-size: 12px; }
+.qlab-readout .qlab-value { font-size: 21px; font-weight: 600; line-height: 1.3;
+  white-space: nowrap; }
+.qlab-readout .qlab-value small { font-size: 13px; }
+.qlab-readout .qlab-small { font-size: 12px; color: var(--jp-ui-font-color1); }
+.qlab-readout table.qlab-sizes td { padding: 0 10px 0 0; line-height: 1.35; font-size: 12px;
+  border: 0; }
+.qlab-readout table.qlab-sizes td.qlab-number { text-align: right; padding-right: 8px; }
+.qlab-badge { display: inline-block; border-radius: 9px; padding: 0 8px; font-size: 11px;
+  font-weight: 600;
+  line-height: 17px; border: 1px solid currentColor; white-space: nowrap; }
+.qlab-badge-measured { background: var(--jp-layout-color2); }
+.qlab-badge-cached { border-style: dashed; }
+.qlab-badge-simulated { border-style: dotted; font-style: italic; }
+
+img.jupyter-widgets.qlab-picture { width: 100%; height: auto; max-width: 900px; margin: 6px 2px;
+  align-self: flex-start; mix-blend-mode: multiply; }
+body[data-jp-theme-light="false"] img.qlab-picture {
+  filter: invert(1) hue-rotate(180deg) brightness(1.25); mix-blend-mode: screen; }
+
+.qlab-notes, .qlab-download { font-size: 12px; line-height: 1.5; color: var(--jp-ui-font-color1);
+  }
+.qlab-download a { color: var(--jp-content-link-color); text-decoration: underline; }
+.qlab-alert { margin: 6px 2px; padding: 8px 12px; line-height: 1.5; font-size: 13px;
+  color: var(--jp-ui-font-color0); background: var(--jp-layout-color2);
+  border-left: 4px solid var(--jp-error-color1); }
+.jupyter-widgets.qlab-actions { display: flex; flex-flow: row wrap; gap: 6px 12px;
+  align-items: center;
+  margin: 2px; }
+.qlab-actions .jupyter-button { width: auto; margin: 0; padding: 0 12px; }
+.jupyter-widgets.qlab-actions > .qlab-download { display: contents; }
+.qlab-actions .qlab-download .widget-html { order: 1; flex: 1 0 100%; margin: 0; }
+.qlab-actions .qlab-download .widget-html:not(:has(a)) { display: none; }
+.qlab-explorer details.qlab-reveal > summary { cursor: pointer; font-size: 12px;
+  line-height: 22px;
+  color: var(--jp-ui-font-color1); width: fit-content; }
+@supports selector(:has(a)) { .qlab-numbers { display: none; }
+  .qlab-reveal-row:has(details[open]) + .qlab-numbers { display: block; } }
+.jupyter-widgets.qlab-numbers { max-height: 320px; overflow: auto; }
+.qlab-numbers .widget-html-content { display: flex; flex-flow: row wrap; gap: 8px 28px;
+  align-items: start; }
+.qlab-numbers table { font-size: 12px; line-height: 1.5; border-collapse: collapse;
+  color: var(--jp-ui-font-color1); font-variant-numeric: tabular-nums; }
+.qlab-numbers caption { font-weight: 600; text-align: left; padding: 4px 0; color: inherit; }
+.qlab-numbers th, .qlab-numbers td { padding: 1px 14px 1px 0; text-align: right;
+  font-weight: 400; }
+.qlab-numbers th { font-weight: 600; border-bottom: 1px solid var(--jp-border-color1); }
+.qlab-numbers th:first-child, .qlab-numbers td:first-child { text-align: left; }
+"""
+
+STYLE = f"<style>{CSS}</style>"

@@ -1,0 +1,38 @@
+"""Not a test of its own: `qlab bench` runs it to time the slider in a real browser.
+
+It writes the times, in milliseconds, to the file that ``QLAB_BENCH_OUT`` names.
+"""
+
+import json
+import os
+from pathlib import Path
+
+EXPLORER = "import qlab.widgets\nqlab.widgets.QuantizationExplorer()"
+KEYS = 40
+PRESS = """async ([handle, key]) => {
+  const place = document.querySelector('.qlab-explorer');
+  const picture = place.querySelector('img.qlab-picture'), readout = place.querySelector('.qlab-readout-row');
+  const before = [picture.src, readout.textContent];
+  const frame = () => new Promise(requestAnimationFrame);
+  const start = performance.now();
+  place.querySelector(handle).dispatchEvent(new KeyboardEvent('keydown', {key, bubbles: true}));
+  while (picture.src === before[0] || !picture.complete || readout.textContent === before[1]) {
+    if (performance.now() - start > 10000) throw new Error('nothing changed in 10 s after ' + key);
+    await frame();
+  }
+  await frame();
+  return performance.now() - start;
+}"""
+
+
+def test_key_to_picture(lab):
+    """Press arrow keys on the weight-bits slider, and wait for picture and read-out each time."""
+    lab.open(lab.write("keys.ipynb", EXPLORER))
+    lab.run_all()
+    lab.page.locator(".qlab-explorer img.qlab-picture").wait_for()
+    handle, times = ".qlab-weight-bits .noUi-handle", []
+    for i in range(KEYS + 6):
+        key = "ArrowLeft" if i % 12 < 6 else "ArrowRight"
+        times.append(lab.page.evaluate(PRESS, [handle, key]))
+    assert len(times) == KEYS + 6
+    Path(os.environ["QLAB_BENCH_OUT"]).write_text(json.dumps(times[6:]))

@@ -1,0 +1,80 @@
+"""The calibration and the sensitivity explorer in JupyterLab, used as a learner would."""
+
+import re
+
+import pytest
+from playwright.sync_api import expect
+
+
+def opened(lab, name):
+    """An explorer's place on the page."""
+    explorer = f"from qlab.widgets import {name}\nexplorer = {name}()\nexplorer"
+    lab.open(lab.write(f"{name}.ipynb", explorer))
+    lab.run_all()
+    place = lab.page.locator(".qlab-explorer")
+    place.locator("img.qlab-picture").wait_for()
+    return place
+
+
+def dark(lab):
+    """Change to the dark theme, and wait until the change is no longer announced."""
+    lab.theme("dark")
+    expect(lab.page.locator("#jupyterlab-splash")).to_have_count(0)
+
+
+@pytest.mark.browser
+def test_calibration_is_swept_stopped_and_ruined(lab):
+    explorer = opened(lab, "CalibrationExplorer")
+    picture, readout = explorer.locator("img.qlab-picture"), explorer.locator(".qlab-readout")
+    expect(readout).to_contain_text("measured")
+    lab.screenshot("calibration-light", explorer)
+
+    explorer.locator(".qlab-activation-bits .noUi-handle").press("Home")
+    expect(explorer.get_by_label("Activation bits")).to_have_value("2")
+    expect(picture).to_have_attribute("title", re.compile("over 5 draws; 1 sizes tried"))
+
+    explorer.get_by_role("button", name="Score all sizes").press("Enter")
+    expect(explorer.get_by_role("progressbar")).to_be_visible()
+    explorer.get_by_role("button", name="Stop").click()
+    expect(explorer.locator(".qlab-job")).to_contain_text("Stopped; what was measured is kept.")
+    expect(picture).not_to_have_attribute("title", re.compile("11 sizes tried"))
+
+    explorer.get_by_role("button", name="Score all sizes").click()
+    expect(explorer.locator(".qlab-job")).to_contain_text("Done.", timeout=60_000)
+    expect(picture).to_have_attribute("title", re.compile("11 sizes tried"), timeout=60_000)
+    explorer.get_by_label("Observer").select_option("percentile")
+    expect(picture).not_to_have_attribute("title", re.compile("11 sizes tried"))
+    explorer.get_by_role("button", name="Score all sizes").click()
+    expect(picture).to_have_attribute("title", re.compile("11 sizes tried"), timeout=60_000)
+    expect(explorer.get_by_role("button", name="Score all sizes")).to_be_visible()
+    lab.screenshot("calibration-swept-light", explorer)
+
+    explorer.get_by_label("Calibration images").select_option("blank")
+    expect(readout).to_contain_text("blank images are all alike")
+    expect(readout).to_contain_text("worse")
+    dark(lab)
+    explorer.get_by_label("Calibration images").select_option("one class only")
+    expect(explorer.locator(".qlab-notes")).to_contain_text("1 Trouser")
+    lab.screenshot("calibration-dark", explorer)
+
+
+@pytest.mark.browser
+def test_sensitivity_leads_to_a_mixed_recipe(lab):
+    explorer = opened(lab, "SensitivityExplorer")
+    picture, readout = explorer.locator("img.qlab-picture"), explorer.locator(".qlab-readout")
+    expect(picture).to_have_attribute("title", re.compile("dense1 hurts most"))
+    explorer.get_by_label("dense1").select_option("4")
+    expect(readout).to_contain_text("39,426")
+    lab.screenshot("sensitivity-light", explorer)
+    explorer.get_by_role("button", name="Lower all layers that are within noise").press("Enter")
+    expect(explorer.get_by_label("conv2")).to_have_value("3")
+    expect(explorer.get_by_label("dense1")).to_have_value("8")
+    expect(readout).to_contain_text("worse")
+    with lab.page.expect_download() as download:
+        explorer.get_by_role("button", name="Download the mixed .tflite").click()
+    assert download.value.suggested_filename == "qlab-mixed.tflite"
+    explorer.locator(".qlab-bits .noUi-handle").press("ArrowLeft")
+    expect(explorer.get_by_label("Bits of the one layer")).to_have_value("2")
+    expect(picture).to_have_attribute("title", re.compile("at 2 bits"))
+    dark(lab)
+    lab.screenshot("sensitivity-dark", explorer)

@@ -1,0 +1,104 @@
+"""The parts that all explorers share, in JupyterLab: a scratch notebook with a minimal explorer."""
+
+import pytest
+
+MINIMAL = """
+import traitlets
+from qlab.widgets import Explorer, controls, readout
+from qlab.widgets.download import Download
+from qlab.widgets.live import LivePicture
+
+class LevelsExplorer(Explorer):
+    question = "How many levels do b bits have?"
+    bits = traitlets.Enum((2, 3, 4, 8), 8).tag(setting=True)
+    images = traitlets.Int(128).tag(setting=True)
+    kind = traitlets.Enum(("plain", "bold"), "plain").tag(setting=True)
+
+    def __init__(self):
+        super().__init__()
+        picture = LivePicture(panels=2, width=700, height=220)
+        self.dots = [ax.plot([], [], "o")[0] for ax in picture.axes]
+        for ax in picture.axes:
+            ax.set(xlim=(0, 9), ylim=(0, 300), xlabel="bits", ylabel="levels")
+        picture.add(*self.dots)
+        controls_ = [
+            controls.steps(self, "bits", "Bits", (2, 3, 4, 8)),
+            controls.number(self, "images", "Images", (1, 16, 128, 1024)),
+            controls.choice(self, "kind", "Kind", ("plain", "bold")),
+        ]
+        file = lambda: ("levels.csv", f"{self.result}".encode(), "")
+        self.assemble(controls_, picture, [Download("Save the levels", file, self.guard)])
+
+    def compute(self):
+        if self.images == 13:
+            raise ValueError("13 images are too many for a superstitious model; take 12.")
+        return 2**self.bits
+
+    def show(self, result):
+        for dot in self.dots:
+            dot.set_data([self.bits], [result])
+        self.picture.redraw(alt=f"{self.bits} bits have {result} levels.")
+        cell = readout.cell("Levels", f"{result}, {self.kind}", f"{self.images} images")
+        self.readout.value = readout.readout(cell)
+        self.numbers.value = readout.table("Levels", ["bits", "levels"], [[self.bits, result]])
+"""
+
+
+@pytest.fixture
+def explorer(lab):
+    """The explorer's place on the page."""
+    lab.open(lab.write("scratch.ipynb", MINIMAL, "explorer = LevelsExplorer()\nexplorer"))
+    lab.run_all()
+    place = lab.page.locator(".qlab-explorer")
+    place.locator("img.qlab-picture").wait_for()
+    return place
+
+
+def test_every_control_moves_picture_and_readout_by_keyboard_and_by_mouse(lab, explorer):
+    """Slider, drop-down and number box, and errors in words; then the file that was asked for."""
+    from playwright.sync_api import expect
+
+    picture, value = explorer.locator("img.qlab-picture"), explorer.locator(".qlab-readout")
+    expect(value).to_contain_text("256, plain")
+
+    before = picture.get_attribute("src")
+    explorer.locator(".qlab-bits .noUi-handle").press("ArrowLeft")
+    expect(value).to_contain_text("16, plain")
+    expect(explorer.get_by_label("Bits")).to_have_value("4")
+    assert picture.get_attribute("src") != before
+    expect(explorer.get_by_role("img", name="4 bits have 16 levels.")).to_be_visible()
+
+    explorer.locator(".qlab-bits .noUi-base").click(position={"x": 2, "y": 2})
+    expect(value).to_contain_text("4, plain")
+    explorer.get_by_label("Kind").select_option("bold")
+    expect(value).to_contain_text("4, bold")
+    explorer.get_by_label("Images").fill("77")
+    explorer.get_by_label("Images").press("Enter")
+    expect(value).to_contain_text("77 images")
+
+    explorer.get_by_label("Images").fill("13")
+    explorer.get_by_label("Images").press("Enter")
+    expect(explorer.get_by_role("alert")).to_contain_text("superstitious")
+    lab.screenshot("minimal-error", explorer)
+    assert picture.evaluate("image => image.naturalWidth") == 1400
+    explorer.get_by_label("Images").fill("12")
+    explorer.get_by_label("Images").press("Enter")
+    expect(explorer.get_by_role("alert")).to_have_count(0)
+
+    with lab.page.expect_download() as download:
+        explorer.get_by_role("button", name="Save the levels").press("Enter")
+    assert download.value.suggested_filename == "levels.csv"
+    assert download.value.path().read_text() == "4"
+
+
+def test_the_numbers_behind_the_picture_open_by_keyboard_and_stay_open(lab, explorer):
+    """A table with the same numbers; it does not close when they change."""
+    from playwright.sync_api import expect
+
+    numbers = explorer.locator(".qlab-numbers table")
+    expect(numbers).to_be_hidden()
+    explorer.locator("summary").press("Enter")
+    expect(numbers).to_contain_text("256")
+    explorer.get_by_label("Bits").select_option("2")
+    expect(numbers).to_contain_text("4")
+    expect(numbers).to_be_visible()

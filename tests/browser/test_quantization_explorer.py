@@ -1,0 +1,105 @@
+"""The QuantizationExplorer in JupyterLab, moved by keyboard and by mouse as a learner would."""
+
+import csv
+import io
+import re
+
+import pytest
+from playwright.sync_api import expect
+
+import qlab
+
+CELLS = (
+    "from qlab.widgets import QuantizationExplorer",
+    "explorer = QuantizationExplorer()\nexplorer",
+    "before = explorer.result.measurement.accuracy",
+)
+
+
+@pytest.fixture
+def explorer(lab):
+    """The explorer's place on the page."""
+    lab.open(lab.write("quantization.ipynb", *CELLS))
+    lab.run_all()
+    place = lab.page.locator(".qlab-explorer")
+    place.locator("img.qlab-picture").wait_for()
+    return place
+
+
+def read(explorer):
+    """(source of the picture, text of the accuracy's cell)."""
+    return (
+        explorer.locator("img.qlab-picture").get_attribute("src"),
+        explorer.locator(".qlab-readout > div").first.inner_text(),
+    )
+
+
+def changed(explorer, before):
+    """Wait until picture and accuracy both differ from `before`; return them."""
+    picture = explorer.locator("img.qlab-picture")
+    accuracy = explorer.locator(".qlab-readout > div").first
+    expect(picture).not_to_have_attribute("src", before[0])
+    expect(accuracy).not_to_have_text(before[1], use_inner_text=True)
+    return read(explorer)
+
+
+def test_keyboard_and_mouse_move_it_and_the_file_loads_again(lab, explorer, tmp_path):
+    """Slider by arrow key and by dragging, box, drop-down; then both downloads."""
+    handle = explorer.locator(".qlab-weight-bits .noUi-handle")
+    state = read(explorer)
+    assert "95 % interval" in state[1] and "measured" in state[1]
+    for bits in (7, 6, 5, 4):
+        handle.press("ArrowLeft")
+        expect(explorer.get_by_label("Weight bits")).to_have_value(str(bits))
+        state = changed(explorer, state)
+    lab.screenshot("quantization-light")
+
+    track = explorer.locator(".qlab-activation-bits .noUi-base").bounding_box()
+    box = explorer.locator(".qlab-activation-bits .noUi-handle").bounding_box()
+    lab.page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    lab.page.mouse.down()
+    lab.page.mouse.move(track["x"] + track["width"] * 2 / 7, track["y"], steps=6)
+    lab.page.mouse.up()
+    expect(explorer.get_by_label("Activation bits")).to_have_value("4")
+    expect(explorer.locator(".qlab-notes")).to_contain_text("stay at 8 bits")
+    expect(explorer.get_by_role("img", name=re.compile("range 0 to"))).to_be_visible()
+
+    state = read(explorer)
+    explorer.get_by_label("Granularity").select_option("per-tensor")
+    state = changed(explorer, state)
+    explorer.get_by_label("Calibration size").fill("1")
+    explorer.get_by_label("Calibration size").press("Enter")
+    state = changed(explorer, state)
+    explorer.get_by_label("Layer shown").select_option("conv2")
+    words = re.compile("^Weights of conv2: 15 levels, 1 scale")
+    expect(explorer.get_by_role("img", name=words)).to_be_visible()
+
+    with lab.page.expect_download() as download:
+        explorer.get_by_role("button", name="Download this .tflite").press("Enter")
+    path = tmp_path / download.value.suggested_filename
+    download.value.save_as(path)
+    assert path.name == "qlab-w4-a4-per-tensor.tflite"
+    model, test = qlab.LiteModel.from_file(path), qlab.data.load().test
+    accuracy = qlab.evaluate(model, test.images, test.labels).accuracy
+    said = explorer.locator(".qlab-download").first
+    expect(said).to_contain_text(f"Scored again: {100 * accuracy:.2f} %")
+
+    with lab.page.expect_download() as download:
+        explorer.get_by_role("button", name="Save the trail as CSV").click()
+    rows = list(csv.DictReader(io.StringIO(download.value.path().read_text())))
+    assert [row["weight_bits"] for row in rows[:5]] == ["8", "7", "6", "5", "4"]
+    assert rows[-1]["granularity"] == "per-tensor" and rows[-1]["calibration_size"] == "1"
+
+
+def test_the_dark_theme_adapts_the_picture(lab, explorer):
+    """The kernel knows no theme: the page inverts the picture, and gets its light one back."""
+    picture = explorer.locator("img.qlab-picture")
+    style = "image => getComputedStyle(image).filter"
+    assert picture.evaluate(style) == "none"
+    lab.theme("dark")
+    assert "invert(1)" in picture.evaluate(style)
+    explorer.get_by_label("Weight bits").select_option("3")
+    expect(explorer.get_by_role("img", name=re.compile("7 levels"))).to_be_visible()
+    lab.screenshot("quantization-dark")
+    lab.theme("light")
+    assert picture.evaluate(style) == "none"

@@ -1,0 +1,108 @@
+"""One layer at a time, against the engine asked directly."""
+
+import numpy as np
+import pytest
+
+import qlab
+from qlab.plots.sensitivity import plot_sensitivity, verdict
+from qlab.sensitivity import floor_bytes, layers_with, lowered, scan, sensitivity
+
+N = 1500
+
+
+@pytest.fixture(scope="module")
+def compressor():
+    return qlab.Compressor(qlab.pretrained("baseline"), qlab.data.calibration_images(128))
+
+
+@pytest.fixture(scope="module")
+def images(fashion):
+    return fashion.test.images[:N]
+
+
+@pytest.fixture(scope="module")
+def labels(fashion):
+    return fashion.test.labels[:N]
+
+
+@pytest.mark.parametrize("which", ["weight_bits", "activation_bits", "both"])
+def test_each_entry_is_the_engine_with_that_one_override(compressor, images, labels, which):
+    base = qlab.Recipe()
+    before = qlab.evaluate(compressor.compress(base), images, labels)
+    names = ("weight_bits", "activation_bits") if which == "both" else (which,)
+    entries = sensitivity(compressor, images, labels, 2, which=which)
+    assert [entry.layer for entry in entries] == ["conv1", "conv2", "dense1", "logits"]
+    for entry in entries:
+        recipe = qlab.Recipe(overrides={entry.layer: dict.fromkeys(names, 2)})
+        after = qlab.evaluate(compressor.compress(recipe), images, labels)
+        assert entry.recipe == recipe
+        np.testing.assert_array_equal(entry.measurement.predictions, after.predictions)
+        assert entry.comparison == qlab.compare(before, after)
+        assert entry.measurement.kind == "measured"
+
+
+def test_bytes_saved_are_the_weights_times_the_bits_given_up(compressor, images, labels):
+    entries = sensitivity(compressor, images[:50], labels[:50], 4)
+    sizes = {x.name: x.weights.size for x in compressor.layers if x.weights is not None}
+    assert {entry.layer: entry.bytes_saved for entry in entries} == {
+        name: size * 4 // 8 for name, size in sizes.items()
+    }
+    only_activations = sensitivity(compressor, images[:50], labels[:50], 4, which="activation_bits")
+    assert {entry.bytes_saved for entry in only_activations} == {0}
+
+
+def test_a_layer_lowered_to_what_it_has_changes_nothing(compressor, images, labels):
+    for entry in sensitivity(compressor, images, labels, 8):
+        assert entry.comparison.only_a == entry.comparison.only_b == 0
+        assert entry.comparison.within_noise
+
+
+def test_the_base_is_kept_for_all_other_layers(compressor, images, labels):
+    base = qlab.Recipe(4, 6, "per-tensor", overrides={"logits": {"weight_bits": 8}})
+    entries = sensitivity(compressor, images[:50], labels[:50], 2, base)
+    by_layer = {entry.layer: entry.recipe for entry in entries}
+    assert by_layer["conv2"] == base.replace(
+        overrides={"logits": {"weight_bits": 8}, "conv2": {"weight_bits": 2}}
+    )
+    assert by_layer["logits"].bits("weight_bits", "logits") == 2
+
+
+def test_the_floor_is_that_of_the_compressor(compressor):
+    for recipe in (
+        qlab.Recipe(),
+        qlab.Recipe(3),
+        lowered(qlab.Recipe(), {"conv1": 5, "dense1": 3}),
+    ):
+        sizes = compressor.sizes(compressor.compress(recipe), recipe)
+        assert floor_bytes(compressor.model, recipe) == sizes.packed_floor_bytes
+
+
+def test_a_scan_can_be_left_halfway(compressor, images, labels):
+    steps = scan(compressor, images[:50], labels[:50], 4)
+    assert next(steps).layer == "conv1"
+    steps.close()
+    assert list(steps) == []
+
+
+def test_lowered_keeps_what_was_overridden_before():
+    base = qlab.Recipe(overrides={"a": {"activation_bits": 6}})
+    assert dict(lowered(base, {"a": 4}).overrides)["a"] == (
+        ("activation_bits", 6),
+        ("weight_bits", 4),
+    )
+
+
+def test_what_cannot_be_lowered_is_said_in_words(compressor, images, labels):
+    with pytest.raises(ValueError, match="choose one of weight_bits, activation_bits, both"):
+        layers_with(compressor.model, "bias")
+    with pytest.raises(ValueError, match="weight_bits is 9"):
+        sensitivity(compressor, images[:10], labels[:10], 9)
+
+
+def test_the_picture_shows_each_layer_and_its_test(compressor, images, labels):
+    base = qlab.evaluate(compressor.compress(qlab.Recipe()), images, labels)
+    entries = sensitivity(compressor, images, labels, 2)
+    ax = plot_sensitivity(base, entries)
+    assert [text.get_text() for text in ax.texts] == [verdict(e.comparison) for e in entries]
+    ends = [bar.get_x() for bar in ax.patches[-4:]]
+    assert ends == pytest.approx([min(e.measurement.accuracy, base.accuracy) for e in entries])

@@ -1,0 +1,306 @@
+"""The explorers' shared parts and the QuantizationExplorer, without a browser."""
+
+import base64
+import csv
+import io
+
+import ipywidgets
+import numpy as np
+import pytest
+import traitlets
+from PIL import Image
+
+import qlab
+from qlab.plots import style
+from qlab.results import Comparison, Measurement, Sizes
+from qlab.widgets import Explorer, QuantizationExplorer, controls, readout
+from qlab.widgets.download import Download
+from qlab.widgets.live import LivePicture, encode
+from qlab.widgets.subject import subject
+
+
+class Levels(Explorer):
+    """A small explorer that counts how often it worked."""
+
+    question = "How many levels?"
+    bits = traitlets.Enum((2, 4, 8), 8).tag(setting=True)
+    images = traitlets.Int(16).tag(setting=True)
+
+    def __init__(self, **settings):
+        super().__init__()
+        self.updates = 0
+        picture = LivePicture(panels=1, width=300, height=150)
+        picture.axes[0].set(xlim=(0, 9), ylim=(0, 300))
+        (self.dot,) = picture.add(*picture.axes[0].plot([], [], "o"))
+        self.slider = controls.steps(self, "bits", "Bits", (2, 4, 8))
+        self.box = controls.number(self, "images", "Images", (1, 16, 1024))
+        self.assemble([self.slider, self.box], picture, settings=settings)
+
+    def compute(self):
+        if self.images == 13:
+            raise ValueError("13 images <b>bring</b> bad luck; take 12")
+        return 2**self.bits
+
+    def show(self, result):
+        self.updates += 1
+        self.dot.set_data([self.bits], [result])
+        self.picture.redraw(alt=f"{result} levels")
+
+
+@pytest.fixture(scope="module")
+def few():
+    """A small set to score on, so that each update takes milliseconds."""
+    test = qlab.data.load().test
+    return {
+        "images": test.images[:300],
+        "labels": test.labels[:300],
+        "calibration_images": test.images[300:340],
+    }
+
+
+@pytest.fixture
+def explorer(few):
+    """A QuantizationExplorer on the small set."""
+    return QuantizationExplorer(**few)
+
+
+def pixels(png):
+    """The picture as an array, shape (height, width, 3)."""
+    return np.asarray(Image.open(io.BytesIO(png)).convert("RGB"))
+
+
+class TestExplorer:
+    def test_a_setting_set_in_a_cell_causes_one_update(self):
+        levels = Levels()
+        assert (levels.updates, levels.result) == (1, 256)
+        levels.bits = 4
+        assert (levels.updates, levels.result) == (2, 16)
+        levels.bits = 4
+        assert levels.updates == 2
+
+    def test_several_settings_at_once_cause_one_update(self):
+        levels = Levels()
+        levels.set(bits=2, images=100)
+        assert (levels.updates, levels.result, levels.box.children[0].value) == (2, 4, 100)
+
+    @pytest.mark.parametrize("bad", [{"bits": 5}, {"bit": 4}, {"images": "many"}])
+    def test_a_refused_setting_changes_none_of_them(self, bad):
+        levels = Levels()
+        with pytest.raises(traitlets.TraitError):
+            levels.set(**{"bits": 4} | bad if "bits" not in bad else {"images": 99} | bad)
+        assert (levels.bits, levels.images, levels.updates, levels.result) == (8, 16, 1, 256)
+
+    def test_first_settings_are_applied_before_the_first_update(self):
+        levels = Levels(bits=2)
+        assert (levels.updates, levels.result) == (1, 4)
+
+    def test_an_error_is_said_in_words_and_the_picture_is_kept(self):
+        levels = Levels()
+        picture = levels.picture.png
+        levels.images = 13
+        assert levels.result is None
+        assert "bad luck" in levels.error
+        assert 'role="alert"' in levels.alert.value and "&lt;b&gt;bring" in levels.alert.value
+        assert levels.picture.png == picture
+        levels.images = 12
+        assert (levels.result, levels.error, levels.alert.value) == (256, "", "")
+
+    def test_update_itself_raises(self):
+        levels = Levels()
+        levels.images = 13
+        with pytest.raises(ValueError, match="bad luck"):
+            levels.update()
+
+    def test_it_looks_the_same_in_every_run_and_has_a_still_picture(self):
+        levels = Levels()
+        bundle, metadata = levels._repr_mimebundle_()
+        assert bundle["text/plain"] == repr(levels) == "Levels()"
+        assert "application/vnd.jupyter.widget-view+json" in bundle
+        assert base64.b64decode(bundle["image/png"]) == levels.picture.png
+        assert metadata["image/png"]["width"] == 300
+
+    def test_the_base_alone_says_what_is_missing(self):
+        with pytest.raises(NotImplementedError, match="Explorer does not say"):
+            Explorer().compute()
+
+
+class TestControls:
+    def test_slider_box_and_setting_move_together(self):
+        levels = Levels()
+        box, slider = levels.slider.children
+        slider.value = 4
+        assert (levels.bits, box.value) == (4, 4)
+        box.value = 2
+        assert (levels.bits, slider.value) == (2, 2)
+        levels.bits = 8
+        assert (box.value, slider.value) == (8, 8)
+
+    def test_a_number_between_the_stops_is_kept(self):
+        levels = Levels()
+        box, slider = levels.box.children
+        box.value = 77
+        assert (levels.images, box.value, slider.value) == (77, 77, 16)
+        slider.value = 1024
+        assert (levels.images, box.value) == (1024, 1024)
+
+    def test_every_control_has_a_labelled_box(self, explorer):
+        cards = explorer.children[1].children
+        assert 1 <= len(cards) <= 5
+        labelled = ipywidgets.Dropdown, ipywidgets.BoundedIntText
+        assert all(
+            isinstance(card.children[0], labelled) and card.children[0].description
+            for card in cards
+        )
+
+
+class TestLivePicture:
+    def test_it_is_twice_as_fine_as_shown_and_white(self):
+        picture = LivePicture(panels=2, width=400, height=120)
+        picture.redraw()
+        image = pixels(picture.png)
+        assert image.shape == (240, 800, 3)
+        assert tuple(image[0, 0]) == (255, 255, 255)
+        assert (picture.widget.width, picture.widget.height) == ("400", "120")
+
+    def test_only_marks_move(self):
+        picture = LivePicture(panels=1, width=300, height=200)
+        picture.axes[0].set(xlim=(0, 1), ylim=(0, 1))
+        (line,) = picture.add(*picture.axes[0].plot([0.4, 0.6], [0.5, 0.5], lw=4))
+        picture.redraw()
+        before = pixels(picture.png)
+        line.set_ydata([0.7, 0.7])
+        picture.redraw()
+        after = pixels(picture.png)
+        moved = np.argwhere((before != after).any(axis=2))
+        assert len(moved) and moved[:, 1].min() > 200 and moved[:, 1].max() < 440
+        line.set_ydata([0.5, 0.5])
+        picture.redraw()
+        assert np.array_equal(pixels(picture.png), before)
+
+    @pytest.mark.parametrize(
+        "colour", ["BLUE", "ORANGE", "GREEN", "VERMILION", "SKY", "PURPLE", "INK", "PAPER"]
+    )
+    def test_the_palette_keeps_the_colours_of_the_style(self, colour):
+        value = getattr(style, colour)
+        rgb = [int(value[i : i + 2], 16) for i in (1, 3, 5)]
+        image = pixels(encode(np.full((8, 8, 4), [*rgb, 255], np.uint8)))
+        assert np.abs(image[4, 4].astype(int) - rgb).max() <= 8
+
+
+class TestReadout:
+    LABELS = np.zeros(10_000, int)
+
+    def measurement(self, wrong, kind="measured"):
+        return Measurement(np.r_[np.ones(wrong, int), self.LABELS[wrong:]], self.LABELS, kind)
+
+    @pytest.mark.parametrize("kind", ["measured", "cached", "simulated"])
+    def test_accuracy_comes_with_interval_and_kind(self, kind):
+        html = readout.accuracy(self.measurement(1083, kind))
+        assert "89.17 %" in html and "88.5 to 89.8 %" in html and f">{kind}<" in html
+
+    @pytest.mark.parametrize(
+        ("only_a", "only_b", "p", "words"),
+        [
+            (10, 12, 0.83, "within noise"),
+            (341, 128, 1e-9, "worse"),
+            (128, 341, 1e-9, "better"),
+        ],
+    )
+    def test_a_difference_comes_with_its_test(self, only_a, only_b, p, words):
+        html = readout.difference(Comparison(only_a, only_b, 10_000, p))
+        assert f"<b>{words}</b>" in html and "paired test p" in html
+
+    def test_the_four_sizes_are_named(self):
+        html = readout.sizes(Sizes(305_996, 84_608, 70_001, 75_609))
+        assert all(
+            text in html
+            for text in ("305,996", "84,608", "70,001", "75,609", "packed floor", "gzipped")
+        )
+
+
+class TestDownload:
+    def test_the_link_holds_the_file(self):
+        button = Download("Save", lambda: ("a&b.bin", bytes(range(256)), "<note>"))
+        assert button.press() == ("a&b.bin", bytes(range(256)))
+        content = button.link.value.split("base64,")[1].split('"')[0]
+        assert base64.b64decode(content) == bytes(range(256))
+        assert "a&amp;b.bin" in button.link.value and "&lt;note&gt;" in button.link.value
+        button.clear()
+        assert button.link.value == ""
+
+
+class TestQuantizationExplorer:
+    def test_each_setting_makes_and_scores_a_real_file(self, explorer, few):
+        for bits in (8, 4, 2):
+            explorer.weight_bits = bits
+            model = qlab.LiteModel.from_bytes(explorer.result.model.data)
+            again = qlab.evaluate(model, few["images"], few["labels"])
+            assert np.array_equal(again.predictions, explorer.result.measurement.predictions)
+            assert readout.percent(again.accuracy) in explorer.readout.value
+
+    @pytest.mark.parametrize("bits", [2, 5, 8, 16, 32])
+    @pytest.mark.parametrize("activation_bits", [2, 8, 32])
+    def test_every_corner_is_drawn_and_said(self, explorer, bits, activation_bits):
+        before = explorer.picture.png
+        explorer.set(
+            weight_bits=bits, activation_bits=activation_bits, layer="conv1", calibration_size=3
+        )
+        assert explorer.error == "" and explorer.result.recipe.weight_bits == bits
+        assert explorer.picture.png != before
+        words = f"{2**bits - 1} levels" if bits <= 8 else f"float{bits}, no grid"
+        assert words in explorer.picture.widget.tooltip
+        assert explorer.picture.widget.tooltip.endswith("2 recipes tried.")
+
+    def test_looking_at_another_layer_is_no_new_point(self, explorer):
+        picture, alt = explorer.picture.png, explorer.picture.widget.tooltip
+        explorer.layer = "conv2"
+        assert len(explorer.trail) == 1
+        assert explorer.picture.png != picture and explorer.picture.widget.tooltip != alt
+        explorer.layer = "dense1"
+        assert explorer.picture.png == picture
+
+    def test_a_layer_that_is_not_there_is_refused_in_words(self, explorer):
+        with pytest.raises(traitlets.TraitError):
+            explorer.layer = "conv9"
+        assert explorer.layer == "dense1" and explorer.result is not None
+
+    @pytest.mark.parametrize("size", [0, 41, 5000])
+    def test_a_calibration_size_that_there_is_not(self, explorer, size):
+        with pytest.raises(traitlets.TraitError):
+            explorer.calibration_size = size
+        assert explorer.calibration_size == 40 and explorer.result is not None
+
+    def test_overrides_and_observer_reach_the_recipe(self, explorer):
+        explorer.set(observer="percentile", overrides={"conv1": {"weight_bits": 3}})
+        assert explorer.result.recipe.bits("weight_bits", "conv1") == 3
+        assert "percentile" in explorer.notes.value and "conv1" in explorer.notes.value
+        explorer.overrides = {"conv9": {"weight_bits": 3}}
+        assert "conv9" in explorer.error and "conv1" in explorer.error
+
+    def test_the_file_to_take_away_is_packed_and_scored_again(self, explorer, few, tmp_path):
+        explorer.weight_bits = 4
+        name, data = explorer.download.press()
+        (tmp_path / name).write_bytes(data)
+        model = qlab.LiteModel.from_file(tmp_path / name)
+        accuracy = qlab.evaluate(model, few["images"], few["labels"]).accuracy
+        assert model.file_bytes < explorer.result.model.file_bytes
+        assert f"Scored again: {readout.percent(accuracy)}" in explorer.download.link.value
+        explorer.weight_bits = 8
+        assert explorer.download.link.value == ""
+
+    def test_the_trail_as_csv(self, explorer):
+        explorer.weight_bits = 4
+        explorer.weight_bits = 8
+        name, data = explorer.save_trail.press()
+        rows = list(csv.DictReader(io.StringIO(data.decode())))
+        assert name.endswith(".csv") and [row["weight_bits"] for row in rows] == ["8", "4", "8"]
+        assert float(rows[1]["accuracy"]) == explorer.trail[1].accuracy
+
+    def test_the_numbers_in_the_picture_are_there_as_text(self, explorer):
+        explorer.weight_bits = 4
+        assert all(f"{point.gzip_bytes:,}" in explorer.numbers.value for point in explorer.trail)
+        assert "Weights of dense1" in explorer.numbers.value
+
+    def test_images_without_labels(self, few):
+        with pytest.raises(ValueError, match="both, or neither"):
+            subject(images=few["images"])
