@@ -1,4 +1,4 @@
-"""The ``qlab`` command: ``data``, ``doctor``, ``lab`` and ``bench``.
+"""The ``qlab`` command: ``data``, ``doctor``, ``lab``, ``bench`` and ``report``.
 
 Exit codes are 0 for success, 1 for a failure said in one message on stderr, 2 for a wrong
 command line and 130 after Ctrl-C. Every room is imported by the subcommand that needs it, so
@@ -94,6 +94,17 @@ def build_parser():
     lab.epilog = "Any other argument goes to JupyterLab, for instance --port 9000 or --no-browser."
     bench = add("bench", _bench, "measure the course's own speed on this machine")
     bench.add_argument("--json", action="store_true", help="print JSON instead of a table")
+    report = add("report", _report, "write a page and a CSV of what a learner or a class did")
+    report.add_argument(
+        "source",
+        nargs="?",
+        metavar="FILE-OR-FOLDER",
+        help="a learner's progress file, or a folder of a class's (*.json, sub-folders too); "
+        "your own progress by default",
+    )
+    report.add_argument(
+        "--to", default=".", metavar="DIR", help="where to write it (default: here)"
+    )
     return parser
 
 
@@ -134,6 +145,12 @@ def _bench(arguments):
     from qlab import bench
 
     return bench.main(as_json=arguments.json)
+
+
+def _report(arguments):
+    from qlab.lessons import report
+
+    return report.main(arguments.source, to=arguments.to)
 
 
 def _become(command, folder):

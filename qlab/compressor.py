@@ -241,7 +241,8 @@ class Compressor:
         if calibration_size > self.calibration_images:
             raise ValueError(
                 f"calibration_size is {calibration_size}, but there are only "
-                f"{self.calibration_images} calibration images; give the Compressor more, or ask for fewer"
+                f"{self.calibration_images} calibration images; "
+                "give the Compressor more, or ask for fewer"
             )
 
     def _stored(self, layer, recipe):

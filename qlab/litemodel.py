@@ -258,7 +258,9 @@ class LiteModel:
         for layer in self.layers:
             if layer.name == name:
                 return layer
-        raise ValueError(f"no layer is called {name!r}; there are {', '.join(x.name for x in self.layers)}")
+        raise ValueError(
+            f"no layer is called {name!r}; there are {', '.join(x.name for x in self.layers)}"
+        )
 
     def anatomy(self):
         """Where the file's bytes are.
@@ -285,14 +287,24 @@ class LiteModel:
         return f"LiteModel({self.file_bytes:,} bytes, {len(self.layers)} layers)"
 
     def _check(self, name):
-        """Raise ModelError unless the structure is sound: indices in range, buffers of the right size."""
+        """Raise ModelError unless the structure is sound: indices in range, sizes that agree."""
         if len(self.data) < 16 or self.data[4:8] != b"TFL3":
             raise ModelError(f"{name} is not a .tflite file: it does not carry the mark TFL3")
         try:
             model = self.parsed
             problem = _problem(model)
-        except (struct.error, IndexError, ValueError, TypeError, AttributeError, OverflowError, MemoryError) as error:
-            raise ModelError(f"{name} is damaged or truncated; save or download it again") from error
+        except (
+            struct.error,
+            IndexError,
+            ValueError,
+            TypeError,
+            AttributeError,
+            OverflowError,
+            MemoryError,
+        ) as error:
+            raise ModelError(
+                f"{name} is damaged or truncated; save or download it again"
+            ) from error
         if problem:
             raise ModelError(f"{name}: {problem}")
 
@@ -320,7 +332,7 @@ def op_name(model, operator):
 
 
 def constant(model, index):
-    """The numbers of a constant tensor, as an array of its shape and dtype; None for an activation."""
+    """The numbers of a constant tensor, in its shape and dtype; None for an activation."""
     if index < 0:
         return None
     tensor = model.subgraphs[0].tensors[index]
@@ -370,7 +382,9 @@ def unpack_int4(model, index):
     """Codes of a packed INT4 tensor, as int8; the low half of each byte comes first."""
     tensor = model.subgraphs[0].tensors[index]
     packed = np.asarray(model.buffers[tensor.buffer].data, np.uint8)
-    codes = np.stack([packed & 15, packed >> 4], axis=-1).reshape(-1)[: int(np.prod(_shape(tensor)))]
+    codes = np.stack([packed & 15, packed >> 4], axis=-1).reshape(-1)[
+        : int(np.prod(_shape(tensor)))
+    ]
     return ((codes ^ 8).astype(np.int8) - 8).reshape(_shape(tensor))
 
 
@@ -404,7 +418,8 @@ def _problem(model):
     graph = model.subgraphs[0]
     tensors, buffers = graph.tensors or [], model.buffers or []
     if len(graph.inputs) != 1 or len(graph.outputs) != 1:
-        return f"it has {len(graph.inputs)} inputs and {len(graph.outputs)} outputs; qlab works with one of each"
+        counts = f"{len(graph.inputs)} inputs and {len(graph.outputs)} outputs"
+        return f"it has {counts}; qlab works with one of each"
     for tensor in tensors:
         if not 0 <= tensor.buffer < len(buffers):
             return "a tensor names a buffer that is not there; the file is damaged"
@@ -414,7 +429,9 @@ def _problem(model):
         except UnicodeDecodeError:
             return "a tensor's name is not text; the file is damaged"
         if data is not None and len(data) and _wrong_size(tensor, len(data)):
-            return f"tensor {name} does not have as many bytes as its shape says; the file is damaged"
+            return (
+                f"tensor {name} does not have as many bytes as its shape says; the file is damaged"
+            )
     for operator in graph.operators or []:
         used = [*operator.inputs, *operator.outputs]
         if any(not -1 <= i < len(tensors) for i in used) or not len(operator.outputs):
@@ -450,10 +467,16 @@ def _try_elsewhere(data, name, seconds=30):
     """Load and run the file once in a child process; raise ModelError if that fails."""
     try:
         done = subprocess.run(
-            [sys.executable, "-c", _TRIAL], input=data, capture_output=True, timeout=seconds, check=False
+            [sys.executable, "-c", _TRIAL],
+            input=data,
+            capture_output=True,
+            timeout=seconds,
+            check=False,
         )
     except subprocess.TimeoutExpired:
-        raise ModelError(f"{name}: one image took LiteRT over {seconds} s; qlab needs a smaller model") from None
+        raise ModelError(
+            f"{name}: one image took LiteRT over {seconds} s; qlab needs a smaller model"
+        ) from None
     if done.returncode:
         lines = done.stderr.decode("utf-8", "replace").strip().splitlines()
         reason = lines[-1] if lines and done.returncode > 0 else "its process ended"

@@ -38,8 +38,8 @@ DICTATED = {
 }
 VERSIONS = {  # of the int8 kernels, as the TFLite converter writes them
     "CONV_2D": 3, "DEPTHWISE_CONV_2D": 3, "FULLY_CONNECTED": 4, "MAX_POOL_2D": 2,
-    "AVERAGE_POOL_2D": 2, "MEAN": 2, "ADD": 2, "MUL": 2, "CONCATENATION": 2, "PAD": 2, "RESHAPE": 1, "TANH": 2,
-    "LOGISTIC": 2, "SOFTMAX": 2, "RELU": 2, "RELU6": 2,
+    "AVERAGE_POOL_2D": 2, "MEAN": 2, "ADD": 2, "MUL": 2, "CONCATENATION": 2, "PAD": 2, "RESHAPE": 1,
+    "TANH": 2, "LOGISTIC": 2, "SOFTMAX": 2, "RELU": 2, "RELU6": 2,
 }  # fmt: skip
 SUPPORTED = tuple(VERSIONS)
 

@@ -35,7 +35,8 @@ def accuracy(predictions, labels):
     predictions, labels = np.asarray(predictions), np.asarray(labels)
     if predictions.shape != labels.shape or predictions.size == 0:
         raise ValueError(
-            f"{predictions.shape} predictions and {labels.shape} labels: one label for each prediction"
+            f"{predictions.shape} predictions and {labels.shape} labels: "
+            "one label for each prediction"
         )
     return float((predictions == labels).mean())
 
@@ -116,7 +117,7 @@ def mcnemar_p(only_a, only_b):
 
 
 def compare(a, b):
-    """Paired test: is `b` better or worse than `a` on the same images?
+    """Test, image by image, whether `b` is better or worse than `a`.
 
     Parameters
     ----------
@@ -177,7 +178,9 @@ def sqnr_db(signal, approximation):
     if signal.shape != approximation.shape:
         raise ValueError(f"shapes differ: {signal.shape} and {approximation.shape}")
     noise = float(((signal - approximation) ** 2).sum())
-    return math.inf if noise == 0 else 10 * math.log10(max(float((signal**2).sum()), 1e-300) / noise)
+    return (
+        math.inf if noise == 0 else 10 * math.log10(max(float((signal**2).sum()), 1e-300) / noise)
+    )
 
 
 def sparsity(weights):

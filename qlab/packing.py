@@ -38,7 +38,10 @@ def packed(model):
     for index in _weight_tensors(graph):
         buffer = graph.buffers[tensors[index].buffer]
         codes = np.asarray(buffer.data, np.uint8).view(np.int8)
-        if tensors[index].type == schema.TensorType.INT8 and np.abs(codes.astype(np.int16)).max() <= INT4_MAX:
+        if (
+            tensors[index].type == schema.TensorType.INT8
+            and np.abs(codes.astype(np.int16)).max() <= INT4_MAX
+        ):
             buffer.data = pack_int4(codes)
             tensors[index].type = schema.TensorType.INT4
             changed = True
@@ -78,6 +81,8 @@ def pack_int4(codes):
 def _weight_tensors(graph):
     """Indices of the stored weights of all layers, looking through DEQUANTIZE steps."""
     operators = graph.subgraphs[0].operators
-    through = {int(x.outputs[0]): int(x.inputs[0]) for x in operators if op_name(graph, x) == "DEQUANTIZE"}
+    through = {
+        int(x.outputs[0]): int(x.inputs[0]) for x in operators if op_name(graph, x) == "DEQUANTIZE"
+    }
     weights = {int(x.inputs[1]) for x in operators if op_name(graph, x) in WEIGHTED}
     return sorted({through.get(i, i) for i in weights})

@@ -1,4 +1,4 @@
-"""Keep what C++ code prints to file descriptor 2 off the screen; errors still come as exceptions."""
+"""Keep what C++ code prints to file descriptor 2 off the screen; exceptions still come through."""
 
 import contextlib
 import os

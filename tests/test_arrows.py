@@ -46,6 +46,7 @@ PUT_OFF = {
     ("cli", "bench"): "`qlab --help` answers at once",
     ("cli", "data"): "the same",
     ("cli", "doctor"): "the same",
+    ("cli", "lessons"): "the same",
     ("doctor", "artefacts"): "a damaged installation must not stop the doctor",
     ("doctor", "fetch"): "the same",
     ("doctor", "idx"): "the same",

@@ -21,11 +21,11 @@ def in_a_process(*arguments):
 def test_help_names_every_command_and_imports_nothing_heavy():
     run = in_a_process("--help")
     assert run.returncode == 0
-    for command in ("data", "doctor", "lab", "bench"):
+    for command in ("data", "doctor", "lab", "bench", "report"):
         assert f"    {command} " in run.stdout
 
 
-@pytest.mark.parametrize("command", ["data", "doctor", "lab", "bench"])
+@pytest.mark.parametrize("command", ["data", "doctor", "lab", "bench", "report"])
 def test_each_command_has_help(command, capsys):
     with pytest.raises(SystemExit) as end:
         cli.main([command, "--help"])
@@ -40,7 +40,13 @@ def test_version(capsys):
     assert capsys.readouterr().out == f"qlab {qlab.__version__}\n"
 
 
-@pytest.mark.parametrize("line", [[], ["nonsense"], ["data", "--nonsense"], ["bench", "extra"]])
+@pytest.mark.parametrize(
+    "line",
+    [
+        *([], ["nonsense"], ["data", "--nonsense"], ["bench", "extra"]),
+        *(["report", "one", "two"], ["report", "--to"]),
+    ],
+)
 def test_a_wrong_command_line_exits_with_2(line, capsys):
     with pytest.raises(SystemExit) as end:
         cli.main(line)
@@ -105,6 +111,24 @@ def test_bench_is_handed_its_option(as_json, monkeypatch):
     monkeypatch.setattr(qlab, "bench", bench, raising=False)
     assert cli.main(["bench", "--json"] if as_json else ["bench"]) == 0
     assert seen == [as_json]
+
+
+def test_report_without_progress_says_where_it_looked(monkeypatch, tmp_path, capsys):
+    monkeypatch.setenv("QLAB_PROGRESS", str(tmp_path / "mine.json"))
+    assert cli.main(["report", "--to", str(tmp_path)]) == 1
+    err = capsys.readouterr().err
+    assert err.startswith(f"qlab: there is no progress in {tmp_path / 'mine.json'} yet")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_report_of_ones_own_progress_in_a_process(tmp_path):
+    mine = tmp_path / "mine.json"
+    mine.write_text('{"version": 1, "learner": "Ada"}')
+    run = in_a_process("report", str(mine), "--to", str(tmp_path / "new" / "folder"))
+    assert (run.returncode, run.stderr) == (0, "")
+    assert "progress of Ada" in run.stdout
+    written = sorted(path.name for path in (tmp_path / "new" / "folder").iterdir())
+    assert written == ["qlab-report.csv", "qlab-report.html"]
 
 
 @pytest.fixture

@@ -7,13 +7,13 @@ a still figure are drawn by the same lines.
 from __future__ import annotations
 
 import numpy as np
-from matplotlib.colors import to_rgba
+from matplotlib.patches import PathPatch
+from matplotlib.path import Path
 from matplotlib.ticker import MaxNLocator
 
 from qlab.plots import style
 
 GRID_ROWS = 24  # at most this many channels
-GRID_COLUMNS = 240  # a column is about a CSS pixel, so that no line is lost
 HEADROOM = 1.12
 
 
@@ -39,8 +39,9 @@ class WeightPanel:
         """Put empty marks on `ax`."""
         self.ax = ax
         self.bars = ax.stairs([0, 0], [0, 1, 2], fill=True, color=style.SKY, alpha=0.75)
-        nothing = np.zeros((1, 1, 4), np.uint8)
-        self.grid = ax.imshow(nothing, aspect="auto", interpolation="nearest", origin="lower")
+        self.grid = PathPatch(Path([(0, 0)]), fill=False, ec=style.INK, snap=True)
+        self.grid.set(antialiased=False, capstyle="butt")
+        ax.add_patch(self.grid)
         self.note = _note(ax)
         self.marks = (self.bars, self.grid, self.note)
         ax.set(xlabel="weight", ylabel="number of weights")
@@ -62,7 +63,6 @@ class WeightPanel:
         half = max(abs(edges[0]), abs(edges[-1])) * 1.06
         self.ax.set(xlim=(-half, half), ylim=(0, max(counts.max(), 1) * HEADROOM))
         self.ax.set_title(f"Weights of {name}" if name else "Weights and their grid")
-        self.grid.set_extent((-half, half, 0, max(counts.max(), 1)))
 
     def show(self, scales, q_max, note=""):
         """Draw the grid.
@@ -79,43 +79,46 @@ class WeightPanel:
         self.note.set_text(note)
         self.grid.set_visible(scales is not None)
         if scales is not None:
-            self.grid.set_data(grid_image(np.atleast_1d(scales), q_max, self.ax.get_xlim()))
+            height = self.ax.get_ylim()[1] / HEADROOM
+            self.grid.set_path(grid_path(np.atleast_1d(scales), q_max, height))
+            self._thin(np.quantile(scales, 0.1))
+
+    def _thin(self, step):
+        """Make the ticks of a fine grid thinner and paler, so that what is behind stays visible."""
+        left, right = self.ax.get_xlim()
+        points = step / (right - left) * self.ax.bbox.width * 72 / self.ax.figure.dpi
+        pale = float(np.clip(0.3 + 0.25 * points, 0.35, 0.8))
+        self.grid.set(linewidth=float(np.clip(points / 4, 0.34, 0.7)), alpha=pale)
 
 
-def grid_image(scales, q_max, limits):
-    """Ticks at the values codes can take, one row a channel, as a picture.
+def grid_path(scales, q_max, height):
+    """Upright ticks at the values codes can take, one row a channel.
 
     Parameters
     ----------
     scales : array_like of float, shape (C,)
     q_max : int
         Codes go from -q_max to q_max.
-    limits : (float, float)
-        Values at the left and right edge.
+    height : float
+        Of all rows together; at most 24 rows, evenly chosen from the widest scale upwards.
 
     Returns
     -------
-    ndarray of uint8, shape (rows, 240, 4)
-        RGBA: ink, with an opacity that a denser grid lowers so that what is behind stays visible.
+    matplotlib.path.Path
+        Two vertices a tick, from its foot to its head.
 
     Examples
     --------
-    >>> image = grid_image([0.5], 1, (-1.0, 1.0))
-    >>> image.shape, int((image[0, :, 3] > 0).sum())
-    ((1, 240, 4), 3)
+    >>> grid_path([0.5], 1, height=10.0).vertices.tolist()
+    [[-0.5, 0.0], [-0.5, 10.0], [0.0, 0.0], [0.0, 10.0], [0.5, 0.0], [0.5, 10.0]]
     """
     scales = np.sort(np.asarray(scales, float))[::-1]
-    rows = scales[np.linspace(0, len(scales) - 1, min(len(scales), GRID_ROWS)).round().astype(int)]
-    image = np.empty((len(rows), GRID_COLUMNS, 4), np.uint8)
-    image[:] = np.multiply(to_rgba(style.INK), 255)
-    alpha = image[..., 3]
-    alpha[:] = 0
-    values = rows[:, None] * np.arange(-q_max, q_max + 1)
-    column = ((values - limits[0]) / (limits[1] - limits[0]) * GRID_COLUMNS).astype(int)
-    row = np.broadcast_to(np.arange(len(rows))[:, None], column.shape)
-    inside = (column >= 0) & (column < GRID_COLUMNS)
-    alpha[row[inside], column[inside]] = 180 if q_max <= 31 else 130 if q_max <= 63 else 90
-    return image
+    chosen = np.linspace(0, len(scales) - 1, min(len(scales), GRID_ROWS)).round().astype(int)
+    values = scales[chosen, None] * np.arange(-q_max, q_max + 1)
+    feet = np.broadcast_to(np.arange(len(chosen))[:, None] * height / len(chosen), values.shape)
+    ticks = np.stack([values, feet, values, feet + height / len(chosen)], axis=-1)
+    codes = np.tile(np.array([Path.MOVETO, Path.LINETO], Path.code_type), values.size)
+    return Path(ticks.reshape(-1, 2), codes)
 
 
 class ActivationPanel:

@@ -250,7 +250,7 @@ class CalibrationExplorer(Explorer):
         low, high = (100 * pick(result.accuracies) for pick in (min, max))
         self.picture.redraw(
             alt=f"With {size} calibration images accuracy is {low:.2f} to {high:.2f} % over "
-            f"{len(result.names)} draws; {len(now)} sizes tried. "
+            f"{len(result.names)} draws; sizes tried: {len(now)}. "
             f"Range of {result.layer}, {self._said}."
         )
         self.numbers.value = tables(result, self.trail)

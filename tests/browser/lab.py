@@ -62,6 +62,7 @@ class Lab:
         )
         self.page.wait_for_function(OPENED)
         self.page.evaluate(READY)
+        self.theme("light")  # the server remembers the theme of the test before
 
     def run_all(self, minutes=2):
         """Run every cell; fail with the errors that cells raised."""

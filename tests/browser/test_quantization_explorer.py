@@ -101,5 +101,3 @@ def test_the_dark_theme_adapts_the_picture(lab, explorer):
     explorer.get_by_label("Weight bits").select_option("3")
     expect(explorer.get_by_role("img", name=re.compile("7 levels"))).to_be_visible()
     lab.screenshot("quantization-dark")
-    lab.theme("light")
-    assert picture.evaluate(style) == "none"

@@ -7,9 +7,10 @@ import subprocess
 
 import nbformat
 import pytest
-from execute import NBSTRIPOUT, course, execute
+from execute import NBSTRIPOUT, VIEW, course, drop_views, execute
 
 MOST_LINES = 15
+PICTURE = "image/png"
 NBVAL_TAGS_ONE_CELL_IN = 5
 
 
@@ -35,11 +36,17 @@ def problems(notebook):
             found.append(f"code cell {number} was executed out of order")
         if any(output.output_type == "error" for output in cell.outputs):
             found.append(f"code cell {number} ended in an error")
+        if "plots.plot_" in cell.source and not any(
+            PICTURE in o.get("data", ()) for o in cell.outputs
+        ):
+            found.append(f"code cell {number} draws, and no picture came out")
         if len(lines) > MOST_LINES:
             found.append(f"code cell {number} has {len(lines)} lines, more than {MOST_LINES}")
     tagged = [c for c in cells if any(t.startswith("nbval") for t in c.metadata.get("tags", []))]
     if len(tagged) * NBVAL_TAGS_ONE_CELL_IN > len(cells):
         found.append(f"{len(tagged)} of {len(cells)} code cells carry an nbval tag")
+    if any(VIEW in output.get("data", ()) for cell in cells for output in cell.outputs):
+        found.append("a widget view is kept: run `make notebooks`")
     if "widgets" in notebook.metadata:
         found.append("metadata.widgets is there")
     if not cells:
@@ -87,6 +94,13 @@ def test_the_checks_see_each_fault():
     failed.cells[0].outputs = [nbformat.v4.new_output("error", ename="ZeroDivisionError")]
     assert problems(failed) == ["code cell 1 ended in an error"]
 
+    drawn = executed("plots.plot_history(history)")
+    assert problems(drawn) == ["code cell 1 draws, and no picture came out"]
+    drawn.cells[0].outputs = [
+        nbformat.v4.new_output("display_data", {PICTURE: "", "text/plain": ""})
+    ]
+    assert problems(drawn) == []
+
     assert problems(executed("x = 1\n\n" * MOST_LINES)) == []
     assert "has 16 lines" in problems(executed("x = 1\n" * (MOST_LINES + 1)))[0]
 
@@ -98,6 +112,15 @@ def test_the_checks_see_each_fault():
 
     tagged.metadata.widgets = {}
     assert "metadata.widgets is there" in problems(tagged)
+
+    viewed = executed("explorer")
+    data = {VIEW: {"model_id": "1"}, "text/plain": "Explorer()"}
+    viewed.cells[0].outputs = [nbformat.v4.new_output("execute_result", data)]
+    assert problems(viewed) == ["a widget view is kept: run `make notebooks`"]
+    drop_views(viewed)
+    assert problems(viewed) == [] and viewed.cells[0].outputs[0].data == {
+        "text/plain": "Explorer()"
+    }
 
 
 def test_execute_runs_and_normalises(tmp_path):

@@ -1,0 +1,40 @@
+"""Small HTML cards that read well in light and dark themes, with and without colour."""
+
+from html import escape
+
+# JupyterLab's own blue and orange follow the theme; Okabe and Ito's stand in on other pages.
+COLOURS = {
+    "right": "var(--jp-info-color1, #0072B2)",
+    "wrong": "var(--jp-warn-color1, #D55E00)",
+    "open": "var(--jp-ui-font-color2, #808080)",
+}
+MARKS = {"right": "✓", "wrong": "✗", "open": "○"}
+
+
+def card(state, title, *paragraphs):
+    """Return a card: mark and title in words, a coloured edge, then escaped paragraphs.
+
+    Parameters
+    ----------
+    state : {"right", "wrong", "open"}
+    title : str
+    *paragraphs : str
+        Plain text; line breaks are kept.
+
+    Returns
+    -------
+    str of HTML
+    """
+    colour = COLOURS[state]
+    body = "".join(
+        f'<p style="margin:.3em 0 0 0;white-space:pre-wrap">{escape(text)}</p>'
+        for text in paragraphs
+        if text
+    )
+    return (
+        f'<div style="border-left:5px solid {colour};padding:.4em .8em;margin:.3em 0;'
+        "background:var(--jp-layout-color2, transparent);"
+        'color:var(--jp-content-font-color1, inherit)">'
+        f'<strong><span aria-hidden="true">{MARKS[state]}</span> '
+        f"{escape(title)}</strong>{body}</div>"
+    )

@@ -1,0 +1,100 @@
+"""The map of the course: which questions and exercises belong to which notebook."""
+
+from dataclasses import dataclass
+
+from qlab.lessons.exercises import EXERCISES, Exercise
+from qlab.lessons.predictions import QUESTIONS, Question
+
+TITLES = {"00": "Welcome", "01": "Baseline", "02": "Post-training quantization"}
+
+
+@dataclass(frozen=True)
+class Part:
+    """One notebook: its number, its title, and what there is to do in it, in order."""
+
+    number: str
+    title: str
+    questions: tuple[Question, ...]
+    exercises: tuple[Exercise, ...]
+
+
+def parts():
+    """Every notebook that has a title, a question or an exercise.
+
+    Returns
+    -------
+    tuple of Part
+
+    Examples
+    --------
+    >>> [part.title for part in parts()][:2]
+    ['Welcome', 'Baseline']
+    """
+    numbers = sorted({*TITLES, *map(number_of, QUESTIONS), *map(number_of, EXERCISES)})
+    return tuple(
+        Part(
+            number,
+            TITLES.get(number, f"Notebook {number}"),
+            tuple(q for id, q in QUESTIONS.items() if number_of(id) == number),
+            tuple(e for id, e in EXERCISES.items() if number_of(id) == number),
+        )
+        for number in numbers
+    )
+
+
+def number_of(id):
+    """The notebook that a question or an exercise belongs to.
+
+    Examples
+    --------
+    >>> number_of("02.quantize")
+    '02'
+    """
+    return id.split(".")[0]
+
+
+@dataclass(frozen=True)
+class Standing:
+    """How far a learner is in one notebook.
+
+    Attributes
+    ----------
+    guessed, right, wrong : int
+        Questions with a guess; of these, revealed right, and revealed wrong.
+    passed : int
+        Exercises passed.
+    seconds : int
+        Time at work, pauses of more than 10 minutes left out.
+    """
+
+    part: Part
+    guessed: int
+    right: int
+    wrong: int
+    passed: int
+    seconds: int
+    begun: bool
+
+    @property
+    def state(self):
+        """One of "not begun", "begun" and "done"."""
+        if not self.begun:
+            return "not begun"
+        revealed = self.right + self.wrong == len(self.part.questions)
+        return "done" if revealed and self.passed == len(self.part.exercises) else "begun"
+
+
+def standing(part, progress):
+    """Return how far the learner of a `progress` document is in `part`."""
+    answers = [progress["questions"].get(q.id, {}) for q in part.questions]
+    tries = [progress["exercises"].get(e.id, {}) for e in part.exercises]
+    notebook = progress["notebooks"].get(part.number, {})
+    return Standing(
+        part,
+        guessed=sum("guess" in a for a in answers),
+        right=sum(a.get("right") is True for a in answers),
+        wrong=sum(a.get("right") is False for a in answers),
+        passed=sum("passed" in t for t in tries),
+        seconds=notebook.get("seconds", 0),
+        begun=bool(notebook),
+    )

@@ -1,0 +1,199 @@
+"""What a progress file holds, and the checks that make anybody's file safe to read.
+
+A file comes from a learner's disk or from a class's mail, so nothing in it is trusted: size,
+nesting, version, names and types are checked, and what this version does not know is dropped.
+"""
+
+import json
+import re
+from datetime import UTC, datetime
+
+VERSION = 1
+MOST_BYTES = 1_000_000
+MOST_ENTRIES = 1_000
+MOST_TEXT = 500
+LARGEST = 1e15
+_WHEN = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", re.ASCII)
+
+
+class ProgressError(ValueError):
+    """A progress file that cannot be used; the message says why."""
+
+
+def empty():
+    """A document in which nothing has been done.
+
+    Examples
+    --------
+    >>> empty()
+    {'version': 1, 'learner': '', 'questions': {}, 'exercises': {}, 'notebooks': {}}
+    """
+    return {"version": VERSION, "learner": "", **{kind: {} for kind in FIELDS}}
+
+
+def parse(data):
+    """Read and check the bytes of a progress file.
+
+    Parameters
+    ----------
+    data : bytes
+
+    Returns
+    -------
+    dict
+        ``version``, ``learner`` and, by id, ``questions``, ``exercises`` and ``notebooks`` with
+        only the fields named in `FIELDS`, each of its type.
+
+    Raises
+    ------
+    ProgressError
+        If it is not such a document, in words.
+
+    Examples
+    --------
+    >>> parse(b'{"version": 1, "exercises": {"02.quantize": {"attempts": 2}}}')["exercises"]
+    {'02.quantize': {'attempts': 2}}
+    >>> parse(b'{"version": 1, "exercises": {"02.quan')
+    Traceback (most recent call last):
+        ...
+    qlab.lessons.document.ProgressError: it is not JSON, or only the beginning of it
+    """
+    if len(data) > MOST_BYTES:
+        raise ProgressError(f"it is larger than {MOST_BYTES:,} bytes")
+    try:
+        raw = json.loads(data.decode("utf-8-sig"))
+    except RecursionError:
+        raise ProgressError("it is nested too deeply") from None
+    except ValueError:
+        raise ProgressError("it is not JSON, or only the beginning of it") from None
+    return clean(raw)
+
+
+def clean(raw):
+    """Return a checked copy of `raw`, as `parse` does; ProgressError if it cannot be used."""
+    if not isinstance(raw, dict) or "version" not in raw:
+        raise ProgressError("it is not a progress file of qlab")
+    version = raw["version"]
+    if type(version) is not int or version != VERSION:
+        known = version if type(version) is int and 0 <= version < 10**6 else "unknown"
+        raise ProgressError(f"its version is {known}, and this qlab reads version {VERSION}")
+    learner = raw.get("learner", "")
+    _insist(_is_text(learner), "learner", "a short text")
+    kinds = {kind: _clean_kind(kind, raw.get(kind, {})) for kind in FIELDS}
+    return {"version": VERSION, "learner": learner, **kinds}
+
+
+def _clean_kind(kind, entries):
+    _insist(isinstance(entries, dict), kind, "an object")
+    _insist(len(entries) <= MOST_ENTRIES, kind, f"at most {MOST_ENTRIES:,} entries")
+    for id, entry in entries.items():
+        _insist(_is_text(id), f"an id in {kind}", "a short text")
+        _insist(isinstance(entry, dict), f"an entry of {kind}", "an object")
+        for name, (fits, words) in FIELDS[kind].items():
+            _insist(name not in entry or fits(entry[name]), f"{name} in {kind}", words)
+    return {
+        id: {name: entry[name] for name in FIELDS[kind] if name in entry}
+        for id, entry in entries.items()
+    }
+
+
+def _insist(fits, where, words):
+    if not fits:
+        raise ProgressError(f"{where} should be {words}")
+
+
+def _is_text(value):
+    """Short, and without the lone surrogates that JSON lets in and no file can hold."""
+    return isinstance(value, str) and len(value) <= MOST_TEXT and value == _encodable(value)
+
+
+def _is_number(value):
+    return type(value) in (int, float) and abs(value) <= LARGEST  # NaN is not
+
+
+def _is_count(value):
+    return type(value) is int and 0 <= value <= 10**9
+
+
+def _is_when(value):
+    if not isinstance(value, str) or not _WHEN.fullmatch(value):
+        return False
+    try:
+        return bool(datetime.fromisoformat(value))
+    except ValueError:
+        return False
+
+
+def _is_list(of):
+    return lambda value: isinstance(value, list) and len(value) <= 50 and all(map(of, value))
+
+
+def _encodable(text):
+    return text.encode("utf-8", "replace").decode("utf-8")
+
+
+_VALUE = (lambda v: _is_text(v) or _is_number(v), "a short text or a number")
+_TRUTH = (lambda v: isinstance(v, bool) or _VALUE[0](v), "a short text or a number")
+_TEXT = (_is_text, "a short text")
+_FLAG = (lambda v: isinstance(v, bool), "true or false")
+_COUNT = (_is_count, "a count")
+_WHEN_FIELD = (_is_when, "a time such as 2025-01-31T12:00:00Z")
+
+# What each kind of entry may hold. Every field may be missing: it has then not happened yet.
+FIELDS = {
+    "questions": {
+        "guess": _VALUE,  # the latest, shown again by predict()
+        "guessed": _WHEN_FIELD,
+        "counted": _VALUE,  # the guess that stood when its truth was first shown
+        "late": _FLAG,  # the truth had been shown before the first guess
+        "truth": _TRUTH,
+        "measured": _TEXT,  # the truth as it was shown
+        "right": _FLAG,
+        "revealed": _WHEN_FIELD,
+    },
+    "exercises": {
+        "attempts": _COUNT,  # up to the first pass
+        "failures": _COUNT,  # in a row
+        "hints": (_is_list(_is_count), "a list of levels"),
+        "mistakes": (_is_list(_is_text), "a list of short texts"),
+        "solution": _WHEN_FIELD,  # first looked at before a pass
+        "passed": _WHEN_FIELD,
+    },
+    "notebooks": {"first": _WHEN_FIELD, "last": _WHEN_FIELD, "seconds": _COUNT},
+}
+
+
+def to_bytes(document):
+    """The bytes of a progress file: JSON that a person can read too."""
+    return (json.dumps(document, indent=1, ensure_ascii=False, allow_nan=False) + "\n").encode()
+
+
+def storable(value):
+    """A guess or a truth as a progress file can hold it: a number, True, False or a short text.
+
+    Examples
+    --------
+    >>> storable(3), storable(float("inf")), len(storable("x" * 1000))
+    (3, 'inf', 500)
+    """
+    value = value.item() if hasattr(value, "item") else value
+    if isinstance(value, bool) or _is_number(value):
+        return value
+    return _encodable(str(value)[:MOST_TEXT])
+
+
+def now():
+    """Now, in UTC, to the second, as a progress file writes it."""
+    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def seconds_between(earlier, later):
+    """Seconds from one time to another.
+
+    Examples
+    --------
+    >>> seconds_between("2025-01-31T12:00:00Z", "2025-01-31T12:01:30Z")
+    90
+    """
+    difference = datetime.fromisoformat(later) - datetime.fromisoformat(earlier)
+    return int(difference.total_seconds())

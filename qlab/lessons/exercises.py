@@ -1,0 +1,168 @@
+"""Do it in code: exercises, their checks, their hints and their reference solutions."""
+
+import inspect
+import textwrap
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from qlab.lessons import memory
+from qlab.lessons.cards import card
+from qlab.lessons.registry import Registry
+
+EXERCISES = Registry("exercise")
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What a judge saw. ``problem`` is empty when the answer is right.
+
+    Parameters
+    ----------
+    problem : str
+        Which input failed, what was expected, what came.
+    mistake : str
+        The classic mistake this looks like, as a hint; empty when none was recognised.
+    attempted : bool
+        False when the answer is still the starter.
+    note : str
+        Said when the answer is right, such as what was measured.
+    """
+
+    problem: str = ""
+    mistake: str = ""
+    attempted: bool = True
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Exercise:
+    """A task with its judge, its reference and its hints, from weak to strong."""
+
+    id: str
+    judge: Callable[[object], Finding]
+    reference: Callable
+    hints: tuple[str, ...]
+
+
+@dataclass(frozen=True, repr=False)
+class Verdict:
+    """The answer to a check. ``status`` is "correct", "not yet" or "not attempted yet"."""
+
+    id: str
+    status: str
+    lines: tuple[str, ...] = ()
+
+    @property
+    def passed(self):
+        """True when the answer is right."""
+        return self.status == "correct"
+
+    def __repr__(self):
+        """Fixed text, for a page or a test without a browser."""
+        return "\n".join((f"{self.id}: {self.status}", *self.lines))
+
+    def _repr_html_(self):
+        state = {"correct": "right", "not yet": "wrong"}.get(self.status, "open")
+        return card(state, f"{self.id}: {self.status}", *self.lines)
+
+
+@dataclass(frozen=True, repr=False)
+class Solution:
+    """Source code that prints as it is and shows highlighted in a notebook."""
+
+    title: str
+    source: str
+
+    def __repr__(self):
+        """Fixed text, for a page or a test without a browser."""
+        return f"# {self.title}\n{self.source}"
+
+    def _repr_markdown_(self):
+        return f"```python\n{self!r}\n```"
+
+
+def untouched(answer):
+    """Tell whether an answer is a starter's placeholder: None, ``...``, or a tuple of those.
+
+    Examples
+    --------
+    >>> untouched(...), untouched((..., ...)), untouched(0)
+    (True, True, False)
+    """
+    if isinstance(answer, tuple) and answer:
+        return all(untouched(part) for part in answer)
+    return answer is None or answer is Ellipsis
+
+
+def check(id, answer):
+    """Check an answer: a function, a number or a recipe.
+
+    Parameters
+    ----------
+    id : str
+    answer : object
+        What the exercise asks for. None, ``...`` and an unchanged starter are fine.
+
+    Returns
+    -------
+    Verdict
+        What failed on which input, and a hint. Hints grow stronger with each failure.
+
+    Raises
+    ------
+    ValueError
+        If there is no such exercise.
+
+    Examples
+    --------
+    >>> check("02.packed_bytes", lambda count, bits: -(-count * bits // 8))
+    02.packed_bytes: correct
+    >>> check("02.packed_bytes", ...)
+    02.packed_bytes: not attempted yet
+    """
+    exercise = EXERCISES.find(id)
+    finding = Finding(attempted=False) if untouched(answer) else exercise.judge(answer)
+    if not finding.attempted:
+        memory.seen(id)
+        return Verdict(id, "not attempted yet", tuple(filter(None, [finding.note])))
+    if not finding.problem:
+        memory.record_check(id, passed=True)
+        return Verdict(id, "correct", tuple(filter(None, [finding.note])))
+    failed = memory.record_check(id, passed=False, mistake=finding.mistake)
+    level = min(failed - bool(finding.mistake), len(exercise.hints))
+    if level:
+        memory.record_hint(id, level)
+    return Verdict(id, "not yet", (finding.problem, *_hints(exercise, finding.mistake, level)))
+
+
+def _hints(exercise, mistake, level):
+    """A recognised mistake is named first; general hints follow from the next failure on."""
+    if mistake:
+        yield f"Hint: {mistake}"
+    if level:
+        last = len(exercise.hints)
+        yield f"Hint {level} of {last}: {exercise.hints[level - 1]}"
+        if level == last:
+            yield f'Still stuck? solution("{exercise.id}") shows one way.'
+
+
+def solution(id):
+    """Show the reference for an exercise: the source that the check itself runs.
+
+    Parameters
+    ----------
+    id : str
+
+    Returns
+    -------
+    Solution
+
+    Raises
+    ------
+    ValueError
+        If there is no such exercise.
+    """
+    reference = EXERCISES.find(id).reference
+    memory.record_solution(id)
+    source = textwrap.dedent(inspect.getsource(reference)).rstrip()
+    return Solution(f"{reference.__module__}.{reference.__qualname__}", source)

@@ -1,0 +1,176 @@
+"""How answers are judged: run them, compare with the reference, recognise classic mistakes."""
+
+import copy
+import inspect
+import linecache
+import traceback
+from dataclasses import dataclass
+from types import MappingProxyType
+
+import numpy as np
+
+from qlab.lessons.exercises import Finding, untouched
+
+NONE = MappingProxyType({})
+
+
+@dataclass(frozen=True)
+class Stopped:
+    """An exception in the learner's code, in words."""
+
+    words: str
+
+
+def close(expected, got):
+    """Tell whether two answers are the same numbers, whatever their type.
+
+    Lists, tuples, arrays and scalars of any dtype are equal if their values agree to 1 part in
+    10,000, or exactly where integers are expected; axes of length 1 do not count.
+
+    Examples
+    --------
+    >>> close((0.5, 3), np.float32([0.5, 3])), close(0.91, 91), close(20_000, 20_001)
+    (True, False, False)
+    """
+    rtol = 0 if np.asarray(expected).dtype.kind in "iu" else 1e-4
+    try:
+        expected, got = (np.squeeze(np.asarray(v, np.float64)) for v in (expected, got))
+    except (TypeError, ValueError):
+        return False
+    return expected.shape == got.shape and bool(np.allclose(got, expected, rtol=rtol, atol=1e-7))
+
+
+def like(*wrong):
+    """Return a test for a mistake: the answer equals what one of the functions `wrong` returns."""
+    return lambda args, got: any(close(function(*args), got) for function in wrong)
+
+
+def show(value):
+    """Write a value briefly, the same on every machine.
+
+    Examples
+    --------
+    >>> show((0.1 + 0.2, np.arange(3))), show(np.zeros((2, 3, 3), np.uint8))
+    ('(0.3, [0, 1, 2])', 'uint8 array of shape (2, 3, 3)')
+    """
+    if isinstance(value, Stopped):
+        return value.words
+    if value is None:
+        return "None (does every path return something?)"
+    if isinstance(value, (list, tuple)):
+        return "(" + ", ".join(show(v) for v in value) + ")"
+    if isinstance(value, np.ndarray) and value.ndim:
+        if value.ndim > 2 or value.size > 16:
+            return f"{value.dtype} array of shape {value.shape}"
+        return np.array2string(value, precision=6, suppress_small=True, separator=", ")
+    if isinstance(value, (float, np.floating, np.ndarray)) and np.isrealobj(value):
+        return f"{float(value):.6g}"
+    return str(value)
+
+
+def for_function(reference, cases, *, same=None, mistakes=NONE, read=lambda got: got):
+    """Judge a function by running it beside the reference.
+
+    Parameters
+    ----------
+    reference : callable
+    cases : list of tuple
+        Arguments of each call.
+    same : callable(args, expected, got) -> bool, optional
+        Whether an answer is right; by default `close` to the reference.
+    mistakes : dict of str to callable(args, got) -> bool
+        A hint for each classic mistake, and a test for it. The first that fits every failing
+        case is named.
+    read : callable, optional
+        Turns what a call returned into what is compared, such as a generator into an array.
+
+    Returns
+    -------
+    callable(answer) -> Finding
+    """
+    same = same or (lambda args, expected, got: close(expected, got))
+
+    def judge(answer):
+        if not callable(answer):
+            return Finding(
+                f"This check needs the function itself, and got {show(answer)}.",
+                "Give the name of your function, without brackets after it.",
+            )
+        runs = [(args, run(answer, args, read)) for args in cases]
+        if untouched(runs[0][1]):
+            return Finding(attempted=False, note="Your function returns nothing so far.")
+        truths = [read(reference(*copy.deepcopy(args))) for args in cases]
+        failing = [
+            (args, truth, got)
+            for (args, got), truth in zip(runs, truths, strict=True)
+            if isinstance(got, Stopped) or not same(args, truth, got)
+        ]
+        if not failing:
+            return Finding()
+        return Finding(describe(reference, *failing[0]), recognise(mistakes, failing))
+
+    return judge
+
+
+def for_number(reference, *, mistakes=NONE):
+    """Judge a number against the reference, called when the answer is checked.
+
+    Parameters
+    ----------
+    reference : callable() -> number
+    mistakes : dict of str to callable(args, got) -> bool
+        As for `for_function`, with no arguments.
+
+    Returns
+    -------
+    callable(answer) -> Finding
+    """
+
+    def judge(answer):
+        if callable(answer):
+            return Finding(
+                "This check needs a number, and got a function.",
+                "Call your function, and give what it returns.",
+            )
+        truth = reference()
+        if close(truth, answer):
+            return Finding()
+        return Finding(f"Got {show(answer)}.", recognise(mistakes, [((), truth, answer)]))
+
+    return judge
+
+
+def run(answer, args, read=lambda got: got):
+    """Call the learner's function on copies; an exception comes back as `Stopped`."""
+    try:
+        got = answer(*copy.deepcopy(args))
+        return got if untouched(got) else read(got)
+    except NotImplementedError:
+        return None
+    except Exception as error:
+        frame = traceback.extract_tb(error.__traceback__)[-1]
+        mine = getattr(getattr(answer, "__code__", None), "co_filename", None) == frame.filename
+        line = linecache.getline(frame.filename, frame.lineno).strip() if mine else ""
+        where = f"\nin the line: {line}" if line else ""
+        return Stopped(f"{type(error).__name__}: {error}{where}")
+
+
+def describe(reference, args, expected, got):
+    """Say which input failed, what was expected, what came."""
+    names = inspect.signature(reference).parameters
+    given = ", ".join(f"{name} = {show(a)}" for name, a in zip(names, args, strict=False))
+    if isinstance(got, Stopped):
+        return f"For {given}\nyour function stopped with {got.words}"
+    return f"For {given}\nexpected {show(expected)}\ngot {show(got)}"
+
+
+def recognise(mistakes, failing):
+    """Return the hint of the first mistake that explains every failing case, or ''."""
+    for hint, looks_like in mistakes.items():
+        if all(_fits(looks_like, args, got) for args, _, got in failing):
+            return hint
+    return ""
+
+
+def _fits(looks_like, args, got):
+    return not isinstance(got, Stopped) and bool(looks_like(args, got))

@@ -1,0 +1,168 @@
+"""What a learner guessed, tried and passed, remembered in the learner's progress file.
+
+Every change goes through `qlab.lessons.store`: two notebooks at once lose nothing, and a disk
+that cannot be written stops neither.
+"""
+
+import os
+
+from qlab.lessons import document
+from qlab.lessons.store import Store, default_path
+
+IDLE_SECONDS = 600  # a longer pause is no time spent on a notebook
+_stores = {}
+
+
+def __getattr__(name):
+    """``guesses`` and ``failures`` by id, as the file has them now."""
+    fields = {"guesses": ("questions", "guess"), "failures": ("exercises", "failures")}
+    if name not in fields:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    kind, field = fields[name]
+    return {id: entry[field] for id, entry in progress()[kind].items() if field in entry}
+
+
+def progress():
+    """Everything remembered, as `qlab.lessons.document` describes it. Not to be changed."""
+    return _store().read()
+
+
+def notices():
+    """What the learner should know about the progress file, in words."""
+    return tuple(_store().notices)
+
+
+def learner(name=None):
+    """Say or ask whose progress this is; reports show the name.
+
+    Parameters
+    ----------
+    name : str, optional
+        Without it, nothing changes. ``$QLAB_LEARNER`` names a learner who was not named here.
+
+    Returns
+    -------
+    str
+        The name, or "" if there is none.
+
+    Examples
+    --------
+    >>> learner("Ada"), learner()
+    ('Ada', 'Ada')
+    """
+    if name is not None:
+        _store().update(lambda whole: whole.update(learner=document.storable(str(name).strip())))
+    return progress()["learner"] or _named_outside()
+
+
+def seen(id):
+    """Note that the learner is at work on the notebook of question or exercise `id`."""
+    _change("notebooks", _notebook(id), lambda entry, now: None)
+
+
+def record_guess(question_id, guess):
+    """Keep the latest guess for a question."""
+
+    def change(entry, now):
+        entry.update(guess=document.storable(guess), guessed=now)
+        if "revealed" in entry and "counted" not in entry:
+            entry["late"] = True
+
+    _change("questions", question_id, change)
+
+
+def record_reveal(question_id, truth, measured, right):
+    """Keep the truth that a reveal showed.
+
+    The first guess that a reveal answers is the one that counts: neither a better guess nor a
+    new measurement changes it afterwards.
+    """
+
+    def change(entry, now):
+        if "counted" in entry:
+            return
+        entry.setdefault("revealed", now)
+        entry.update(truth=document.storable(truth), measured=document.storable(measured))
+        if "guess" in entry:
+            entry.update(counted=entry["guess"], right=bool(right))
+
+    _change("questions", question_id, change)
+
+
+def record_check(exercise_id, passed, mistake=""):
+    """Count failed checks of an exercise in a row and return the count; a pass resets it.
+
+    Attempts, and the classic `mistake` that was recognised, are kept up to the first pass.
+    """
+
+    def change(entry, now):
+        if "passed" not in entry:
+            entry["attempts"] = entry.get("attempts", 0) + 1
+            _add(entry, "mistakes", [document.storable(mistake)] if mistake else [])
+        entry["failures"] = 0 if passed else entry.get("failures", 0) + 1
+        if passed:
+            entry.setdefault("passed", now)
+
+    return _change("exercises", exercise_id, change)["failures"]
+
+
+def record_hint(exercise_id, level):
+    """Keep that a hint was shown; the weakest is level 1."""
+    _change("exercises", exercise_id, lambda entry, now: _add(entry, "hints", [level]))
+
+
+def record_solution(exercise_id):
+    """Keep that the solution was looked at, if the exercise was not passed yet."""
+
+    def change(entry, now):
+        if "passed" not in entry:
+            entry.setdefault("solution", now)
+
+    _change("exercises", exercise_id, change)
+
+
+def forget():
+    """Start afresh; the file is set aside, not deleted."""
+    _store().forget()
+
+
+def _store():
+    path = default_path()
+    if path not in _stores:
+        _stores[path] = Store(path)
+    return _stores[path]
+
+
+def _notebook(id):
+    return id.split(".")[0]
+
+
+def _named_outside():
+    return document.storable(os.environ.get("QLAB_LEARNER", "").strip())
+
+
+def _change(kind, id, change):
+    """Apply `change(entry, now)`, count the time, and return the entry as it is then."""
+    now = document.now()
+
+    def whole(progress):
+        progress["learner"] = progress["learner"] or _named_outside()
+        change(progress[kind].setdefault(id, {}), now)
+        _spend(progress["notebooks"].setdefault(_notebook(id), {}), now)
+
+    return _store().update(whole)[kind][id]
+
+
+def _spend(notebook, now):
+    """Add the time since the last event, unless the learner was away."""
+    notebook.setdefault("first", now)
+    pause = document.seconds_between(notebook.get("last", now), now)
+    if 0 <= pause <= IDLE_SECONDS:
+        notebook["seconds"] = notebook.get("seconds", 0) + pause
+    notebook["last"] = now
+
+
+def _add(entry, field, values):
+    """Keep each value once, in order."""
+    if new := [value for value in values if value not in entry.get(field, ())]:
+        entry[field] = [*entry.get(field, ()), *new][:50]

@@ -1,0 +1,105 @@
+"""``progress()``: the map of the course with what this learner has done."""
+
+from html import escape
+
+from qlab.lessons import memory
+from qlab.lessons.cards import COLOURS, MARKS
+from qlab.lessons.course import parts, standing
+
+HEAD = ("Notebook", "State", "Predictions", "Exercises", "Time")
+STATES = {"done": "right", "begun": "open", "not begun": "open"}
+CELL = "padding:.3em .8em;text-align:left;border-bottom:1px solid var(--jp-border-color2, #bbb)"
+
+
+class Progress:
+    """The map of the course, drawn when it is shown. Make one with `progress`.
+
+    Its ``repr`` is the same whatever was done, so that a committed notebook stays as it is;
+    ``print`` shows the map as text.
+    """
+
+    def __repr__(self):
+        """Fixed text, for a page or a test without a browser."""
+        return "Progress()"
+
+    def __str__(self):
+        """The same map as text."""
+        rows = [HEAD, *(_row(s) for s in _standings())]
+        widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+        lines = ("  ".join(map(str.ljust, row, widths)).rstrip() for row in rows)
+        return "\n".join((_title(), *lines, _next(), *memory.notices()))
+
+    def _repr_html_(self):
+        head = "".join(f'<th scope="col" style="{CELL}">{name}</th>' for name in HEAD)
+        body = "".join(_html_row(s) for s in _standings())
+        notes = "".join(f"<p>{escape(words)}</p>" for words in (_next(), *memory.notices()))
+        return (
+            '<div style="color:var(--jp-content-font-color1, inherit)">'
+            '<table style="border-collapse:collapse;color:inherit">'
+            f'<caption style="text-align:left;font-weight:600;color:inherit">{escape(_title())}'
+            f"</caption><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>{notes}</div>"
+        )
+
+
+def progress():
+    """Show the map of the course: what is done, guesses right and wrong, minutes.
+
+    Returns
+    -------
+    Progress
+
+    Examples
+    --------
+    >>> print(progress())
+    Your progress
+    Notebook    State      Predictions  Exercises      Time
+    00 Welcome  not begun  0 of 2 made  0 of 1 passed  none yet ...
+    Next: 00 Welcome.
+    """
+    return Progress()
+
+
+def _standings():
+    done = memory.progress()
+    return [standing(part, done) for part in parts()]
+
+
+def _title():
+    name = memory.learner()
+    return f"Progress of {name}" if name else "Your progress"
+
+
+def _next():
+    open_ = [s.part for s in _standings() if s.state != "done"]
+    return f"Next: {open_[0].number} {open_[0].title}." if open_ else "All done."
+
+
+def _row(s):
+    predicted = f"{s.guessed} of {len(s.part.questions)} made"
+    if s.right + s.wrong:
+        predicted += f": {s.right} right, {s.wrong} wrong"
+    return (
+        f"{s.part.number} {s.part.title}",
+        s.state,
+        predicted,
+        f"{s.passed} of {len(s.part.exercises)} passed",
+        _time(s),
+    )
+
+
+def _time(s):
+    """Only to 5 minutes: finer would pretend to know when the learner looked away."""
+    if not s.begun:
+        return "none yet"
+    return f"about {5 * round(s.seconds / 300)} min" if s.seconds >= 300 else "under 5 min"
+
+
+def _html_row(s):
+    notebook, state, *others = _row(s)
+    mark = f'<span aria-hidden="true">{MARKS[STATES[state]]}</span>'
+    cells = "".join(f'<td style="{CELL}">{text}</td>' for text in others)
+    return (
+        f'<tr><th scope="row" style="{CELL}">{escape(notebook)}</th>'
+        f'<td style="{CELL};border-left:5px solid {COLOURS[STATES[state]]}">{mark} {state}</td>'
+        f"{cells}</tr>"
+    )

@@ -1,0 +1,192 @@
+"""Predict, then look: questions, guesses and what was measured.
+
+A question is plain data. Its control lives in `qlab.widgets.prediction`, which is imported only
+when a notebook shows it.
+"""
+
+import math
+from dataclasses import dataclass
+
+from qlab.lessons import memory
+from qlab.lessons.cards import card
+from qlab.lessons.registry import Registry
+
+QUESTIONS = Registry("question")
+
+
+@dataclass(frozen=True)
+class Question:
+    """A question with 3 to 5 options, or with a number between two bounds.
+
+    Parameters
+    ----------
+    id : str
+        Notebook and name, such as ``"02.layer"``.
+    text : str
+    options : dict of str to truth
+        What each option stands for: a value that the truth equals, or a pair (low, high) of
+        numbers for ``low <= truth < high``. Empty for a number.
+    bounds : (float, float)
+        Smallest and largest number that can be guessed; used when there are no options.
+    near : float
+        A number this close to the truth counts as right.
+    shown : str
+        Format of a measured number, unit included, such as ``"{:.0f} %"``; empty where only the
+        option that it falls in is worth telling.
+    why : str
+        One or two sentences read after the reveal.
+    """
+
+    id: str
+    text: str
+    options: dict = None
+    bounds: tuple = ()
+    near: float = 0
+    shown: str = ""
+    why: str = ""
+
+    def __post_init__(self):
+        """Options or bounds, not both."""
+        if bool(self.options) == bool(self.bounds):
+            raise ValueError(f"Question {self.id!r} needs either options or bounds.")
+        if self.options and not 3 <= len(self.options) <= 5:
+            raise ValueError(f"Question {self.id!r} needs 3 to 5 options.")
+
+    def option_for(self, truth):
+        """Return the option that `truth` falls in; ValueError if none or several do."""
+        matching = [text for text, meaning in self.options.items() if _means(meaning, truth)]
+        if len(matching) != 1:
+            raise ValueError(
+                f"Question {self.id!r}: the truth {truth!r} fits {len(matching)} of its options. "
+                f"They stand for {list(self.options.values())}."
+            )
+        return matching[0]
+
+    def validate(self, guess):
+        """Return `guess` if it can be given, else raise ValueError saying what can."""
+        if self.options:
+            if guess not in self.options:
+                raise ValueError(f"{guess!r} is not an option. Choose one of {list(self.options)}.")
+        elif not self.bounds[0] <= guess <= self.bounds[1]:
+            low, high = self.bounds
+            raise ValueError(f"{guess!r} is out of bounds. Guess between {low} and {high}.")
+        return guess
+
+    def earlier_guess(self):
+        """The learner's guess, or None; one that this question no longer allows is none."""
+        try:
+            return self.validate(memory.guesses.get(self.id))
+        except (TypeError, ValueError):
+            return None
+
+
+@dataclass(frozen=True, repr=False)
+class Reveal:
+    """A guess beside the measured truth. ``guess`` is None if it was skipped."""
+
+    question: Question
+    guess: object
+    measured: str
+    right: bool
+
+    @property
+    def words(self):
+        """The sentences under the title."""
+        if self.guess is None:
+            return f"Measured: {self.measured}", self.question.why
+        guess = self.guess if self.question.options else self.question.shown.format(self.guess)
+        return f"Your guess: {guess}", f"Measured: {self.measured}", self.question.why
+
+    @property
+    def title(self):
+        """What the guess was worth, in a few words."""
+        if self.guess is None:
+            return "Guess skipped"
+        return "Right" if self.right else "Not what you expected"
+
+    def __repr__(self):
+        """Fixed text, for a page or a test without a browser."""
+        return "\n".join(line for line in (self.title, *self.words) if line)
+
+    def _repr_html_(self):
+        state = "open" if self.guess is None else "right" if self.right else "wrong"
+        return card(state, self.title, *self.words)
+
+
+def _means(meaning, truth):
+    if isinstance(meaning, tuple):
+        return meaning[0] <= truth < meaning[1]
+    return type(meaning) is type(truth) and meaning == truth
+
+
+def _plain(truth):
+    """NumPy scalars as Python's own, so that equality and printing are those of Python."""
+    return truth.item() if hasattr(truth, "item") else truth
+
+
+def predict(id):
+    """Show a question and keep the learner's guess.
+
+    Parameters
+    ----------
+    id : str
+
+    Returns
+    -------
+    qlab.widgets.prediction.Prediction
+
+    Raises
+    ------
+    ValueError
+        If there is no such question.
+    """
+    from qlab.widgets.prediction import Prediction
+
+    question = QUESTIONS.find(id)
+    memory.seen(id)
+    return Prediction(question)
+
+
+def reveal(id, truth):
+    """Show the guess beside what was measured; never waits.
+
+    Parameters
+    ----------
+    id : str
+    truth : number or str
+        Measured in the notebook. It must fit one of the question's options, or be a number.
+
+    Returns
+    -------
+    Reveal
+
+    Raises
+    ------
+    ValueError
+        If there is no such question, or `truth` fits none of its options.
+
+    Examples
+    --------
+    >>> reveal("02.blank", 10.0)
+    Guess skipped
+    Measured: 10 %
+    The ranges were taken from blank images. Real activations lie far outside them, and...
+    """
+    question, truth = QUESTIONS.find(id), _plain(truth)
+    shown = _compare(question, question.earlier_guess(), truth)
+    memory.record_reveal(id, truth, shown.measured, shown.right)
+    return shown
+
+
+def _compare(question, guess, truth):
+    """The `Reveal` of a guess, or of None, beside the truth."""
+    if not question.options:
+        if not math.isfinite(truth):
+            raise ValueError(
+                f"Question {question.id!r}: the truth is {truth}, which is not a number."
+            )
+        right = guess is not None and abs(guess - truth) <= question.near
+        return Reveal(question, guess, question.shown.format(truth), right)
+    option = question.option_for(truth)
+    measured = f"{question.shown.format(truth)}, so: {option}" if question.shown else option
+    return Reveal(question, guess, measured, guess == option)

@@ -1,0 +1,141 @@
+"""``qlab report``: what one learner did, or how a class predicted, as a page and a CSV."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from qlab.lessons import store
+from qlab.lessons.class_page import class_page
+from qlab.lessons.document import ProgressError
+from qlab.lessons.learner_page import learner_page
+from qlab.lessons.pages import printable
+from qlab.lessons.spreadsheet import rows, to_csv
+
+
+class ReportError(Exception):
+    """A report that cannot be written; says what to do."""
+
+
+@dataclass(frozen=True)
+class Learner:
+    """One readable progress file.
+
+    Attributes
+    ----------
+    name : str
+        The learner's own name for themselves, or the file's without its ending.
+    file : str
+    progress : dict
+        A checked progress document.
+    """
+
+    name: str
+    file: str
+    progress: dict
+
+
+def main(source=None, to=".", out=print):
+    """Write ``qlab-report`` or, for a folder, ``qlab-class``, as ``.html`` and ``.csv``.
+
+    Parameters
+    ----------
+    source : path-like, optional
+        A progress file or a folder of them, sub-folders included; this user's own by default.
+    to : path-like
+        The folder to write into; made if it is missing.
+    out : callable(str)
+        Says what was read and written.
+
+    Returns
+    -------
+    int
+        0. Files of a class that cannot be used are listed and do not fail it.
+
+    Raises
+    ------
+    ReportError
+        If there is nothing that can be used, or the report cannot be written.
+    """
+    source = Path(source) if source is not None else store.default_path()
+    if source.is_dir():
+        learners, broken = read_class(source)
+        out(f"{_count(len(learners), 'learner')} in {printable(source)}")
+        for file, why in broken:
+            out(f"  left out: {printable(file)}: {why}")
+        if not learners:
+            raise ReportError(
+                f"there is no usable progress file (*.json) in {printable(source)}. Learners find "
+                "theirs with `qlab report`, which says where it is."
+            )
+        name, page = "qlab-class", class_page(learners, broken)
+    else:
+        learner = _read_own(source)
+        out(f"progress of {printable(learner.name)}, from {printable(source)}")
+        learners, name = [learner], "qlab-report"
+        page = learner_page(learner)
+    table = to_csv(row for each in learners for row in rows(each.progress, each.name, each.file))
+    for path in _write(Path(to), {f"{name}.html": page.encode(), f"{name}.csv": table}):
+        out(f"wrote {printable(path)}")
+    return 0
+
+
+def read_class(folder):
+    """Read every ``*.json`` below a folder.
+
+    Parameters
+    ----------
+    folder : pathlib.Path
+
+    Returns
+    -------
+    learners : list of Learner
+    broken : list of (str, str)
+        Files that cannot be used, and why.
+    """
+    learners, broken = [], []
+    for path in sorted(folder.rglob("*.json")):
+        file = str(path.relative_to(folder))
+        try:
+            progress = store.read(path)
+        except ProgressError as error:
+            broken.append((file, str(error)))
+        except OSError as error:
+            broken.append((file, error.strerror or str(error)))
+        else:
+            learners.append(Learner(progress["learner"].strip() or path.stem, file, progress))
+    return learners, broken
+
+
+def _read_own(path):
+    try:
+        progress = store.read(path)
+    except FileNotFoundError:
+        raise ReportError(
+            f"there is no progress in {printable(path)} yet. Take a notebook first: `qlab lab`. "
+            "For another learner's file or a class's folder: `qlab report FILE-OR-FOLDER`."
+        ) from None
+    except ProgressError as error:
+        raise ReportError(
+            f"{printable(path)} cannot be used: {error}. The next notebook sets it aside and "
+            "begins a new one."
+        ) from None
+    except OSError as error:
+        raise ReportError(f"{printable(path)} cannot be read: {error.strerror or error}") from None
+    return Learner(progress["learner"].strip() or "this learner", path.name, progress)
+
+
+def _write(folder, files):
+    """Write all files into `folder` and return their paths."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, data in files.items():
+            (folder / name).write_bytes(data)
+    except OSError as error:
+        raise ReportError(
+            f"the report cannot be written into {printable(folder)} ({error.strerror or error}). "
+            "Choose another folder with --to."
+        ) from None
+    return [folder.resolve() / name for name in files]
+
+
+def _count(number, noun):
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

@@ -1,0 +1,246 @@
+"""One learner's progress file: read, changed under a lock, written whole.
+
+A file that is broken is set aside, never overwritten. A disk that cannot be written never stops
+a notebook: changes then wait in this kernel and are written as soon as that works again.
+"""
+
+import os
+import stat
+import sys
+import tempfile
+import threading
+from itertools import count
+from pathlib import Path
+
+import filelock
+import platformdirs
+
+from qlab.lessons import document
+
+LOCK_SECONDS = 3
+
+
+def default_path():
+    """Where this user's progress is: ``$QLAB_PROGRESS``, or a file in the user's state folder.
+
+    Returns
+    -------
+    pathlib.Path
+    """
+    named = os.environ.get("QLAB_PROGRESS")
+    if named:
+        return Path(os.path.abspath(os.path.expanduser(named)))
+    return platformdirs.user_state_path("qlab", appauthor=False) / "progress.json"
+
+
+def read(path):
+    """Read and check a progress file.
+
+    Parameters
+    ----------
+    path : path-like
+
+    Returns
+    -------
+    dict
+        As `qlab.lessons.document.parse` gives it.
+
+    Raises
+    ------
+    ProgressError
+        If the file is not a usable progress file.
+    OSError
+        If it cannot be read, or is a folder, a pipe or a device.
+    """
+    # Without O_NONBLOCK, opening a pipe waits for somebody to write into it.
+    handle = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
+    if not stat.S_ISREG(os.fstat(handle).st_mode):
+        os.close(handle)
+        raise OSError("it is not a file")
+    with os.fdopen(handle, "rb") as file:
+        return document.parse(file.read(document.MOST_BYTES + 1))
+
+
+def write_whole(path, data):
+    """Write `data` so that a reader sees the old file or the new one, never a part.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+    data : bytes
+
+    Raises
+    ------
+    OSError
+        If it cannot be written; the old file is then as it was.
+    """
+    handle, temporary = tempfile.mkstemp(prefix=f".{path.name}-", dir=path.parent)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
+        os.replace(temporary, path)
+    except BaseException:
+        os.unlink(temporary)
+        raise
+
+
+class Store:
+    """The progress in one file, and what could not be written to it yet.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+
+    Attributes
+    ----------
+    notices : list of str
+        What the learner should know about the file, in words; each is also said once on stderr.
+
+    Examples
+    --------
+    >>> store = Store(default_path())
+    >>> store.update(lambda document: document.update(learner="Ada"))["learner"]
+    'Ada'
+    """
+
+    def __init__(self, path):
+        self.path = Path(os.path.realpath(path))  # a link stays a link
+        self.notices = []
+        self._lock = filelock.FileLock(f"{self.path}.lock", timeout=LOCK_SECONDS)
+        self._thread = threading.RLock()
+        self._document, self._signature, self._waiting = None, None, []
+
+    def read(self):
+        """Return the newest document, with what waits to be written. Not to be changed."""
+        with self._thread:
+            signature = _signature(self.path)
+            if self._document is None or signature != self._signature:
+                try:
+                    self._document = self._load()
+                except (OSError, NotImplementedError) as error:
+                    self._say_unsaved(error)
+                    self._document = document.empty()
+                self._signature = _signature(self.path)
+                for change in self._waiting:
+                    change(self._document)
+            return self._document
+
+    def update(self, change):
+        """Change the newest document and write it.
+
+        Parameters
+        ----------
+        change : callable(dict)
+            Changes the document in place. Called again, on a fresh document, for as long as it
+            could not be written.
+
+        Returns
+        -------
+        dict
+            The document after the change.
+        """
+        with self._thread:
+            self._waiting.append(change)
+            self._document = None
+            try:
+                self._write()
+            except (OSError, NotImplementedError) as error:  # a lock's timeout is an OSError too
+                self._say_unsaved(error)
+            return self.read()
+
+    def set_aside(self, only_broken=True):
+        """Rename the file, so that progress starts afresh and nothing is lost.
+
+        Parameters
+        ----------
+        only_broken : bool
+            Leave a usable file where it is: another kernel may have set the broken one aside.
+
+        Raises
+        ------
+        OSError
+            If it could not be renamed; it is then as it was.
+        """
+        if not os.path.lexists(self.path):
+            return
+        with self._lock:
+            why = _complaint(self.path)
+            if (only_broken and not why) or not os.path.lexists(self.path):
+                return
+            aside = _free_name(self.path, "broken" if why else "kept")
+            try:
+                os.rename(self.path, aside)
+            except OSError as error:
+                raise OSError(f"{why or 'it is in use'}; renaming it: {error.strerror}") from None
+        if why:
+            self._say(
+                f"The progress file could not be used: {why}. It is set aside as {aside}, and a "
+                "new one begins. The notebooks work as before."
+            )
+
+    def forget(self):
+        """Start afresh; a file that is there is set aside."""
+        with self._thread:
+            self._waiting = []
+            try:
+                self.set_aside(only_broken=False)
+            except (OSError, NotImplementedError) as error:
+                self._say_unsaved(error)
+            self._document = None
+
+    def _write(self):
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        with self._lock:
+            changed = self._load()
+            for change in self._waiting:
+                change(changed)
+            write_whole(self.path, document.to_bytes(changed))
+            self._document, self._signature = changed, _signature(self.path)
+        self._waiting = []
+
+    def _load(self):
+        """The file's document, an empty one if there is none; a broken file is set aside."""
+        try:
+            return read(self.path)
+        except (FileNotFoundError, NotADirectoryError):
+            return document.empty()
+        except document.ProgressError:
+            self.set_aside()
+            return self._load()
+
+    def _say_unsaved(self, error):
+        reason = getattr(error, "strerror", None) or str(error)
+        self._say(
+            f"Your progress cannot be saved in {self.path} ({reason}). It is kept while this "
+            "notebook's kernel runs, and saved as soon as that works again."
+        )
+
+    def _say(self, words):
+        if words not in self.notices:
+            self.notices.append(words)
+            print(words, file=sys.stderr)
+
+
+def _complaint(path):
+    """Why a file's content cannot be used; empty if it can, or if there is none."""
+    try:
+        read(path)
+    except document.ProgressError as error:
+        return str(error)
+    except FileNotFoundError:
+        pass
+    return ""
+
+
+def _free_name(path, word):
+    names = (path.with_name(f"{path.name}.{word}-{number}") for number in count(1))
+    return next(name for name in names if not os.path.lexists(name))
+
+
+def _signature(path):
+    """What changes whenever the file is replaced; None if there is none."""
+    try:
+        status = os.stat(path)
+    except OSError:
+        return None
+    return status.st_ino, status.st_size, status.st_mtime_ns

@@ -1,0 +1,435 @@
+"""Every exercise: the reference passes, each classic mistake gets its own hint."""
+
+import inspect
+
+import numpy as np
+import pytest
+
+from qlab import affine, metrics
+from qlab.lessons import check, memory, solution
+from qlab.lessons.exercises import EXERCISES, untouched
+
+NEEDS_MODEL = ("00.fewest_bits", "01.float32_bytes", "02.mixed_recipe")
+FUNCTIONS = sorted(set(EXERCISES) - set(NEEDS_MODEL))
+
+
+@pytest.fixture(autouse=True)
+def fresh_memory():
+    memory.forget()
+    yield
+    memory.forget()
+
+
+# Correct answers, written in as many ways as learners write them.
+
+
+def looped_accuracy(predictions, labels):
+    right = 0
+    for p, y in zip(predictions, labels, strict=True):
+        if p == y:
+            right += 1
+    return right / len(labels)
+
+
+def looped_discordant(a, b, labels):
+    counts = [0, 0]
+    for p, q, y in zip(a, b, labels, strict=True):
+        counts[0] += int(p == y != q)
+        counts[1] += int(q == y != p)
+    return counts
+
+
+def wilson_as_array(correct, n):
+    z, p = 1.96, correct / n
+    half = z * np.sqrt(p * (1 - p) / n + z * z / (4 * n * n))
+    return np.array([p + z * z / (2 * n) - half, p + z * z / (2 * n) + half]) / (1 + z * z / n)
+
+
+def affine_by_hand(low, high, bits):
+    low, high = min(low, 0), max(high, 0)
+    scale = (high - low) / (2**bits - 1)
+    return scale, round(128 - 2**bits - low / scale)
+
+
+def affine_ties_up(low, high, bits):
+    low, high = min(low, 0), max(high, 0)
+    scale = np.float32((high - low) / (2**bits - 1))
+    return np.array([scale, np.floor(127 - high / scale + 0.5)])
+
+
+def half_up(x, params):
+    q = np.floor(np.asarray(x, np.float64) / params.scale + params.zero_point + 0.5)
+    return np.clip(q, params.q_min, params.q_max).astype(np.int32)
+
+
+def looped_quantize(x, params):
+    if np.ndim(x):
+        return [looped_quantize(v, params) for v in x]
+    return max(
+        params.q_min, min(params.q_max, round(float(x / params.scale)) + int(params.zero_point))
+    )
+
+
+def wide_dequantize(q, params):
+    return (q.astype(np.int64) - params.zero_point) * np.float64(params.scale)
+
+
+def looped_channel_scales(weights, bits):
+    return [max(abs(float(v)) for v in w.ravel()) / (2 ** (bits - 1) - 1) for w in weights]
+
+
+def kept_axes_channel_scales(weights, bits):
+    axes = tuple(range(1, weights.ndim))
+    return np.abs(weights).max(axis=axes, keepdims=True) / (2 ** (bits - 1) - 1)
+
+
+def one_by_one(images):
+    for i in range(len(images)):
+        yield (images[i : i + 1] / np.float32(255),)
+
+
+def in_batches(images):
+    return [[np.float32(images[:4]) / 255], [np.float32(images[4:]) / 255]]
+
+
+def packed_by_ceil(count, bits):
+    return float(np.ceil(count * bits / 8))
+
+
+CORRECT = {
+    "01.accuracy": [looped_accuracy, lambda p, y: np.float32((p == y).mean())],
+    "01.convolution_parameters": [lambda h, w, i, o: float(o * (h * w * i + 1))],
+    "01.wilson_interval": [wilson_as_array],
+    "01.discordant": [looped_discordant],
+    "02.affine_params": [affine_by_hand, affine_ties_up],
+    "02.quantize": [half_up, looped_quantize],
+    "02.dequantize": [wide_dequantize],
+    "02.channel_scales": [looped_channel_scales, kept_axes_channel_scales],
+    "02.representative_dataset": [one_by_one, in_batches],
+    "02.packed_bytes": [packed_by_ceil],
+}
+
+
+@pytest.mark.parametrize("id", FUNCTIONS)
+def test_reference_passes(id):
+    assert check(id, EXERCISES[id].reference).passed
+
+
+@pytest.mark.parametrize(
+    ("id", "answer"), [(id, f) for id, answers in CORRECT.items() for f in answers]
+)
+def test_correct_ways_pass(id, answer):
+    verdict = check(id, answer)
+    assert verdict.passed, verdict
+
+
+def test_every_function_exercise_is_tried_in_another_way():
+    assert sorted(CORRECT) == FUNCTIONS
+
+
+# Classic mistakes: (exercise, wrong answer, words that only its own hint has).
+
+
+def wald(correct, n):
+    p = correct / n
+    half = 1.96 * np.sqrt(p * (1 - p) / n)
+    return p - half, p + half
+
+
+def returns_first(images):
+    for image in images:
+        return [[image[np.newaxis].astype(np.float32) / 255]]
+    return []
+
+
+def changed(function, **changes):
+    """A generator that yields what `function` makes of each image."""
+
+    def generator(images):
+        for image in images:
+            yield function(image)
+
+    return generator
+
+
+def no_widening(low, high, bits):
+    scale = (high - low) / (2**bits - 1)
+    return scale, round(128 - 2**bits - low / scale)
+
+
+def with_grid(scale_of=None, zero_of=None):
+    def answer(low, high, bits):
+        low, high = min(low, 0), max(high, 0)
+        scale = scale_of(low, high, bits) if scale_of else (high - low) / (2**bits - 1)
+        return scale, zero_of(low, scale, bits) if zero_of else round(128 - 2**bits - low / scale)
+
+    return answer
+
+
+def clip(q, p):
+    return np.clip(q, p.q_min, p.q_max)
+
+
+MISTAKES = [
+    ("01.accuracy", lambda p, y: 100 * (p == y).mean(), "percentage"),
+    ("01.accuracy", lambda p, y: (p != y).mean(), "error rate"),
+    ("01.accuracy", lambda p, y: sum(p == y), "count"),
+    ("01.convolution_parameters", lambda h, w, i, o: h * w * i * o, "biases are missing"),
+    ("01.convolution_parameters", lambda h, w, i, o: (h * w + 1) * o, "every input channel"),
+    ("01.convolution_parameters", lambda h, w, i, o: h * w * i * o + i, "belongs to an output"),
+    ("01.convolution_parameters", lambda h, w, i, o: 4 * (h * w * i + 1) * o, "bytes"),
+    ("01.wilson_interval", wald, "plain normal interval"),
+    ("01.wilson_interval", lambda c, n: [100 * v for v in wilson_as_array(c, n)], "percentages"),
+    ("01.wilson_interval", lambda c, n: _wilson_90(c, n), "90 %"),
+    ("01.discordant", lambda a, b, y: looped_discordant(b, a, y), "swapped"),
+    ("01.discordant", lambda a, b, y: (sum(a == y), sum(b == y)), "both got right"),
+    ("01.discordant", lambda a, b, y: (a != b).sum(), "both be wrong"),
+    (
+        "01.discordant",
+        lambda a, b, y: [v / len(y) for v in looped_discordant(a, b, y)],
+        "fractions",
+    ),
+    ("02.affine_params", no_widening, "out of range"),
+    ("02.affine_params", with_grid(lambda lo, hi, b: (hi - lo) / 2**b), "2**bits - 1 steps"),
+    ("02.affine_params", with_grid(zero_of=lambda lo, s, b: int(128 - 2**b - lo / s)), "truncated"),
+    ("02.affine_params", with_grid(zero_of=lambda lo, s, b: 128 - 2**b - lo // s), "truncated"),
+    ("02.affine_params", with_grid(zero_of=lambda lo, s, b: 128 - 2**b + -lo // s), "truncated"),
+    ("02.affine_params", with_grid(zero_of=lambda lo, s, b: 128 - 2**b - lo / s), "not an integer"),
+    ("02.affine_params", with_grid(zero_of=lambda lo, s, b: round(-lo / s)), "smallest code"),
+    (
+        "02.affine_params",
+        with_grid(zero_of=lambda lo, s, b: round(-(2 ** (b - 1)) - lo / s)),
+        "smallest code",
+    ),
+    ("02.affine_params", lambda *args: affine_by_hand(*args)[::-1], "swapped"),
+    ("02.quantize", lambda x, p: clip((x / p.scale).astype(int) + p.zero_point, p), "truncated"),
+    ("02.quantize", lambda x, p: clip((x / p.scale + p.zero_point).astype(int), p), "truncated"),
+    ("02.quantize", lambda x, p: clip(x // p.scale + p.zero_point, p), "rounded down"),
+    ("02.quantize", lambda x, p: clip(x / p.scale + p.zero_point, p), "not integers"),
+    ("02.quantize", lambda x, p: np.rint(x / p.scale) + p.zero_point, "outside the grid"),
+    (
+        "02.quantize",
+        lambda x, p: (np.rint(x / p.scale) + p.zero_point).astype(int).astype(np.int8),
+        "wraps around",
+    ),
+    ("02.quantize", lambda x, p: clip(np.rint(x / p.scale), p), "zero point is missing"),
+    ("02.quantize", lambda x, p: clip(np.rint(x / p.scale) - p.zero_point, p), "subtracted"),
+    ("02.dequantize", lambda q, p: p.scale * q, "zero point is missing"),
+    ("02.dequantize", lambda q, p: p.scale * (q.astype(float) + p.zero_point), "added"),
+    ("02.dequantize", lambda q, p: p.scale * q - p.zero_point, "brackets"),
+    ("02.dequantize", lambda q, p: p.scale * (q - np.int8(p.zero_point)), "wraps around"),
+    ("02.dequantize", lambda q, p: (q.astype(float) - p.zero_point) / p.scale, "divided"),
+    (
+        "02.channel_scales",
+        lambda w, b: np.abs(w).max(axis=tuple(range(w.ndim - 1))) / (2 ** (b - 1) - 1),
+        "wrong axis",
+    ),
+    ("02.channel_scales", lambda w, b: np.abs(w).max() / (2 ** (b - 1) - 1), "whole tensor"),
+    (
+        "02.channel_scales",
+        lambda w, b: np.repeat(np.abs(w).max() / (2 ** (b - 1) - 1), len(w)),
+        "whole tensor",
+    ),
+    ("02.channel_scales", lambda w, b: _largest(w) / 2 ** (b - 1), "one code out"),
+    ("02.channel_scales", lambda w, b: 2 * _largest(w) / (2**b - 1), "2**bits - 1 steps"),
+    ("02.channel_scales", lambda w, b: _largest(w) / (2**b - 1), "sign takes one bit"),
+    (
+        "02.channel_scales",
+        lambda w, b: w.reshape(len(w), -1).max(axis=1) / (2 ** (b - 1) - 1),
+        "Negative weights",
+    ),
+    ("02.representative_dataset", changed(lambda i: [np.float32(i[None])]), "unscaled"),
+    ("02.representative_dataset", changed(lambda i: [i[None]]), "unscaled"),
+    ("02.representative_dataset", changed(lambda i: [np.float32(i[None]) / 65025]), "twice"),
+    ("02.representative_dataset", changed(lambda i: [np.float32(i[None] / 127.5 - 1)]), "[-1, 1]"),
+    ("02.representative_dataset", changed(lambda i: [i[None] / 255]), "type is not"),
+    ("02.representative_dataset", changed(lambda i: [np.float32(i / 255)]), "batch axis"),
+    ("02.representative_dataset", changed(lambda i: np.float32(i[None] / 255)), "list of inputs"),
+    ("02.representative_dataset", changed(lambda i: [np.float32(i[None] / 255), 3]), "no labels"),
+    ("02.representative_dataset", returns_first, "Only the first"),
+    ("02.representative_dataset", lambda images: iter(()), "Nothing came out"),
+    ("02.packed_bytes", lambda count, bits: count * bits, "These are bits"),
+    ("02.packed_bytes", lambda count, bits: count * bits // 8, "byte of their own"),
+    ("02.packed_bytes", lambda count, bits: count * bits / 8, "whole bytes"),
+    ("02.packed_bytes", lambda count, bits: count, "a byte of its own"),
+]
+
+
+def _largest(weights):
+    return np.abs(weights).reshape(len(weights), -1).max(axis=1)
+
+
+def _wilson_90(correct, n):
+    z, p = 1.645, correct / n
+    half = z * np.sqrt(p * (1 - p) / n + z * z / (4 * n * n))
+    return (p + z * z / (2 * n) - half) / (1 + z * z / n), (p + z * z / (2 * n) + half) / (
+        1 + z * z / n
+    )
+
+
+@pytest.mark.parametrize(("id", "answer", "words"), MISTAKES)
+def test_mistake_gets_its_own_hint(id, answer, words):
+    verdict = check(id, answer)
+    assert verdict.status == "not yet"
+    hints = [line for line in verdict.lines if line.startswith("Hint:")]
+    assert len(hints) == 1 and words in hints[0], verdict
+
+
+@pytest.mark.parametrize("id", FUNCTIONS)
+def test_every_hint_of_a_mistake_is_reached_by_a_test(id):
+    mistakes = inspect.getclosurevars(EXERCISES[id].judge).nonlocals["mistakes"]
+    reached = {check(i, answer).lines[1] for i, answer, _ in MISTAKES if i == id}
+    assert reached == {f"Hint: {hint}" for hint in mistakes}
+
+
+# Starters, wrong kinds of answer, exceptions
+
+
+def starter(*args): ...
+
+
+def unwritten(*args):
+    raise NotImplementedError
+
+
+@pytest.mark.parametrize("id", sorted(EXERCISES))
+@pytest.mark.parametrize("answer", [None, ..., (..., ...)])
+def test_placeholder_is_not_attempted(id, answer):
+    assert check(id, answer).status == "not attempted yet"
+    assert memory.failures == {}
+
+
+@pytest.mark.parametrize("id", FUNCTIONS)
+@pytest.mark.parametrize("answer", [starter, unwritten, lambda *args: (..., ...)])
+def test_starter_function_is_not_attempted(id, answer):
+    assert check(id, answer).status == "not attempted yet"
+    assert memory.failures == {}
+
+
+@pytest.mark.parametrize("id", FUNCTIONS)
+@pytest.mark.parametrize("value", ["seven", {}, object(), [[1], [2, 3]], np.nan, -1, b"", {1, 2}])
+def test_nonsense_is_answered_in_words(id, value):
+    verdict = check(id, lambda *args: value)
+    assert verdict.status == "not yet" and verdict.lines[0]
+
+
+@pytest.mark.parametrize("id", FUNCTIONS)
+def test_a_value_where_a_function_is_wanted(id):
+    assert "function itself" in check(id, 0.89).lines[0]
+
+
+def test_a_missing_return_on_one_path_is_a_failure():
+    verdict = check(
+        "02.affine_params", lambda lo, hi, b: affine_by_hand(lo, hi, b) if b == 8 else None
+    )
+    assert verdict.status == "not yet"
+    assert "got None (does every path return something?)" in verdict.lines[0]
+
+
+def test_an_exception_is_told_in_words_with_its_input_and_line():
+    def broken(count, bits):
+        return count / (bits - bits)
+
+    verdict = check("02.packed_bytes", broken)
+    assert verdict.lines[0] == (
+        "For count = 8, bits = 4\nyour function stopped with ZeroDivisionError: division by zero\n"
+        "in the line: return count / (bits - bits)"
+    )
+
+
+def test_wrong_number_of_arguments_is_told_in_words():
+    assert "positional argument" in check("02.packed_bytes", lambda count: count).lines[0]
+
+
+def test_interrupting_a_long_answer_is_not_swallowed():
+    def interrupted(count, bits):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        check("02.packed_bytes", interrupted)
+
+
+def test_an_endless_generator_ends():
+    def endless(images):
+        while True:
+            yield [np.zeros((1, 28, 28, 1), np.float32)]
+
+    assert check("02.representative_dataset", endless).status == "not yet"
+
+
+def test_an_answer_that_changes_its_input_does_not_disturb_the_check():
+    def in_place(x, params):
+        x /= params.scale
+        x += params.zero_point
+        return np.clip(np.rint(x, out=x), params.q_min, params.q_max, out=x)
+
+    assert check("02.quantize", in_place).passed
+    assert check("02.quantize", affine.quantize).passed
+
+
+# Hints grow
+
+
+def test_hints_grow_then_offer_the_solution_and_start_again_after_a_pass():
+    wrong = lambda count, bits: -5  # noqa: E731
+    hints = EXERCISES["02.packed_bytes"].hints
+    first, second, third = (check("02.packed_bytes", wrong) for _ in range(3))
+    assert first.lines[1:] == (f"Hint 1 of 2: {hints[0]}",)
+    assert second.lines[1] == f"Hint 2 of 2: {hints[1]}"
+    assert 'solution("02.packed_bytes")' in second.lines[2]
+    assert third.lines == second.lines
+    check("02.packed_bytes", packed_by_ceil)
+    assert check("02.packed_bytes", wrong).lines == first.lines
+
+
+def test_a_named_mistake_comes_first_and_general_hints_follow():
+    percent = lambda p, y: 100 * metrics.accuracy(p, y)  # noqa: E731
+    assert len(check("01.accuracy", percent).lines) == 2
+    assert check("01.accuracy", percent).lines[2].startswith("Hint 1 of 2")
+
+
+@pytest.mark.parametrize("id", sorted(EXERCISES))
+def test_every_exercise_has_hints_and_a_reference_that_can_be_shown(id):
+    assert len(EXERCISES[id].hints) >= 2
+    shown = solution(id)
+    assert f"def {EXERCISES[id].reference.__name__}(" in repr(shown)
+    assert shown._repr_markdown_().startswith("```python\n")
+
+
+def test_solution_is_the_source_of_qlab_itself():
+    assert solution("02.quantize").source == inspect.getsource(affine.quantize).rstrip()
+
+
+def test_unknown_exercise_names_the_nearest():
+    with pytest.raises(ValueError, match=r"Did you mean '02.quantize'"):
+        check("02.quantise", ...)
+
+
+# What is shown
+
+
+def test_verdict_prints_the_same_every_time():
+    assert repr(check("01.accuracy", ...)) == "01.accuracy: not attempted yet"
+    assert repr(check("01.accuracy", looped_accuracy)) == "01.accuracy: correct"
+    assert repr(check("01.accuracy", lambda p, y: 100 * (p == y).mean())) == (
+        "01.accuracy: not yet\n"
+        "For predictions = [8, 6, 5, 2, 3, 0, 9, 7], labels = [8, 6, 5, 2, 3, 0, 0, 0]\n"
+        "expected 0.75\ngot 75\n"
+        "Hint: This is a percentage. Give a fraction from 0 to 1."
+    )
+
+
+def test_html_says_status_in_a_word_and_a_mark_and_escapes_what_the_learner_wrote():
+    def broken(count, bits):
+        raise ValueError("<script>")
+
+    html = check("02.packed_bytes", broken)._repr_html_()
+    assert "not yet" in html and "✗" in html and "var(--jp-" in html
+    assert "<script>" not in html and "&lt;script&gt;" in html
+    assert "✓" in check("02.packed_bytes", packed_by_ceil)._repr_html_()
+    assert "○" in check("02.packed_bytes", None)._repr_html_()
+
+
+def test_untouched_tells_placeholders_from_answers():
+    assert untouched((None, ...))
+    assert not any(untouched(value) for value in (0, (), "", False, np.zeros(2), (0, ...)))

@@ -1,0 +1,152 @@
+"""Questions, guesses and reveals; and that the checking code needs no widget."""
+
+import subprocess
+import sys
+from itertools import pairwise
+
+import numpy as np
+import pytest
+
+from qlab.lessons import memory, predict, reveal
+from qlab.lessons.predictions import QUESTIONS, Question
+
+WITH_OPTIONS = sorted(id for id, question in QUESTIONS.items() if question.options)
+RANGED = [
+    id for id in WITH_OPTIONS if isinstance(next(iter(QUESTIONS[id].options.values())), tuple)
+]
+
+
+@pytest.fixture(autouse=True)
+def fresh_memory():
+    memory.forget()
+    yield
+    memory.forget()
+
+
+def test_reveal_without_a_guess_shows_the_truth_and_says_so():
+    shown = reveal("00.size", 3.62)
+    assert shown.guess is None and not shown.right
+    assert repr(shown).startswith(
+        "Guess skipped\nMeasured: 3.62 times smaller, so: between 3 and 4 times\n"
+    )
+    assert "○" in shown._repr_html_()
+
+
+def test_reveal_puts_guess_and_truth_together():
+    predict("00.size").guess("4 times or more")
+    shown = reveal("00.size", np.float32(3.62))
+    assert repr(shown).startswith(
+        "Not what you expected\nYour guess: 4 times or more\n"
+        "Measured: 3.62 times smaller, so: between 3 and 4 times\n"
+    )
+    predict("00.size").guess("between 3 and 4 times")
+    assert reveal("00.size", 3.62).right
+
+
+def test_a_number_is_right_when_it_is_near():
+    predict("02.blank").guess(14)
+    shown = reveal("02.blank", 10.0)
+    assert shown.right and "Your guess: 14 %\nMeasured: 10 %" in repr(shown)
+    predict("02.blank").guess(40)
+    assert not reveal("02.blank", 10.0).right
+
+
+def test_an_option_may_stand_for_a_value():
+    predict("02.cliff").guess("2 bits")
+    assert reveal("02.cliff", np.int64(2)).right
+    assert not reveal("02.cliff", 3).right
+
+
+@pytest.mark.parametrize("truth", [7, "2", 2.5, None, True])
+def test_a_truth_that_fits_no_option_is_an_error_in_words(truth):
+    with pytest.raises(ValueError, match="fits 0 of its options"):
+        reveal("02.cliff", truth)
+
+
+def test_a_number_that_is_none_is_an_error_in_words():
+    with pytest.raises(ValueError, match="not a number"):
+        reveal("02.blank", float("nan"))
+
+
+@pytest.mark.parametrize("id", RANGED)
+def test_ranges_leave_no_gap_and_do_not_overlap(id):
+    ranges = sorted(QUESTIONS[id].options.values())
+    assert all(a[1] == b[0] for a, b in pairwise(ranges))
+    assert all(low < high for low, high in ranges)
+
+
+@pytest.mark.parametrize("id", sorted(QUESTIONS))
+def test_every_question_explains_itself_and_asks(id):
+    assert QUESTIONS[id].why and "?" in QUESTIONS[id].text
+
+
+@pytest.mark.parametrize("options", [{}, {"a": 1, "b": 2}, dict.fromkeys("abcdef")])
+def test_a_question_needs_three_to_five_options(options):
+    with pytest.raises(ValueError, match="needs"):
+        Question("x", "?", options)
+
+
+# The control
+
+
+@pytest.mark.parametrize("id", sorted(QUESTIONS))
+def test_every_question_has_a_control_and_fixed_text(id):
+    shown = predict(id)
+    bundle = shown._repr_mimebundle_()
+    assert bundle["text/plain"] == repr(shown) == f"Prediction: {QUESTIONS[id].text}"
+    assert "application/vnd.jupyter.widget-view+json" in bundle
+    assert all(option in bundle["text/html"] for option in QUESTIONS[id].options or ())
+    assert id not in memory.guesses
+
+
+@pytest.mark.parametrize("id", WITH_OPTIONS)
+def test_choosing_an_option_keeps_it(id):
+    control = predict(id).control
+    for index, option in enumerate(QUESTIONS[id].options):
+        control.index = index
+        assert memory.guesses[id] == option
+
+
+def test_a_number_is_kept_when_the_button_is_pressed():
+    shown = predict("02.blank")
+    shown.control.value = 30
+    assert "02.blank" not in memory.guesses
+    shown.guess(shown.control.value)
+    assert memory.guesses["02.blank"] == 30
+    assert "Kept: 30 %" in shown.status.value
+
+
+def test_a_number_box_has_a_name_and_stays_in_bounds():
+    control = predict("02.blank").control
+    control.value = 1000
+    assert control.value == 100 and control.description
+
+
+def test_an_earlier_guess_is_shown_again():
+    predict("00.size").guess("4 times or more")
+    assert predict("00.size").control.value == "4 times or more"
+
+
+@pytest.mark.parametrize(("id", "guess"), [("00.size", "12 times"), ("02.blank", 101)])
+def test_a_guess_that_cannot_be_given_is_refused(id, guess):
+    with pytest.raises(ValueError, match=r"option|bounds"):
+        predict(id).guess(guess)
+    assert id not in memory.guesses
+
+
+def test_unknown_question_names_the_nearest():
+    with pytest.raises(ValueError, match=r"Did you mean '00.size'"):
+        predict("00.sice")
+
+
+# Arrows
+
+
+def test_checking_and_revealing_import_no_widget_and_no_tensorflow():
+    code = (
+        "import sys; from qlab.lessons import check, reveal, solution;"
+        "check('02.packed_bytes', lambda n, b: -(-n * b // 8)); reveal('00.size', 3.6);"
+        "print([m for m in ('ipywidgets', 'matplotlib', 'tensorflow') if m in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"

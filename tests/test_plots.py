@@ -1,0 +1,177 @@
+"""The pictures: what they draw is what they were given."""
+
+import matplotlib as mpl
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from matplotlib.colors import to_rgb
+
+from qlab import plots
+from qlab.plots import style
+from qlab.plots.histograms import ActivationPanel, WeightPanel, clipped_share, grid_path
+from qlab.plots.predictions import confusion
+from qlab.plots.tradeoff import TradeoffPanel, best_front
+
+NAMES = ("Bag", "Coat", "Dress")
+
+
+@pytest.fixture(autouse=True)
+def figures():
+    """Draw without a screen, and leave no figure behind."""
+    from matplotlib import pyplot
+
+    mpl.use("Agg")
+    yield
+    pyplot.close("all")
+
+
+def luminance(colour):
+    """Relative luminance of a colour, as WCAG 2 defines it."""
+    rgb = np.array(to_rgb(colour))
+    linear = np.where(rgb <= 0.04045, rgb / 12.92, ((rgb + 0.055) / 1.055) ** 2.4)
+    return linear @ [0.2126, 0.7152, 0.0722]
+
+
+class TestStyle:
+    @pytest.mark.parametrize("colour", [style.INK, style.SOFT, style.RIGHT])
+    def test_text_is_legible_on_paper(self, colour):
+        contrast = (luminance(style.PAPER) + 0.05) / (luminance(colour) + 0.05)
+        assert contrast >= 4.5
+
+    def test_a_given_axes_is_drawn_on_and_the_learners_style_is_left_alone(self):
+        from matplotlib import pyplot
+
+        before = dict(mpl.rcParams)
+        _, ax = pyplot.subplots()
+        assert plots.plot_weights([1, 2], [0, 1, 2], ax=ax) is ax
+        assert dict(mpl.rcParams) == before
+
+
+class TestWeights:
+    @given(st.lists(st.floats(0.01, 0.2), min_size=1, max_size=60), st.sampled_from([1, 3, 7]))
+    def test_a_tick_stands_where_each_code_stands(self, scales, q_max):
+        rows = min(len(scales), 24)
+        ticks = grid_path(scales, q_max, height=12.0).vertices.reshape(rows, 2 * q_max + 1, 2, 2)
+        assert np.array_equal(ticks[0, :, 0, 0], max(scales) * np.arange(-q_max, q_max + 1))
+        assert np.array_equal(ticks[:, q_max, :, 0], np.zeros((rows, 2)))
+        assert (np.diff(ticks[:, -1, 0, 0]) <= 0).all()
+        assert ticks[0, 0, 0, 1] == 0 and ticks[-1, 0, 1, 1] == pytest.approx(12)
+
+    def test_float_weights_have_no_grid(self):
+        panel = WeightPanel(style.new_axes())
+        panel.frame([1, 5, 2], [-1, 0, 1, 2], "conv")
+        panel.show(0.5, 3)
+        assert panel.grid.get_visible()
+        panel.show(None, 0, "float32, no grid")
+        assert not panel.grid.get_visible() and panel.note.get_text() == "float32, no grid"
+
+
+class TestActivations:
+    def test_what_is_clipped_is_shaded_on_both_sides(self):
+        panel = ActivationPanel(style.new_axes())
+        panel.frame([5, 10, 5, 1], [-2, -1, 0, 1, 2])
+        panel.show([5, 10, 5, 1], [-2, -1, 0, 1, 2], -1.0, 1.5, levels=16)
+        left, right = panel.ax.get_xlim()
+        assert panel.below.get_x() == left and panel.below.get_width() == -1.0 - left
+        assert panel.above.get_x() == 1.5 and panel.above.get_width() == right - 1.5
+        assert len(panel.ticks.get_segments()) == 16
+        panel.show([5, 10, 5, 1], [-2, -1, 0, 1, 2], None, None)
+        assert panel.below.get_width() == panel.above.get_width() == 0
+        assert not panel.ends.get_segments()
+
+    @given(st.lists(st.integers(0, 1000), min_size=4, max_size=4), st.floats(0, 4), st.floats(0, 4))
+    def test_a_wider_range_never_clips_more(self, counts, a, b):
+        edges = [0.0, 1.0, 2.0, 3.0, 4.0]
+        narrow, wide = sorted((a, b))
+        share = clipped_share(counts, edges, 0.0, wide)
+        assert 0 <= share <= clipped_share(counts, edges, 0.0, narrow) + 1e-12
+        assert clipped_share(counts, edges, 0.0, 4.0) == pytest.approx(0) or not any(counts)
+
+
+class TestTradeoff:
+    @given(st.lists(st.tuples(st.integers(1, 50), st.integers(0, 20)), min_size=1, max_size=40))
+    def test_no_point_beats_one_on_the_front(self, points):
+        sizes, accuracies = np.array(points).T
+        front = best_front(sizes, accuracies)
+        for i in front:
+            better = (sizes <= sizes[i]) & (accuracies >= accuracies[i])
+            better &= (sizes < sizes[i]) | (accuracies > accuracies[i])
+            assert not better.any()
+        for size, accuracy in points:
+            assert any(sizes[i] <= size and accuracies[i] >= accuracy for i in front)
+
+    def test_the_scale_tells_88_from_89_and_still_holds_chance(self):
+        ax = style.new_axes()
+        TradeoffPanel(ax, (280_000, 0.90), smallest=8_000, chance=0.07)
+        ax.figure.canvas.draw()
+        heights = ax.transData.transform([(50, y) for y in (0.10, 0.88, 0.89)])[:, 1]
+        inside = (heights - ax.bbox.y0) / ax.bbox.height
+        assert 0 <= inside[0] < inside[1] < inside[2] <= 1
+        assert inside[2] - inside[1] > 0.03
+
+    def test_the_last_point_is_marked_unless_another_is_named(self):
+        ax = style.new_axes()
+        panel = TradeoffPanel(ax, (280_000, 0.90), smallest=8_000)
+        panel.show([40_000, 20_000], [0.89, 0.80], (0.79, 0.81))
+        assert panel.here.get_xydata().tolist() == [[20, 0.80]]
+        panel.show([40_000, 20_000], [0.89, 0.80], (0.88, 0.90), here=(40_000, 0.89))
+        assert panel.here.get_xydata().tolist() == [[40, 0.89]]
+        assert panel.bar.get_ydata() == (0.88, 0.90)
+
+    @pytest.mark.parametrize("accuracy", [0.10, 0.5, 0.905, 0.997, 1.0])
+    def test_any_models_accuracy_is_inside(self, accuracy):
+        ax = style.new_axes()
+        TradeoffPanel(ax, (1_000, accuracy), smallest=100)
+        low, high = ax.get_ylim()
+        assert low < accuracy <= high or accuracy == 1.0
+
+
+class TestPredictions:
+    def test_right_and_wrong_differ_by_mark_and_by_colour(self):
+        images = np.zeros((3, 28, 28, 1), np.uint8)
+        axes = plots.plot_predictions(images, [0, 1, 2], [0, 2, 2], NAMES, columns=2)
+        labels = [ax.xaxis.label for ax in axes[:3]]
+        assert [label.get_text() for label in labels] == ["✓ Bag", "✗ Dress\nis Coat", "✓ Dress"]
+        assert labels[0].get_color() == style.RIGHT != labels[1].get_color() == style.WRONG
+        assert not axes[3].get_visible()
+
+    def test_confusion_counts_every_image_once(self):
+        rng = np.random.default_rng(0)
+        labels, answers = rng.integers(0, 3, (2, 500))
+        counts = confusion(labels, answers, 3)
+        assert counts.sum() == 500 and np.trace(counts) == (labels == answers).sum()
+        ax = plots.plot_confusion(labels, answers, NAMES)
+        assert [text.get_text() for text in ax.texts] == [str(n) for n in counts.ravel()]
+
+    @pytest.mark.parametrize("labels", [[0, 3], [-1, 0]])
+    def test_a_label_that_is_no_class(self, labels):
+        with pytest.raises(ValueError, match="must be 0 to 2"):
+            confusion(labels, [0, 0], 3)
+
+    def test_class_accuracy_draws_accuracy_and_interval(self):
+        ax = plots.plot_class_accuracy([0, 0, 0, 0, 1], [0, 0, 0, 1, 1], NAMES)
+        assert [bar.get_width() for bar in ax.patches] == [75, 100, 0]
+        segment = ax.collections[0].get_segments()[0]
+        assert segment[0, 0] < 75 < segment[1, 0]
+
+
+HISTORY = {"loss": [0.6, 0.4], "accuracy": [0.7, 0.8], "test_accuracy": [0.6, 0.75]}
+
+
+class TestHistory:
+    def test_training_and_test_are_told_apart_by_more_than_colour(self):
+        ax = plots.plot_history(HISTORY)
+        train, test = ax.lines
+        assert test.get_ydata().tolist() == [60, 75] and train.get_xdata().tolist() == [1, 2]
+        assert train.get_linestyle() != test.get_linestyle()
+        assert train.get_marker() != test.get_marker()
+
+    def test_what_is_not_there(self):
+        with pytest.raises(ValueError, match="it holds accuracy, loss"):
+            plots.plot_history(HISTORY, "f1")
+
+
+@pytest.mark.parametrize("name", plots.__all__)
+def test_every_public_name_is_there(name):
+    assert getattr(plots, name) is not None
