@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 INTEGER_BITS = (2, 3, 4, 5, 6, 7, 8)
-ONE_POINT = 1e-6  # how far the TFLite converter widens a range that is only the point 0
+NARROWEST = 1e-6  # the TFLite converter widens a range up to this, by as much at either end
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,8 +55,8 @@ def affine_params(low, high, bits=8):
     -------
     QuantParams
         ``scale = (high - low) / (2**bits - 1)``; codes ``128 - 2**bits`` to 127. A range of
-        ReLU outputs (``low == 0``) therefore has ``zero_point = 128 - 2**bits``. A range that is
-        only the point 0 becomes [-1e-6, 1e-6], as in the TFLite converter.
+        ReLU outputs (``low == 0``) therefore has ``zero_point = 128 - 2**bits``. A range no
+        wider than 1e-6 is widened by 1e-6 at either end, as the TFLite converter does.
 
     Raises
     ------
@@ -80,8 +80,8 @@ def affine_params(low, high, bits=8):
             f"the range [{low}, {high}] is not finite; look for NaN or infinity in the data"
         )
     q_min, q_max = 128 - 2**bits, 127
-    if (high - low) / (q_max - q_min) < np.finfo(np.float32).tiny:
-        low, high = -ONE_POINT, ONE_POINT
+    if high - low <= NARROWEST:
+        low, high = low - NARROWEST, high + NARROWEST
     scale = (high - low) / (q_max - q_min)
     from_low, from_high = q_min - low / scale, q_max - high / scale
     error_low, error_high = abs(q_min) + abs(low / scale), abs(q_max) + abs(high / scale)

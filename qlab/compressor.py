@@ -7,7 +7,15 @@ import numpy as np
 from qlab import observers, runtime
 from qlab.affine import QuantParams, affine_params, quantize, symmetric_params
 from qlab.litemodel import LiteModel, ModelError, pack
-from qlab.lowering import DICTATED, MOVING, SUPPORTED, StoredWeights, lower, needs_lower_clamp
+from qlab.lowering import (
+    DICTATED,
+    MOVING,
+    SUPPORTED,
+    StoredWeights,
+    lower,
+    needs_lower_clamp,
+    sums_fit,
+)
 from qlab.results import LARGEST_CALIBRATION, Recipe, Sizes
 
 OBSERVED_AT_ONCE = 16  # images; 64 are no faster and leave 40 MB more in the process
@@ -230,12 +238,31 @@ class Compressor:
             notes.append(
                 "Weight-only: the weights pass a DEQUANTIZE step, and the kernels run in float."
             )
+        silent = [
+            x.name for x in self.layers if x.weights is not None and self._is_silent(x, recipe)
+        ]
+        if silent:
+            notes.append(
+                f"On the calibration images {', '.join(silent)} saw or gave next to nothing. "
+                "Integer sums cannot express that, so it runs in float."
+            )
         return tuple(notes)
+
+    def _is_silent(self, layer, recipe):
+        """Whether a layer that should run on integers cannot, for want of a usable range."""
+        weights = self._stored(layer, recipe).params
+        before, after = (
+            self._grid(self._groups[i], recipe) for i in (layer.inputs[0], layer.output)
+        )
+        if weights is None or before is None or after is None:
+            return False
+        return not sums_fit(layer.bias, before, weights, after)
 
     def _check(self, recipe):
         self._check_size(recipe.calibration_size)
-        for name, _ in recipe.overrides:
-            self.model.layer(name)
+        for name, settings in recipe.overrides:
+            if self.model.layer(name).weights is None and "weight_bits" in dict(settings):
+                raise ValueError(f"{name} has no weights, so weight_bits cannot be set for it")
 
     def _check_size(self, calibration_size):
         if calibration_size > self.calibration_images:

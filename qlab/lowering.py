@@ -105,7 +105,7 @@ def _emit(builder, operator, layer, activations, weights):
     grids = [activations[i] for i in layer.inputs]
     integer = planned is not None and None not in grids
     if integer and stored is not None:
-        integer = stored.params is not None and _sums_fit(
+        integer = stored.params is not None and sums_fit(
             layer.bias, grids[0], stored.params, planned
         )
     inputs = []
@@ -134,7 +134,7 @@ def _emit(builder, operator, layer, activations, weights):
     builder.resting[layer.output] = tensors[-1]
 
 
-def _sums_fit(bias, grid, weights, planned):
+def sums_fit(bias, grid, weights, planned):
     """Whether the kernels' int32 sums, in units of input scale x weight scale, can do this layer.
 
     They cannot where an activation is silent or nearly so: XNNPACK refuses to rescale sums by 256

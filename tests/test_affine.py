@@ -45,8 +45,8 @@ def test_an_affine_grid_spans_its_range(limits, bits):
     params = affine_params(*limits, bits)
     low, high = min(limits[0], 0.0), max(limits[1], 0.0)
     width = high - low
-    if width / (2**bits - 1) < np.finfo(np.float32).tiny:
-        low, high, width = -1e-6, 1e-6, 2e-6
+    if width <= 1e-6:
+        low, high, width = low - 1e-6, high + 1e-6, width + 2e-6
     assert params.scale == np.float32(width / (2**bits - 1))
     # Moving the grid so that zero is on it shifts the ends by at most half a step.
     assert np.abs(ends(params) - [low, high]).max() <= params.scale * 0.5001

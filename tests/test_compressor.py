@@ -594,3 +594,14 @@ def test_weights_of_a_layer_that_has_none():
 def test_a_histogram_of_more_images_than_there_are(size):
     with pytest.raises(ValueError, match="calibration_size is"):
         engine.compressor("baseline").activation_histogram("conv1", size)
+
+
+def test_a_layer_without_weights_cannot_be_given_weight_bits(whole):
+    recipe = Recipe(calibration_size=8, overrides={"pool1": {"weight_bits": 4}})
+    with pytest.raises(ValueError, match="pool1 has no weights"):
+        whole.compress(recipe)
+
+
+def test_notes_name_the_layers_that_blank_images_leave_without_a_range():
+    blank = qlab.Compressor(qlab.pretrained("baseline"), np.zeros((8, 28, 28, 1), np.uint8))
+    assert any("conv1" in note for note in blank.notes(Recipe(calibration_size=8)))

@@ -29,7 +29,7 @@ def progress():
 
 def notices():
     """What the learner should know about the progress file, in words."""
-    return tuple(_store().notices)
+    return _store().notices
 
 
 def learner(name=None):

@@ -91,11 +91,6 @@ class Store:
     ----------
     path : pathlib.Path
 
-    Attributes
-    ----------
-    notices : list of str
-        What the learner should know about the file, in words; each is also said once on stderr.
-
     Examples
     --------
     >>> store = Store(default_path())
@@ -105,10 +100,15 @@ class Store:
 
     def __init__(self, path):
         self.path = Path(os.path.realpath(path))  # a link stays a link
-        self.notices = []
+        self._set_aside, self._unsaved = [], ""
         self._lock = filelock.FileLock(f"{self.path}.lock", timeout=LOCK_SECONDS)
         self._thread = threading.RLock()
         self._document, self._signature, self._waiting = None, None, []
+
+    @property
+    def notices(self):
+        """What the learner should know about the file, in words; each was said once on stderr."""
+        return (*self._set_aside, *filter(None, [self._unsaved]))
 
     def read(self):
         """Return the newest document, with what waits to be written. Not to be changed."""
@@ -117,7 +117,7 @@ class Store:
             if self._document is None or signature != self._signature:
                 try:
                     self._document = self._load()
-                except (OSError, NotImplementedError) as error:
+                except OSError as error:
                     self._say_unsaved(error)
                     self._document = document.empty()
                 self._signature = _signature(self.path)
@@ -144,7 +144,7 @@ class Store:
             self._document = None
             try:
                 self._write()
-            except (OSError, NotImplementedError) as error:  # a lock's timeout is an OSError too
+            except OSError as error:  # a lock's timeout is one too
                 self._say_unsaved(error)
             return self.read()
 
@@ -173,10 +173,11 @@ class Store:
             except OSError as error:
                 raise OSError(f"{why or 'it is in use'}; renaming it: {error.strerror}") from None
         if why:
-            self._say(
+            self._set_aside.append(
                 f"The progress file could not be used: {why}. It is set aside as {aside}, and a "
                 "new one begins. The notebooks work as before."
             )
+            print(self._set_aside[-1], file=sys.stderr)
 
     def forget(self):
         """Start afresh; a file that is there is set aside."""
@@ -184,19 +185,20 @@ class Store:
             self._waiting = []
             try:
                 self.set_aside(only_broken=False)
-            except (OSError, NotImplementedError) as error:
+            except OSError as error:
                 self._say_unsaved(error)
             self._document = None
 
     def _write(self):
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        with self._lock:
+        # Having waited in vain once, do not make every later click wait too.
+        with self._lock.acquire(timeout=0 if self._unsaved else LOCK_SECONDS):
             changed = self._load()
             for change in self._waiting:
                 change(changed)
             write_whole(self.path, document.to_bytes(changed))
             self._document, self._signature = changed, _signature(self.path)
-        self._waiting = []
+        self._waiting, self._unsaved = [], ""
 
     def _load(self):
         """The file's document, an empty one if there is none; a broken file is set aside."""
@@ -209,16 +211,13 @@ class Store:
             return self._load()
 
     def _say_unsaved(self, error):
-        reason = getattr(error, "strerror", None) or str(error)
-        self._say(
-            f"Your progress cannot be saved in {self.path} ({reason}). It is kept while this "
-            "notebook's kernel runs, and saved as soon as that works again."
+        if self._unsaved:
+            return
+        self._unsaved = (
+            f"Your progress cannot be saved in {self.path} ({error.strerror or error}). It is kept "
+            "while this notebook's kernel runs, and saved as soon as that works again."
         )
-
-    def _say(self, words):
-        if words not in self.notices:
-            self.notices.append(words)
-            print(words, file=sys.stderr)
+        print(self._unsaved, file=sys.stderr)
 
 
 def _complaint(path):

@@ -85,14 +85,14 @@ def tally_question(question, documents):
     guesses = [counted_guess(e) for e in entries if counted_guess(e) is not None]
     labels = Counter(label_of_guess(question, guess) for guess in guesses)
     truths = [(label_of_truth(question, e), e.get("measured", "")) for e in entries if "truth" in e]
-    true_label, others = _most([label for label, _ in truths])
+    true_label = _most([label for label, _ in truths if label != OTHER])
     order = [*_labels(question), *([OTHER] if OTHER in labels else [])]
     return QuestionTally(
         question,
         {label: labels[label] for label in order},
         true_label,
-        _most([measured for label, measured in truths if label == true_label])[0],
-        others,
+        _most([measured for label, measured in truths if label == true_label]),
+        sum(label != true_label for label, _ in truths),
         skipped=len(entries) - len(guesses),
         late=sum(e.get("late", False) for e in entries),
     )
@@ -173,8 +173,5 @@ def _range_of(question, value):
 
 
 def _most(values):
-    """The most common value and how many differ from it."""
-    if not values:
-        return "", 0
-    value, count = Counter(values).most_common(1)[0]
-    return value, len(values) - count
+    """The most common value; empty if there is none."""
+    return Counter(values).most_common(1)[0][0] if values else ""

@@ -142,3 +142,15 @@ def test_execute_leaves_the_file_alone_when_a_cell_fails(tmp_path):
     with pytest.raises(Exception, match="ZeroDivisionError"):
         execute(path)
     assert path.read_bytes() == before
+
+
+def test_execute_is_a_new_learner_and_leaves_the_users_progress_alone(tmp_path, monkeypatch):
+    mine = tmp_path / "progress.json"
+    mine.write_text('{"version": 1, "learner": "Ada"}')
+    monkeypatch.setenv("QLAB_PROGRESS", str(mine))
+    source = "from qlab.lessons import learner, memory\nmemory.seen('00.size'); print([learner()])"
+    nbformat.write(notebook_of(source), tmp_path / "one.ipynb")
+    execute(tmp_path / "one.ipynb")
+    [cell] = nbformat.read(tmp_path / "one.ipynb", as_version=4).cells
+    assert cell.outputs[0].text == "['']\n"
+    assert mine.read_text() == '{"version": 1, "learner": "Ada"}'
