@@ -80,20 +80,24 @@ def main(out=None):
         0 if everything the course needs is there, else 1.
     """
     failed = 0
-    for check in checks():
+    for check in checks(notes=sys.stderr):
         print(check, file=out, flush=True)
         failed += not check.ok and check.needed
     print(_verdict(failed), file=out)
     return 1 if failed else 0
 
 
-def checks():
+def checks(notes=None):
     """Yield a `Check` for each thing the course needs, quick ones first.
+
+    Parameters
+    ----------
+    notes : file object, optional
+        Where to say that a slow check begins; nowhere by default.
 
     Yields
     ------
     Check
-        Some take seconds; a line saying so comes before them on stderr.
     """
     yield check_python()
     for name in PACKAGES:
@@ -103,7 +107,8 @@ def checks():
     yield check_chromium()
     yield check_data()
     yield from check_artefacts()
-    print("    importing TensorFlow in a process of its own, some seconds", file=sys.stderr)
+    if notes:
+        print("    importing TensorFlow in a process of its own, some seconds", file=notes)
     yield check_keras()
 
 

@@ -99,14 +99,18 @@ def _question_words(tally):
 
 def _exercise(exercise, tally):
     n = tally.passed + tally.tried + tally.untouched
-    attempts = f"{tally.median_attempts:g} (at most {tally.most_attempts})"
+    attempts = f"median {tally.median_attempts:g} (at most {tally.most_attempts})"
     hints = [
         f"hint {level}: {count} learners. {exercise.hints[level - 1]}"
         for level, count in tally.hints.items()
         if 1 <= level <= len(exercise.hints)
     ]
     mistakes = [f"mistake: {count} learners. {text}" for text, count in tally.mistakes.items()]
-    outcomes = (("passed", tally.passed), ("tried", tally.tried), ("not tried", tally.untouched))
+    outcomes = (
+        ("passed", tally.passed),
+        ("tried, not passed", tally.tried),
+        ("not tried", tally.untouched),
+    )
     return element(
         "section",
         element("h3", f"Exercise {tally.id}"),

@@ -100,6 +100,6 @@ def _html_row(s):
     cells = "".join(f'<td style="{CELL}">{text}</td>' for text in others)
     return (
         f'<tr><th scope="row" style="{CELL}">{escape(notebook)}</th>'
-        f'<td style="{CELL};border-left:5px solid {COLOURS[STATES[state]]}">{mark} {state}</td>'
-        f"{cells}</tr>"
+        f'<td style="{CELL};white-space:nowrap;border-left:5px solid {COLOURS[STATES[state]]}">'
+        f"{mark} {state}</td>{cells}</tr>"
     )

@@ -81,14 +81,8 @@ class WeightPanel:
         if scales is not None:
             height = self.ax.get_ylim()[1] / HEADROOM
             self.grid.set_path(grid_path(np.atleast_1d(scales), q_max, height))
-            self._thin(np.quantile(scales, 0.1))
-
-    def _thin(self, step):
-        """Make the ticks of a fine grid thinner and paler, so that what is behind stays visible."""
-        left, right = self.ax.get_xlim()
-        points = step / (right - left) * self.ax.bbox.width * 72 / self.ax.figure.dpi
-        pale = float(np.clip(0.3 + 0.25 * points, 0.35, 0.8))
-        self.grid.set(linewidth=float(np.clip(points / 4, 0.34, 0.7)), alpha=pale)
+            dense = q_max > 63  # then thin and pale, so that what is behind stays visible
+            self.grid.set(linewidth=0.34 if dense else 0.7, alpha=0.3 if dense else 0.8)
 
 
 def grid_path(scales, q_max, height):

@@ -13,14 +13,17 @@ PRESS = """async ([handle, key]) => {
   const place = document.querySelector('.qlab-explorer');
   const picture = place.querySelector('img.qlab-picture'), readout = place.querySelector('.qlab-readout-row');
   const before = [picture.src, readout.textContent];
-  const frame = () => new Promise(requestAnimationFrame);
+  const changed = () => picture.src !== before[0] && readout.textContent !== before[1];
   const start = performance.now();
+  const both = new Promise((resolve, reject) => {
+    const look = new MutationObserver(() => { if (changed()) { look.disconnect(); resolve(); } });
+    look.observe(place, {subtree: true, childList: true, characterData: true, attributeFilter: ['src']});
+    setTimeout(() => reject(new Error('nothing changed in 10 s after ' + key)), 10000);
+  });
   place.querySelector(handle).dispatchEvent(new KeyboardEvent('keydown', {key, bubbles: true}));
-  while (picture.src === before[0] || !picture.complete || readout.textContent === before[1]) {
-    if (performance.now() - start > 10000) throw new Error('nothing changed in 10 s after ' + key);
-    await frame();
-  }
-  await frame();
+  await both;
+  await picture.decode();
+  await new Promise(requestAnimationFrame);
   return performance.now() - start;
 }"""
 

@@ -1,0 +1,189 @@
+"""The course's own notebooks in JupyterLab: a learner runs, guesses, moves, answers, downloads."""
+
+import re
+
+import pytest
+from playwright.sync_api import expect
+
+import qlab
+
+pytestmark = pytest.mark.browser
+
+PLACES = {
+    "quantization": "How few bits can this model live with?",
+    "anatomy": "Where are the file's bytes",
+    "flips": "Which garments change class as bits drop?",
+    "calibration": "How many calibration images does it take, and which?",
+    "sensitivity": "Which layer hurts most when it gets fewer bits?",
+}
+RUN_CELL = """async ([text, replacement]) => {
+  const notebook = window.qlabPanel.content;
+  const index = notebook.widgets.findIndex(cell =>
+    cell.model.type === 'code' && cell.model.sharedModel.getSource().includes(text));
+  const source = notebook.widgets[index].model.sharedModel;
+  if (replacement !== null) source.setSource(source.getSource().replace(text, replacement));
+  notebook.activeCellIndex = index;
+  await window.jupyterapp.commands.execute('notebook:run-cell');
+  return notebook.widgets[index].outputArea.node.innerText;
+}"""
+
+
+def run_cell(lab, text, replacement=None):
+    """Run the code cell that holds `text`, after replacing it if so wished; return its output."""
+    return lab.page.evaluate(RUN_CELL, [text, replacement])
+
+
+def explorer_of(lab, name):
+    """Scroll to one of the explorers on the page, and wait for its picture."""
+    place = lab.page.locator(".qlab-explorer", has_text=PLACES[name])
+    place.scroll_into_view_if_needed()
+    expect(place.locator("img.qlab-picture")).to_be_visible()
+    return place
+
+
+def moves(place, action, readout=True):
+    """Do something, and wait until the picture, and the read-out too, are other ones."""
+    picture, words = place.locator("img.qlab-picture"), place.locator(".qlab-readout")
+    before = picture.get_attribute("src"), words.inner_text()
+    action()
+    expect(picture).not_to_have_attribute("src", before[0])
+    if readout:
+        expect(words).not_to_have_text(before[1], use_inner_text=True)
+
+
+def click_track(lab, place, name, share):
+    """Press the mouse on a slider's track, at a share of its length."""
+    track = place.locator(f".qlab-{name} .noUi-base")
+    track.scroll_into_view_if_needed()
+    box = track.bounding_box()
+    lab.page.mouse.click(box["x"] + share * box["width"], box["y"] + box["height"] / 2)
+
+
+def spin(lab, box):
+    """Press the mouse on the upper arrow of a number box."""
+    box.hover()
+    edges = box.bounding_box()
+    lab.page.mouse.click(edges["x"] + edges["width"] - 9, edges["y"] + edges["height"] / 3)
+
+
+def downloaded(lab, place, button):
+    """Press a download button with the keyboard; load the file and score it.
+
+    Returns
+    -------
+    (str, float)
+        Its suggested name and its accuracy.
+    """
+    with lab.page.expect_download() as download:
+        place.get_by_role("button", name=button).press("Enter")
+    model, test = qlab.LiteModel.from_file(download.value.path()), qlab.data.load().test
+    accuracy = qlab.evaluate(model, test.images, test.labels).accuracy
+    return download.value.suggested_filename, accuracy
+
+
+def both_themes(lab, name, place):
+    """Keep pictures of a place in both themes."""
+    for theme in ("dark", "light"):
+        lab.theme(theme)
+        place.scroll_into_view_if_needed()
+        lab.screenshot(f"{name}-{theme}", place)
+
+
+def test_00_welcome(lab):
+    """Guess with the keyboard, move every kind of control, answer the exercise, take the file."""
+    lab.open("00_welcome.ipynb")
+    lab.run_all()
+    asked = lab.page.locator(".qlab-prediction").first
+    asked.get_by_role("radio", name="4 times or more").focus()
+    lab.page.keyboard.press("Space")
+    expect(asked).to_contain_text("Kept: 4 times or more")
+    lab.page.keyboard.press("ArrowUp")
+    expect(asked).to_contain_text("Kept: between 3 and 4 times")
+    assert "Your guess: between 3 and 4 times" in run_cell(lab, 'reveal("00.size"')
+    both_themes(lab, "00-prediction", asked)
+
+    place = explorer_of(lab, "quantization")
+    bits, size = place.get_by_label("Weight bits"), place.get_by_label("Calibration size")
+    expect(bits).to_have_value("4")
+    slider = place.locator(".qlab-weight-bits .noUi-handle")
+    moves(place, lambda: slider.press("ArrowLeft"))
+    expect(bits).to_have_value("3")
+    moves(place, lambda: click_track(lab, place, "weight-bits", 0.01))
+    expect(bits).to_have_value("2")
+    moves(place, lambda: bits.select_option("8"))
+    granularity = place.get_by_label("Granularity")
+    granularity.focus()
+    moves(place, lambda: lab.page.keyboard.press("ArrowDown"))
+    expect(granularity).to_have_value("per-tensor")
+    place.get_by_label("Activation bits").select_option("3")
+    expect(place.locator("img.qlab-picture")).to_have_attribute("title", re.compile("range 0 to"))
+    size.fill("9")
+    moves(place, lambda: size.press("Enter"))
+    moves(place, lambda: spin(lab, size))
+    expect(size).to_have_value("10")
+
+    name, accuracy = downloaded(lab, place, "Download this .tflite")
+    assert name == "qlab-w8-a3-per-tensor.tflite"
+    said = f"Scored again: {100 * accuracy:.2f} %"
+    expect(place.locator(".qlab-download").first).to_contain_text(said)
+    both_themes(lab, "00-explorer", place)
+
+    assert "not yet" in run_cell(lab, "fewest_bits = ...", "fewest_bits = 4")
+    assert "correct" in run_cell(lab, "fewest_bits = 4", "fewest_bits = 3")
+    lab.screenshot("00-welcome")
+
+
+def test_02_post_training_quantization(lab):
+    """Every cell runs; each explorer moves by keyboard and mouse; the mixed file comes down."""
+    lab.open("02_post_training_quantization.ipynb")
+    lab.run_all(minutes=5)
+
+    number = lab.page.locator(".qlab-prediction", has_text="All calibration images are blank")
+    number.get_by_label("Your guess").fill("40")
+    number.get_by_label("Your guess").press("Tab")
+    lab.page.keyboard.press("Space")
+    expect(number).to_contain_text("Kept: 40 %")
+    told = run_cell(lab, 'reveal("02.blank"')
+    assert "Your guess: 40 %" in told and "Measured: 10 %" in told
+
+    place = explorer_of(lab, "anatomy")
+    handle = place.locator(".qlab-weight-bits .noUi-handle")
+    moves(place, lambda: place.get_by_label("Codes of 4 bits").select_option("one to a byte"))
+    handle.press("ArrowRight")
+    expect(place.get_by_label("Weight bits")).to_have_value("5")
+    moves(place, lambda: click_track(lab, place, "weight-bits", 0.99))
+    expect(place.get_by_label("Weight bits")).to_have_value("32")
+    both_themes(lab, "02-anatomy", place)
+
+    place = explorer_of(lab, "quantization")
+    handle = place.locator(".qlab-activation-bits .noUi-handle")
+    moves(place, lambda: handle.press("ArrowLeft"))
+    moves(place, lambda: place.get_by_label("Layer shown").select_option("conv2"), readout=False)
+    moves(place, lambda: click_track(lab, place, "weight-bits", 0.01))
+    both_themes(lab, "02-quantization", place)
+
+    place = explorer_of(lab, "flips")
+    moves(place, lambda: place.get_by_label("Garment").select_option("Shirt"))
+    moves(place, lambda: place.locator(".qlab-weight-bits .noUi-handle").press("ArrowLeft"))
+    both_themes(lab, "02-flips", place)
+
+    place = explorer_of(lab, "calibration")
+    images = place.get_by_label("Calibration images")
+    moves(place, lambda: images.select_option("random"))
+    moves(place, lambda: click_track(lab, place, "activation-bits", 0.01))
+    moves(place, lambda: place.get_by_label("Observer").select_option("mse"))
+    place.get_by_label("Calibration size").fill("5")
+    moves(place, lambda: place.get_by_label("Calibration size").press("Enter"))
+    both_themes(lab, "02-calibration", place)
+
+    place = explorer_of(lab, "sensitivity")
+    moves(place, lambda: place.get_by_label("dense1").select_option("3"))
+    handle = place.locator(".qlab-bits .noUi-handle")
+    moves(place, lambda: handle.press("ArrowLeft"), readout=False)
+    name, accuracy = downloaded(lab, place, "Download the mixed .tflite")
+    assert name == "qlab-mixed.tflite"
+    expect(place.locator(".qlab-readout")).to_contain_text(f"{100 * accuracy:.2f} %")
+    both_themes(lab, "02-sensitivity", place)
+
+    mixed = 'recipe = qlab.Recipe(overrides={"dense1": {"weight_bits": 3}})'
+    assert "02.mixed_recipe: correct" in run_cell(lab, "recipe = ...", mixed)
