@@ -94,6 +94,9 @@ def build_parser():
     lab.epilog = "Any other argument goes to JupyterLab, for instance --port 9000 or --no-browser."
     bench = add("bench", _bench, "measure the course's own speed on this machine")
     bench.add_argument("--json", action="store_true", help="print JSON instead of a table")
+    bench.add_argument(
+        "--quick", action="store_true", help="leave out what takes minutes: browser and notebooks"
+    )
     report = add("report", _report, "write a page and a CSV of what a learner or a class did")
     report.add_argument(
         "source",
@@ -144,7 +147,7 @@ def _lab(arguments):
 def _bench(arguments):
     from qlab import bench
 
-    return bench.main(as_json=arguments.json)
+    return bench.main(as_json=arguments.json, quick=arguments.quick)
 
 
 def _report(arguments):

@@ -102,15 +102,15 @@ def test_a_closed_pipe_is_no_traceback():
     assert "Traceback" not in run.stderr
 
 
-@pytest.mark.parametrize("as_json", [False, True])
-def test_bench_is_handed_its_option(as_json, monkeypatch):
-    seen = []
+@pytest.mark.parametrize("options", [[], ["--json"], ["--quick"], ["--json", "--quick"]])
+def test_bench_is_handed_its_options(options, monkeypatch):
+    seen = {}
     bench = types.ModuleType("qlab.bench")
-    bench.main = lambda as_json, out=None: seen.append(as_json) or 0
+    bench.main = lambda **given: seen.update(given) or 0
     monkeypatch.setitem(sys.modules, "qlab.bench", bench)
     monkeypatch.setattr(qlab, "bench", bench, raising=False)
-    assert cli.main(["bench", "--json"] if as_json else ["bench"]) == 0
-    assert seen == [as_json]
+    assert cli.main(["bench", *options]) == 0
+    assert seen == {"as_json": "--json" in options, "quick": "--quick" in options}
 
 
 def test_report_without_progress_says_where_it_looked(monkeypatch, tmp_path, capsys):

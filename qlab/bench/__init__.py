@@ -56,7 +56,9 @@ class Row:
     @property
     def p95(self):
         """float or None: the 95th percentile on the unfavourable side."""
-        return float(np.percentile(self.samples, 5 if self.at_least else 95)) if self.samples else None
+        return (
+            float(np.percentile(self.samples, 5 if self.at_least else 95)) if self.samples else None
+        )
 
     @property
     def met(self):

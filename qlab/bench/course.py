@@ -27,11 +27,22 @@ def slider_in_a_browser():
         return [Row(_KEYS, "ms", 150, (), tail=True, note=why)]
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder, "keys.json")
-        done = _pytest(str(script), "--override-ini=python_files=measure_*.py", QLAB_BENCH_OUT=str(out))
+        done = _pytest(
+            str(script), "--override-ini=python_files=measure_*.py", QLAB_BENCH_OUT=str(out)
+        )
         if not out.is_file():
             return [Row(_KEYS, "ms", 150, (), tail=True, note=done.stdout.strip().splitlines()[-1])]
         samples = tuple(json.loads(out.read_text()))
-    return [Row(_KEYS, "ms", 150, samples, tail=True, note=f"JupyterLab in Chromium, {len(samples)} keys")]
+    return [
+        Row(
+            _KEYS,
+            "ms",
+            150,
+            samples,
+            tail=True,
+            note=f"JupyterLab in Chromium, {len(samples)} keys",
+        )
+    ]
 
 
 def notebooks():
@@ -43,7 +54,9 @@ def notebooks():
     start = time.perf_counter()
     done = _pytest("--nbval", f"--nbval-sanitize-with={sanitize}", *map(str, paths))
     seconds = time.perf_counter() - start
-    return [Row(_NBVAL, "s", 240, (seconds,), note=done.stdout.strip().splitlines()[-1].strip("= "))]
+    return [
+        Row(_NBVAL, "s", 240, (seconds,), note=done.stdout.strip().splitlines()[-1].strip("= "))
+    ]
 
 
 STEPS = (slider_in_a_browser, notebooks)

@@ -34,7 +34,10 @@ def slider_against_runtime(rounds=8):
     test, engine = _workplace()
     converted = qlab.pretrained("baseline-int8")
     ready = (test.images ^ 0x80).view(np.int8)
-    batch = min(BATCHES, key=lambda b: min(_time(lambda: _score_alone(converted, ready, b)) for _ in range(5)))
+    batch = min(
+        BATCHES,
+        key=lambda b: min(_time(lambda: _score_alone(converted, ready, b)) for _ in range(5)),
+    )
     ratios, ours, alone = [], [], []
     for recipe in itertools.chain.from_iterable([RECIPES] * rounds):
         ours.append(_time(lambda: _compress_and_score(engine, recipe, test)))
@@ -47,11 +50,16 @@ def slider_against_runtime(rounds=8):
 def slider_against_converter(rounds=5):
     """The same against TFLiteConverter and LiteRT, in a process of its own."""
     done = subprocess.run(
-        [sys.executable, "-m", "qlab.bench.engine", str(rounds)], capture_output=True, text=True, check=False
+        [sys.executable, "-m", "qlab.bench.engine", str(rounds)],
+        capture_output=True,
+        text=True,
+        check=False,
     )
     if done.returncode:
         lines = done.stderr.strip().splitlines()
-        return [Row(_CONVERTER, "x", 8, (), True, note=lines[-1] if lines else "the process failed")]
+        return [
+            Row(_CONVERTER, "x", 8, (), True, note=lines[-1] if lines else "the process failed")
+        ]
     converter, ours = json.loads(done.stdout.splitlines()[-1])
     note = f"{_ms(converter)} against {_ms(ours)}, medians, 128 calibration images, taken in turn"
     ratios = tuple(a / b for a, b in zip(converter, ours, strict=True))
@@ -97,8 +105,13 @@ def _compress_and_score(engine, recipe, test):
 def _score_alone(model, images, batch):
     """What LiteRT needs without qlab: load the file, score images that are int8 already."""
     with quiet():
-        interpreter = runtime.Interpreter(model_content=model.data, num_threads=runtime.default_threads())
-    first, last = interpreter.get_input_details()[0]["index"], interpreter.get_output_details()[0]["index"]
+        interpreter = runtime.Interpreter(
+            model_content=model.data, num_threads=runtime.default_threads()
+        )
+    first, last = (
+        interpreter.get_input_details()[0]["index"],
+        interpreter.get_output_details()[0]["index"],
+    )
     interpreter.resize_tensor_input(first, [batch, *images.shape[1:]])
     interpreter.allocate_tensors()
     classes = np.empty(len(images), np.int64)

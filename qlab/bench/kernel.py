@@ -24,7 +24,9 @@ explorer
 def fresh_import(runs=7):
     """Import of qlab in a fresh process."""
     answers = [
-        subprocess.run([sys.executable, "-c", _IMPORT], capture_output=True, text=True, check=True).stdout.split()
+        subprocess.run(
+            [sys.executable, "-c", _IMPORT], capture_output=True, text=True, check=True
+        ).stdout.split()
         for _ in range(runs)
     ]
     tensorflow = any(loaded == "True" for _, loaded in answers)
@@ -39,7 +41,13 @@ def explorer_in_a_kernel(runs=3):
     note = "from the start of the kernel's process to the message that puts the explorer on screen"
     return [
         Row("fresh kernel to explorer on screen", "s", 4, started, note=note),
-        Row("memory of a kernel with the explorer up", "MB", 260, memory, note="resident set of the kernel's process"),
+        Row(
+            "memory of a kernel with the explorer up",
+            "MB",
+            260,
+            memory,
+            note="resident set of the kernel's process",
+        ),
     ]
 
 

@@ -1,0 +1,106 @@
+"""The bench measures what it says; how fast this machine is, is not a test's business."""
+
+import io
+import json
+
+import numpy as np
+import pytest
+
+from qlab import bench
+from qlab.bench import Row, course, engine, kernel
+
+
+@pytest.mark.parametrize(
+    ("samples", "at_least", "tail", "met"),
+    [
+        ((1.0, 2.0, 9.0), False, False, True),
+        ((1.0, 2.0, 9.0), False, True, False),
+        ((1.0, 3.0, 9.0), False, False, False),
+        ((1.0, 2.0, 9.0), True, False, True),
+        ((1.0, 1.5, 9.0), True, False, False),
+        ((), False, False, None),
+    ],
+)
+def test_a_target_is_met_by_the_median_or_the_tail_on_the_right_side(samples, at_least, tail, met):
+    assert Row("x", "s", 2.0, samples, at_least, tail).met is met
+
+
+def test_the_unfavourable_tail_of_a_lower_bound_is_the_low_one():
+    samples = tuple(float(x) for x in range(101))
+    assert Row("x", "x", 8, samples).p95 == pytest.approx(95)
+    assert Row("x", "x", 8, samples, at_least=True).p95 == pytest.approx(5)
+
+
+def test_what_was_not_measured_is_said_and_does_not_count_as_met():
+    text = bench.table([Row("browser", "ms", 150, (), note="needs Chromium")])
+    assert "not measured" in text
+    assert "needs Chromium" in text
+
+
+def test_json_and_exit_code(monkeypatch):
+    def step():
+        """A step."""
+        return [Row("slow", "s", 1.0, (2.0, 3.0)), Row("quick", "s", 1.0, (0.5,))]
+
+    monkeypatch.setattr(engine, "STEPS", (step,))
+    monkeypatch.setattr(kernel, "STEPS", ())
+    monkeypatch.setattr(course, "STEPS", ())
+    out = io.StringIO()
+    assert bench.main(as_json=True, out=out) == 1
+    slow, quick = json.loads(out.getvalue())
+    assert (slow["median"], slow["met"], slow["samples"]) == (2.5, False, [2.0, 3.0])
+    assert quick["met"] is True
+
+
+def test_quick_leaves_out_the_browser_and_the_notebooks(monkeypatch):
+    said = []
+    for room in (engine, kernel):
+        monkeypatch.setattr(room, "STEPS", ())
+    monkeypatch.setattr(course, "STEPS", (lambda: pytest.fail("it was run"),))
+    assert bench.measure(said.append, quick=True) == []
+    assert said == []
+
+
+def test_every_step_says_what_it_measures():
+    for step in (*engine.STEPS, *kernel.STEPS, *course.STEPS):
+        assert step.__doc__.splitlines()[0].endswith((".", "minutes."))
+
+
+def test_the_runtime_alone_predicts_what_qlab_predicts(fashion):
+    """Both sides of the ratio do the same work on the same file."""
+    import qlab
+
+    model, images = qlab.pretrained("baseline-int8"), fashion.test.images[:500]
+    alone = engine._score_alone(model, (images ^ 0x80).view(np.int8), 250)
+    assert np.array_equal(alone, qlab.predict(model, images))
+
+
+def test_the_engine_is_measured_against_the_runtime():
+    [row] = engine.slider_against_runtime(rounds=1)
+    assert len(row.samples) == len(engine.RECIPES)
+    assert min(row.samples) > 0
+
+
+def test_the_engine_is_measured_against_the_converter():
+    [row] = engine.slider_against_converter(rounds=2)
+    assert len(row.samples) == 2, row.note
+    assert min(row.samples) > 0
+
+
+def test_a_kernel_shows_the_explorer_and_is_weighed():
+    started, memory = kernel.explorer_in_a_kernel(runs=1)
+    assert started.samples[0] > 0
+    assert memory.samples[0] > 50
+
+
+def test_import_is_timed_in_a_fresh_process():
+    [row] = kernel.fresh_import(runs=1)
+    assert row.note == "no TensorFlow"
+    assert row.samples[0] > 0
+
+
+def test_without_chromium_the_browser_row_says_so(monkeypatch):
+    monkeypatch.setattr(course, "find_chromium", lambda: None)
+    [row] = course.slider_in_a_browser()
+    assert row.met is None
+    assert "Chromium" in row.note
