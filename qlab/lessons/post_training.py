@@ -166,6 +166,7 @@ EXERCISES.add(
         packed_bytes,
         (
             "How many bits are there in all?",
+            "count * bits bits, 8 to a byte. The last byte may be partly empty.",
             "Divide by 8 and round up: math.ceil, or -(-bits // 8).",
         ),
     )

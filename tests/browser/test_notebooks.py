@@ -59,6 +59,12 @@ def click_track(lab, place, name, share):
     lab.page.mouse.click(box["x"] + share * box["width"], box["y"] + box["height"] / 2)
 
 
+def press(lab, *keys):
+    """Press keys one after the other."""
+    for key in keys:
+        lab.page.keyboard.press(key)
+
+
 def spin(lab, box):
     """Press the mouse on the upper arrow of a number box."""
     box.hover()
@@ -85,6 +91,7 @@ def both_themes(lab, name, place):
     """Keep pictures of a place in both themes."""
     for theme in ("dark", "light"):
         lab.theme(theme)
+        lab.page.locator("#jupyterlab-splash").wait_for(state="detached")
         place.scroll_into_view_if_needed()
         lab.screenshot(f"{name}-{theme}", place)
 
@@ -97,7 +104,8 @@ def test_00_welcome(lab):
     asked.get_by_role("radio", name="4 times or more").focus()
     lab.page.keyboard.press("Space")
     expect(asked).to_contain_text("Kept: 4 times or more")
-    lab.page.keyboard.press("ArrowUp")
+    lab.page.keyboard.press("Shift+Tab")  # each option is a stop: the page keeps the arrow keys
+    lab.page.keyboard.press("Space")
     expect(asked).to_contain_text("Kept: between 3 and 4 times")
     assert "Your guess: between 3 and 4 times" in run_cell(lab, 'reveal("00.size"')
     both_themes(lab, "00-prediction", asked)
@@ -113,7 +121,7 @@ def test_00_welcome(lab):
     moves(place, lambda: bits.select_option("8"))
     granularity = place.get_by_label("Granularity")
     granularity.focus()
-    moves(place, lambda: lab.page.keyboard.press("ArrowDown"))
+    moves(place, lambda: press(lab, "Enter", "ArrowDown", "Enter"))
     expect(granularity).to_have_value("per-tensor")
     place.get_by_label("Activation bits").select_option("3")
     expect(place.locator("img.qlab-picture")).to_have_attribute("title", re.compile("range 0 to"))
