@@ -158,6 +158,32 @@ def latency(model, batch=1, runs=100, threads=1):
     return Latency(float(median), float(p95), batch, threads, runs)
 
 
+def interpreter(model, threads=1):
+    """LiteRT's own interpreter of one image a call, ready to run.
+
+    Parameters
+    ----------
+    model : LiteModel
+    threads : int
+
+    Returns
+    -------
+    ai_edge_litert.interpreter.Interpreter
+
+    Raises
+    ------
+    ModelError
+        If LiteRT cannot run the model.
+
+    Examples
+    --------
+    >>> import qlab
+    >>> interpreter(qlab.pretrained("baseline")).get_input_details()[0]["shape"].tolist()
+    [1, 28, 28, 1]
+    """
+    return _interpreter(model, 1, threads)[0]
+
+
 def default_threads():
     """How many threads LiteRT gets unless told: the cores this process may use, at most 4."""
     cores = (

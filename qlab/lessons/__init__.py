@@ -1,8 +1,9 @@
 """Predict, then look; do it in code, then check it.
 
 ``predict`` and ``reveal`` put a guess beside what was measured; ``check`` and ``solution`` go with
-the exercises; ``progress`` shows what was done so far, and ``learner`` says by whom. One module
-holds the questions and exercises of one notebook.
+the exercises; ``quiz`` ends a notebook; ``progress`` shows what was done so far, and ``learner``
+says by whom. One module holds the questions and exercises of one notebook, one more its quiz, and
+a folder the bug museum.
 
 Examples
 --------
@@ -13,14 +14,20 @@ Examples
 
 from qlab.lessons import (  # noqa: F401  (each adds its questions and exercises)
     baseline,
+    baseline_quiz,
+    distillation,
+    museum,
     post_training,
+    post_training_quiz,
     quantization,
     representative,
     welcome,
+    welcome_quiz,
 )
 from qlab.lessons.exercises import check, solution
 from qlab.lessons.memory import learner
 from qlab.lessons.overview import progress
 from qlab.lessons.predictions import predict, reveal
+from qlab.lessons.quizzes import quiz
 
-__all__ = ["check", "predict", "reveal", "solution", "learner", "progress"]
+__all__ = ["check", "predict", "quiz", "reveal", "solution", "learner", "progress"]

@@ -132,6 +132,7 @@ EXERCISES.add(
         (
             "Compare the two arrays with ==. You get an array of True and False.",
             "The mean of an array of True and False is the fraction that is True.",
+            "return np.mean(predictions == labels)",
         ),
     )
 )
@@ -161,6 +162,7 @@ EXERCISES.add(
         (
             "How many weights has one filter? It spans height, width and all input channels.",
             "There are `outputs` filters, and each has one bias.",
+            "height * width * inputs * outputs weights, and `outputs` biases.",
         ),
     )
 )
@@ -185,6 +187,7 @@ EXERCISES.add(
         (
             "Some of the model's layers have weights, for others layer.weights is None.",
             "Add up layer.weights.nbytes and layer.bias.nbytes.",
+            "sum(x.weights.nbytes + x.bias.nbytes for x in model.layers if x.weights is not None)",
         ),
     )
 )
@@ -240,7 +243,9 @@ EXERCISES.add(
         discordant,
         (
             "Make two arrays of True and False: where a is right, and where b is right.",
-            "only_a is where a is right and b is not: (right_a & ~right_b).sum().",
+            "only_a counts where a is right and b is not.",
+            "only_a is (right_a & ~right_b).sum(), with right_a = predictions_a == labels. "
+            "only_b is the other way round.",
         ),
     )
 )

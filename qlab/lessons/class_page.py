@@ -62,9 +62,10 @@ def _broken(broken):
 def _notebook(part, documents):
     return element(
         "section",
-        element("h2", f"{part.number} {part.title}"),
+        element("h2", part.name),
         *(_question(tally_question(question, documents)) for question in part.questions),
         *(_exercise(exercise, tally_exercise(exercise, documents)) for exercise in part.exercises),
+        *(_question(tally_question(question, documents)) for question in part.quiz),
     )
 
 

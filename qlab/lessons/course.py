@@ -4,8 +4,14 @@ from dataclasses import dataclass
 
 from qlab.lessons.exercises import EXERCISES, Exercise
 from qlab.lessons.predictions import QUESTIONS, Question
+from qlab.lessons.quizzes import ITEMS
 
-TITLES = {"00": "Welcome", "01": "Baseline", "02": "Post-training quantization"}
+TITLES = {
+    "00": "Welcome",
+    "01": "Baseline",
+    "02": "Post-training quantization",
+    "museum": "Bug museum",
+}
 
 
 @dataclass(frozen=True)
@@ -16,10 +22,16 @@ class Part:
     title: str
     questions: tuple[Question, ...]
     exercises: tuple[Exercise, ...]
+    quiz: tuple[Question, ...] = ()
+
+    @property
+    def name(self):
+        """Number and title, such as "01 Baseline"; the museum has no number."""
+        return f"{self.number} {self.title}" if self.number.isdigit() else self.title
 
 
 def parts():
-    """Every notebook that has a title, a question or an exercise.
+    """Every notebook of the course, with its questions, its exercises and its quiz.
 
     Returns
     -------
@@ -30,15 +42,15 @@ def parts():
     >>> [part.title for part in parts()][:2]
     ['Welcome', 'Baseline']
     """
-    numbers = sorted({*TITLES, *map(number_of, QUESTIONS), *map(number_of, EXERCISES)})
     return tuple(
         Part(
             number,
-            TITLES.get(number, f"Notebook {number}"),
+            title,
             tuple(q for id, q in QUESTIONS.items() if number_of(id) == number),
             tuple(e for id, e in EXERCISES.items() if number_of(id) == number),
+            tuple(item.question for id, item in ITEMS.items() if number_of(id) == number),
         )
-        for number in numbers
+        for number, title in TITLES.items()
     )
 
 
@@ -63,6 +75,8 @@ class Standing:
         Questions with a guess; of these, revealed right, and revealed wrong.
     passed : int
         Exercises passed.
+    quizzed : int
+        Quiz questions answered right at the first try.
     seconds : int
         Time at work, pauses of more than 10 minutes left out.
     """
@@ -74,6 +88,7 @@ class Standing:
     passed: int
     seconds: int
     begun: bool
+    quizzed: int = 0
 
     @property
     def state(self):
@@ -97,4 +112,5 @@ def standing(part, progress):
         passed=sum("passed" in t for t in tries),
         seconds=notebook.get("seconds", 0),
         begun=bool(notebook),
+        quizzed=sum(progress["questions"].get(q.id, {}).get("right") is True for q in part.quiz),
     )

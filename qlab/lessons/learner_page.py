@@ -4,6 +4,7 @@ from qlab.lessons.course import parts, standing
 from qlab.lessons.exercises import EXERCISES
 from qlab.lessons.pages import element, listing, page, table
 from qlab.lessons.predictions import QUESTIONS
+from qlab.lessons.quizzes import ITEMS
 from qlab.lessons.spreadsheet import exercise_status, question_status
 from qlab.lessons.tally import counted_guess
 
@@ -33,15 +34,25 @@ def summary(standings):
     """Return a table with a row for each notebook."""
     return table(
         "Time leaves out pauses of more than 10 minutes.",
-        ("Notebook", "State", "Predictions", "Right", "Wrong", "Exercises passed", "Minutes"),
+        (
+            "Notebook",
+            "State",
+            "Predictions",
+            "Right",
+            "Wrong",
+            "Exercises passed",
+            "Quiz",
+            "Minutes",
+        ),
         [
             (
-                f"{s.part.number} {s.part.title}",
+                s.part.name,
                 s.state,
                 f"{s.guessed} of {len(s.part.questions)}",
                 s.right,
                 s.wrong,
                 f"{s.passed} of {len(s.part.exercises)}",
+                f"{s.quizzed} of {len(s.part.quiz)} right" if s.part.quiz else "",
                 round(s.seconds / 60),
             )
             for s in standings
@@ -51,7 +62,7 @@ def summary(standings):
 
 def unknown(documents):
     """Say how many entries belong to no question or exercise of this version of the course."""
-    known = {"questions": QUESTIONS, "exercises": EXERCISES}
+    known = {"questions": {*QUESTIONS, *ITEMS}, "exercises": EXERCISES}
     count = sum(id not in ids for d in documents for kind, ids in known.items() for id in d[kind])
     if not count:
         return ""
@@ -75,12 +86,15 @@ def _open(progress):
 
 
 def _notebook(part, progress):
-    questions = [_question(q, progress["questions"].get(q.id, {})) for q in part.questions]
+    questions, quiz = (
+        [_question(q, progress["questions"].get(q.id, {})) for q in asked]
+        for asked in (part.questions, part.quiz)
+    )
     exercises = [_exercise(e, progress["exercises"].get(e.id, {})) for e in part.exercises]
     head = ("Question", "Guess", "Measured", "Result", "When")
     return element(
         "section",
-        element("h2", f"{part.number} {part.title}"),
+        element("h2", part.name),
         table("Predictions", head, questions) if questions else "",
         table(
             "Exercises",
@@ -89,6 +103,7 @@ def _notebook(part, progress):
         )
         if exercises
         else "",
+        table("Quiz", ("Question", "First answer", *head[2:]), quiz) if quiz else "",
     )
 
 

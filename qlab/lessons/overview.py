@@ -6,7 +6,7 @@ from qlab.lessons import memory
 from qlab.lessons.cards import COLOURS, MARKS
 from qlab.lessons.course import parts, standing
 
-HEAD = ("Notebook", "State", "Predictions", "Exercises", "Time")
+HEAD = ("Notebook", "State", "Predictions", "Exercises", "Quiz", "Time")
 STATES = {"done": "right", "begun": "open", "not begun": "open"}
 CELL = "padding:.3em .8em;text-align:left;border-bottom:1px solid var(--jp-border-color2, #bbb)"
 
@@ -52,8 +52,8 @@ def progress():
     --------
     >>> print(progress())
     Your progress
-    Notebook    State      Predictions  Exercises      Time
-    00 Welcome  not begun  0 of 2 made  0 of 1 passed  none yet ...
+    Notebook    State      Predictions  Exercises      Quiz          Time
+    00 Welcome  not begun  0 of 2 made  0 of 1 passed  0 of 5 right  none yet ...
     Next: 00 Welcome.
     """
     return Progress()
@@ -71,18 +71,19 @@ def _title():
 
 def _next():
     open_ = [s.part for s in _standings() if s.state != "done"]
-    return f"Next: {open_[0].number} {open_[0].title}." if open_ else "All done."
+    return f"Next: {open_[0].name}." if open_ else "All done."
 
 
 def _row(s):
-    predicted = f"{s.guessed} of {len(s.part.questions)} made"
+    predicted = f"{s.guessed} of {len(s.part.questions)} made" if s.part.questions else "none"
     if s.right + s.wrong:
         predicted += f": {s.right} right, {s.wrong} wrong"
     return (
-        f"{s.part.number} {s.part.title}",
+        s.part.name,
         s.state,
         predicted,
         f"{s.passed} of {len(s.part.exercises)} passed",
+        f"{s.quizzed} of {len(s.part.quiz)} right" if s.part.quiz else "none",
         _time(s),
     )
 

@@ -188,6 +188,7 @@ EXERCISES.add(
         (
             "The code zero_point stands for the value 0.",
             "Each code further is one scale more: scale * (q - zero_point).",
+            "First leave int8, which holds nothing beyond 127: q.astype(np.float32).",
         ),
     )
 )

@@ -41,6 +41,9 @@ def rows(progress, learner, file):
         for question in part.questions:
             entry = progress["questions"].get(question.id, {})
             yield {**common, "kind": "question", "id": question.id, **_question(entry)}
+        for question in part.quiz:
+            entry = progress["questions"].get(question.id, {})
+            yield {**common, "kind": "quiz", "id": question.id, **_question(entry)}
         for exercise in part.exercises:
             entry = progress["exercises"].get(exercise.id, {})
             yield {**common, "kind": "exercise", "id": exercise.id, **_exercise(entry)}

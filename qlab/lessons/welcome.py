@@ -62,6 +62,8 @@ EXERCISES.add(
         (
             "Move the slider for weight bits down, one step at a time, and read the accuracy.",
             "Keep activations at 8 bits. Stop just before the accuracy falls below 80 %.",
+            "Or ask in code, one number of bits after the other: explorer.set(weight_bits=7), "
+            "then explorer.result.measurement.accuracy.",
         ),
     )
 )

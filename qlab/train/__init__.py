@@ -12,6 +12,10 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "door": ["keras", "tf"],
         "fitting": ["BATCH_SIZE", "LEARNING_RATE", "fit"],
         "models": ["baseline"],
+        "qat": ["float_twin", "quantization_aware"],
+        "qat_conversion": ["convert_quantized"],
+        "parity_meter": ["parity"],
         "saving": ["load", "save"],
+        "toolkit": ["tfmot"],
     },
 )

@@ -10,7 +10,8 @@ from qlab.lessons import check, memory, solution
 from qlab.lessons.exercises import EXERCISES, untouched
 
 NEEDS_MODEL = ("00.fewest_bits", "01.float32_bytes", "02.mixed_recipe")
-FUNCTIONS = sorted(set(EXERCISES) - set(NEEDS_MODEL))
+MUSEUM = {id for id in EXERCISES if id.startswith("museum.")}  # see test_museum.py
+FUNCTIONS = sorted(set(EXERCISES) - set(NEEDS_MODEL) - MUSEUM)
 
 
 @pytest.fixture(autouse=True)
@@ -96,6 +97,23 @@ def packed_by_ceil(count, bits):
     return float(np.ceil(count * bits / 8))
 
 
+def looped_soft_loss(student, teacher, temperature):
+    total = 0.0
+    for s, t in zip(student, teacher, strict=True):
+        p, q = (np.exp(v / temperature) / np.exp(v / temperature).sum() for v in (t, s))
+        total += float((p * np.log(p / q)).sum())
+    return temperature**2 * total / len(student)
+
+
+def soft_loss_by_logs(student, teacher, temperature):
+    def logs(x):
+        x = x.astype(np.float64) / temperature
+        return x - np.log(np.exp(x).sum(1, keepdims=True))
+
+    p, q = logs(teacher), logs(student)
+    return np.array([(np.exp(p) * (p - q)).sum(1).mean()]) * temperature * temperature
+
+
 CORRECT = {
     "01.accuracy": [looped_accuracy, lambda p, y: np.float32((p == y).mean())],
     "01.convolution_parameters": [lambda h, w, i, o: float(o * (h * w * i + 1))],
@@ -107,6 +125,7 @@ CORRECT = {
     "02.channel_scales": [looped_channel_scales, kept_axes_channel_scales],
     "02.representative_dataset": [one_by_one, in_batches],
     "02.packed_bytes": [packed_by_ceil],
+    "05.soft_loss": [looped_soft_loss, soft_loss_by_logs],
 }
 
 
@@ -168,6 +187,18 @@ def with_grid(scale_of=None, zero_of=None):
 
 def clip(q, p):
     return np.clip(q, p.q_min, p.q_max)
+
+
+def soft_parts(student, teacher, hot_student, hot_teacher):
+    p, q = (
+        np.exp(v / T) / np.exp(v / T).sum(-1, keepdims=True)
+        for v, T in ((teacher, hot_teacher), (student, hot_student))
+    )
+    return p, q
+
+
+def kl(p, q):
+    return (p * np.log(p / q)).sum(-1)
 
 
 MISTAKES = [
@@ -252,7 +283,23 @@ MISTAKES = [
     ("02.packed_bytes", lambda count, bits: count * bits // 8, "byte of their own"),
     ("02.packed_bytes", lambda count, bits: count * bits / 8, "whole bytes"),
     ("02.packed_bytes", lambda count, bits: count, "a byte of its own"),
+    ("05.soft_loss", lambda s, t, T: kl(*soft_parts(s, t, T, T)).mean(), "T² is missing"),
+    ("05.soft_loss", lambda s, t, T: T * kl(*soft_parts(s, t, T, T)).mean(), "times T"),
+    ("05.soft_loss", lambda s, t, T: T**2 * kl(*soft_parts(t, s, T, T)).mean(), "swapped"),
+    ("05.soft_loss", lambda s, t, T: T**2 * kl(*soft_parts(s, t, T, 1)).mean(), "Only one side"),
+    ("05.soft_loss", lambda s, t, T: T**2 * kl(*soft_parts(s, t, 1, T)).mean(), "Only one side"),
+    ("05.soft_loss", lambda s, t, T: _cross_entropy(*soft_parts(s, t, T, T), T), "cross-entropy"),
+    ("05.soft_loss", lambda s, t, T: T**2 * kl(*soft_parts(s, t, T, T)).sum(), "sum over images"),
+    (
+        "05.soft_loss",
+        lambda s, t, T: T**2 * kl(*soft_parts(s, t, T, T)).mean() / s.shape[1],
+        "over the images only",
+    ),
 ]
+
+
+def _cross_entropy(p, q, temperature):
+    return -(temperature**2) * (p * np.log(q)).sum(-1).mean()
 
 
 def _largest(weights):
@@ -373,11 +420,12 @@ def test_an_answer_that_changes_its_input_does_not_disturb_the_check():
 def test_hints_grow_then_offer_the_solution_and_start_again_after_a_pass():
     wrong = lambda count, bits: -5  # noqa: E731
     hints = EXERCISES["02.packed_bytes"].hints
-    first, second, third = (check("02.packed_bytes", wrong) for _ in range(3))
-    assert first.lines[1:] == (f"Hint 1 of 2: {hints[0]}",)
-    assert second.lines[1] == f"Hint 2 of 2: {hints[1]}"
-    assert 'solution("02.packed_bytes")' in second.lines[2]
-    assert third.lines == second.lines
+    first, second, third, fourth = (check("02.packed_bytes", wrong) for _ in range(4))
+    assert first.lines[1:] == (f"Hint 1 of 3: {hints[0]}",)
+    assert second.lines[1:] == (f"Hint 2 of 3: {hints[1]}",)
+    assert third.lines[1] == f"Hint 3 of 3: {hints[2]}"
+    assert 'solution("02.packed_bytes")' in third.lines[2]
+    assert fourth.lines == third.lines
     check("02.packed_bytes", packed_by_ceil)
     assert check("02.packed_bytes", wrong).lines == first.lines
 
@@ -385,12 +433,12 @@ def test_hints_grow_then_offer_the_solution_and_start_again_after_a_pass():
 def test_a_named_mistake_comes_first_and_general_hints_follow():
     percent = lambda p, y: 100 * metrics.accuracy(p, y)  # noqa: E731
     assert len(check("01.accuracy", percent).lines) == 2
-    assert check("01.accuracy", percent).lines[2].startswith("Hint 1 of 2")
+    assert check("01.accuracy", percent).lines[2].startswith("Hint 1 of 3")
 
 
 @pytest.mark.parametrize("id", sorted(EXERCISES))
 def test_every_exercise_has_hints_and_a_reference_that_can_be_shown(id):
-    assert len(EXERCISES[id].hints) >= 2
+    assert len(set(EXERCISES[id].hints)) >= 3
     shown = solution(id)
     assert f"def {EXERCISES[id].reference.__name__}(" in repr(shown)
     assert shown._repr_markdown_().startswith("```python\n")

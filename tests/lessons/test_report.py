@@ -18,6 +18,8 @@ from qlab.lessons.spreadsheet import to_csv
 from qlab.lessons.tally import OTHER, tally_exercise, tally_question
 
 NOON = "2025-01-31T12:00:00Z"
+IN_COURSE = [e.id for part in parts() for e in part.exercises]
+QUIZ = [q.id for part in parts() for q in part.quiz]
 TRUTHS = {"00.size": 3.62, "02.blank": 10.0, "02.cliff": 2}
 
 
@@ -109,9 +111,9 @@ def test_ones_own_report_tells_what_was_done_predicted_and_measured(tmp_path, ca
     assert "Question 00.size" not in still_open
     assert "Question 00.accuracy: guessed, result not seen." in still_open
     assert "Question 02.blank: not guessed." in still_open
-    assert all(f"Exercise {id}: not attempted." in still_open for id in EXERCISES)
+    assert all(f"Exercise {id}: not attempted." in still_open for id in IN_COURSE)
     by_id = {row["id"]: row for row in rows_of(tmp_path / "qlab-report.csv")}
-    assert set(by_id) == {*QUESTIONS, *EXERCISES, *(part.number for part in parts())}
+    assert set(by_id) == {*QUESTIONS, *IN_COURSE, *QUIZ, *(part.number for part in parts())}
     assert by_id["00.size"]["status"] == "wrong" and by_id["00.size"]["guess"] == "4 times or more"
     assert by_id["02.blank"]["status"] == "not guessed"
 
@@ -187,7 +189,7 @@ def test_a_class_is_counted(tmp_path, capsys):
     assert lines[lines.index("tried, not passed") + 1] == str(30 - passed)
     assert "Nobody has measured it yet." in page.text.split("Question 01.noise")[1]
     rows = rows_of(tmp_path / "qlab-class.csv")
-    assert len(rows) == 30 * (len(QUESTIONS) + len(EXERCISES) + len(parts()))
+    assert len(rows) == 30 * (len(QUESTIONS) + len(IN_COURSE) + len(QUIZ) + len(parts()))
     assert {row["learner"] for row in rows} == {f"Learner {seed}" for seed in range(30)}
 
 
@@ -386,7 +388,7 @@ def test_hostile_numbers_do_not_stop_the_class(tmp_path):
         (folder / f"{index}.json").write_bytes(document.to_bytes(whole))
     assert run(folder, "--to", tmp_path) == 0
     text = parsed(tmp_path / "qlab-class.html").text
-    assert text.count("Question ") == len(QUESTIONS)
+    assert text.count("Question ") == len(QUESTIONS) + len(QUIZ)
     assert run(folder / "0.json", "--to", tmp_path) == 0
 
 

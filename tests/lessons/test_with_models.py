@@ -128,4 +128,4 @@ def test_too_few_and_too_many_bits_get_their_own_hint(answer, words):
 
 
 def test_cleverness_that_is_no_number_of_bits_gets_a_general_hint():
-    assert check("00.fewest_bits", 2.5).lines[1].startswith("Hint 1 of 2")
+    assert check("00.fewest_bits", 2.5).lines[1].startswith("Hint 1 of 3")

@@ -1,0 +1,19 @@
+"""The bug museum: six short pipelines as people publish them, each with one thing wrong.
+
+One module is one exhibit. It holds the pipeline as found, which the notebook shows word for word
+in a cell to be mended, the repaired one, and a judge that runs the learner's and measures. The
+exhibits have letters for names, so that no name gives the bug away.
+"""
+
+from qlab.lessons.museum import (  # noqa: F401  (each adds its exercise)
+    exhibit_a,
+    exhibit_b,
+    exhibit_c,
+    exhibit_d,
+    exhibit_e,
+    exhibit_f,
+)
+from qlab.lessons.museum.files import activations, operators, zeroed
+from qlab.lessons.museum.scripts import run_script
+
+__all__ = ["activations", "operators", "run_script", "zeroed"]

@@ -1,0 +1,199 @@
+"""Five questions at the end of a notebook, each about something that was measured in it.
+
+A question is plain data beside the function that finds its answer. That function gets the
+notebook's own variables, so that question and answer cannot disagree. The buttons live in
+`qlab.widgets.quiz`, which is imported only when a notebook shows it.
+"""
+
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from qlab.lessons import memory
+from qlab.lessons.cards import card
+from qlab.lessons.predictions import Question
+from qlab.lessons.registry import Registry
+
+ITEMS = Registry("quiz question")
+
+
+@dataclass(frozen=True)
+class Item:
+    """A question of a quiz and how its truth is found.
+
+    Parameters
+    ----------
+    question : Question
+        With options; its id is ``"02.quiz.step"``: notebook, the word quiz, name.
+    truth : callable
+        Called with the notebook's variables of its parameters' names. What it returns falls in
+        one of the options.
+    """
+
+    question: Question
+    truth: Callable
+
+    @property
+    def id(self):
+        """The question's id."""
+        return self.question.id
+
+    @property
+    def needs(self):
+        """Names of the variables that `truth` asks for."""
+        return tuple(inspect.signature(self.truth).parameters)
+
+
+@dataclass(frozen=True)
+class Mark:
+    """What an answer was worth. ``state`` is "right", "wrong" or, without a truth, "open"."""
+
+    state: str
+    title: str
+    lines: tuple
+
+    def __repr__(self):
+        """Fixed text, for a page or a test without a browser."""
+        return "\n".join((self.title, *self.lines))
+
+    def _repr_html_(self):
+        return card(self.state, self.title, *self.lines)
+
+
+class Sheet:
+    """The questions of one quiz with what was measured for them.
+
+    Parameters
+    ----------
+    number : str
+        Of the notebook, such as "02".
+    measured : dict
+        The notebook's variables by name.
+
+    Raises
+    ------
+    ValueError
+        If there is no such quiz, or a variable is missing.
+
+    Examples
+    --------
+    >>> from qlab.results import Measurement
+    >>> measured = Measurement(predictions=[1, 2, 3], labels=[1, 2, 3])
+    >>> Sheet("03", {"measured": measured})
+    Traceback (most recent call last):
+        ...
+    ValueError: There is no quiz '03'. There are: 00, 01, 02
+    """
+
+    def __init__(self, number, measured):
+        self.number, self._measured, self._truths = number, measured, {}
+        self.items = items(number)
+        missing = sorted({name for item in self.items for name in item.needs} - set(measured))
+        if missing:
+            given = ", ".join(f"{name}={name}" for name in missing)
+            raise ValueError(
+                f"This quiz needs what the notebook measured: quiz({number!r}, {given})"
+            )
+
+    def answer(self, id, option):
+        """Mark an answer and remember it; the first one is the one that counts.
+
+        Parameters
+        ----------
+        id : str
+            Of a question of this quiz.
+        option : str
+
+        Returns
+        -------
+        Mark
+
+        Raises
+        ------
+        ValueError
+            If there is no such question or option.
+        """
+        item = ITEMS.find(id)
+        memory.record_guess(id, item.question.validate(option))
+        mark = self.mark(id, option)
+        if mark.state != "open":
+            shown = self._told(item)
+            memory.record_reveal(id, self._truth(item), shown, mark.state == "right")
+        return mark
+
+    def mark(self, id, option):
+        """Return the `Mark` of an option, without remembering it."""
+        item = ITEMS.find(id)
+        try:
+            right = item.question.option_for(self._truth(item)) == option
+        except Exception as error:  # the learner may have put anything into the variables
+            words = f"{type(error).__name__}: {error}"
+            advice = "Run the notebook from the top, then this cell again."
+            return Mark("open", "This one cannot be marked", (words, advice))
+        if right:
+            return Mark("right", "Right", (self._told(item), item.question.why))
+        told = (f"You said: {option}", self._told(item), item.question.why)
+        return Mark("wrong", "Not this one", told)
+
+    def first_answers(self):
+        """The answer that counts for each question answered so far, by id.
+
+        Returns
+        -------
+        dict of str to str
+        """
+        remembered = memory.progress()["questions"]
+        found = {}
+        for item in self.items:
+            entry = remembered.get(item.id, {})
+            option = entry.get("counted", entry.get("guess"))
+            if option in item.question.options:
+                found[item.id] = option
+        return found
+
+    def _truth(self, item):
+        if item.id not in self._truths:
+            truth = item.truth(**{name: self._measured[name] for name in item.needs})
+            self._truths[item.id] = truth.item() if hasattr(truth, "item") else truth
+        return self._truths[item.id]
+
+    def _told(self, item):
+        """What was measured, in words."""
+        truth = self._truth(item)
+        option = item.question.option_for(truth)
+        shown = item.question.shown
+        return f"Measured: {shown.format(truth)}, so: {option}" if shown else f"Measured: {option}"
+
+
+def items(number):
+    """Return the questions of a notebook's quiz, in order; ValueError if it has none."""
+    numbers = sorted({id.split(".")[0] for id in ITEMS})
+    if number not in numbers:
+        raise ValueError(f"There is no quiz {number!r}. There are: {', '.join(numbers)}")
+    return tuple(item for id, item in ITEMS.items() if id.split(".")[0] == number)
+
+
+def quiz(number, **measured):
+    """Show a notebook's quiz: five questions, an answer to each at once, nothing to wait for.
+
+    Parameters
+    ----------
+    number : str
+        Of the notebook, such as "02".
+    **measured
+        The notebook's variables that the questions are about, under their own names.
+
+    Returns
+    -------
+    qlab.widgets.quiz.Quiz
+
+    Raises
+    ------
+    ValueError
+        If there is no such quiz, or a variable is missing.
+    """
+    from qlab.widgets.quiz import Quiz
+
+    sheet = Sheet(number, measured)
+    memory.seen(f"{number}.quiz")
+    return Quiz(sheet)

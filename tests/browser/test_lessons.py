@@ -1,0 +1,66 @@
+"""A quiz and an exhibit of the bug museum in JupyterLab, with the keyboard only."""
+
+import pytest
+from playwright.sync_api import expect
+
+QUIZ = """
+import numpy as np
+from qlab.lessons import quiz
+from qlab.results import Measurement
+labels = np.ones(1000, int)
+measured = Measurement(np.where(np.arange(1000) < 100, 2, 1), labels)
+quiz("01", measured=measured, by_class=[0.5, 1.0], share=0.9)
+"""
+EXHIBIT = "from qlab.lessons import check, museum"
+FOUND = '''
+def times_smaller(before, after):
+    """Return how many times smaller pruning made the download; both are bytes of files."""
+    return len(before) / len(after)
+'''
+WRONG = """
+import gzip
+check("museum.f", lambda before, after: len(before) / len(gzip.compress(after)))
+"""
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_a_quiz_is_answered_with_the_keyboard(lab, theme):
+    lab.open(
+        lab.write(f"quiz_{theme}.ipynb", "from qlab.lessons import memory; memory.forget()", QUIZ)
+    )
+    lab.theme(theme)
+    lab.run_all()
+    quiz = lab.page.locator(".jp-OutputArea .qlab-quiz")
+    quiz.scroll_into_view_if_needed()
+    expect(quiz.get_by_role("heading", name="Question 1 of 5")).to_be_visible()
+    quiz.get_by_role("button", name="about 1,000", exact=True).focus()
+    lab.page.keyboard.press("Enter")
+    expect(quiz.get_by_role("status").first).to_contain_text("Not this one")
+    lab.page.keyboard.press("Shift+Tab")
+    lab.page.keyboard.press("Space")
+    expect(quiz.get_by_role("status").first).to_contain_text("Right")
+    expect(quiz.get_by_role("button", name="✓ about 100", exact=True)).to_be_focused()
+    quiz.get_by_role("button", name="half as wide", exact=True).press("Enter")
+    expect(quiz).to_contain_text("2 of 5 answered, 1 right at the first try.")
+    lab.screenshot(f"quiz_{theme}", quiz)
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_an_exhibit_is_checked(lab, theme):
+    lab.open(
+        lab.write(
+            f"museum_{theme}.ipynb",
+            EXHIBIT,
+            FOUND,
+            'check("museum.f", times_smaller)',
+            WRONG,
+            "from qlab.lessons import progress; progress()",
+        )
+    )
+    lab.theme(theme)
+    lab.run_all()
+    panel = lab.page.locator(".jp-Notebook")
+    expect(panel).to_contain_text("museum.f: not attempted yet")
+    expect(panel).to_contain_text("Compress both.")
+    expect(panel).to_contain_text("Bug museum")
+    lab.screenshot(f"museum_{theme}")

@@ -1,0 +1,202 @@
+"""The quizzes: five questions each, every truth from what a notebook measures."""
+
+import re
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+import qlab
+from qlab.lessons import memory, progress, quiz, quizzes
+from qlab.lessons.quizzes import ITEMS, Sheet, items
+from qlab.lessons.shipped import compressor, model, score
+from qlab.lessons.welcome_quiz import verdict
+from qlab.results import Measurement
+from qlab.sensitivity import sensitivity
+
+NUMBERS = ("00", "01", "02")
+
+
+@pytest.fixture(autouse=True)
+def fresh_memory():
+    memory.forget()
+    yield
+    memory.forget()
+
+
+def measured_in(number):
+    """The variables of a notebook that its quiz is about, measured as the notebook does."""
+    test, whole, engine = qlab.data.load().test, model(), compressor()
+    float32 = qlab.evaluate(whole, test.images, test.labels)
+    if number == "00":
+        small, after = score(qlab.Recipe())
+        return {
+            "model": whole,
+            "small": small,
+            "before": float32,
+            "after": after,
+            "compressor": engine,
+        }
+    if number == "01":
+        weights = [layer.weights.nbytes for layer in whole.layers if layer.weights is not None]
+        hits = [float32.hits[float32.labels == i].mean() for i in range(10)]
+        return {"measured": float32, "by_class": hits, "share": max(weights) / whole.file_bytes}
+    return {
+        "model": whole,
+        "compressor": engine,
+        "calibration": qlab.data.calibration_images(64),
+        "scores": {"int8": score(qlab.Recipe())[1]},
+        "score": lambda recipe: score(recipe)[1],
+        "entries": sensitivity(engine, test.images, test.labels, bits=2),
+    }
+
+
+@pytest.fixture(scope="module")
+def sheets():
+    return {number: Sheet(number, measured_in(number)) for number in NUMBERS}
+
+
+def two(number="01"):
+    """A quiz on a small, made-up measurement."""
+    right = np.arange(1000) >= 100
+    measured = Measurement(np.where(right, 1, 2), np.ones(1000, int))
+    return {"measured": measured, "by_class": [0.5, 1.0], "share": 0.9}
+
+
+# Questions
+
+
+@pytest.mark.parametrize("number", NUMBERS)
+def test_a_quiz_has_five_questions_that_explain_themselves(number):
+    questions = [item.question for item in items(number)]
+    assert len(questions) == 5
+    assert all(q.why and "?" in q.text and q.id.startswith(f"{number}.quiz.") for q in questions)
+
+
+@pytest.mark.parametrize("id", sorted(ITEMS))
+def test_the_truth_is_measured_and_falls_in_one_option(sheets, id):
+    sheet = sheets[id[:2]]
+    marks = {option: sheet.mark(id, option) for option in ITEMS[id].question.options}
+    assert sorted(mark.state for mark in marks.values())[0] == "right"
+    assert [mark.state for mark in marks.values()].count("right") == 1
+    assert all(mark.state in ("right", "wrong") for mark in marks.values())
+    assert all(ITEMS[id].question.why in mark.lines for mark in marks.values())
+
+
+def test_the_truth_follows_the_measurement():
+    good, bad = two(), {**two(), "by_class": [0.9, 0.91]}
+    more, less = "more than 20 points", "less than 5 points"
+    assert Sheet("01", good).mark("01.quiz.classes", more).state == "right"
+    assert Sheet("01", bad).mark("01.quiz.classes", more).state == "wrong"
+    assert Sheet("01", bad).mark("01.quiz.classes", less).state == "right"
+
+
+def test_worse_and_better_are_told_from_noise():
+    labels = np.ones(1000, int)
+    good, bad = Measurement(labels, labels), Measurement(labels * 2, labels)
+    assert (verdict(good, bad), verdict(bad, good), verdict(good, good)) == (
+        "worse",
+        "better",
+        "neither",
+    )
+
+
+# Answers
+
+
+def test_the_first_answer_counts_and_is_kept():
+    shown = quiz("01", **two())
+    shown.choose("01.quiz.classes", "less than 5 points")
+    assert "Not this one" in shown.feedback["01.quiz.classes"].value
+    shown.choose("01.quiz.classes", "more than 20 points")
+    assert "Right" in shown.feedback["01.quiz.classes"].value
+    assert "1 of 5 answered, 0 right" in shown.score.value
+    entry = memory.progress()["questions"]["01.quiz.classes"]
+    assert (entry["counted"], entry["right"]) == ("less than 5 points", False)
+    shown.choose("01.quiz.layer", "about two thirds or more")
+    assert "2 of 5 answered, 1 right" in shown.score.value
+    assert re.search(r"01 Baseline.* 1 of 5 right", str(progress()))
+
+
+def test_an_earlier_answer_is_shown_again():
+    quiz("01", **two()).choose("01.quiz.wrong", "about 5,000")
+    again = quiz("01", **two())
+    assert "You said: about 5,000" in again.feedback["01.quiz.wrong"].value
+    assert again.buttons["01.quiz.wrong"]["about 5,000"].description == "✗ about 5,000"
+    assert "1 of 5 answered" in again.score.value
+
+
+def test_feedback_is_in_a_word_and_a_mark_and_takes_the_themes_colours():
+    shown = quiz("01", **two())
+    shown.choose("01.quiz.wrong", "about 100")
+    value = shown.feedback["01.quiz.wrong"].value
+    assert "✓" in value and "Right" in value and "var(--jp-" in value and 'role="status"' in value
+    assert "Measured: 100 pictures, so: about 100" in value
+    assert shown.buttons["01.quiz.wrong"]["about 100"].description == "✓ about 100"
+
+
+def test_pressing_a_button_answers():
+    shown = quiz("01", **two())
+    shown.buttons["01.quiz.wrong"]["about 100"].click()
+    assert "Right" in shown.feedback["01.quiz.wrong"].value
+
+
+def test_every_button_is_named_by_its_option_and_told_its_question():
+    shown = quiz("01", **two())
+    for number, (id, buttons) in enumerate(shown.buttons.items(), 1):
+        assert [b.description for b in buttons.values()] == list(ITEMS[id].question.options)
+        assert {b.tooltip for b in buttons.values()} == {f"Answer to question {number}"}
+
+
+# Bad input
+
+
+def test_an_unknown_quiz_names_those_there_are():
+    with pytest.raises(ValueError, match="There are: 00, 01, 02"):
+        quiz("17")
+
+
+def test_a_missing_variable_is_named():
+    with pytest.raises(ValueError, match=r"quiz\('01', by_class=by_class, share=share\)"):
+        quiz("01", measured=two()["measured"])
+
+
+@pytest.mark.parametrize(("id", "option"), [("01.quiz.wrong", "7"), ("01.quiz.wrnog", "x")])
+def test_an_answer_that_cannot_be_given_is_refused(id, option):
+    with pytest.raises(ValueError, match=r"not an option|Did you mean '01.quiz.wrong'"):
+        quiz("01", **two()).choose(id, option)
+
+
+@pytest.mark.parametrize("broken", [None, 7, SimpleNamespace(n=3)])
+def test_a_variable_that_was_overwritten_is_told_and_nothing_stops(broken):
+    shown = quiz("01", **{**two(), "measured": broken})
+    shown.choose("01.quiz.wrong", "about 100")
+    assert "cannot be marked" in shown.feedback["01.quiz.wrong"].value
+    assert "right" not in memory.progress()["questions"]["01.quiz.wrong"]
+    shown.choose("01.quiz.layer", "less than a quarter")
+    assert "Not this one" in shown.feedback["01.quiz.layer"].value
+
+
+def test_an_old_answer_that_is_no_option_any_more_is_left_out():
+    memory.record_guess("01.quiz.wrong", "about 7")
+    assert "0 of 5 answered" in quiz("01", **two()).score.value
+
+
+# What a page or a test without a browser sees
+
+
+def test_the_fixed_text_is_the_same_whatever_was_answered():
+    shown = quiz("01", **two())
+    before = shown._repr_mimebundle_()
+    assert before["text/plain"] == "Quiz 01: 5 questions about what you measured"
+    assert all(option in before["text/html"] for option in ("about 100", "half as wide"))
+    shown.choose("01.quiz.wrong", "about 100")
+    after = quiz("01", **two())._repr_mimebundle_()
+    assert {k: before[k] for k in ("text/plain", "text/html")} == {
+        k: after[k] for k in ("text/plain", "text/html")
+    }
+
+
+def test_marking_needs_no_widget():
+    mark = quizzes.Sheet("01", two()).answer("01.quiz.wrong", "about 100")
+    assert repr(mark).startswith("Right\nMeasured: 100 pictures, so: about 100\n")
