@@ -5,7 +5,7 @@ BIN := .venv/bin
 STAMP := .venv/.qlab-setup
 
 .DEFAULT_GOAL := help
-.PHONY: help setup data lab test notebooks artefacts bench lock lint format clean
+.PHONY: help setup data lab test offline notebooks artefacts bench lock lint format clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -25,6 +25,9 @@ lab: setup ## set up if needed, then open JupyterLab on the first notebook (ARGS
 
 test: setup ## set up if needed, then run every test: units, doctests, notebooks, browser
 	@$(BIN)/python -m pytest $(ARGS)
+
+offline: data ## bundle packages and data in offline/, for a room without network
+	@$(BIN)/python tools/offline.py make $(if $(PYTHON),--python "$(PYTHON)")
 
 notebooks: $(STAMP) ## execute and normalise the notebooks before a commit (ARGS=notebooks/02_*)
 	@$(BIN)/python tests/notebooks/execute.py $(ARGS)
@@ -51,6 +54,6 @@ format: $(STAMP) ## let ruff mend and format code and notebooks
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
 
-clean: ## remove .venv and caches; the data stays
+clean: ## remove .venv and caches; data and bundle stay
 	rm -rf .venv .pytest_cache .ruff_cache .hypothesis build qlab.egg-info
 	find qlab tests tools -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -6,7 +6,7 @@ import numpy as np
 
 from qlab import observers, runtime
 from qlab.affine import QuantParams, affine_params, quantize, symmetric_params
-from qlab.litemodel import LiteModel, ModelError, pack
+from qlab.litemodel import LiteModel, ModelError, pack, require_lite_model
 from qlab.lowering import (
     DICTATED,
     MOVING,
@@ -53,6 +53,7 @@ class Compressor:
     """
 
     def __init__(self, model, calibration_images):
+        require_lite_model(model)
         _require_compressible(model)
         if not 1 <= len(calibration_images) <= LARGEST_CALIBRATION:
             raise ValueError(
@@ -259,6 +260,8 @@ class Compressor:
         return not sums_fit(layer.bias, before, weights, after)
 
     def _check(self, recipe):
+        if not isinstance(recipe, Recipe):
+            raise TypeError(f"this takes a qlab.Recipe, not a {type(recipe).__name__}")
         self._check_size(recipe.calibration_size)
         for name, settings in recipe.overrides:
             if self.model.layer(name).weights is None and "weight_bits" in dict(settings):

@@ -24,6 +24,7 @@ MIRRORS = (
     "https://storage.googleapis.com/tensorflow/tf-keras-datasets/",
     "https://raw.githubusercontent.com/zalandoresearch/fashion-mnist/master/data/fashion/",
 )
+ROOT = Path(__file__).resolve().parents[1]
 DEBIAN_PACKAGE = "dataset-fashion-mnist"
 DEBIAN_FOLDER = Path("/usr/share/datasets/fashion-mnist")
 TIMEOUT = (6, 15)  # seconds: to connect, between two pieces
@@ -43,8 +44,7 @@ class DataError(RuntimeError):
 
 def own_folders():
     """Folders that qlab may write the data to: in the checkout, then in the user's cache."""
-    root = Path(__file__).resolve().parents[1]
-    checkout = [root / "data" / "fashion-mnist"] if (root / "pyproject.toml").exists() else []
+    checkout = [ROOT / "data" / "fashion-mnist"] if (ROOT / "pyproject.toml").exists() else []
     return [*checkout, Path(platformdirs.user_cache_dir("qlab")) / "fashion-mnist"]
 
 
@@ -53,8 +53,8 @@ def places():
     named = os.environ.get("QLAB_DATA")
     if named:
         return [Path(named).expanduser()]
-    checkout_or_cache, *others = own_folders()
-    return [checkout_or_cache, *others, DEBIAN_FOLDER]
+    bundle = ROOT / "offline" / "data"  # of `make offline`
+    return [*own_folders(), *([bundle] if bundle.is_dir() else []), DEBIAN_FOLDER]
 
 
 def read(names, progress=True):

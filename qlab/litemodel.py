@@ -111,6 +111,8 @@ class LiteModel:
             If it is not a `.tflite` file that LiteRT can run.
         """
         path = Path(path)
+        if not path.is_file():
+            raise FileNotFoundError(f"there is no file {path}; look at its name and at its folder")
         size = path.stat().st_size
         if size > LARGEST_FILE:
             raise ModelError(f"{path.name} has {size:,} bytes; qlab reads at most {LARGEST_FILE:,}")
@@ -307,6 +309,29 @@ class LiteModel:
             ) from error
         if problem:
             raise ModelError(f"{name}: {problem}")
+
+
+def require_lite_model(model):
+    """Raise in words unless `model` is a `LiteModel`; a Keras model is the likeliest slip.
+
+    Raises
+    ------
+    TypeError
+
+    Examples
+    --------
+    >>> require_lite_model("my.tflite")
+    Traceback (most recent call last):
+    ...
+    TypeError: this takes a qlab.LiteModel, not a str; qlab.LiteModel.from_file reads a .tflite file
+    """
+    if isinstance(model, LiteModel):
+        return
+    kind = type(model).__name__
+    remedy = "qlab.LiteModel.from_keras converts a Keras model"
+    if isinstance(model, str | bytes | os.PathLike):
+        remedy = "qlab.LiteModel.from_file reads a .tflite file"
+    raise TypeError(f"this takes a qlab.LiteModel, not a {kind}; {remedy}")
 
 
 def pack(graph):

@@ -3,7 +3,11 @@
 import contextlib
 import os
 import sys
+import threading
 import warnings
+
+_LOCK = threading.Lock()
+_OPEN = {"depth": 0, "saved": None}
 
 
 @contextlib.contextmanager
@@ -11,6 +15,7 @@ def quiet():
     """Send file descriptor 2 to the null device, and ignore Python warnings, for a while.
 
     TensorFlow and LiteRT print there whatever ``sys.stderr`` is. An exception still travels out.
+    Several threads may be quiet at once; the last to leave gives the descriptor back.
 
     Examples
     --------
@@ -21,13 +26,28 @@ def quiet():
     """
     if sys.stderr is not None:
         sys.stderr.flush()
-    saved, null = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    _enter()
     try:
-        os.dup2(null, 2)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             yield
     finally:
-        os.dup2(saved, 2)
-        os.close(saved)
-        os.close(null)
+        _leave()
+
+
+def _enter():
+    with _LOCK:
+        if not _OPEN["depth"]:
+            _OPEN["saved"] = os.dup(2)
+            null = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(null, 2)
+            os.close(null)
+        _OPEN["depth"] += 1
+
+
+def _leave():
+    with _LOCK:
+        _OPEN["depth"] -= 1
+        if not _OPEN["depth"]:
+            os.dup2(_OPEN["saved"], 2)
+            os.close(_OPEN["saved"])

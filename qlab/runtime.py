@@ -8,7 +8,7 @@ import time
 import numpy as np
 from ai_edge_litert.interpreter import Interpreter
 
-from qlab.litemodel import ModelError, pack
+from qlab.litemodel import ModelError, pack, require_lite_model
 from qlab.quiet import quiet
 from qlab.results import Latency, Measurement
 
@@ -213,6 +213,7 @@ def _outputs(model, images, batch, threads):
 
 def _interpreter(model, batch, threads):
     """A LiteRT interpreter of `batch` images a call, or of the model's own, fixed batch."""
+    require_lite_model(model)
     if batch < 1:
         raise ValueError(f"batch is {batch}; it must be at least 1")
     try:
@@ -243,7 +244,7 @@ def _checked(images):
     if images.dtype not in (np.uint8, np.float32):
         raise ValueError(
             f"images are {images.dtype}; give uint8 pixels 0 to 255 "
-            "(or float32, which is taken as it is)"
+            "(or float32, divided by 255 by you: it is taken as it is)"
         )
     if images.ndim < 2 or len(images) == 0:
         raise ValueError(f"images have shape {images.shape}; give (n, 28, 28, 1) with n at least 1")

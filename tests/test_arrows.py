@@ -42,6 +42,7 @@ PUT_OFF = {
     ("litemodel", "train"): "LiteModel.from_keras converts, which only TensorFlow can",
     ("lessons", "widgets"): "predict() shows its question with buttons",
     ("lessons", "train"): "exhibits of the bug museum convert and prune",
+    ("widgets", "train"): "live training starts at the press of a button, TensorFlow with it",
     ("bench", "train"): "the converter is what the engine is compared with",
     ("bench", "widgets"): "the explorer's redraw is measured",
     ("cli", "bench"): "`qlab --help` answers at once",

@@ -605,3 +605,8 @@ def test_a_layer_without_weights_cannot_be_given_weight_bits(whole):
 def test_notes_name_the_layers_that_blank_images_leave_without_a_range():
     blank = qlab.Compressor(qlab.pretrained("baseline"), np.zeros((8, 28, 28, 1), np.uint8))
     assert any("conv1" in note for note in blank.notes(Recipe(calibration_size=8)))
+
+
+def test_a_dict_is_no_recipe(whole):
+    with pytest.raises(TypeError, match=r"qlab\.Recipe"):
+        whole.compress({"weight_bits": 4})

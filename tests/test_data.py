@@ -14,6 +14,7 @@ import tracemalloc
 from pathlib import Path
 
 import numpy as np
+import platformdirs
 import pytest
 
 from qlab import data, fetch, idx
@@ -331,12 +332,17 @@ def test_a_named_folder_that_is_wrong_is_an_error_not_a_download(what, copy, tmp
 def test_search_order(monkeypatch, tmp_path):
     monkeypatch.delenv("QLAB_DATA", raising=False)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    places = fetch.places()
-    root = Path(fetch.__file__).resolve().parents[1]
-    if (root / "pyproject.toml").exists():
-        assert places[0] == root / "data" / "fashion-mnist"
-    assert places[-1] == Path("/usr/share/datasets/fashion-mnist")
-    assert fetch.own_folders() == places[:-1]
+    monkeypatch.setattr(fetch, "ROOT", tmp_path)
+    (tmp_path / "pyproject.toml").touch()
+    checkout, bundle = tmp_path / "data" / "fashion-mnist", tmp_path / "offline" / "data"
+    cache = Path(platformdirs.user_cache_dir("qlab")) / "fashion-mnist"
+    debian = Path("/usr/share/datasets/fashion-mnist")
+    assert fetch.places() == [checkout, cache, debian]
+    bundle.mkdir(parents=True)
+    assert fetch.places() == [checkout, cache, bundle, debian]
+    assert fetch.own_folders() == [checkout, cache], "the bundle is never written to"
+    (tmp_path / "pyproject.toml").unlink()
+    assert fetch.own_folders() == [cache]
     monkeypatch.setenv("QLAB_DATA", "~/mine")
     assert fetch.places() == [Path.home() / "mine"]
 

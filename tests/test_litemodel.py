@@ -272,3 +272,8 @@ def test_a_model_that_takes_too_long(baseline, monkeypatch):
     monkeypatch.setattr(subprocess, "run", never_ends)
     with pytest.raises(ModelError, match="took LiteRT over 30 s"):
         LiteModel.from_bytes(baseline.data)
+
+
+def test_a_missing_file_is_named(tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"there is no file .*my\.tflite"):
+        LiteModel.from_file(tmp_path / "my.tflite")

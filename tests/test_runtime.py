@@ -189,3 +189,14 @@ def test_a_paired_test_of_two_scored_models(baseline, fashion):
     assert result.n == 1000
     assert result.difference == pytest.approx(b.accuracy - a.accuracy)
     assert not result.within_noise
+
+
+@pytest.mark.parametrize(
+    ("model", "remedy"),
+    [("my.tflite", "from_file"), (object(), "from_keras"), (b"TFL3", "from_file")],
+)
+def test_what_is_no_lite_model_is_answered_with_how_to_get_one(model, remedy, fashion):
+    with pytest.raises(TypeError, match=remedy):
+        qlab.predict(model, fashion.test.images[:2])
+    with pytest.raises(TypeError, match=remedy):
+        qlab.Compressor(model, fashion.test.images[:2])

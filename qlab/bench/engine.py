@@ -7,6 +7,7 @@ import json
 import subprocess
 import sys
 import time
+from functools import partial
 
 import numpy as np
 
@@ -40,7 +41,7 @@ def slider_against_runtime(rounds=8):
     )
     ratios, ours, alone = [], [], []
     for recipe in itertools.chain.from_iterable([RECIPES] * rounds):
-        ours.append(_time(lambda: _compress_and_score(engine, recipe, test)))
+        ours.append(_time(partial(_compress_and_score, engine, recipe, test)))
         alone.append(_time(lambda: _score_alone(converted, ready, batch)))
         ratios.append(ours[-1] / alone[-1])
     note = f"{_ms(ours)} against {_ms(alone)} at its best batch of {batch}, medians, taken in turn"
@@ -83,7 +84,7 @@ def _converter_times(rounds):
 
     convert_and_score()  # the first conversion in a process is slower; leave it out
     pairs = [
-        (_time(convert_and_score), _time(lambda: _compress_and_score(engine, recipe, test)))
+        (_time(convert_and_score), _time(partial(_compress_and_score, engine, recipe, test)))
         for recipe in itertools.islice(itertools.cycle(RECIPES), rounds)
     ]
     return tuple(zip(*pairs, strict=True))

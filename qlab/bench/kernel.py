@@ -63,7 +63,8 @@ def redraw(runs=60):
         explorer.show(explorer.result)
         samples.append(1e3 * (time.perf_counter() - start))
     picture = explorer.picture
-    note = f"{len(picture.axes)} panels, {picture.width} x {picture.height} at {DENSITY} pixels each way, encoding included"
+    size = f"{picture.width} x {picture.height} at {DENSITY} pixels each way"
+    note = f"{len(picture.axes)} panels, {size}, encoding included"
     return [Row("redraw of the explorer's picture", "ms", 25, tuple(samples), note=note)]
 
 

@@ -13,6 +13,8 @@ Examples
 """
 
 from qlab.lessons import (  # noqa: F401  (each adds its questions and exercises)
+    aware_training,
+    aware_training_quiz,
     baseline,
     baseline_quiz,
     distillation,

@@ -10,6 +10,7 @@ TITLES = {
     "00": "Welcome",
     "01": "Baseline",
     "02": "Post-training quantization",
+    "03": "Quantization-aware training",
     "museum": "Bug museum",
 }
 

@@ -67,7 +67,7 @@ EXERCISES.add(
                 "The zero point is not an integer, so 0 has no code of its own. Round it.": like(
                     lambda *args: _affine(*args, rounding=float)
                 ),
-                "Here the smallest code is 128 - 2**bits, the upper end of int8.": like(
+                "Here the codes end at 127, so the smallest is 128 - 2**bits.": like(
                     lambda *args: _affine(*args, start=0),
                     lambda *args: _affine(*args, start=-(2 ** (args[2] - 1))),
                 ),

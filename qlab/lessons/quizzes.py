@@ -79,10 +79,10 @@ class Sheet:
     --------
     >>> from qlab.results import Measurement
     >>> measured = Measurement(predictions=[1, 2, 3], labels=[1, 2, 3])
-    >>> Sheet("03", {"measured": measured})
+    >>> Sheet("17", {"measured": measured})
     Traceback (most recent call last):
         ...
-    ValueError: There is no quiz '03'. There are: 00, 01, 02
+    ValueError: There is no quiz '17'. There are: 00, 01, 02, 03
     """
 
     def __init__(self, number, measured):

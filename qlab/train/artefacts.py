@@ -18,8 +18,9 @@ from pathlib import Path
 import filelock
 
 from qlab import artefacts, data, train
-from qlab.litemodel import LiteModel
-from qlab.runtime import evaluate
+from qlab.train import artefacts_qat
+from qlab.train.measuring import keras_bytes as _keras_bytes
+from qlab.train.measuring import measured as _measured
 
 EPOCHS = 10
 SEEDS = (0, 1, 2)  # the first one ships; the others show how much is luck
@@ -81,7 +82,7 @@ def conversions():
     return contents, about
 
 
-PRODUCTS = {"baseline": baseline, "conversions": conversions}
+PRODUCTS = {"baseline": baseline, "conversions": conversions, **artefacts_qat.PRODUCTS}
 
 
 def write(contents, entries):
@@ -111,12 +112,15 @@ def write(contents, entries):
 def main(arguments=None):
     """Make the products and say what came out; returns the exit code."""
     parser = argparse.ArgumentParser(prog="python -m qlab.train.artefacts", description=__doc__)
-    parser.add_argument("--only", choices=PRODUCTS, help="make this product alone")
+    families = sorted({name.split("-")[0] for name in PRODUCTS} - set(PRODUCTS))
+    parser.add_argument(
+        "--only", choices=[*PRODUCTS, *families], help="make this product, or family, alone"
+    )
     only = parser.parse_args(arguments).only
     if only is None:
         _drop_unreadable_manifest()
     try:
-        for name in [only] if only else PRODUCTS:
+        for name in PRODUCTS if only is None else _chosen(only):
             contents, entries = PRODUCTS[name]()
             made = _made()
             write(contents, {file: {**entry, "made": made} for file, entry in entries.items()})
@@ -126,6 +130,10 @@ def main(arguments=None):
     problems = [f"{name}: {problem}" for name, problem in artefacts.verify() if problem]
     print("\n".join(problems) or f"all files in {artefacts.folder()} agree with the manifest")
     return 1 if problems else 0
+
+
+def _chosen(only):
+    return [only] if only in PRODUCTS else [x for x in PRODUCTS if x.startswith(f"{only}-")]
 
 
 def _recipe():
@@ -146,24 +154,10 @@ def _drop_unreadable_manifest():
         (artefacts.folder() / artefacts.MANIFEST).unlink(missing_ok=True)
 
 
-def _measured(file, pair):
-    score = evaluate(LiteModel(file), *pair)
-    low, high = score.interval
-    return {
-        "accuracy": score.accuracy,
-        "correct": score.correct,
-        "n": score.n,
-        "interval": [round(low, 4), round(high, 4)],
-    }
-
-
-def _keras_bytes(model):
-    with tempfile.TemporaryDirectory() as work:
-        return train.save(model, Path(work) / "model.keras").read_bytes()
-
-
 def _made():
-    packages = ("numpy", "tensorflow", "tf_keras", "ai-edge-litert")
+    packages = (
+        "numpy", "tensorflow", "tf_keras", "tensorflow-model-optimization", "ai-edge-litert"
+    )  # fmt: skip
     return {
         "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
         "cpu": _cpu(),

@@ -2,7 +2,8 @@
 
 import io
 import logging
-from contextlib import redirect_stdout
+import threading
+from contextlib import nullcontext, redirect_stdout
 
 import numpy as np
 
@@ -61,10 +62,16 @@ def convert(model, mode="float32", calibration=None):
         _fix_ranges(converter, mode, calibration)
     logging.getLogger("absl").setLevel(logging.ERROR)
     try:
-        with quiet(), redirect_stdout(io.StringIO()):
+        with quiet(), _no_output():
             return converter.convert()
     except ConverterError as error:
         raise ValueError(f"TFLiteConverter refuses this model as {mode}: {error}") from None
+
+
+def _no_output():
+    """Nothing on ``sys.stdout``, which all threads share: live training leaves it to the cells."""
+    main = threading.current_thread() is threading.main_thread()
+    return redirect_stdout(io.StringIO()) if main else nullcontext()
 
 
 def _fix_ranges(converter, mode, calibration):

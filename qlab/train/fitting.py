@@ -9,6 +9,7 @@ from qlab.train.door import keras, require_keras_2, tf
 
 BATCH_SIZE = 128
 LEARNING_RATE = 1e-3
+SCHEDULES = ("constant", "cosine")
 
 
 def fit(
@@ -21,6 +22,8 @@ def fit(
     seed=0,
     validation=None,
     progress=True,
+    schedule="constant",
+    callbacks=(),
 ):
     """Train `model` in place with Adam on cross-entropy.
 
@@ -40,6 +43,10 @@ def fit(
         Scored after each epoch.
     progress : bool
         Show a progress bar on stderr.
+    schedule : {"constant", "cosine"}
+        "cosine" lowers the learning rate from `learning_rate` to 0 over all epochs [1]_.
+    callbacks : sequence of tf_keras.callbacks.Callback
+        Called by Keras as it trains; one that sets ``self.model.stop_training`` ends it.
 
     Returns
     -------
@@ -56,6 +63,10 @@ def fit(
     ValueError
         If shapes, labels or settings do not fit, in words.
 
+    References
+    ----------
+    .. [1] Loshchilov and Hutter, ICLR 2017, arXiv:1608.03983, without restarts.
+
     Examples
     --------
     >>> import numpy as np
@@ -66,17 +77,23 @@ def fit(
     (3, 1.0)
     """
     require_keras_2(model)
-    _check_settings(epochs, batch_size, learning_rate)
+    _check_settings(epochs, batch_size, learning_rate, schedule)
     _check_pair(model, images, labels)
     if validation is not None:
         _check_pair(model, *validation)
         validation = _batches(*validation, 500)
     keras.utils.set_random_seed(seed)
+    steps = -(-len(images) // batch_size)
+    if schedule == "cosine":
+        learning_rate = keras.optimizers.schedules.CosineDecay(learning_rate, epochs * steps)
     _compile(model, learning_rate)
-    watch = _Watch(epochs, -(-len(images) // batch_size), progress)
+    watch = _Watch(epochs, steps, progress)
+    callbacks = [watch, *callbacks]
     try:
         batches = _batches(images, labels, batch_size, seed)
-        model.fit(batches, epochs=epochs, validation_data=validation, callbacks=[watch], verbose=0)
+        model.fit(
+            batches, epochs=epochs, validation_data=validation, callbacks=callbacks, verbose=0
+        )
     except KeyboardInterrupt:
         done = len(watch.history.get("loss", ()))
         print(f"Stopped after {done} of {epochs} epochs; the model keeps what it has learned.")
@@ -114,10 +131,10 @@ class _Watch(keras.callbacks.Callback):
 
 
 def _compile(model, learning_rate):
-    last = getattr(model.layers[-1], "activation", None)
-    softmax = last is keras.activations.softmax or isinstance(
-        model.layers[-1], keras.layers.Softmax
-    )
+    last = getattr(model.layers[-1], "layer", model.layers[-1])  # inside tfmot's wrapper
+    activation = getattr(last, "activation", None)
+    activation = getattr(activation, "activation", activation)
+    softmax = activation is keras.activations.softmax or isinstance(last, keras.layers.Softmax)
     model.compile(
         keras.optimizers.Adam(learning_rate),
         keras.losses.SparseCategoricalCrossentropy(from_logits=not softmax),
@@ -139,7 +156,9 @@ def _batches(images, labels, batch_size, seed=None):
     return order.batch(batch_size).map(take).prefetch(2)
 
 
-def _check_settings(epochs, batch_size, learning_rate):
+def _check_settings(epochs, batch_size, learning_rate, schedule):
+    if schedule not in SCHEDULES:
+        raise ValueError(f"schedule must be one of {', '.join(SCHEDULES)}; got {schedule!r}")
     for name, value in (("epochs", epochs), ("batch_size", batch_size)):
         if int(value) != value or value < 1:
             raise ValueError(f"{name} must be a whole number, 1 or more; got {value!r}")

@@ -1,5 +1,6 @@
 """Keras models in files, written whole or not at all."""
 
+import contextlib
 import os
 import tempfile
 import zipfile
@@ -38,10 +39,10 @@ def save(model, path):
     if path.suffix != ".keras":
         raise ValueError(f"a Keras model goes into a file that ends in .keras, not {path.name}")
     with tempfile.TemporaryDirectory(dir=path.parent, prefix=".saving-") as work:
-        bare = keras.models.clone_model(model)
-        bare.set_weights(model.get_weights())
         part = Path(work) / path.name
-        with quiet():
+        with _scope(model), quiet():
+            bare = keras.models.clone_model(model)
+            bare.set_weights(model.get_weights())
             bare.save(part)
         os.replace(part, path)
     return path
@@ -79,7 +80,21 @@ def load(name):
     if not path.is_file():
         raise FileNotFoundError(f"there is no file {path}")
     try:
-        with quiet():
+        with _scope(path), quiet():
             return keras.models.load_model(path, compile=False)
     except (ValueError, TypeError, KeyError, OSError, zipfile.BadZipFile) as error:
         raise ValueError(f"{path.name} cannot be loaded as a Keras 2 model: {error}") from None
+
+
+def _scope(what):
+    """Scope that knows tfmot's wrappers, for a model or file that has some; else an empty one."""
+    if isinstance(what, Path):
+        with zipfile.ZipFile(what) as file:
+            wrapped = b"QuantizeWrapper" in file.read("config.json")
+    else:
+        wrapped = any("QuantizeWrapper" in type(layer).__name__ for layer in what.layers)
+    if not wrapped:
+        return contextlib.nullcontext()
+    from qlab.train.schemes import scope  # tfmot takes a second to import
+
+    return scope()

@@ -10,6 +10,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "calibration": ["CalibrationExplorer"],
         "explorer": ["Explorer"],
         "flip_gallery": ["FlipGallery"],
+        "qat": ["QatExplorer"],
         "quantization": ["QuantizationExplorer"],
         "sensitivity": ["SensitivityExplorer"],
     },

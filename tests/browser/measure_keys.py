@@ -11,13 +11,15 @@ EXPLORER = "import qlab.widgets\nqlab.widgets.QuantizationExplorer()"
 KEYS = 40
 PRESS = """async ([handle, key]) => {
   const place = document.querySelector('.qlab-explorer');
-  const picture = place.querySelector('img.qlab-picture'), readout = place.querySelector('.qlab-readout-row');
+  const picture = place.querySelector('img.qlab-picture');
+  const readout = place.querySelector('.qlab-readout-row');
   const before = [picture.src, readout.textContent];
   const changed = () => picture.src !== before[0] && readout.textContent !== before[1];
   const start = performance.now();
   const both = new Promise((resolve, reject) => {
     const look = new MutationObserver(() => { if (changed()) { look.disconnect(); resolve(); } });
-    look.observe(place, {subtree: true, childList: true, characterData: true, attributeFilter: ['src']});
+    const kinds = {childList: true, characterData: true, attributeFilter: ['src']};
+    look.observe(place, {subtree: true, ...kinds});
     setTimeout(() => reject(new Error('nothing changed in 10 s after ' + key)), 10000);
   });
   place.querySelector(handle).dispatchEvent(new KeyboardEvent('keydown', {key, bubbles: true}));

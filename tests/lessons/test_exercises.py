@@ -114,6 +114,30 @@ def soft_loss_by_logs(student, teacher, temperature):
     return np.array([(np.exp(p) * (p - q)).sum(1).mean()]) * temperature * temperature
 
 
+def looped_fake_quantize(weights, scale, bits):
+    largest = 2 ** (bits - 1) - 1
+    return [scale * max(-largest, min(largest, round(w / scale))) for w in weights.tolist()]
+
+
+def looped_straight_through(upstream, weights, low, high):
+    return [g if low <= w <= high else 0 for g, w in zip(upstream, weights, strict=True)]
+
+
+def masked_straight_through(upstream, weights, low, high):
+    return np.float32(upstream * (np.clip(weights, low, high) == weights))
+
+
+def recursive_one_weight(weight, target, scale, rate, steps):
+    if not steps:
+        return np.float32(weight)
+    slope = 2 * (scale * round(weight / scale) - target)
+    return recursive_one_weight(weight - rate * slope, target, scale, rate, steps - 1)
+
+
+def mean_of_differences(baseline, control, aware):
+    return sum(a - c for a, c in zip(aware, control, strict=True)) / len(aware)
+
+
 CORRECT = {
     "01.accuracy": [looped_accuracy, lambda p, y: np.float32((p == y).mean())],
     "01.convolution_parameters": [lambda h, w, i, o: float(o * (h * w * i + 1))],
@@ -125,6 +149,10 @@ CORRECT = {
     "02.channel_scales": [looped_channel_scales, kept_axes_channel_scales],
     "02.representative_dataset": [one_by_one, in_batches],
     "02.packed_bytes": [packed_by_ceil],
+    "03.fake_quantize_weights": [looped_fake_quantize],
+    "03.straight_through": [looped_straight_through, masked_straight_through],
+    "03.train_one_weight": [recursive_one_weight],
+    "03.gain": [mean_of_differences],
     "05.soft_loss": [looped_soft_loss, soft_loss_by_logs],
 }
 
@@ -199,6 +227,30 @@ def soft_parts(student, teacher, hot_student, hot_teacher):
 
 def kl(p, q):
     return (p * np.log(p / q)).sum(-1)
+
+
+def narrow(rounding, low=0, high=0, codes=False):
+    """Fake quantization of weights with a mistake in it."""
+
+    def answer(weights, scale, bits):
+        top = 2 ** (bits - 1) - 1
+        q = rounding(weights / scale).clip(-top - low, top + high)
+        return q if codes else scale * q
+
+    return answer
+
+
+def descent(wrong="", factor=2, last=False):
+    """One weight, trained with a mistake in it."""
+
+    def answer(weight, target, scale, rate, steps):
+        for _ in range(steps):
+            seen = round(weight / scale) * scale
+            slope = factor * ((weight if wrong == "float" else seen) - target)
+            weight = (seen if wrong == "rounded" else weight) - rate * slope
+        return round(weight / scale) * scale if last else weight
+
+    return answer
 
 
 MISTAKES = [
@@ -283,6 +335,31 @@ MISTAKES = [
     ("02.packed_bytes", lambda count, bits: count * bits // 8, "byte of their own"),
     ("02.packed_bytes", lambda count, bits: count * bits / 8, "whole bytes"),
     ("02.packed_bytes", lambda count, bits: count, "a byte of its own"),
+    ("03.fake_quantize_weights", narrow(np.rint, codes=True), "These are codes"),
+    ("03.fake_quantize_weights", lambda w, s, b: s * np.rint(w / s), "Nothing is clipped"),
+    ("03.fake_quantize_weights", narrow(np.rint, low=1), "One code too many"),
+    ("03.fake_quantize_weights", narrow(np.rint, low=1, high=1), "One code too many"),
+    ("03.fake_quantize_weights", narrow(np.trunc), "truncated"),
+    ("03.fake_quantize_weights", narrow(np.floor), "truncated"),
+    ("03.fake_quantize_weights", narrow(np.asarray), "does not round"),
+    ("03.straight_through", lambda g, w, lo, hi: 0 * g, "true derivative"),
+    ("03.straight_through", lambda g, w, lo, hi: g, "passes everywhere"),
+    ("03.straight_through", lambda g, w, lo, hi: (w >= lo) & (w <= hi), "1 or 0"),
+    ("03.straight_through", lambda g, w, lo, hi: g * ((w < lo) | (w > hi)), "swapped"),
+    ("03.straight_through", lambda g, w, lo, hi: g.clip(lo, hi), "gradients are clipped"),
+    ("03.straight_through", lambda g, w, lo, hi: g * (g >= lo) * (g <= hi), "gradients are"),
+    ("03.train_one_weight", descent("rounded"), "from the rounded weight"),
+    ("03.train_one_weight", descent("rounded", last=True), "from the rounded weight"),
+    ("03.train_one_weight", descent(last=True), "This is the rounded weight"),
+    ("03.train_one_weight", descent("float"), "taken at the float weight"),
+    ("03.train_one_weight", descent(factor=-2), "uphill"),
+    ("03.train_one_weight", descent(factor=1), "factor of 2"),
+    ("03.gain", lambda b, c, a: a.mean() - b, "the model of before"),
+    ("03.gain", lambda b, c, a: a - b, "the model of before"),
+    ("03.gain", lambda b, c, a: max(a) - max(c), "best seeds"),
+    ("03.gain", lambda b, c, a: c.mean() - a.mean(), "sign is wrong"),
+    ("03.gain", lambda b, c, a: 100 * (a - c).mean(), "percentage points"),
+    ("03.gain", lambda b, c, a: a - c, "for each seed"),
     ("05.soft_loss", lambda s, t, T: kl(*soft_parts(s, t, T, T)).mean(), "T² is missing"),
     ("05.soft_loss", lambda s, t, T: T * kl(*soft_parts(s, t, T, T)).mean(), "times T"),
     ("05.soft_loss", lambda s, t, T: T**2 * kl(*soft_parts(t, s, T, T)).mean(), "swapped"),

@@ -8,13 +8,14 @@ import pytest
 
 import qlab
 from qlab.lessons import memory, progress, quiz, quizzes
+from qlab.lessons.aware_training import straight_through
 from qlab.lessons.quizzes import ITEMS, Sheet, items
 from qlab.lessons.shipped import compressor, model, score
 from qlab.lessons.welcome_quiz import verdict
 from qlab.results import Measurement
 from qlab.sensitivity import sensitivity
 
-NUMBERS = ("00", "01", "02")
+NUMBERS = ("00", "01", "02", "03")
 
 
 @pytest.fixture(autouse=True)
@@ -41,6 +42,8 @@ def measured_in(number):
         weights = [layer.weights.nbytes for layer in whole.layers if layer.weights is not None]
         hits = [float32.hits[float32.labels == i].mean() for i in range(10)]
         return {"measured": float32, "by_class": hits, "share": max(weights) / whole.file_bytes}
+    if number == "03":
+        return measured_in_03()
     return {
         "model": whole,
         "compressor": engine,
@@ -48,6 +51,30 @@ def measured_in(number):
         "scores": {"int8": score(qlab.Recipe())[1]},
         "score": lambda recipe: score(recipe)[1],
         "entries": sensitivity(engine, test.images, test.labels, bits=2),
+    }
+
+
+def measured_in_03():
+    """What notebook 03 measures, from the manifest; tests/test_qat.py measures it anew."""
+    entries = qlab.artefacts.manifest()["files"]
+    controls = [entries[f"qat-control-seed{seed}.tflite"] for seed in range(3)]
+
+    def mean(bits):
+        return np.mean(
+            [entries[f"qat-w{bits}-seed{s}.tflite"]["measured"]["accuracy"] for s in range(3)]
+        )
+
+    def rounded(kind, bits):
+        return np.mean([entry[kind][str(bits)]["accuracy"] for entry in controls])
+
+    start, better = rounded("post_training", 2), rounded("post_training_least_squares", 2)
+    names = {"float control": "qat-control", "QAT, 2 bits": "qat-w2"}
+    return {
+        "slopes": straight_through(np.ones(4), np.array([-1.5, -0.4, 0.4, 1.5]), -1, 1),
+        "files": {bits: [qlab.pretrained(f"qat-w{bits}-seed0")] for bits in (4, 2)},
+        "gains": {8: mean(8) - rounded("post_training", 8)},
+        "shares": {2: (better - start) / (mean(2) - start)},
+        "runs": {title: qlab.artefacts.history(name)[0] for title, name in names.items()},
     }
 
 
@@ -152,7 +179,7 @@ def test_every_button_is_named_by_its_option_and_told_its_question():
 
 
 def test_an_unknown_quiz_names_those_there_are():
-    with pytest.raises(ValueError, match="There are: 00, 01, 02"):
+    with pytest.raises(ValueError, match="There are: 00, 01, 02, 03"):
         quiz("17")
 
 

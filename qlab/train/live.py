@@ -1,0 +1,151 @@
+"""Quantization-aware training in small steps: what live training in a notebook is made of."""
+
+import time
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from qlab import data, runtime
+from qlab.litemodel import LiteModel
+from qlab.results import Measurement
+from qlab.train.door import keras
+from qlab.train.fitting import (
+    BATCH_SIZE,
+    LEARNING_RATE,
+    _batches,
+    _check_pair,
+    _check_settings,
+    _compile,
+)
+from qlab.train.qat import quantization_aware, weight_quantizer
+from qlab.train.qat_conversion import convert_quantized
+from qlab.train.saving import load
+
+FRAMES = 4  # an epoch
+BREATH = 0.2  # seconds of training between two looks at whether to go on
+CALIBRATION_SIZE = 128
+
+
+@dataclass(frozen=True, eq=False)
+class Frame:
+    """The model at one moment of its training.
+
+    Parameters
+    ----------
+    epoch : float
+        How much of the training is done, in epochs.
+    loss, accuracy : float or None
+        Of the training images since the frame before; None before the first batch.
+    model : LiteModel
+        The file that was scored; weights of 4 bits or fewer lie packed, as in the shipped files.
+    measurement : Measurement
+        That of LiteRT.
+    weights : dict of str to (ndarray, ndarray)
+        For each layer its weights in steps of their grid: as they learn, in float, and rounded.
+    """
+
+    epoch: float
+    loss: float | None
+    accuracy: float | None
+    model: LiteModel
+    measurement: Measurement
+    weights: dict = field(repr=False)
+
+
+def live_quantization_aware(
+    weight_bits, images, labels, scored, epochs=1, learning_rate=LEARNING_RATE, seed=0
+):
+    """Train the shipped baseline on, quantization-aware, and look at it each quarter epoch.
+
+    The settings are those of the shipped files; the learning rate falls along a cosine.
+
+    Parameters
+    ----------
+    weight_bits : int
+        2 to 8.
+    images : ndarray of uint8, shape (n, 28, 28, 1)
+        To learn from.
+    labels : ndarray of int, shape (n,)
+    scored : (images, labels)
+        To score each frame on.
+    epochs : float
+        Any number above 0, such as 0.25.
+    learning_rate : float
+    seed : int
+        Of the order of the images.
+
+    Yields
+    ------
+    (int, int, Frame or None)
+        Batches done, batches in all, and a frame if one was just taken: the first before any
+        batch. Whoever wants no more closes the generator.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If a setting is wrong or the images do not fit the model, in words.
+
+    Examples
+    --------
+    >>> from qlab import data
+    >>> test = data.load().test
+    >>> scored = test.images[:9], test.labels[:9]
+    >>> steps = live_quantization_aware(4, test.images[:256], test.labels[:256], scored)
+    >>> done, total, frame = next(steps)
+    >>> done, total, frame.measurement.n
+    (0, 2, 9)
+    """
+    _check_settings(1, BATCH_SIZE, learning_rate, "cosine")
+    if not 0 < epochs < np.inf:
+        raise ValueError(f"epochs must be above 0; got {epochs!r}")
+    model = load("baseline")
+    _check_pair(model, images, labels)
+    aware = quantization_aware(
+        model,
+        weight_bits,
+        calibration=data.calibration_images(CALIBRATION_SIZE),
+        weight_range="least-squares" if weight_bits == 2 else "max",
+    )
+    epoch = -(-len(images) // BATCH_SIZE)
+    total = max(1, round(epochs * epoch))
+    _compile(aware, keras.optimizers.schedules.CosineDecay(learning_rate, total))
+    yield 0, total, _frame(aware, 0.0, None, scored)
+    yield from _train(aware, _batches(images, labels, BATCH_SIZE, seed), epoch, total, scored)
+
+
+def _train(aware, batches, epoch, total, scored):
+    """Train batch by batch; pause often, and take a frame at each quarter of an epoch."""
+    done, paused = 0, time.monotonic()
+    while done < total:
+        for x, y in batches:
+            mean = aware.train_on_batch(x, y, reset_metrics=False)
+            done += 1
+            if done == total or done * FRAMES // epoch > (done - 1) * FRAMES // epoch:
+                yield done, total, _frame(aware, done / epoch, mean, scored)
+                aware.reset_metrics()
+            elif time.monotonic() - paused > BREATH or done == 1:
+                yield done, total, None
+            else:
+                continue
+            paused = time.monotonic()
+            if done == total:
+                return
+
+
+def _frame(aware, epoch, mean, scored):
+    model = LiteModel(convert_quantized(aware))  # packed is what the learner takes away
+    loss, accuracy = (None, None) if mean is None else (float(value) for value in mean)
+    return Frame(epoch, loss, accuracy, model, runtime.evaluate(model, *scored), _weights(aware))
+
+
+def _weights(aware):
+    """Weights of each layer in steps of their grid, in float and rounded."""
+    found = {}
+    for layer in aware.layers:
+        quantized = weight_quantizer(layer)
+        if quantized is not None:
+            kernel, quantizer, variables = quantized
+            step = variables["max_var"].numpy() / (2 ** (quantizer.num_bits - 1) - 1)
+            rounded = np.asarray(quantizer(kernel, False, variables)) / step
+            found[layer.layer.name] = (kernel.numpy() / step).ravel(), rounded.ravel()
+    return found

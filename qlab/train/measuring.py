@@ -1,0 +1,41 @@
+"""What the manifest says of a trained model."""
+
+import tempfile
+from pathlib import Path
+
+from qlab.litemodel import LiteModel
+from qlab.runtime import evaluate
+from qlab.train.saving import save
+
+
+def measured(file, pair):
+    """Score a file on the test set, in the manifest's form.
+
+    Parameters
+    ----------
+    file : bytes
+    pair : (images, labels)
+
+    Returns
+    -------
+    dict
+        ``accuracy``, ``correct``, ``n`` and the 95 % ``interval``.
+    """
+    return facts(evaluate(LiteModel(file), *pair))
+
+
+def facts(score):
+    """Return a Measurement in the manifest's form."""
+    low, high = score.interval
+    return {
+        "accuracy": score.accuracy,
+        "correct": score.correct,
+        "n": score.n,
+        "interval": [round(low, 4), round(high, 4)],
+    }
+
+
+def keras_bytes(model):
+    """Content of the ``.keras`` file of a model."""
+    with tempfile.TemporaryDirectory() as work:
+        return save(model, Path(work) / "model.keras").read_bytes()

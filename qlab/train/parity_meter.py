@@ -1,0 +1,164 @@
+"""The parity meter: whether LiteRT computes what the fake quantization in Keras promised."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from qlab import runtime
+from qlab.litemodel import LiteModel
+from qlab.results import Measurement
+from qlab.train.conversion import convert
+from qlab.train.door import keras
+from qlab.train.qat import float_twin, require_aware
+from qlab.train.qat_conversion import matched
+
+LOOKED_AT = 64  # images on which the layers are compared
+
+
+@dataclass(frozen=True)
+class LayerParity:
+    """How far one layer's output in LiteRT is from the same layer's in Keras.
+
+    Parameters
+    ----------
+    name : str
+        Name in the file, such as ``conv1``.
+    differing : float
+        Fraction of values that differ by more than half a step of the grid.
+    largest_steps : float
+        Largest difference, in steps of the grid.
+    """
+
+    name: str
+    differing: float
+    largest_steps: float
+
+
+@dataclass(frozen=True)
+class Parity:
+    """Keras beside LiteRT.
+
+    Parameters
+    ----------
+    keras : Measurement
+        Of kind ``simulated``: fake quantization in float.
+    lite : Measurement
+        Of kind ``measured``.
+    layers : tuple of LayerParity
+        In the order in which LiteRT runs them.
+    """
+
+    keras: Measurement
+    lite: Measurement
+    layers: tuple
+
+    @property
+    def difference(self):
+        """float: accuracy in LiteRT minus accuracy in Keras."""
+        return self.lite.accuracy - self.keras.accuracy
+
+    @property
+    def disagreeing(self):
+        """float: fraction of images that the two put into different classes."""
+        return float((self.lite.predictions != self.keras.predictions).mean())
+
+    @property
+    def differing_layers(self):
+        """tuple of LayerParity: those where any value differs by more than half a step."""
+        return tuple(layer for layer in self.layers if layer.differing)
+
+
+def parity(model, lite_model, images, labels):
+    """Score a quantization-aware model in Keras and its file in LiteRT, and compare the layers.
+
+    Parameters
+    ----------
+    model : tf_keras.Model
+        From `quantization_aware`.
+    lite_model : LiteModel
+        Its conversion.
+    images : ndarray of uint8, shape (n, 28, 28, 1)
+    labels : ndarray of int, shape (n,)
+
+    Returns
+    -------
+    Parity
+
+    Raises
+    ------
+    TypeError, ValueError
+        If the model is not a quantization-aware Keras 2 model, or the images do not fit.
+
+    Examples
+    --------
+    >>> import qlab
+    >>> from qlab import train
+    >>> test = qlab.data.load().test
+    >>> aware = train.quantization_aware(train.load("baseline"), calibration=test.images[:16])
+    >>> small = qlab.LiteModel(train.convert_quantized(aware))
+    >>> abs(parity(aware, small, test.images[:500], test.labels[:500]).difference) < 0.01
+    True
+    """
+    require_aware(model)
+    lite = runtime.evaluate(lite_model, images, labels)
+    layers = _layers(model, lite_model, images[:LOOKED_AT])
+    return Parity(keras_score(model, images, labels), lite, layers)
+
+
+def keras_score(model, images, labels):
+    """Score a Keras model as it is.
+
+    Parameters
+    ----------
+    model : tf_keras.Model
+    images : ndarray of uint8, shape (n, 28, 28, 1)
+    labels : ndarray of int, shape (n,)
+
+    Returns
+    -------
+    Measurement
+        Of kind ``simulated``.
+    """
+    batches = [_scaled(images[i : i + 500]) for i in range(0, len(images), 500)]
+    classes = [np.argmax(model(x, training=False), axis=-1) for x in batches]
+    return Measurement(np.concatenate(classes).astype(np.int64), labels, "simulated")
+
+
+def _scaled(images):
+    return images / np.float32(255) if images.dtype == np.uint8 else images
+
+
+def _layers(model, lite_model, images):
+    """Compare each layer of the file that some layer of Keras stands for, by their names."""
+    twin = float_twin(model)
+    source = LiteModel(convert(twin))
+    wrapped = dict(zip((x.name for x in twin.layers), model.layers, strict=True))
+    stands_for = matched(source, twin)
+    pairs = {
+        x.name: wrapped[stands_for[x.output][-1]] for x in source.layers if stands_for[x.output]
+    }
+    found = [layer for layer in lite_model.layers if layer.name in pairs]
+    given = keras.Model(model.inputs, [pairs[x.name].output for x in found])(_scaled(images))
+    lines = []
+    for layer, promised, (values, scale) in zip(
+        found, given, _held(lite_model, found, images), strict=True
+    ):
+        steps = np.abs(np.asarray(promised) - values) / scale
+        lines.append(LayerParity(layer.name, float((steps > 0.5).mean()), float(steps.max())))
+    return tuple(lines)
+
+
+def _held(lite_model, layers, images):
+    """For each layer the real values of its output, and the step of their grid."""
+    tensors = lite_model.parsed.subgraphs[0].tensors
+    indices = [layer.output for layer in layers]
+    parts = [values for _, values in runtime.activations(lite_model, images, indices)]
+    for index, codes in zip(
+        indices, (np.concatenate(x) for x in zip(*parts, strict=True)), strict=True
+    ):
+        grid = tensors[index].quantization
+        if codes.dtype == np.float32:
+            yield codes, 1.0
+        else:
+            scale, zero = float(grid.scale[0]), int(grid.zeroPoint[0])
+            yield np.float32(scale) * (codes.astype(np.float32) - zero), scale

@@ -1,0 +1,251 @@
+"""How tfmot's wrappers round below 8 bits: a quantizer, a `QuantizeConfig` and a scheme of ours.
+
+At 8 bits tfmot's own default scheme is used. Its layout transforms (BatchNorm, ReLU, Concatenate)
+are kept below 8 bits too; what they leave at 8 bits is then set to the bits that were asked for.
+"""
+
+import contextlib
+
+from qlab.quiet import quiet
+from qlab.train.door import keras, tf
+from qlab.train.toolkit import tfmot
+
+with quiet():
+    from tensorflow_model_optimization.python.core.quantization.keras import (
+        quantize_annotate,
+        quantize_layer,
+        quantize_wrapper,
+    )
+    from tensorflow_model_optimization.python.core.quantization.keras.default_8bit import (
+        default_8bit_quantize_configs,
+        default_8bit_quantize_layout_transform,
+        default_8bit_quantize_registry,
+        default_8bit_quantize_scheme,
+    )
+
+quantizers = tfmot.quantization.keras.quantizers
+Wrapper, InputQuantizer = quantize_wrapper.QuantizeWrapper, quantize_layer.QuantizeLayer
+Annotation = quantize_annotate.QuantizeAnnotate
+DefaultScheme = default_8bit_quantize_scheme.Default8BitQuantizeScheme
+KERNELS = {"Conv2D": "kernel", "Dense": "kernel", "DepthwiseConv2D": "depthwise_kernel"}
+WEIGHT_RANGES = ("max", "least-squares")
+
+
+class WeightQuantizer(quantizers.LastValueQuantizer):
+    """Symmetric narrow grid for weights, one for each output channel or one in all.
+
+    Parameters
+    ----------
+    num_bits : int
+        2 to 8.
+    per_channel : bool
+    weight_range : {"max", "least-squares"}
+        "max": the grid ends at the largest weight, taken anew at each step. "least-squares": the
+        grid's scale follows the weights to the least squared rounding error, one step of Lloyd's
+        iteration at each training step [1]_; weights beyond its end are clipped.
+
+    References
+    ----------
+    .. [1] Lloyd, IEEE Trans. Inf. Theory 28 (1982) 129; for ternary weights compare Li et al.,
+       arXiv:1605.04711.
+    """
+
+    def __init__(self, num_bits, per_channel=True, weight_range="max"):
+        super().__init__(num_bits, per_channel, symmetric=True, narrow_range=True)
+        self.weight_range = weight_range
+
+    def build(self, tensor_shape, name, layer):
+        """Make the variables that hold the ends of the grid."""
+        self.is_depthwise = name.startswith("depthwise")
+        channels = tensor_shape[-1] * (tensor_shape[-2] if self.is_depthwise else 1)
+        shape = (channels,) if self.per_axis else ()
+        return {
+            f"{end}_var": layer.add_weight(
+                f"{name}_{end}", shape, trainable=False,
+                initializer=keras.initializers.Constant(sign * 6.0),
+            )
+            for end, sign in (("min", -1), ("max", 1))
+        }  # fmt: skip
+
+    def __call__(self, inputs, training, weights, **_):
+        """Round to the grid; the gradient passes straight through [Bengio et al. 2013]."""
+        x = self._by_channel(inputs)
+        if training:
+            self.update(x, weights)
+        fake_quant = (
+            tf.quantization.fake_quant_with_min_max_vars_per_channel
+            if self.per_axis
+            else tf.quantization.fake_quant_with_min_max_vars
+        )
+        rounded = fake_quant(
+            x, weights["min_var"], weights["max_var"], num_bits=self.num_bits, narrow_range=True
+        )
+        return inputs + tf.stop_gradient(tf.reshape(rounded, tf.shape(inputs)) - inputs)
+
+    def update(self, x, weights):
+        """Move the ends of the grid to where these weights want them."""
+        axes = [0] if self.per_axis else [0, 1]
+        x = tf.reshape(x, (-1, x.shape[-1]))
+        largest = tf.maximum(tf.reduce_max(tf.abs(x), axes), 1e-9)
+        if self.weight_range == "least-squares":
+            top = 2.0 ** (self.num_bits - 1) - 1
+            codes = tf.clip_by_value(tf.round(x * top / weights["max_var"]), -top, top)
+            scale = tf.math.divide_no_nan(
+                tf.reduce_sum(x * codes, axes), tf.reduce_sum(codes * codes, axes)
+            )
+            largest = tf.where(scale > 0, tf.minimum(scale * top, largest), largest)
+        weights["max_var"].assign(largest)
+        weights["min_var"].assign(-largest)
+
+    def start(self, kernel, weights):
+        """Set the ends for these weights, from nothing."""
+        x = self._by_channel(kernel)
+        WeightQuantizer.update(WeightQuantizer(self.num_bits, self.per_axis), x, weights)
+        for _ in range(30 if self.weight_range == "least-squares" else 0):
+            self.update(x, weights)
+
+    def _by_channel(self, x):
+        if not self.is_depthwise:
+            return x
+        return tf.reshape(x, (*x.shape[:2], x.shape[2] * x.shape[3]))
+
+    def get_config(self):
+        """Return what the constructor takes."""
+        return {
+            "num_bits": self.num_bits,
+            "per_channel": self.per_axis,
+            "weight_range": self.weight_range,
+        }
+
+
+class BitsConfig(tfmot.quantization.keras.QuantizeConfig):
+    """What of a layer is rounded, and to how many bits.
+
+    Parameters
+    ----------
+    weights, activations : sequence of str
+        Names of the layer's attributes.
+    output : bool
+        Whether its output is rounded.
+    weight_bits, activation_bits : int
+    per_channel : bool
+    weight_range : str
+        As `WeightQuantizer` has them.
+    """
+
+    def __init__(
+        self,
+        weights=(),
+        activations=(),
+        output=False,
+        weight_bits=8,
+        activation_bits=8,
+        per_channel=True,
+        weight_range="max",
+    ):
+        self._config = {k: v for k, v in locals().items() if k not in ("self", "__class__")}
+        self._weights, self._activations, self._output = list(weights), list(activations), output
+        self.weight_quantizer = WeightQuantizer(weight_bits, per_channel, weight_range)
+        self.activation_quantizer = quantizers.MovingAverageQuantizer(
+            num_bits=activation_bits, per_axis=False, symmetric=False, narrow_range=False
+        )
+
+    def get_weights_and_quantizers(self, layer):
+        """Pairs of weight and quantizer."""
+        return [(getattr(layer, name), self.weight_quantizer) for name in self._weights]
+
+    def get_activations_and_quantizers(self, layer):
+        """Pairs of activation function and quantizer."""
+        return [(getattr(layer, name), self.activation_quantizer) for name in self._activations]
+
+    def set_quantize_weights(self, layer, quantize_weights):
+        """Put rounded weights into the layer."""
+        for name, value in zip(self._weights, quantize_weights, strict=True):
+            setattr(layer, name, value)
+
+    def set_quantize_activations(self, layer, quantize_activations):
+        """Put rounding activation functions into the layer."""
+        for name, value in zip(self._activations, quantize_activations, strict=True):
+            setattr(layer, name, value)
+
+    def get_output_quantizers(self, layer):
+        """Quantizer of the output, in a list."""
+        return [self.activation_quantizer] if self._output else []
+
+    def get_config(self):
+        """Return what the constructor takes."""
+        return dict(self._config)
+
+
+class BitsScheme(DefaultScheme):
+    """tfmot's default scheme at other bits.
+
+    Parameters
+    ----------
+    bits : dict
+        ``weight_bits``, ``activation_bits``, ``per_channel``, ``weight_range`` of every layer.
+    logits : str
+        Name of the layer that gives the logits.
+    logits_bits : int
+        Its activation bits.
+    """
+
+    def __init__(self, bits, logits, logits_bits):
+        super().__init__()
+        self.bits, self.logits, self.logits_bits = bits, logits, logits_bits
+
+    def get_layout_transformer(self):
+        """tfmot's transforms, and then our bits where they wrote 8."""
+        return _Layout(self)
+
+    def get_quantize_registry(self):
+        """tfmot's list of layers, with our bits."""
+        registry = default_8bit_quantize_registry.Default8BitQuantizeRegistry()
+        registry.get_quantize_config = self.config
+        return registry
+
+    def config(self, layer, given=None):
+        """Config of a layer at our bits, where a transform has given one at 8 bits or none."""
+        kind = type(layer).__name__
+        bits = dict(self.bits)
+        if layer.name == self.logits:
+            bits["activation_bits"] = self.logits_bits
+        weights = [KERNELS[kind]] if kind in KERNELS else []
+        if isinstance(given, default_8bit_quantize_configs.Default8BitOutputQuantizeConfig):
+            return BitsConfig(output=True, **bits)
+        if given is not None:  # rounded later: after the ReLU, the BatchNorm or the Concatenate
+            return BitsConfig(weights, **bits)
+        relu = kind == "Activation" and layer.activation.__name__ == "relu"
+        output = kind in ("ReLU", "Add", "Concatenate", "GlobalAveragePooling2D") or relu
+        return BitsConfig(weights, ["activation"] if weights else [], output, **bits)
+
+
+class _Layout(default_8bit_quantize_layout_transform.Default8BitQuantizeLayoutTransform):
+    def __init__(self, scheme):
+        self.scheme = scheme
+
+    def apply(self, model, layer_quantize_map):
+        model, plan = super().apply(model, layer_quantize_map)
+        for layer in model.layers:
+            given = plan.get(layer.name, {}).get("quantize_config")
+            if given is not None:
+                plan[layer.name]["quantize_config"] = self.scheme.config(layer, given)
+        return model, plan
+
+
+class QuantizeLayer(InputQuantizer):
+    """tfmot's step that rounds the input, which a load from a file would build twice."""
+
+    def build(self, input_shape):
+        """Make the variables, once."""
+        if not self.built:
+            super().build(input_shape)
+            self.built = True
+
+
+@contextlib.contextmanager
+def scope():
+    """While it lasts, Keras can read a quantization-aware model from a file."""
+    ours = {kind.__name__: kind for kind in (BitsConfig, WeightQuantizer, QuantizeLayer)}
+    with tfmot.quantization.keras.quantize_scope(), keras.utils.custom_object_scope(ours):
+        yield

@@ -1,0 +1,277 @@
+"""What does training on rounded numbers gain? The explorer of quantization-aware training."""
+
+from __future__ import annotations
+
+import numpy as np
+import traitlets
+
+import qlab
+from qlab.plots.qat import LearningPanel, StepsPanel, WaysPanel
+from qlab.widgets import controls, readout
+from qlab.widgets.cells import measured
+from qlab.widgets.download import Download
+from qlab.widgets.explorer import Explorer
+from qlab.widgets.live import LivePicture
+from qlab.widgets.qat_live import Live
+from qlab.widgets.qat_scores import SEEDS, WIDTHS, Scorer, verdict, weights_in_steps
+from qlab.widgets.qat_tables import difference_cell, mean_cell, tables
+from qlab.widgets.subject import subject
+from qlab.widgets.threaded_job import ThreadedJob
+
+LAYERS = ("conv1", "conv2", "dense1", "logits")
+EPOCHS, IMAGES = 2, 20_000  # of a live training: about half a minute
+
+
+class QatExplorer(Explorer):
+    """Post-training quantization, QAT and QAT's float control side by side; and live training.
+
+    The shipped files are scored by LiteRT, here and now, and remembered for each width. The button
+    trains a model for real, in a thread, so that other cells run meanwhile.
+
+    Parameters
+    ----------
+    images : ndarray of uint8, shape (n, 28, 28, 1), or None
+        To score on; None for the 10,000 test images.
+    labels : ndarray of int, shape (n,), or None
+    calibration_images : ndarray of uint8, shape (n, 28, 28, 1), or None
+        For the post-training quantization of the baseline, which uses the first 128; None for the
+        course's.
+    **settings
+        ``weight_bits`` (8, 4, 3 or 2) and ``layer``, whose weights are shown.
+
+    Attributes
+    ----------
+    result : qlab.widgets.qat_scores.Scores
+    live : qlab.widgets.qat_live.Live or None
+        The latest live training: ``frames``, and the best so far as ``model`` with its
+        ``measurement``.
+
+    Raises
+    ------
+    ValueError
+        If images do not fit, or a shipped file is missing or altered.
+
+    Examples
+    --------
+    >>> test = qlab.data.load().test
+    >>> explorer = QatExplorer(images=test.images[:100], labels=test.labels[:100],
+    ...                        calibration_images=test.images[100:228], weight_bits=8)
+    >>> explorer.weight_bits = 2
+    >>> min(m.accuracy for m in explorer.result.qat) > explorer.result.post_training.accuracy
+    True
+    """
+
+    question = "What does training on rounded weights gain, and at how many bits?"
+    weight_bits = traitlets.Enum(WIDTHS, 4).tag(setting=True)
+    layer = traitlets.Enum(LAYERS, "dense1").tag(setting=True)
+    live = traitlets.Any(None, allow_none=True)
+
+    def __init__(self, images=None, labels=None, calibration_images=None, **settings):
+        """Lay out, and score the first width."""
+        super().__init__()
+        self.subject = subject(None, images, labels, calibration_images)
+        self._scorer, self._framed = Scorer(self.subject, self._tell), None
+        self.job = ThreadedJob("Start live training", self._job_steps, self.guard)
+        self.download = Download("Download the best so far", self.tflite, self.guard)
+        layer = controls.choice(self, "layer", "Layer shown", LAYERS)
+        bits = controls.steps(self, "weight_bits", "Weight bits", WIDTHS[::-1])
+        self.assemble([bits, layer], self._picture(), [self.job, self.download], settings)
+
+    def compute(self):
+        """Score the files of these bits, unless that is done."""
+        return self._scorer.scores(self.weight_bits)
+
+    def show(self, result):
+        """Move the marks, and fill the read-out."""
+        with self._one_at_a_time:
+            ways = [result.post_training], result.control, result.qat
+            self._ways.show(ways, result.repaired_control)
+            words = f"{self._show_weights()} {self._show_live()}"
+            self.picture.redraw(alt=f"{_alt(result)} {words}")
+            self._fill(result)
+
+    def train(self, epochs=EPOCHS, images=IMAGES, stop=None):
+        """Train at the present bits as the button does, but here, until it is done.
+
+        Parameters
+        ----------
+        epochs : float
+            Such as 0.25.
+        images : int
+            Training images an epoch, 1 to 60,000.
+        stop : callable or None
+            Asked before each few batches; training ends when it says True.
+
+        Returns
+        -------
+        qlab.widgets.qat_live.Live
+            Its ``model`` is the best so far: at least the model before any training.
+
+        Raises
+        ------
+        TypeError, ValueError, OSError, ImportError
+            If it cannot be trained.
+        """
+        self.job.cancel("Stopped by another training; the best so far is kept.")
+        with self.job.lock:
+            for *_, new in self._steps(epochs, images):
+                if stop is not None and stop() and (new or self.live.frames):
+                    break
+        return self.live
+
+    def tflite(self):
+        """The best so far of the live training as a file, packed, scored once more as it is.
+
+        Returns
+        -------
+        (str, bytes, str)
+            Name, content, and what to say about it.
+
+        Raises
+        ------
+        ValueError
+            If nothing has been trained.
+        """
+        if self.live is None or self.live.model is None:
+            raise ValueError("Nothing is trained yet: press 'Start live training' first.")
+        model = self.live.model
+        again = qlab.evaluate(model, self.subject.images, self.subject.labels)
+        words = f"Scored again: {readout.percent(again.accuracy)}."
+        return f"qlab-qat-w{self.live.weight_bits}.tflite", model.data, words
+
+    def _job_steps(self):
+        """Steps of the button's job: how far it is, and how long the rest takes."""
+        for done, total, words, _ in self._steps(EPOCHS, IMAGES):
+            yield done, total, words
+
+    def _steps(self, epochs, images):
+        """Train, and show each new frame."""
+        live = Live(self.weight_bits, epochs, images)
+        self.live = live
+        self.download.clear()
+        for step in live.steps((self.subject.images, self.subject.labels)):
+            if step[-1] and self.result is not None:
+                self.show(self.result)
+            yield step
+
+    def _tell(self, done, total):
+        """How far the scoring is, in the job's place, unless that is taken."""
+        if self.job.running:
+            return
+        if done < total:
+            self.job.show(done, total, f"scoring the files of {self.weight_bits} bits")
+        else:
+            self.job.clear()
+
+    def _picture(self):
+        """The four panels."""
+        picture = LivePicture(panels=4, width=900, height=290, ratios=(1, 1.25, 0.75, 0.85))
+        reference = self.subject.float_measurement
+        self._ways = WaysPanel(picture.axes[0], reference.accuracy, reference.interval)
+        self._weights = StepsPanel(picture.axes[1])
+        self._loss = LearningPanel(picture.axes[2], "loss")
+        self._accuracy = LearningPanel(picture.axes[3], "accuracy")
+        for panel in (self._ways, self._weights, self._loss, self._accuracy):
+            picture.add(*panel.marks)
+        return picture
+
+    def _live_here(self):
+        """The live training, if it is of the present bits and has begun."""
+        live = self.live
+        begun = live is not None and live.frames and live.weight_bits == self.weight_bits
+        return live if begun else None
+
+    def _show_weights(self):
+        """Draw the layer's weights on their grid; say in words what is drawn."""
+        shipped = qlab.pretrained(f"qat-w{self.weight_bits}-seed{SEEDS[0]}")
+        pair = weights_in_steps(shipped, self.subject.model, self.layer)
+        if self._framed != (self.weight_bits, self.layer):
+            self._weights.frame(*pair, self.weight_bits, self.layer)
+            self.picture.reframe()
+            self._framed = self.weight_bits, self.layer
+        live, words = self._live_here(), "before QAT (shipped, seed 0)"
+        if live is not None:
+            pair = live.frames[-1].weights[self.layer]
+            words = f"live, epoch {live.frames[-1].epoch:.2f}"
+        self._weights.show(*pair, words)
+        self._pair = tuple(np.asarray(x) for x in pair)
+        return f"Weights of {self.layer}, {words}, and rounded to {2**self.weight_bits - 1} levels."
+
+    def _show_live(self):
+        """Draw loss and accuracy of the live training; say in words how far it is."""
+        live = self._live_here()
+        frames = list(live.frames) if live else []
+        trained = [x for x in frames if x.loss is not None]
+        loss = [(x.epoch, x.loss) for x in trained]
+        accuracy = [(x.epoch, x.accuracy) for x in trained]
+        scored = [(x.epoch, x.measurement.accuracy) for x in frames]
+        best = (live.best.epoch, live.best.measurement.accuracy) if live else None
+        if live:
+            self._hold(self._loss, live.epochs, [y for _, y in loss])
+            self._hold(self._accuracy, live.epochs, [y for _, y in accuracy + scored])
+        self._loss.show(loss)
+        self._accuracy.show(accuracy, scored, best)
+        if not live:
+            return "No live training at these bits yet."
+        return (
+            f"Live training after {frames[-1].epoch:.2f} of {live.epochs} epochs: best "
+            f"{readout.percent(best[1])} at epoch {best[0]:.2f}."
+        )
+
+    def _hold(self, panel, epochs, values):
+        """Widen a panel's frame only when something would leave it."""
+        if not panel.holds(epochs, values):
+            low, high = panel.ax.get_ylim()
+            known = values if panel.quantity == "accuracy" or not values else [*values, 0.1]
+            panel.frame(epochs, known or [low, high])
+            self.picture.reframe()
+
+    def _fill(self, result):
+        """Read-out, notes and the table of numbers."""
+        live = self._live_here()
+        cells = [
+            measured("Post-training", result.post_training),
+            mean_cell("Float control", result.control),
+            mean_cell("QAT", result.qat),
+            difference_cell("QAT to its control", result.to_control, verdict),
+            difference_cell("QAT to post-training", result.to_post_training, verdict),
+        ]
+        if live:
+            cells.append(measured("Live, best so far", live.measurement))
+        self.readout.value = readout.readout(*cells)
+        self.notes.value = f'<div class="qlab-notes">{" ".join(self._notes(result, live))}</div>'
+        self.numbers.value = tables(result, live, self.layer, *self._pair, self.weight_bits)
+
+    def _notes(self, result, live):
+        """What the picture cannot say."""
+        notes = [
+            "The float control had the same extra epochs, order of images and learning rates as "
+            "QAT of its seed, without rounding, and was quantized afterwards."
+        ]
+        if result.repaired_control:
+            mean = readout.percent(np.mean(result.repaired_control))
+            notes.append(
+                "QAT uses grids of least squared error at these bits. The same grids, without "
+                f"training on them, lift the control to {mean} {readout.badge('cached')}; only "
+                "what QAT gains beyond that is due to the training."
+            )
+        if live:
+            notes.append(
+                "The live model is one short run, one seed. The best is picked on the images that "
+                "it is scored on, which flatters it a little."
+            )
+        return notes
+
+
+def _alt(result):
+    """The accuracies in words."""
+    seeds = len(result.qat)
+    control, qat = (
+        readout.percent(np.mean([m.accuracy for m in way])) for way in (result.control, result.qat)
+    )
+    post = readout.percent(result.post_training.accuracy)
+    return (
+        f"At {result.weight_bits} bits: post-training {post}, "
+        f"float control {control}, QAT {qat}, means of {seeds} seeds. QAT to its control: "
+        f"{verdict(result.to_control)}."
+    )

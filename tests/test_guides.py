@@ -1,0 +1,206 @@
+"""INSTRUCTOR.md shows what it says; the pattern of CONTRIBUTING.md works; links lead somewhere."""
+
+import ast
+import builtins
+import json
+import re
+import subprocess
+import sys
+from html import unescape
+from pathlib import Path
+
+import ipywidgets
+import pytest
+
+from qlab import widgets
+
+ROOT = Path(__file__).resolve().parents[1]
+PAGE = (ROOT / "INSTRUCTOR.md").read_text("utf-8")
+SETTING = re.compile(r"```python\n(widgets\.[^`]+)\n```\n\nOn screen: (.+?)\n\n", re.DOTALL)
+SETTINGS = SETTING.findall(PAGE)
+NUMBER = re.compile(r"(?<![\w.,])([−+-]?\d[\d,]*(?:\.\d+)?)( %| points| bytes)?(?!\w)")
+PLANS = ("90 minutes", "Half a day")
+
+
+def chapter(title):
+    return PAGE.split(f"\n## {title}\n")[1].split("\n## ")[0]
+
+
+# Links
+
+
+@pytest.mark.parametrize("page", ["INSTRUCTOR.md", "README.md"])
+def test_every_link_leads_to_a_file_and_a_heading(page):
+    links = re.findall(r"\]\(([^)#\s]*)#?([^)\s]*)\)", (ROOT / page).read_text("utf-8"))
+    local = [(path or page, anchor) for path, anchor in links if "://" not in path]
+    assert local
+    for path, anchor in local:
+        assert (ROOT / path).exists(), path
+        if anchor:
+            headings = re.findall(r"^#+ (.+)$", (ROOT / path).read_text("utf-8"), re.MULTILINE)
+            assert anchor in [h.lower().replace(" ", "-") for h in headings], anchor
+
+
+def test_every_command_is_one_of_qlab_or_make():
+    from qlab.cli import build_parser
+
+    prose = re.sub(r"```.*?```", "", PAGE, flags=re.DOTALL)
+    commands = set(
+        re.findall(r"(?<!from )qlab ([a-z]+)", " ".join(re.findall(r"`([^`]+)`", prose)))
+    )
+    assert {"report", "doctor", "bench"} <= commands
+    assert commands <= set(build_parser()._subparsers._group_actions[0].choices)
+    targets = set(re.findall(r"`make ([a-z]+)", PAGE))
+    assert "offline" in targets
+    assert targets <= set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+
+
+# Plans
+
+
+def steps(plan):
+    """Rows of a plan: (minute, notebook or "", set of section numbers or None for all)."""
+    for row in re.findall(r"^\| (\d.*)\|$", chapter(plan), re.MULTILINE):
+        minute, notebook, sections, what = (cell.strip() for cell in row.split("|"))
+        assert what
+        link = re.search(r"\((.+)\)", notebook)
+        numbers = [int(n) for n in re.findall(r"\d+", sections)]
+        which = set(range(numbers[0], numbers[-1] + 1)) if numbers else None
+        yield int(minute), link.group(1) if link else "", which
+
+
+def cells(notebook):
+    """The code cells of a notebook with their section; 0 is before the first."""
+    section = 0
+    for cell in json.loads((ROOT / notebook).read_text("utf-8"))["cells"]:
+        source = "".join(cell["source"])
+        if cell["cell_type"] == "markdown":
+            for heading in re.findall(r"^## (.+)$", source, re.MULTILINE):
+                number = re.match(r"(\d+)\.", heading)
+                section = int(number.group(1)) if number else "end"
+        else:
+            yield section, source
+
+
+@pytest.mark.parametrize(("plan", "minutes"), list(zip(PLANS, (90, 210), strict=True)))
+def test_a_plan_goes_forward_and_fits(plan, minutes):
+    starts = [minute for minute, _, _ in steps(plan)]
+    assert starts[0] == 0 and starts == sorted(set(starts)) and starts[-1] < minutes
+    assert all(5 <= b - a <= 35 for a, b in zip(starts, [*starts[1:], minutes], strict=True))
+
+
+@pytest.mark.parametrize("plan", PLANS)
+def test_the_sections_of_a_plan_exist_and_need_no_other(plan):
+    chosen = {}
+    for _, notebook, sections in steps(plan):
+        if sections:
+            chosen.setdefault(notebook, set()).update(sections)
+        elif notebook:
+            assert (ROOT / notebook).exists()
+    assert chosen
+    for notebook, sections in chosen.items():
+        kept = [source for section, source in cells(notebook) if section in {0, *sections}]
+        assert sections <= {section for section, _ in cells(notebook)}
+        trees = [ast.parse(re.sub(r"^%.*$", "", s, flags=re.MULTILINE)) for s in kept]
+        assert undefined(trees) == set(), notebook
+
+
+def undefined(trees):
+    """Names that are used and never given a value."""
+    nodes = [node for tree in trees for node in ast.walk(tree)]
+    names = [node for node in nodes if isinstance(node, ast.Name)]
+    given = {n.id for n in names if isinstance(n.ctx, ast.Store)} | set(dir(builtins))
+    given |= {n.name for n in nodes if isinstance(n, ast.FunctionDef)}
+    given |= {n.arg for n in nodes if isinstance(n, ast.arg)}
+    for node in nodes:
+        if isinstance(node, ast.Import | ast.ImportFrom):
+            given |= {(n.asname or n.name).split(".")[0] for n in node.names}
+    return {n.id for n in names if isinstance(n.ctx, ast.Load)} - given
+
+
+def test_a_missing_section_would_be_noticed():
+    assert undefined([ast.parse("a = 1\nprint(a, b)")]) == {"b"}
+
+
+# Settings
+
+
+def test_every_misconception_has_a_setting():
+    entries = chapter("What people get wrong").split("\n### ")[1:]
+    assert len(entries) >= 10
+    for entry in entries:
+        assert SETTING.search(f"{entry}\n\n"), entry.splitlines()[0]
+    assert len(SETTINGS) == PAGE.count("```python\nwidgets.")
+
+
+def on_screen(explorer):
+    """All text that an explorer shows, labels included; of the numbers as text only small ones."""
+
+    def walk(widget):
+        yield getattr(widget, "description", "") or ""
+        if isinstance(widget, ipywidgets.HTML) and (
+            widget is not explorer.numbers or isinstance(explorer, widgets.SensitivityExplorer)
+        ):
+            yield widget.value
+        for child in getattr(widget, "children", ()):
+            yield from walk(child)
+
+    text = re.sub(r"<style>.*?</style>|<[^>]+>", " ", " ".join(walk(explorer)), flags=re.DOTALL)
+    return re.sub(r"\s+", " ", unescape(text))
+
+
+def numbers(text):
+    """(value, unit) of every number in `text`."""
+    for digits, unit in NUMBER.findall(text):
+        yield float(digits.replace(",", "").replace("−", "-")), unit.strip()
+
+
+def near(said, unit, shown):
+    """Whether the number said is the one shown, on this or on another processor."""
+    if unit in ("%", "points"):
+        return abs(said - shown) <= 0.5
+    if unit == "bytes":
+        return abs(said - shown) <= 0.005 * said
+    return abs(said - shown) <= max(2, 0.2 * said)
+
+
+@pytest.mark.parametrize(("code", "claim"), SETTINGS, ids=[code[8:60] for code, _ in SETTINGS])
+def test_a_setting_shows_what_the_page_says(fashion, code, claim):
+    text = on_screen(eval(code, {"widgets": widgets}))
+    for words in re.findall(r"\*\*(.+?)\*\*", claim):
+        assert words in text
+    for value, unit in numbers(re.sub(r"`.*?`", "", claim)):
+        shown = [v for v, u in numbers(text) if u == unit or unit != "%"]
+        assert any(near(value, unit, v) for v in shown), f"{value} {unit} is not on screen: {text}"
+
+
+def test_a_wrong_number_would_be_noticed(fashion):
+    text = on_screen(widgets.QuantizationExplorer(weight_bits=3))
+    percents = [value for value, unit in numbers(text) if unit == "%"]
+    assert any(near(86.07, "%", value) for value in percents)
+    assert not any(near(90.3, "%", value) for value in percents)
+
+
+# CONTRIBUTING.md
+
+TRY_PATTERN = """
+from qlab.lessons import check, quizzes, reveal
+print(reveal("90.levels", 16).measured)
+print(check("90.levels", levels).status, "/", *check("90.levels", lambda b: 2 * b).lines[1:])
+print(quizzes.Sheet("90", {"zeros": 7}).mark("90.quiz.zero", "some").title)
+"""
+
+
+def test_the_pattern_for_contributors_runs():
+    guide = (ROOT / "CONTRIBUTING.md").read_text("utf-8")
+    [pattern] = re.findall(r"```python\n(.+?)```", guide, re.DOTALL)
+    # A function's source must be in a file for solution(); here only what judges it is run, in a
+    # process of its own, so that no other test meets these questions.
+    done = subprocess.run(
+        [sys.executable, "-c", pattern + TRY_PATTERN], cwd=ROOT, capture_output=True, text=True
+    )
+    assert done.stdout.splitlines() == [
+        "16",
+        "correct / Hint: Each bit doubles the values.",
+        "Right",
+    ], done.stderr

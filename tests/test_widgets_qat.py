@@ -1,0 +1,268 @@
+"""The explorer of quantization-aware training, against the engine asked directly; live training."""
+
+import io
+import os
+import subprocess
+import sys
+import threading
+from contextlib import redirect_stdout
+
+import numpy as np
+import pytest
+
+import qlab
+from qlab.quiet import quiet
+from qlab.results import Comparison, Recipe
+from qlab.widgets.qat import QatExplorer
+from qlab.widgets.qat_live import Live
+from qlab.widgets.qat_scores import verdict, weights_in_steps
+
+N = 1000
+
+
+@pytest.fixture(scope="module")
+def given(fashion):
+    test = fashion.test
+    return {
+        "images": test.images[:N],
+        "labels": test.labels[:N],
+        "calibration_images": qlab.data.calibration_images(128),
+    }
+
+
+@pytest.fixture(scope="module")
+def explorer(given):
+    return QatExplorer(**given)
+
+
+@pytest.fixture(scope="module")
+def trained(explorer):
+    """A quarter of an epoch of 2,000 images at 3 bits."""
+    explorer.weight_bits = 3
+    return explorer.train(epochs=0.25, images=2000)
+
+
+@pytest.mark.parametrize("bits", [8, 4, 3, 2])
+def test_each_way_is_what_the_engine_and_litert_say(explorer, given, bits):
+    explorer.weight_bits = bits
+    images, labels = given["images"], given["labels"]
+
+    def scored(model):
+        return qlab.evaluate(model, images, labels)
+
+    def compressed(name):
+        engine = qlab.Compressor(qlab.pretrained(name), given["calibration_images"])
+        return scored(engine.compress(Recipe(weight_bits=bits, calibration_size=128)))
+
+    result = explorer.result
+    post = compressed("baseline")
+    np.testing.assert_array_equal(result.post_training.predictions, post.predictions)
+    for seed in range(3):
+        control = compressed(f"qat-control-seed{seed}")
+        qat = scored(qlab.pretrained(f"qat-w{bits}-seed{seed}"))
+        np.testing.assert_array_equal(result.control[seed].predictions, control.predictions)
+        np.testing.assert_array_equal(result.qat[seed].predictions, qat.predictions)
+        assert result.to_control[seed] == qlab.compare(control, qat)
+        assert result.to_post_training[seed] == qlab.compare(post, qat)
+    assert verdict(result.to_control) in explorer.readout.value
+    assert f"{100 * result.qat[1].accuracy:.2f}" in explorer.numbers.value
+
+
+def test_the_shipped_accuracies_are_those_of_the_manifest():
+    explorer = QatExplorer(weight_bits=2)
+    files = qlab.artefacts.manifest()["files"]
+    for seed in range(3):
+        control = files[f"qat-control-seed{seed}.tflite"]
+        qat = files[f"qat-w2-seed{seed}.tflite"]
+        assert explorer.result.control[seed].correct == control["post_training"]["2"]["correct"]
+        assert explorer.result.qat[seed].correct == qat["measured"]["correct"]
+        cached = control["post_training_least_squares"]["2"]["accuracy"]
+        assert explorer.result.repaired_control[seed] == cached
+    assert "cached" in explorer.notes.value
+
+
+def test_a_second_visit_is_remembered(explorer):
+    explorer.weight_bits = 8
+    first = explorer.result
+    explorer.weight_bits = 2
+    assert explorer.result is not first
+    explorer.weight_bits = 8
+    assert explorer.result is first
+
+
+@pytest.mark.parametrize("bits", [8, 4, 3, 2])
+def test_weights_in_steps_are_those_of_the_files(bits):
+    shipped, baseline = qlab.pretrained(f"qat-w{bits}-seed0"), qlab.pretrained("baseline")
+    before, after = weights_in_steps(shipped, baseline, "logits")
+    top = 2 ** (bits - 1) - 1
+    assert set(np.unique(after)) <= set(range(-top, top + 1))
+    real = baseline.layer("logits").weights
+    ratio = (real.ravel() / before).reshape(real.shape)  # the step, one for each row
+    np.testing.assert_allclose(ratio, ratio[:, :1] * np.ones_like(ratio), rtol=1e-4)
+    assert np.corrcoef(before, after)[0, 1] > 0.5
+
+
+def test_the_layer_moves_the_histogram_and_scores_nothing(explorer):
+    explorer.set(weight_bits=4, layer="conv1")
+    result, picture = explorer.result, explorer.picture.png
+    explorer.layer = "logits"
+    assert explorer.result is result
+    assert explorer.picture.png != picture
+    assert "Weights of logits" in explorer.picture.widget.tooltip
+    assert "Weights of logits" in explorer.numbers.value
+
+
+def test_no_tensorflow_before_the_button():
+    code = (
+        "import sys, qlab; from qlab.widgets import QatExplorer; t = qlab.data.load().test;"
+        "QatExplorer(images=t.images[:20], labels=t.labels[:20]);"
+        "print('tensorflow' in sys.modules)"
+    )
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert run.stdout.strip() == "False"
+
+
+def test_live_training_keeps_the_best_as_a_file(explorer, trained, given):
+    accuracies = [x.measurement.accuracy for x in trained.frames]
+    assert [x.epoch for x in trained.frames] == [0, 0.25]
+    assert trained.frames[0].loss is None
+    assert 0 < trained.frames[1].loss < 1
+    assert trained.measurement.accuracy == max(accuracies)
+    again = qlab.evaluate(trained.model, given["images"], given["labels"])
+    np.testing.assert_array_equal(again.predictions, trained.measurement.predictions)
+    assert trained.model.file_bytes < 50_000
+    assert explorer.live is trained
+    name, content, words = explorer.tflite()
+    assert (name, content) == ("qlab-qat-w3.tflite", trained.model.data)
+    assert f"{100 * max(accuracies):.2f}" in words
+
+
+def test_live_training_moves_the_weights_on_their_grid(trained):
+    first, last = (x.weights["dense1"] for x in trained.frames)
+    assert not np.array_equal(first[0], last[0])
+    for learning, rounded in (first, last):
+        np.testing.assert_allclose(rounded, np.clip(np.rint(learning), -3, 3), atol=1e-3)
+    codes = trained.frames[-1].model.layer("dense1").weights
+    counts = [np.unique(x, return_counts=True)[1] for x in (codes, np.rint(last[1]))]
+    np.testing.assert_array_equal(*counts)
+
+
+def test_live_training_is_shown_at_its_own_bits_only(explorer, trained):
+    explorer.weight_bits = 3
+    assert "Live, best so far" in explorer.readout.value
+    assert "Live training at 3 bits" in explorer.numbers.value
+    explorer.weight_bits = 4
+    assert "Live, best so far" not in explorer.readout.value
+    assert "No live training at these bits" in explorer.picture.widget.tooltip
+    explorer.weight_bits = 3
+    assert "Live, best so far" in explorer.readout.value
+
+
+def test_stopped_before_the_first_batch_the_untrained_model_is_kept(given):
+    explorer = QatExplorer(**given)
+    live = explorer.train(images=2000, stop=lambda: True)
+    assert [x.epoch for x in live.frames] == [0]
+    assert live.measurement.accuracy > 0.7
+    assert qlab.evaluate(live.model, given["images"], given["labels"]).n == N
+    assert explorer.train(epochs=0.1, images=256).frames[-1].epoch > 0  # and it can train again
+
+
+def test_of_equals_the_earliest_is_best(trained):
+    live = Live(3, 1, 100)
+    assert (live.best, live.model, live.measurement) == (None, None, None)
+    better = max(trained.frames, key=lambda x: x.measurement.accuracy)
+    worse = min(trained.frames, key=lambda x: x.measurement.accuracy)
+    live.frames = [worse, better, better, worse]
+    assert live.best is live.frames[1 if better is not worse else 0]
+
+
+def test_the_button_trains_in_a_thread_and_stops_in_the_first_batch(given):
+    explorer = QatExplorer(**given)
+    begun, job = threading.Event(), explorer.job
+    job.status.observe(lambda change: begun.set() if "batches" in change.new else None, "value")
+    job.start()
+    assert job.running
+    explorer.layer = "conv2"  # the explorer answers meanwhile
+    assert explorer.result.weight_bits == 4
+    assert begun.wait(120), explorer.error
+    job.button.click()
+    assert not job.running
+    assert "the best so far is kept" in job.status.value
+    job.wait(60)
+    assert explorer.live.frames[0].epoch == 0
+    assert explorer.live.model is not None
+    assert explorer.error == ""
+
+
+def test_what_fails_in_the_thread_is_said_in_words(given, monkeypatch):
+    explorer = QatExplorer(**given)
+    gone = OSError("the training images are gone; fetch them again")
+    monkeypatch.setattr(qlab.data, "load", lambda: (_ for _ in ()).throw(gone))
+    explorer.job.start()
+    explorer.job.wait(120)
+    assert explorer.error == str(gone)
+    assert str(gone) in explorer.alert.value
+    assert not explorer.job.running
+
+
+@pytest.mark.parametrize("wrong", [{"epochs": 0}, {"epochs": 1e9}, {"images": 0}, {"images": 0.5}])
+def test_wrong_lengths_are_refused_in_words(explorer, wrong):
+    with pytest.raises(ValueError, match=next(iter(wrong))):
+        explorer.train(**wrong)
+
+
+def test_nothing_to_download_is_said(given):
+    explorer = QatExplorer(**given)
+    explorer.download.button.click()
+    assert "press 'Start live training' first" in explorer.error
+
+
+def test_it_shows_without_a_kernel(explorer):
+    bundle, _ = explorer._repr_mimebundle_()
+    assert bundle["text/plain"] == "QatExplorer()"
+    assert bundle["image/png"].startswith("iVBOR")
+    assert len(explorer.children[1].children) <= 5
+
+
+def test_the_verdict_names_noise():
+    noise, better = Comparison(10, 11, 1000, 1.0), Comparison(10, 90, 1000, 1e-9)
+    assert verdict([noise] * 3) == "within noise in all 3 seeds"
+    assert verdict([better, noise, better]) == "better in 2 seeds, within noise in 1"
+
+
+def test_two_threads_may_be_quiet_at_once():
+    place = os.fstat(2)
+    entered, leave = threading.Event(), threading.Event()
+
+    def other():
+        with quiet():
+            entered.set()
+            leave.wait(10)
+
+    thread = threading.Thread(target=other)
+    with quiet():
+        thread.start()
+        entered.wait(10)
+    leave.set()
+    thread.join()
+    assert os.path.samestat(os.fstat(2), place)
+
+
+def test_a_conversion_in_a_thread_leaves_stdout_to_the_cells():
+    from qlab.train import conversion
+
+    with redirect_stdout(io.StringIO()) as cell:
+        inside, leave = threading.Event(), threading.Event()
+
+        def convert():
+            with conversion._no_output():
+                inside.set()
+                leave.wait(10)
+
+        thread = threading.Thread(target=convert)
+        thread.start()
+        inside.wait(10)
+        print("a cell speaks")
+        leave.set()
+        thread.join()
+    assert cell.getvalue() == "a cell speaks\n"
