@@ -278,11 +278,11 @@ MISTAKES = [
     ("02.affine_params", with_grid(zero_of=lambda lo, s, b: 128 - 2**b - lo // s), "truncated"),
     ("02.affine_params", with_grid(zero_of=lambda lo, s, b: 128 - 2**b + -lo // s), "truncated"),
     ("02.affine_params", with_grid(zero_of=lambda lo, s, b: 128 - 2**b - lo / s), "not an integer"),
-    ("02.affine_params", with_grid(zero_of=lambda lo, s, b: round(-lo / s)), "smallest code"),
+    ("02.affine_params", with_grid(zero_of=lambda lo, s, b: round(-lo / s)), "smallest is 128"),
     (
         "02.affine_params",
         with_grid(zero_of=lambda lo, s, b: round(-(2 ** (b - 1)) - lo / s)),
-        "smallest code",
+        "smallest is 128",
     ),
     ("02.affine_params", lambda *args: affine_by_hand(*args)[::-1], "swapped"),
     ("02.quantize", lambda x, p: clip((x / p.scale).astype(int) + p.zero_point, p), "truncated"),
