@@ -64,8 +64,9 @@ def server(chromium, tmp_path_factory):
 @pytest.fixture(scope="package")
 def browser(chromium):
     """Yield a Chromium."""
-    from playwright.sync_api import sync_playwright
+    from playwright.sync_api import expect, sync_playwright
 
+    expect.set_options(timeout=20_000)  # a machine that trains beside it is slow to answer
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(
             executable_path=chromium, args=["--no-sandbox", "--disable-dev-shm-usage"]

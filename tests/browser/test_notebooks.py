@@ -123,7 +123,7 @@ def test_00_welcome(lab):
     granularity.focus()
     moves(place, lambda: press(lab, "Enter", "ArrowDown", "Enter"))
     expect(granularity).to_have_value("per-tensor")
-    place.get_by_label("Activation bits").select_option("3")
+    moves(place, lambda: place.get_by_label("Activation bits").select_option("3"))
     expect(place.locator("img.qlab-picture")).to_have_attribute("title", re.compile("range 0 to"))
     size.fill("9")
     moves(place, lambda: size.press("Enter"))
