@@ -15,7 +15,7 @@ from ai_edge_litert import schema_py_generated as schema
 from flatbuffers import number_types
 from flatbuffers.table import Table
 
-from qlab.litemodel import WEIGHTED, op_name
+from qlab.litemodel import WEIGHTED, op_name, stored_index
 
 PARTS = ("weights", "biases", "scales", "names", "graph", "padding")
 NAMES, GRAPH, PADDING = 3, 4, 5
@@ -125,15 +125,14 @@ def owners(model):
 
 
 def _roles(graph):
-    """Part of each buffer that holds weights or biases, looking through DEQUANTIZE steps."""
+    """Part of each buffer that holds weights or biases, looking through DEQUANTIZE and DENSIFY."""
     operators, tensors = graph.subgraphs[0].operators, graph.subgraphs[0].tensors
-    through = {x.outputs[0]: x.inputs[0] for x in operators if op_name(graph, x) == "DEQUANTIZE"}
     roles = {}
     for operator in operators:
         if op_name(graph, operator) in WEIGHTED:
             for part, index in zip(("weights", "biases"), operator.inputs[1:], strict=False):
                 if index >= 0:
-                    roles.setdefault(tensors[through.get(index, index)].buffer, part)
+                    roles.setdefault(tensors[stored_index(graph, int(index))].buffer, part)
     return roles
 
 

@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
+import dataclasses
+from functools import lru_cache
+
 import numpy as np
 
 from qlab import observers, runtime
-from qlab.affine import QuantParams, affine_params, quantize, symmetric_params
+from qlab.affine import affine_params, dequantize, quantize, symmetric_params
+from qlab.grouping import groups
 from qlab.litemodel import LiteModel, ModelError, pack, require_lite_model
-from qlab.lowering import (
-    DICTATED,
-    MOVING,
-    SUPPORTED,
-    StoredWeights,
-    lower,
-    needs_lower_clamp,
-    sums_fit,
-)
+from qlab.lowering import SUPPORTED, StoredWeights, lower
+from qlab.notes import notes
 from qlab.results import LARGEST_CALIBRATION, Recipe, Sizes
+from qlab.rewriting import with_weights
+from qlab.shaping import Shape, Shaper
 
+REMEMBERED = 32  # forms of a layer's weights
 OBSERVED_AT_ONCE = 16  # images; 64 are no faster and leave 40 MB more in the process
 
 
@@ -63,9 +63,10 @@ class Compressor:
         self.model = model
         self.calibration_images = len(calibration_images)
         self.layers = model.layers
-        self._groups = _groups(model)
+        self._groups = groups(model)
         self._observations = _observe(model, self._groups, calibration_images)
-        self._weights, self._ranges = {}, {}
+        self._shaper, self._ranges = Shaper(self.layers), {}
+        self._forms = lru_cache(REMEMBERED * len(self.layers))(self._store)
 
     def compress(self, recipe):
         """Make the file that a recipe describes.
@@ -82,8 +83,8 @@ class Compressor:
         Raises
         ------
         ValueError
-            If the recipe asks for more calibration images than there are, or overrides a layer
-            that the model does not have.
+            If the recipe asks for more calibration images than there are, overrides a layer that
+            the model does not have, or asks for more clusters than there are weights.
         """
         self._check(recipe)
         activations = {tensor: self._grid(group, recipe) for tensor, group in self._groups.items()}
@@ -91,13 +92,61 @@ class Compressor:
         if all(grid is None for grid in activations.values()) and all(
             stored.values.dtype == np.float32 for stored in weights.values()
         ):
-            return self.model
+            return self._in_float(recipe)
         description = (
             f"qlab: weights {recipe.weight_bits} bits, activations {recipe.activation_bits} bits"
         )
         return LiteModel(
             pack(lower(self.model.parsed, self.layers, activations, weights, description.encode()))
         )
+
+    def _in_float(self, recipe):
+        """The float model: itself, or with the weights that pruning and clustering leave."""
+        shapes = {x.name: self._shape(x, recipe) for x in self.layers if x.weights is not None}
+        changed = [name for name, shape in shapes.items() if shape != Shape()]
+        if not changed:
+            return self.model
+        new = {name: self._shaper.weights(name, shapes[name]) for name in changed}
+        return with_weights(self.model, new)
+
+    def weights(self, layer, recipe):
+        """A layer's weights as the compressed file holds them, in real values.
+
+        Parameters
+        ----------
+        layer : str
+        recipe : Recipe
+
+        Returns
+        -------
+        ndarray of float32, in the shape of the weights
+            Pruned, clustered, and rounded to the grid of `weight_params`.
+
+        Raises
+        ------
+        ValueError
+            If the model has no such layer, or it has no weights, or as `compress` does.
+        """
+        self._check(recipe)
+        stored = self._stored(self._weighted(layer), recipe)
+        if stored.params is None:
+            return stored.values.astype(np.float32)
+        return dequantize(stored.values, stored.params)
+
+    def shaped(self, layer, recipe):
+        """A layer's weights pruned and clustered, before they are quantized.
+
+        Returns
+        -------
+        ndarray of float32, in the shape of the weights
+
+        Raises
+        ------
+        ValueError
+            As `weights` does.
+        """
+        self._check(recipe)
+        return self._shaper.weights(layer, self._shape(self._weighted(layer), recipe))
 
     def weight_params(self, layer, recipe):
         """Grid of a layer's weights.
@@ -117,10 +166,7 @@ class Compressor:
         ValueError
             If the model has no such layer, or it has no weights.
         """
-        found = self.model.layer(layer)
-        if found.weights is None:
-            raise ValueError(f"{layer} has no weights")
-        return self._stored(found, recipe).params
+        return self._stored(self._weighted(layer), recipe).params
 
     def activation_params(self, layer, recipe):
         """Grid of a layer's output.
@@ -135,8 +181,12 @@ class Compressor:
         ValueError
             If the model has no such layer.
         """
+        return self.tensor_params(self.model.layer(layer).output, recipe)
+
+    def tensor_params(self, index, recipe):
+        """Grid of an activation tensor of the float model, as `activation_params` of a layer."""
         self._check(recipe)
-        return self._grid(self._groups[self.model.layer(layer).output], recipe)
+        return self._grid(self._groups[index], recipe)
 
     def activation_range(self, layer, recipe):
         """Range that a layer's output may take under a recipe, (low, high) in real values.
@@ -217,55 +267,29 @@ class Compressor:
             Sentences for the screen; often empty.
         """
         self._check(recipe)
-        notes, low_bits = [], recipe.activation_bits < 8
-        if low_bits:
-            notes.append("The input and the logits stay at 8 bits.")
-        clamped = [
-            x.name
-            for x in self.layers
-            if x.op not in MOVING and _is_clamped(self._grid(self._groups[x.output], recipe), x)
-        ]
-        if clamped:
-            notes.append(
-                f"Signed outputs ({', '.join(clamped)}) pass an extra QUANTIZE step, because no "
-                "kernel clamps them at the lower end."
-            )
-        if recipe.activation_bits <= 8 < recipe.weight_bits:
-            notes.append(
-                "The kernels run in float; each activation is rounded by a QUANTIZE and a "
-                "DEQUANTIZE step."
-            )
-        if recipe.weight_bits <= 8 < recipe.activation_bits:
-            notes.append(
-                "Weight-only: the weights pass a DEQUANTIZE step, and the kernels run in float."
-            )
-        silent = [
-            x.name for x in self.layers if x.weights is not None and self._is_silent(x, recipe)
-        ]
-        if silent:
-            notes.append(
-                f"On the calibration images {', '.join(silent)} saw or gave next to nothing. "
-                "Integer sums cannot express that, so it runs in float."
-            )
-        return tuple(notes)
-
-    def _is_silent(self, layer, recipe):
-        """Whether a layer that should run on integers cannot, for want of a usable range."""
-        weights = self._stored(layer, recipe).params
-        before, after = (
-            self._grid(self._groups[i], recipe) for i in (layer.inputs[0], layer.output)
-        )
-        if weights is None or before is None or after is None:
-            return False
-        return not sums_fit(layer.bias, before, weights, after)
+        return notes(self, recipe)
 
     def _check(self, recipe):
         if not isinstance(recipe, Recipe):
             raise TypeError(f"this takes a qlab.Recipe, not a {type(recipe).__name__}")
         self._check_size(recipe.calibration_size)
         for name, settings in recipe.overrides:
-            if self.model.layer(name).weights is None and "weight_bits" in dict(settings):
-                raise ValueError(f"{name} has no weights, so weight_bits cannot be set for it")
+            layer = self.model.layer(name)
+            for setting in dict(settings):
+                if layer.weights is None and setting != "activation_bits":
+                    raise ValueError(f"{name} has no weights, so {setting} cannot be set for it")
+        self._check_clusters(recipe)
+
+    def _check_clusters(self, recipe):
+        """Refuse more clusters than there are weights in the layer that asks, or in any."""
+        sizes = {x.name: x.weights.size for x in self.layers if x.weights is not None}
+        asked = [(recipe.clusters, max(sizes.values(), default=0), "the largest layer")]
+        asked += [(dict(s).get("clusters"), sizes.get(n, 0), n) for n, s in recipe.overrides]
+        for clusters, size, who in asked:
+            if clusters is not None and clusters > size:
+                raise ValueError(
+                    f"{clusters} clusters are more than the {size} weights of {who}; ask for fewer"
+                )
 
     def _check_size(self, calibration_size):
         if calibration_size > self.calibration_images:
@@ -275,17 +299,27 @@ class Compressor:
                 "give the Compressor more, or ask for fewer"
             )
 
+    def _weighted(self, layer):
+        """The layer of this name, which must have weights."""
+        found = self.model.layer(layer)
+        if found.weights is None:
+            raise ValueError(f"{layer} has no weights")
+        return found
+
+    def _shape(self, layer, recipe):
+        return self._shaper.shape(layer.name, recipe)
+
     def _stored(self, layer, recipe):
-        """One layer's weights on their grid, remembered."""
+        """One layer's weights as they go into the file, remembered."""
         bits = recipe.bits("weight_bits", layer.name)
-        key = (layer.name, bits, recipe.granularity)
-        if key not in self._weights:
-            self._weights[key] = _store(layer, bits, recipe.granularity)
-        return self._weights[key]
+        return self._forms(layer, bits, recipe.granularity, self._shape(layer, recipe))
+
+    def _store(self, layer, bits, granularity, shape):
+        return _store(layer, self._shaper.weights(layer.name, shape), bits, granularity)
 
     def _grid(self, group, recipe):
         """Grid of one group of activations, or None for float."""
-        bits = self._bits(group, recipe)
+        bits = group.bits(recipe)
         if bits == 32:
             return None
         if group.dictated is not None and bits == 8:
@@ -293,18 +327,6 @@ class Compressor:
         return affine_params(
             *self._range(group, recipe.calibration_size, recipe.observer, bits), bits
         )
-
-    def _bits(self, group, recipe):
-        """Bits of a group: the fewest that an override names, else the recipe's."""
-        overrides = dict(recipe.overrides)
-        named = [
-            dict(overrides[x])["activation_bits"]
-            for x in group.layers
-            if "activation_bits" in dict(overrides.get(x, ()))
-        ]
-        if named:
-            return min(named)
-        return max(recipe.activation_bits, 8) if group.kept else recipe.activation_bits
 
     def _range(self, group, size, observer, bits):
         """Range of a group of activations, remembered."""
@@ -319,59 +341,6 @@ class Compressor:
         return self._ranges[key]
 
 
-class _Group:
-    """Activations that must share one grid, because operators between them only move numbers."""
-
-    def __init__(self):
-        self.tensors, self.sources, self.layers = [], [], []
-        self.kept = False
-        self.dictated: QuantParams | None = None
-
-
-def _groups(model):
-    """The group of each activation tensor of a model."""
-    graph = model.parsed.subgraphs[0]
-    groups = {int(graph.inputs[0]): _Group()}
-    for tensor, group in groups.items():
-        group.tensors.append(tensor)
-        group.sources.append(tensor)
-    for layer in model.layers:
-        joined = groups[layer.inputs[0]] if layer.op in MOVING else _Group()
-        if layer.op in MOVING:
-            for other in {id(groups[i]): groups[i] for i in layer.inputs[1:]}.values():
-                _absorb(groups, joined, other)
-        else:
-            joined.sources.append(layer.output)
-        groups[layer.output] = joined
-        joined.tensors.append(layer.output)
-        joined.layers.append(layer.name)
-    _mark(model, groups)
-    return groups
-
-
-def _absorb(groups, group, other):
-    """Join `other` to `group`."""
-    if other is group:
-        return
-    for part in ("tensors", "sources", "layers"):
-        getattr(group, part).extend(getattr(other, part))
-    for tensor in other.tensors:
-        groups[tensor] = group
-
-
-def _mark(model, groups):
-    """Mark groups that keep 8 bits (input, logits, output) or whose kernels dictate the grid."""
-    graph, ops = model.parsed.subgraphs[0], {x.output: x for x in model.layers}
-    final = int(graph.outputs[0])
-    groups[int(graph.inputs[0])].kept = groups[final].kept = True
-    if ops[final].op == "SOFTMAX":
-        groups[ops[final].inputs[0]].kept = True
-    for group in set(groups.values()):
-        dictated = {ops[i].op for i in group.sources if i in ops}
-        if len(dictated) == 1:
-            group.dictated = DICTATED.get(dictated.pop())
-
-
 def _observe(model, groups, images):
     """Observation of each group on the calibration images."""
     tensors = sorted({i for group in groups.values() for i in group.sources})
@@ -384,22 +353,31 @@ def _observe(model, groups, images):
     }
 
 
-def _store(layer, bits, granularity):
+def _store(layer, weights, bits, granularity):
     """Weights of one layer at so many bits."""
-    weights = np.ascontiguousarray(layer.weights, np.float32)
+    weights = np.ascontiguousarray(weights, np.float32)
     if bits == 32:
         return StoredWeights(weights)
     if bits == 16:
         limit = np.finfo(np.float16).max
         return StoredWeights(np.clip(weights, -limit, limit).astype(np.float16))
-    params = symmetric_params(
-        weights, bits, layer.channel_axis if granularity == "per-channel" else None
-    )
+    axis = layer.channel_axis if granularity == "per-channel" else None
+    params = symmetric_params(weights, bits, axis)
+    params = _with_scales_of_the_empty(params, weights, layer, bits, axis)
     return StoredWeights(quantize(weights, params), params)
 
 
-def _is_clamped(params, layer):
-    return params is not None and needs_lower_clamp(params, layer.activation)
+def _with_scales_of_the_empty(params, weights, layer, bits, axis):
+    """Channels that pruning emptied keep their former scale: their biases are stored in its units.
+
+    Zeros fit any scale, and the coarse one of an empty channel (1) would round its bias coarsely.
+    """
+    others = None if axis is None else tuple(i for i in range(weights.ndim) if i != axis)
+    alive = weights.any(axis=others)
+    if alive.all():
+        return params
+    former = symmetric_params(layer.weights, bits, axis).scale
+    return dataclasses.replace(params, scale=np.where(alive, params.scale, former))
 
 
 def _require_compressible(model):

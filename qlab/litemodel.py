@@ -16,9 +16,11 @@ import flatbuffers
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
+from qlab.sparse_tensors import expanded
+
 LARGEST_FILE = 256 * 2**20
 WEIGHTED = ("CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED")
-PLUMBING = ("QUANTIZE", "DEQUANTIZE")
+PLUMBING = ("QUANTIZE", "DEQUANTIZE", "DENSIFY")
 DTYPES = {
     schema.TensorType.FLOAT32: np.dtype("<f4"),
     schema.TensorType.FLOAT16: np.dtype("<f2"),
@@ -39,7 +41,7 @@ class ModelError(ValueError):
 
 @dataclass(frozen=True, eq=False)
 class Layer:
-    """One operator of the graph, with the numbers it carries; QUANTIZE and DEQUANTIZE are none.
+    """One operator of the graph, with the numbers it carries; those of `PLUMBING` are none.
 
     Parameters
     ----------
@@ -364,7 +366,20 @@ def constant(model, index):
     data = model.buffers[tensor.buffer].data
     if data is None or len(data) == 0:
         return None
-    return np.frombuffer(np.asarray(data, np.uint8), DTYPES[tensor.type]).reshape(_shape(tensor))
+    values = np.frombuffer(np.asarray(data, np.uint8), DTYPES[tensor.type])
+    if tensor.sparsity is not None:
+        return expanded(values, _shape(tensor), tensor.sparsity)
+    return values.reshape(_shape(tensor))
+
+
+def stored_index(model, index):
+    """The constant behind a tensor: itself, or what DENSIFY and DEQUANTIZE steps make it from."""
+    for _ in range(2):
+        for producer in model.subgraphs[0].operators:
+            if index in producer.outputs and op_name(model, producer) in ("DENSIFY", "DEQUANTIZE"):
+                index = int(producer.inputs[0])
+                break
+    return index
 
 
 def _layer(model, operator, taken):
@@ -389,13 +404,10 @@ def _layer(model, operator, taken):
 
 
 def _stored(model, operator, position):
-    """Constant at this input position, looking through a DEQUANTIZE; None if packed or absent."""
+    """Constant at this input position, looking through DEQUANTIZE and DENSIFY; None if absent."""
     if len(operator.inputs) <= position:
         return None
-    index = int(operator.inputs[position])
-    for producer in model.subgraphs[0].operators:
-        if index in producer.outputs and op_name(model, producer) == "DEQUANTIZE":
-            index = int(producer.inputs[0])
+    index = stored_index(model, int(operator.inputs[position]))
     if index < 0:
         return None
     if model.subgraphs[0].tensors[index].type == schema.TensorType.INT4:
@@ -470,6 +482,12 @@ def _problem(model):
 
 def _wrong_size(tensor, n_bytes):
     count = int(np.prod(_shape(tensor), dtype=np.int64))
+    if tensor.sparsity is not None and tensor.type in DTYPES:
+        stored, rest = divmod(n_bytes, DTYPES[tensor.type].itemsize)
+        expanded(
+            np.zeros(stored, np.int8), _shape(tensor), tensor.sparsity
+        )  # raises unless it fits
+        return rest != 0
     if tensor.type == schema.TensorType.INT4:
         return n_bytes != (count + 1) // 2
     dtype = DTYPES.get(tensor.type)

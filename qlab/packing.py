@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
-from qlab.litemodel import WEIGHTED, LiteModel, op_name, pack
+from qlab.litemodel import WEIGHTED, LiteModel, op_name, pack, stored_index
 
 INT4_MAX = 7
 
@@ -40,6 +40,7 @@ def packed(model):
         codes = np.asarray(buffer.data, np.uint8).view(np.int8)
         if (
             tensors[index].type == schema.TensorType.INT8
+            and tensors[index].sparsity is None
             and np.abs(codes.astype(np.int16)).max() <= INT4_MAX
         ):
             buffer.data = pack_int4(codes)
@@ -80,9 +81,5 @@ def pack_int4(codes):
 
 def _weight_tensors(graph):
     """Indices of the stored weights of all layers, looking through DEQUANTIZE steps."""
-    operators = graph.subgraphs[0].operators
-    through = {
-        int(x.outputs[0]): int(x.inputs[0]) for x in operators if op_name(graph, x) == "DEQUANTIZE"
-    }
-    weights = {int(x.inputs[1]) for x in operators if op_name(graph, x) in WEIGHTED}
-    return sorted({through.get(i, i) for i in weights})
+    read = {int(x.inputs[1]) for x in graph.subgraphs[0].operators if op_name(graph, x) in WEIGHTED}
+    return sorted({stored_index(graph, i) for i in read})

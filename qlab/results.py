@@ -8,6 +8,9 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from qlab.clusters import require_clusters
+from qlab.sparsity import SCOPES, require_sparsity
+
 WEIGHT_BITS = (2, 3, 4, 5, 6, 7, 8, 16, 32)
 ACTIVATION_BITS = (2, 3, 4, 5, 6, 7, 8, 32)
 GRANULARITIES = ("per-channel", "per-tensor")
@@ -143,7 +146,8 @@ class Sizes:
     gzip_bytes : int
         This file, gzipped.
     packed_floor_bytes : int
-        Weights x bits / 8, and nothing else: what no format can go below without coding.
+        Weights x bits / 8, and nothing else: what no format can go below without coding. So zeros
+        count in full, and clusters too; `qlab.sparse_encoding` codes both.
     """
 
     float32_bytes: int
@@ -169,13 +173,25 @@ class Recipe:
     calibration_size : int
         How many of the calibration images to use, 1 to 1,024.
     overrides : mapping of str to mapping
-        ``{layer name: {"weight_bits": 4, "activation_bits": 6}}``; kept as sorted tuples, so that
-        a recipe is hashable.
+        ``{layer name: {"weight_bits": 4, "activation_bits": 6, "sparsity": 0.9, "clusters": 16}}``,
+        each only where wanted; kept as sorted tuples, so that a recipe is hashable.
+    sparsity : float in [0, 1)
+        Fraction of the weights set to zero, the smallest ones. Biases are kept.
+    sparsity_scope : str
+        ``global`` (one threshold for all layers) or ``per-layer`` (the same share of each). A layer
+        with a sparsity of its own leaves the global threshold to the others.
+    clusters : int or None
+        Distinct values that each layer's weights may take, 2 to 256; None for no limit. Zeros of
+        pruning stay zeros, and zero is then one of them.
 
     Raises
     ------
     ValueError
         If a value is outside its list; the message gives the list.
+
+    Notes
+    -----
+    Weights are pruned, then clustered, then quantized.
 
     Examples
     --------
@@ -193,12 +209,15 @@ class Recipe:
     granularity: str = "per-channel"
     observer: str = "min-max"
     calibration_size: int = 128
-    overrides: Mapping[str, Mapping[str, int]] | tuple = ()
+    overrides: Mapping[str, Mapping[str, float]] | tuple = ()
+    sparsity: float = 0.0
+    sparsity_scope: str = "global"
+    clusters: int | None = None
 
     def __post_init__(self):
         """Check every value, and freeze the overrides."""
-        for name, choices in _CHOICES.items():
-            _require(name, getattr(self, name), choices)
+        for name in (*_CHOICES, *_CHECKED):
+            object.__setattr__(self, name, _checked(name, getattr(self, name)))
         size = self.calibration_size
         if (
             isinstance(size, bool)
@@ -222,7 +241,23 @@ class Recipe:
         -------
         int
         """
-        return dict(dict(self.overrides).get(layer, ())).get(which, getattr(self, which))
+        return self.setting(which, layer)
+
+    def setting(self, name, layer):
+        """What holds for one layer: its own setting, or that of all.
+
+        Parameters
+        ----------
+        name : str
+            ``weight_bits``, ``activation_bits``, ``sparsity`` or ``clusters``.
+        layer : str
+            A layer's name.
+
+        Returns
+        -------
+        int, float or None
+        """
+        return dict(dict(self.overrides).get(layer, ())).get(name, getattr(self, name))
 
     def replace(self, **changes):
         """Return a copy with some values changed.
@@ -244,7 +279,21 @@ _CHOICES = {
     "activation_bits": ACTIVATION_BITS,
     "granularity": GRANULARITIES,
     "observer": OBSERVERS,
+    "sparsity_scope": SCOPES,
 }
+_CHECKED = {
+    "sparsity": require_sparsity,
+    "clusters": lambda value, name: None if value is None else require_clusters(value, name),
+}
+PER_LAYER = ("weight_bits", "activation_bits", "sparsity", "clusters")
+
+
+def _checked(name, value, label=None):
+    """A setting's value, or an error in words that calls it `label`."""
+    if name in _CHECKED:
+        return _CHECKED[name](value, label or name)
+    _require(label or name, value, _CHOICES[name])
+    return value
 
 
 def _require(name, value, choices):
@@ -254,7 +303,7 @@ def _require(name, value, choices):
 
 
 def _frozen_overrides(overrides):
-    """Sorted tuples ((layer, ((setting, bits), ...)), ...) from a mapping or from such tuples."""
+    """Sorted tuples ((layer, ((setting, value), ...)), ...) from a mapping or from such tuples."""
     try:
         settings_of = {layer: dict(settings) for layer, settings in dict(overrides).items()}
     except (TypeError, ValueError):
@@ -263,12 +312,11 @@ def _frozen_overrides(overrides):
         ) from None
     frozen = []
     for layer, settings in sorted(settings_of.items()):
-        for name, value in settings.items():
-            if name not in ("weight_bits", "activation_bits"):
+        for name in settings:
+            if name not in PER_LAYER:
                 raise ValueError(
-                    f"{layer}: {name!r} cannot be set per layer; "
-                    "weight_bits and activation_bits can"
+                    f"{layer}: {name!r} cannot be set per layer; {', '.join(PER_LAYER)} can"
                 )
-            _require(f"{layer}: {name}", value, _CHOICES[name])
-        frozen.append((layer, tuple(sorted(settings.items()))))
+        checked = ((n, _checked(n, settings[n], f"{layer}: {n}")) for n in sorted(settings))
+        frozen.append((layer, tuple(checked)))
     return tuple(frozen)

@@ -90,6 +90,41 @@ def evaluate(model, images, labels, batch=BATCH, threads=None):
     return Measurement(predictions, labels, elapsed_ms=1e3 * (time.perf_counter() - start))
 
 
+def logits(model, images, batch=BATCH, threads=None):
+    """What a model answers before it is decided: one number a class.
+
+    Parameters
+    ----------
+    model : LiteModel
+        Its output must be float32, as distillation needs it.
+    images : ndarray of uint8, shape (n, 28, 28, 1)
+    batch, threads
+        As for `predict`.
+
+    Returns
+    -------
+    ndarray of float32, shape (n, classes)
+
+    Raises
+    ------
+    ValueError
+        If the images do not fit the model, or its output is not float32.
+
+    Examples
+    --------
+    >>> import qlab
+    >>> images = qlab.data.load().test.images[:3]
+    >>> model = qlab.pretrained("baseline")
+    >>> logits(model, images).argmax(1).tolist() == predict(model, images).tolist()
+    True
+    """
+    parts = [outputs[0] for _, outputs in _outputs(model, images, batch, threads)]
+    answers = np.concatenate(parts)
+    if answers.dtype != np.float32:
+        raise ValueError(f"this model answers in {answers.dtype}; logits need a float32 output")
+    return answers
+
+
 def activations(model, images, tensors, batch=64, threads=None):
     """Yield what the given tensors hold, batch by batch.
 

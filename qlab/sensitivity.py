@@ -1,4 +1,4 @@
-"""Which layer hurts most: one at a time is lowered to a few bits, all others are kept."""
+"""Which layer hurts most: one at a time is lowered to a few bits or pruned, all others are kept."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ from qlab.lowering import MOVING
 from qlab.metrics import compare
 from qlab.results import Comparison, Measurement, Recipe
 from qlab.runtime import evaluate
+from qlab.sparse_encoding import encoded_bytes
 
-WHICH = ("weight_bits", "activation_bits", "both")
+WHICH = ("weight_bits", "activation_bits", "both")  # of bits; "sparsity" is the fourth way
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,7 +27,7 @@ class LayerSensitivity:
         From the base to this, on the same images.
     bytes_saved : int
         Off the packed floor: this layer's weights x bits given up / 8. 0 if only activations
-        were lowered, which no file holds.
+        were lowered, which no file holds. Of a pruned layer: off the file with zeros encoded.
     """
 
     layer: str
@@ -37,19 +38,19 @@ class LayerSensitivity:
 
 
 def sensitivity(compressor, images, labels, bits, base=None, which="weight_bits"):
-    """Lower one layer at a time to a few bits; measure what that does.
+    """Lower one layer at a time to a few bits, or prune it; measure what that does.
 
     Parameters
     ----------
     compressor : Compressor
     images : ndarray of uint8, shape (n, 28, 28, 1)
     labels : ndarray of int, shape (n,)
-    bits : int
-        For the one layer.
+    bits : int or float
+        For the one layer; with ``which="sparsity"`` the fraction of its weights to prune.
     base : Recipe or None
         For all others; None for `Recipe()`, int8.
     which : str
-        What is lowered: ``weight_bits``, ``activation_bits`` or ``both``.
+        What is set: ``weight_bits``, ``activation_bits``, ``both`` or ``sparsity``.
 
     Returns
     -------
@@ -95,11 +96,16 @@ def scan(compressor, images, labels, bits, base=None, which="weight_bits"):
         As `sensitivity` does.
     """
     base = Recipe() if base is None else base
-    start = evaluate(compressor.compress(base), images, labels)
+    dense = compressor.compress(base)
+    start = evaluate(dense, images, labels)
     for name in layers_with(compressor.model, which):
         recipe = lowered(base, {name: bits}, which)
-        measured = evaluate(compressor.compress(recipe), images, labels)
-        saved = floor_bytes(compressor.model, base) - floor_bytes(compressor.model, recipe)
+        model = compressor.compress(recipe)
+        measured = evaluate(model, images, labels)
+        if which == "sparsity":
+            saved = encoded_bytes(dense) - encoded_bytes(model)
+        else:
+            saved = floor_bytes(compressor.model, base) - floor_bytes(compressor.model, recipe)
         yield LayerSensitivity(name, recipe, measured, compare(start, measured), saved)
 
 
@@ -112,6 +118,7 @@ def layers_with(model, which):
     which : str
         ``weight_bits``: those with weights. ``activation_bits``: those that put out new numbers
         (pooling and reshaping only move them). ``both``: those with weights, which all do.
+        ``sparsity``: those with weights.
 
     Returns
     -------
@@ -120,26 +127,27 @@ def layers_with(model, which):
     Raises
     ------
     ValueError
-        If `which` is none of the three.
+        If `which` is none of the four.
     """
-    if which not in WHICH:
-        raise ValueError(f"which is {which!r}; choose one of {', '.join(WHICH)}")
+    ways = (*WHICH, "sparsity")
+    if which not in ways:
+        raise ValueError(f"which is {which!r}; choose one of {', '.join(ways)}")
     if which == "activation_bits":
         return tuple(x.name for x in model.layers if x.op not in MOVING)
     return tuple(x.name for x in model.layers if x.weights is not None)
 
 
 def lowered(base, bits, which="weight_bits"):
-    """A recipe with bits of their own for some layers.
+    """A recipe with bits, or a sparsity, of their own for some layers.
 
     Parameters
     ----------
     base : Recipe
         Overrides it has are kept.
-    bits : mapping of str to int
-        For each layer named, its bits.
+    bits : mapping of str to int or float
+        For each layer named, its bits, or its sparsity.
     which : str
-        ``weight_bits``, ``activation_bits`` or ``both``.
+        ``weight_bits``, ``activation_bits``, ``both`` or ``sparsity``.
 
     Returns
     -------
@@ -148,7 +156,7 @@ def lowered(base, bits, which="weight_bits"):
     Raises
     ------
     ValueError
-        If the bits are outside the list of a recipe.
+        If a value is none that a recipe takes.
 
     Examples
     --------

@@ -17,8 +17,11 @@ import qlab
 PACKAGE = Path(__file__).resolve().parents[1] / "qlab"
 
 LAYERS = {
-    "numpy": "affine data distillation fetch idx metrics observers quiet results",
-    "litert": "anatomy artefacts compressor litemodel lowering packing runtime sensitivity",
+    "numpy": "affine clusters data distillation fetch files fronts idx machine metrics observers "
+    "quiet recipes results sparsity",
+    "litert": "anatomy artefacts budget challenge compressor export grouping litemodel lowering notes "
+    "operations filters packing pareto rewriting shelf timing"
+    " runtime search sensitivity shaping sparse_encoding stages sparse_tensors",
     "train": "train",
     "lessons": "lessons",
     "plots": "plots",
@@ -46,8 +49,10 @@ PUT_OFF = {
     ("bench", "train"): "the converter is what the engine is compared with",
     ("bench", "widgets"): "the explorer's redraw is measured",
     ("cli", "bench"): "`qlab --help` answers at once",
+    ("cli", "challenge"): "the same",
     ("cli", "data"): "the same",
     ("cli", "doctor"): "the same",
+    ("cli", "export"): "the same",
     ("cli", "lessons"): "the same",
     ("doctor", "artefacts"): "a damaged installation must not stop the doctor",
     ("doctor", "fetch"): "the same",

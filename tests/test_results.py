@@ -84,6 +84,60 @@ def test_recipes_are_values():
     assert first.weight_bits == 8
 
 
+def test_pruning_and_clustering_are_off_unless_asked_for():
+    recipe = Recipe()
+    assert (recipe.sparsity, recipe.sparsity_scope, recipe.clusters) == (0.0, "global", None)
+
+
+@pytest.mark.parametrize("value", [0, 0.5, np.float32(0.5), np.float64(0.5), 0.999])
+def test_a_sparsity_is_a_plain_float(value):
+    recipe = Recipe(sparsity=value)
+    assert type(recipe.sparsity) is float
+    assert recipe == Recipe(sparsity=float(value))
+    assert len({recipe, Recipe(sparsity=float(value))}) == 1
+
+
+@pytest.mark.parametrize(
+    ("value", "words"),
+    [
+        (1, "sparsity is 1, which leaves no weights; give less, such as 0.99"),
+        (90, "sparsity is 90; it is a fraction, not percent: for 90 % give 0.9"),
+        (-0.5, "sparsity is -0.5; give a fraction from 0 to below 1"),
+        (float("nan"), "sparsity is nan; give a fraction"),
+        (True, "sparsity is True; give a number"),
+        ("80 %", "sparsity is '80 %'; give a number"),
+    ],
+)
+def test_what_is_no_sparsity(value, words):
+    with pytest.raises(ValueError, match=words):
+        Recipe(sparsity=value)
+    with pytest.raises(ValueError, match=f"dense1: {words}"):
+        Recipe(overrides={"dense1": {"sparsity": value}})
+
+
+def test_a_scope_is_one_of_two():
+    assert Recipe(sparsity_scope="per-layer").sparsity_scope == "per-layer"
+    with pytest.raises(ValueError, match="choose one of global, per-layer"):
+        Recipe(sparsity_scope="local")
+
+
+@pytest.mark.parametrize("value", [1, 257, 0, -2, 16.0, True, "16", float("nan")])
+def test_what_is_no_number_of_clusters(value):
+    with pytest.raises(ValueError, match=r"clusters is .*2 to 256"):
+        Recipe(clusters=value)
+    with pytest.raises(ValueError, match=r"conv1: clusters is .*2 to 256"):
+        Recipe(overrides={"conv1": {"clusters": value}})
+
+
+def test_a_layer_has_its_own_settings_or_those_of_all():
+    own = {"a": {"sparsity": 0.0, "clusters": None}, "b": {"clusters": np.int64(4)}}
+    recipe = Recipe(sparsity=0.5, clusters=16, overrides=own)
+    settings = [[recipe.setting(x, y) for x in ("sparsity", "clusters")] for y in "abc"]
+    assert settings == [[0.0, None], [0.5, 4], [0.5, 16]]
+    assert recipe.setting("weight_bits", "a") == recipe.bits("weight_bits", "a") == 8
+    assert hash(recipe) == hash(Recipe(sparsity=0.5, clusters=16, overrides=own))
+
+
 def test_overrides_win_layer_by_layer():
     recipe = Recipe(weight_bits=8, activation_bits=4, overrides={"dense1": {"weight_bits": 2}})
     assert recipe.bits("weight_bits", "dense1") == 2

@@ -6,6 +6,7 @@ import pytest
 import qlab
 from qlab.plots.sensitivity import plot_sensitivity, verdict
 from qlab.sensitivity import floor_bytes, layers_with, lowered, scan, sensitivity
+from qlab.sparse_encoding import encoded_bytes
 
 N = 1500
 
@@ -51,6 +52,24 @@ def test_bytes_saved_are_the_weights_times_the_bits_given_up(compressor, images,
     assert {entry.bytes_saved for entry in only_activations} == {0}
 
 
+def test_each_layer_can_be_pruned_alone(compressor, images, labels):
+    base = qlab.Recipe(32, 32)
+    before = qlab.evaluate(compressor.compress(base), images, labels)
+    entries = sensitivity(compressor, images, labels, 0.9, base, "sparsity")
+    assert [entry.layer for entry in entries] == ["conv1", "conv2", "dense1", "logits"]
+    for entry in entries:
+        recipe = base.replace(overrides={entry.layer: {"sparsity": 0.9}})
+        model = compressor.compress(recipe)
+        after = qlab.evaluate(model, images, labels)
+        assert entry.recipe == recipe
+        assert entry.comparison == qlab.compare(before, after)
+        assert entry.bytes_saved == encoded_bytes(compressor.model) - encoded_bytes(model)
+    assert max(entries, key=lambda x: x.bytes_saved).layer == "dense1"
+    for wrong in (90, 1):
+        with pytest.raises(ValueError, match=r"conv1: sparsity is"):
+            sensitivity(compressor, images, labels, wrong, base, "sparsity")
+
+
 def test_a_layer_lowered_to_what_it_has_changes_nothing(compressor, images, labels):
     for entry in sensitivity(compressor, images, labels, 8):
         assert entry.comparison.only_a == entry.comparison.only_b == 0
@@ -93,7 +112,8 @@ def test_lowered_keeps_what_was_overridden_before():
 
 
 def test_what_cannot_be_lowered_is_said_in_words(compressor, images, labels):
-    with pytest.raises(ValueError, match="choose one of weight_bits, activation_bits, both"):
+    words = "choose one of weight_bits, activation_bits, both, sparsity"
+    with pytest.raises(ValueError, match=words):
         layers_with(compressor.model, "bias")
     with pytest.raises(ValueError, match="weight_bits is 9"):
         sensitivity(compressor, images[:10], labels[:10], 9)

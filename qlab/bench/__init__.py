@@ -22,7 +22,7 @@ class Row:
     name : str
         What was measured.
     unit : str
-        ``x``, ``ms``, ``s`` or ``MB``.
+        ``x``, ``ms``, ``s``, ``/s`` or ``MB``.
     target : float
     samples : tuple of float
         In `unit`; empty if it could not be measured here.

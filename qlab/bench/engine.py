@@ -14,6 +14,7 @@ import numpy as np
 import qlab
 from qlab import runtime
 from qlab.bench import Row
+from qlab.bench.search import files_a_second
 from qlab.quiet import quiet
 
 RECIPES = tuple(
@@ -68,7 +69,7 @@ def slider_against_converter(rounds=5):
 
 
 _CONVERTER = "TFLiteConverter and LiteRT / compress and score"
-STEPS = (slider_against_runtime, slider_against_converter)
+STEPS = (slider_against_runtime, slider_against_converter, files_a_second)
 
 
 def _converter_times(rounds):

@@ -1,0 +1,102 @@
+"""What a recipe leaves of a model's float weights: pruned, then clustered."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import NamedTuple
+
+import numpy as np
+
+from qlab.clusters import cluster, count_different
+from qlab.sparsity import magnitude_ranks, pruned_count
+
+REMEMBERED = 8  # shapes a layer; moving another slider then costs no sorting
+
+
+class Shape(NamedTuple):
+    """What happens to one layer's weights before they are quantized; the default is nothing.
+
+    Parameters
+    ----------
+    pool : tuple of str
+        Layers whose weights are ranked together; empty if nothing is pruned.
+    pruned : int
+        How many weights of the pool become zero.
+    clusters : int or None
+    """
+
+    pool: tuple[str, ...] = ()
+    pruned: int = 0
+    clusters: int | None = None
+
+
+class Shaper:
+    """The float weights of a model, in every shape that recipes ask for.
+
+    Parameters
+    ----------
+    layers : sequence of Layer
+        Those without weights are passed over.
+
+    Examples
+    --------
+    >>> import qlab
+    >>> model = qlab.pretrained("baseline")
+    >>> shaper = Shaper(model.layers)
+    >>> shape = shaper.shape("dense1", qlab.Recipe(sparsity=0.9, sparsity_scope="per-layer"))
+    >>> shape.pruned, int(np.count_nonzero(shaper.weights("dense1", shape)))
+    (64800, 7200)
+    """
+
+    def __init__(self, layers):
+        self._dense = {x.name: x.weights for x in layers if x.weights is not None}
+        self._ranks = lru_cache(2 * len(self._dense) + 2)(self._rank)
+        self.weights = lru_cache(REMEMBERED * len(self._dense))(self._shaped)
+
+    def shape(self, layer, recipe):
+        """What a recipe does to one layer.
+
+        Parameters
+        ----------
+        layer : str
+        recipe : Recipe
+
+        Returns
+        -------
+        Shape
+        """
+        pool, sparsity = self._pool(layer, recipe)
+        pruned = pruned_count(sum(self._dense[name].size for name in pool), sparsity)
+        clusters = recipe.setting("clusters", layer)
+        return Shape(pool if pruned else (), pruned, clusters)
+
+    def _pool(self, layer, recipe):
+        """Layers that share a threshold with this one, and the sparsity of them together."""
+        own = {name for name, settings in recipe.overrides if "sparsity" in dict(settings)}
+        if layer in own or recipe.sparsity_scope == "per-layer":
+            return (layer,), recipe.setting("sparsity", layer)
+        return tuple(name for name in self._dense if name not in own), recipe.sparsity
+
+    def _rank(self, pool):
+        return magnitude_ranks({name: self._dense[name] for name in pool})
+
+    def _shaped(self, layer, shape):
+        """One layer's weights: float32, the dense array itself if nothing happens to it."""
+        weights = self._dense[layer]
+        if shape.pool:
+            weights = np.where(self._ranks(shape.pool)[layer] >= shape.pruned, weights, 0)
+        if shape.clusters is None or different_values(weights) <= shape.clusters:
+            return weights.astype(np.float32, copy=False)
+        centroids, indices = cluster(weights, shape.clusters)
+        return centroids[indices]
+
+
+def different_values(weights):
+    """How many different values an array has.
+
+    Examples
+    --------
+    >>> different_values(np.array([[1.0, 2.0], [2.0, 0.0]]))
+    3
+    """
+    return count_different(np.sort(weights, axis=None))

@@ -1,0 +1,352 @@
+"""Which weights to set to zero: masks by magnitude, in patterns, and how many at which step.
+
+Masks are boolean arrays in the shape of the weights: True is kept, False becomes zero.
+"""
+
+from __future__ import annotations
+
+import math
+from numbers import Real
+
+import numpy as np
+
+SCOPES = ("global", "per-layer")
+
+
+def require_sparsity(value, name="sparsity"):
+    """Return `value` as a float if it is a sparsity, else raise in words.
+
+    Parameters
+    ----------
+    value : float
+    name : str
+        What to call it in an error.
+
+    Returns
+    -------
+    float in [0, 1)
+
+    Raises
+    ------
+    ValueError
+        If it is no number, negative, NaN, or 1 or more (percent, most likely).
+
+    Examples
+    --------
+    >>> require_sparsity(90)
+    Traceback (most recent call last):
+    ...
+    ValueError: sparsity is 90; it is a fraction, not percent: for 90 % give 0.9
+    """
+    if isinstance(value, bool | np.bool) or not isinstance(value, Real | np.number):
+        raise ValueError(f"{name} is {value!r}; give a number from 0 to below 1, such as 0.9")
+    if value == 1:
+        raise ValueError(f"{name} is 1, which leaves no weights; give less, such as 0.99")
+    if 1 < value < 100:
+        raise ValueError(
+            f"{name} is {value}; it is a fraction, not percent: "
+            f"for {value:g} % give {float(value) / 100:g}"
+        )
+    if not 0 <= value < 1:  # NaN too
+        raise ValueError(f"{name} is {value}; give a fraction from 0 to below 1, such as 0.9")
+    return float(value)
+
+
+def pruned_count(n, sparsity):
+    """How many of n weights a sparsity sets to zero.
+
+    Parameters
+    ----------
+    n : int
+    sparsity : float in [0, 1)
+
+    Returns
+    -------
+    int
+        ``sparsity * n``, rounded (half to even), but never all n.
+
+    Examples
+    --------
+    >>> pruned_count(10, 0.26), pruned_count(10, 0.99)
+    (3, 9)
+    """
+    return min(round(require_sparsity(sparsity) * n), max(n - 1, 0))
+
+
+def magnitude_ranks(weights):
+    """Place of each weight in the order of magnitudes, over all arrays together.
+
+    A mask for any sparsity follows from the ranks by one comparison, so that sorting is done once.
+
+    Parameters
+    ----------
+    weights : mapping of str to ndarray of float
+
+    Returns
+    -------
+    dict of str to ndarray of int32, in the shapes of the weights
+        0 is the smallest of all. Among equal magnitudes the earlier comes first.
+
+    Raises
+    ------
+    ValueError
+        If a weight is NaN or infinite.
+
+    Examples
+    --------
+    >>> magnitude_ranks({"a": np.array([0.5, -0.1]), "b": np.array([0.3])})
+    {'a': array([2, 0], dtype=int32), 'b': array([1], dtype=int32)}
+    """
+    arrays = {name: np.asarray(values) for name, values in weights.items()}
+    for name, values in arrays.items():
+        if not np.isfinite(values).all():
+            raise ValueError(f"{name} has NaN or infinite weights; train it again")
+    magnitudes = np.concatenate([np.abs(values).reshape(-1) for values in arrays.values()])
+    ranks = np.empty(magnitudes.size, np.int32)
+    ranks[np.argsort(magnitudes, kind="stable")] = np.arange(magnitudes.size, dtype=np.int32)
+    parts = np.split(ranks, np.cumsum([values.size for values in arrays.values()])[:-1])
+    return {
+        name: part.reshape(values.shape)
+        for part, (name, values) in zip(parts, arrays.items(), strict=True)
+    }
+
+
+def magnitude_masks(weights, sparsity, scope="global"):
+    """Masks that drop the smallest weights.
+
+    Parameters
+    ----------
+    weights : mapping of str to ndarray of float
+        One array a layer, of any shape.
+    sparsity : float in [0, 1)
+        Of n weights the `pruned_count` smallest go: the product, rounded, and never all. So the
+        count is exact, also where magnitudes are equal: there the earlier go first.
+    scope : str
+        ``global``: n counts all weights together, so that one threshold holds for all layers, and
+        layers of small weights lose more. ``per-layer``: each layer loses the same share.
+
+    Returns
+    -------
+    dict of str to ndarray of bool
+        True is kept.
+
+    Raises
+    ------
+    ValueError
+        If `sparsity` is not in [0, 1) or given as percent, `scope` is neither, or a weight is NaN
+        or infinite.
+
+    References
+    ----------
+    .. [1] Han et al., NeurIPS 2015, arXiv:1506.02626, section 3.
+
+    Examples
+    --------
+    >>> weights = {"a": np.array([0.5, -0.1, 0.2, 0.05]), "b": np.array([0.9, 0.8])}
+    >>> {name: mask.tolist() for name, mask in magnitude_masks(weights, 0.5).items()}
+    {'a': [True, False, False, False], 'b': [True, True]}
+    >>> magnitude_masks(weights, 0.5, "per-layer")["b"].tolist()
+    [True, False]
+    """
+    sparsity = require_sparsity(sparsity)
+    if scope not in SCOPES:
+        raise ValueError(f"scope is {scope!r}; choose one of {', '.join(SCOPES)}")
+    if scope == "per-layer":
+        return {
+            name: magnitude_masks({name: values}, sparsity)[name]
+            for name, values in weights.items()
+        }
+    if not weights:
+        return {}
+    ranks = magnitude_ranks(weights)
+    pruned = pruned_count(sum(rank.size for rank in ranks.values()), sparsity)
+    return {name: rank >= pruned for name, rank in ranks.items()}
+
+
+def n_of_m_mask(weights, n, m, axis=-1):
+    """Mask that keeps the n largest of every m weights in a row, such as 2 of 4.
+
+    Parameters
+    ----------
+    weights : ndarray of float
+    n, m : int
+        0 < n < m.
+    axis : int
+        Along which the rows of m lie. The last one is the input channels of weights in a `.tflite`
+        file; in Keras' layout that is axis -2.
+
+    Returns
+    -------
+    ndarray of bool
+        Of equal magnitudes the later is kept.
+
+    Raises
+    ------
+    ValueError
+        If n and m are no such pair, or m does not divide the length of the axis.
+
+    References
+    ----------
+    .. [1] Mishra et al., 2021, arXiv:2104.08378: 2:4 sparsity, which some GPUs have units for.
+
+    Examples
+    --------
+    >>> n_of_m_mask(np.array([[0.1, -0.9, 0.3, 0.2]]), 2, 4).tolist()
+    [[False, True, True, False]]
+    """
+    weights = np.asarray(weights)
+    _require_whole(n=n, m=m)
+    if not 0 < n < m:
+        raise ValueError(f"{n} of {m}: keep at least 1 and fewer than m, such as 2 of 4")
+    if weights.ndim == 0 or weights.shape[axis] % m:
+        length = weights.shape[axis] if weights.ndim else 1
+        raise ValueError(
+            f"{n} of {m} needs rows that {m} divides; axis {axis} of {weights.shape} has {length}"
+        )
+    last = np.moveaxis(weights, axis, -1)
+    rows = np.abs(last).reshape(-1, m)
+    mask = np.ones(rows.shape, bool)
+    np.put_along_axis(mask, rows.argsort(1, kind="stable")[:, : m - n], False, 1)
+    return np.moveaxis(mask.reshape(last.shape), -1, axis)
+
+
+def block_mask(weights, sparsity, block=(1, 4)):
+    """Mask that drops whole blocks, those of the smallest mean magnitude.
+
+    Parameters
+    ----------
+    weights : ndarray of float, shape (rows, ...)
+        Read as a matrix: one row for each entry of the first axis.
+    sparsity : float in [0, 1)
+        Of the blocks; the count is exact, as in `magnitude_masks`.
+    block : (int, int)
+        Rows and columns of a block. Blocks at the edges may be smaller.
+
+    Returns
+    -------
+    ndarray of bool, shape of `weights`
+
+    Raises
+    ------
+    ValueError
+        If `sparsity` is not in [0, 1), or a block is no two sizes, or larger than the matrix.
+
+    References
+    ----------
+    .. [1] Narang et al., 2017, arXiv:1711.02782.
+
+    Examples
+    --------
+    >>> block_mask(np.array([[0.1, 0.2, 0.9, 0.0]]), 0.5, block=(1, 2)).tolist()
+    [[False, False, True, True]]
+    """
+    weights = np.asarray(weights)
+    try:
+        height, width = block
+    except (TypeError, ValueError):
+        raise ValueError(f"block is {block!r}; give rows and columns, such as (1, 4)") from None
+    _require_whole(rows=height, columns=width)
+    matrix = np.abs(weights).reshape(len(weights), -1)
+    if not (1 <= height <= matrix.shape[0] and 1 <= width <= matrix.shape[1]):
+        raise ValueError(
+            f"a block of {height} x {width} does not fit a matrix of "
+            f"{matrix.shape[0]} x {matrix.shape[1]}"
+        )
+    starts = [np.arange(0, matrix.shape[i], (height, width)[i]) for i in (0, 1)]
+    sums = matrix
+    for axis in (0, 1):
+        sums = np.add.reduceat(sums, starts[axis], axis=axis, dtype=np.float64)
+    sizes = [np.diff(np.append(starts[i], matrix.shape[i])) for i in (0, 1)]
+    kept = magnitude_masks({"": sums / np.outer(*sizes)}, sparsity)[""]
+    return kept.repeat(sizes[0], 0).repeat(sizes[1], 1).reshape(weights.shape)
+
+
+def polynomial_sparsity(step, begin_step, end_step, initial, final, power=3, frequency=100):
+    """Fraction pruned at each training step, rising from `initial` to `final`.
+
+    Parameters
+    ----------
+    step : int or array_like of int
+    begin_step, end_step : int
+        Pruning steps, both included. Before the first nothing is pruned; after the last the
+        fraction stays.
+    initial, final : float in [0, 1)
+    power : float
+        3 in [1]_; 1 is a straight line.
+    frequency : int
+        Masks are renewed every so many steps from `begin_step` on and stay in between: a staircase.
+        Where `frequency` does not divide the interval, the last step falls before `end_step`, and
+        `final` is not quite reached.
+
+    Returns
+    -------
+    float or ndarray of float, shape of `step`
+        ``final + (initial - final) * (1 - (t - begin_step) / (end_step - begin_step))**power``
+        with t the last step at which masks were renewed; 0 before `begin_step`.
+
+    Raises
+    ------
+    ValueError
+        If a fraction is not in [0, 1) or falls, steps are negative or out of order, or `power` or
+        `frequency` is not positive.
+
+    References
+    ----------
+    .. [1] Zhu & Gupta, 2017, arXiv:1710.01878, eq. 1.
+
+    Examples
+    --------
+    >>> polynomial_sparsity([0, 100, 550, 1000, 5000], 100, 1000, 0.5, 0.9, frequency=50).round(2)
+    array([0.  , 0.5 , 0.85, 0.9 , 0.9 ])
+    """
+    initial, final = require_sparsity(initial, "initial"), require_sparsity(final, "final")
+    if initial > final:
+        raise ValueError(f"initial {initial} is above final {final}; pruned weights do not return")
+    _require_whole(begin_step=begin_step, end_step=end_step, frequency=frequency)
+    if not 0 <= begin_step < end_step:
+        raise ValueError(
+            f"begin_step {begin_step} and end_step {end_step}: needs 0 <= begin_step < end_step"
+        )
+    if not (math.isfinite(power) and power > 0) or frequency < 1:
+        raise ValueError(f"power is {power} and frequency {frequency}; both must be above 0")
+    step = np.asarray(step)
+    held = np.clip(step, begin_step, end_step) - begin_step
+    progress = held // frequency * frequency / (end_step - begin_step)
+    fraction = final + (initial - final) * (1 - progress) ** power
+    return np.where(step < begin_step, 0.0, fraction)[()]
+
+
+def constant_sparsity(step, begin_step, sparsity):
+    """Fraction pruned at each training step: none, and from `begin_step` on all of it.
+
+    Parameters
+    ----------
+    step : int or array_like of int
+    begin_step : int
+    sparsity : float in [0, 1)
+
+    Returns
+    -------
+    float or ndarray of float, shape of `step`
+
+    Raises
+    ------
+    ValueError
+        If `sparsity` is not in [0, 1) or `begin_step` is negative.
+
+    Examples
+    --------
+    >>> constant_sparsity([0, 9, 10], 10, 0.5)
+    array([0. , 0. , 0.5])
+    """
+    sparsity = require_sparsity(sparsity)
+    _require_whole(begin_step=begin_step)
+    if begin_step < 0:
+        raise ValueError(f"begin_step is {begin_step}; steps count from 0")
+    return np.where(np.asarray(step) < begin_step, 0.0, sparsity)[()]
+
+
+def _require_whole(**values):
+    for name, value in values.items():
+        if isinstance(value, bool) or not isinstance(value, int | np.integer):
+            raise ValueError(f"{name} is {value!r}; give a whole number")
