@@ -1,6 +1,45 @@
-"""What a student learns from a teacher's answers: softened probabilities and their loss."""
+"""What a student learns from a teacher's answers: softened probabilities, their loss, its pull.
+
+Everything here is arithmetic on logits, in float64; `qlab.train.distil` trains with the same.
+"""
+
+from dataclasses import dataclass, field
 
 import numpy as np
+
+
+@dataclass(frozen=True, eq=False)
+class LossTerms:
+    """The parts of the distillation loss and how hard each pulls at the student's logits.
+
+    Parameters
+    ----------
+    soft : float
+        T² · KL(teacher ‖ student), both softened at temperature T; mean over the images, in nats.
+    soft_without_factor : float
+        The same without T².
+    hard : float
+        Cross-entropy with the labels at temperature 1.
+    total : float
+        ``alpha * soft + (1 - alpha) * hard``.
+    gradients : dict of str to ndarray of float64, shape (n, classes)
+        Derivative by the student's logits, image by image, of "soft", "soft_without_factor",
+        "hard" and "total".
+    """
+
+    soft: float
+    soft_without_factor: float
+    hard: float
+    total: float
+    gradients: dict = field(repr=False)
+
+    @property
+    def gradient_sizes(self):
+        """dict of str to float: length of each gradient, averaged over the images."""
+        return {
+            name: float(np.linalg.norm(values, axis=-1).mean())
+            for name, values in self.gradients.items()
+        }
 
 
 def softened(logits, temperature=1.0):
@@ -52,7 +91,7 @@ def soft_loss(student_logits, teacher_logits, temperature):
     Raises
     ------
     ValueError
-        If the shapes differ, or `temperature` is not above 0.
+        If the shapes differ, `temperature` is not above 0, or either is probabilities.
 
     References
     ----------
@@ -63,21 +102,199 @@ def soft_loss(student_logits, teacher_logits, temperature):
     >>> soft_loss([[1.0, 2.0]], [[1.0, 2.0]], 4), round(soft_loss([[0.0, 0.0]], [[2.0, 0.0]], 2), 4)
     (0.0, 0.4438)
     """
-    if np.shape(student_logits) != np.shape(teacher_logits):
-        raise ValueError(
-            f"student {np.shape(student_logits)} and teacher {np.shape(teacher_logits)}: "
-            "one row an image, one column a class, the same for both"
-        )
+    _require_pair(student_logits, teacher_logits)
     student = _log_softened(student_logits, temperature)
     teacher = _log_softened(teacher_logits, temperature)
     divergence = (np.exp(teacher) * (teacher - student)).sum(axis=-1)
     return float(temperature**2 * divergence.mean())
 
 
-def _log_softened(logits, temperature):
-    """Logarithm of `softened`; large logits do not overflow."""
+def hard_loss(logits, labels):
+    """Cross-entropy of a model's answers with the labels, in nats.
+
+    Parameters
+    ----------
+    logits : array_like of float, shape (n, classes)
+    labels : array_like of int, shape (n,)
+        0 to classes - 1.
+
+    Returns
+    -------
+    float
+        Mean over the n images.
+
+    Raises
+    ------
+    ValueError
+        If there is not one label an image, or a label is no class.
+
+    Examples
+    --------
+    >>> round(hard_loss([[0.0, 0.0]], [1]), 4)
+    0.6931
+    """
+    labels = _checked_labels(logits, labels)
+    return float(-_log_softened(logits, 1.0)[np.arange(len(labels)), labels].mean())
+
+
+def loss_terms(student_logits, teacher_logits, labels, temperature=4.0, alpha=0.9):
+    """Take the distillation loss apart: its terms, and the gradient of each.
+
+    The soft term pulls with ``temperature * (student - teacher)``, both softened. Without the
+    factor T² it would be ``(student - teacher) / temperature``, where the difference itself
+    shrinks with 1 / T: at T = 10 a hundredth of the pull at T = 1, and the labels would rule
+    [1]_.
+
+    Parameters
+    ----------
+    student_logits, teacher_logits : array_like of float, shape (n, classes)
+    labels : array_like of int, shape (n,)
+    temperature : float
+        Above 0.
+    alpha : float
+        Weight of the soft term, 0 to 1; the hard term has 1 - alpha.
+
+    Returns
+    -------
+    LossTerms
+
+    Raises
+    ------
+    ValueError
+        If shapes, labels or settings do not fit, or probabilities were given for logits.
+
+    References
+    ----------
+    .. [1] Hinton, Vinyals and Dean 2015, arXiv:1503.02531, section 2.1.
+
+    Examples
+    --------
+    >>> terms = loss_terms([[0.0, 0.0]], [[2.0, 0.0]], [0], temperature=2, alpha=0.5)
+    >>> round(terms.soft, 4), round(terms.hard, 4), round(terms.total, 4)
+    (0.4438, 0.6931, 0.5685)
+    >>> terms.gradients["soft"].round(4).tolist()
+    [[-0.4621, 0.4621]]
+    """
+    check_settings(temperature, alpha)
+    _require_pair(student_logits, teacher_logits)
+    labels = _checked_labels(student_logits, labels)
+    soft = soft_loss(student_logits, teacher_logits, temperature)
+    hard = hard_loss(student_logits, labels)
+    apart = softened(student_logits, temperature) - softened(teacher_logits, temperature)
+    missed = softened(student_logits)
+    missed[np.arange(len(labels)), labels] -= 1.0
+    gradients = {
+        "soft": temperature * apart,
+        "soft_without_factor": apart / temperature,
+        "hard": missed,
+        "total": alpha * temperature * apart + (1 - alpha) * missed,
+    }
+    total = alpha * soft + (1 - alpha) * hard
+    return LossTerms(soft, soft / temperature**2, hard, total, gradients)
+
+
+def class_similarity(logits, labels, temperature=4.0):
+    """What a model sees of every class in every other: the "dark knowledge" of its answers.
+
+    Parameters
+    ----------
+    logits : array_like of float, shape (n, classes)
+        A teacher's.
+    labels : array_like of int, shape (n,)
+        Each class must occur.
+    temperature : float
+        Above 0. At 1 nearly all is on the diagonal; higher, the rest shows.
+
+    Returns
+    -------
+    ndarray of float64, shape (classes, classes)
+        Row c is the mean softened answer to the images of class c; each row adds up to 1.
+
+    Raises
+    ------
+    ValueError
+        If labels or temperature do not fit, a class has no image, or `logits` are probabilities.
+
+    Examples
+    --------
+    >>> class_similarity([[2.0, 0.0], [0.0, 2.0]], [0, 1], temperature=2).round(2).tolist()
+    [[0.73, 0.27], [0.27, 0.73]]
+    """
+    require_logits(logits, "the logits")
+    labels, answers = _checked_labels(logits, labels), softened(logits, temperature)
+    classes = range(answers.shape[-1])
+    empty = [c for c in classes if c not in labels]
+    if empty:
+        raise ValueError(f"there is no image of class {empty[0]}; every class needs at least one")
+    return np.stack([answers[labels == c].mean(axis=0) for c in classes])
+
+
+def check_settings(temperature, alpha):
+    """Raise ValueError, with the rule, unless temperature > 0 and 0 <= alpha <= 1."""
+    _check_temperature(temperature)
+    if not 0 <= alpha <= 1:
+        raise ValueError(
+            f"alpha must be 0 to 1; got {alpha!r}. It is the share of the teacher in the loss: "
+            "0 is the labels alone, 1 the teacher alone"
+        )
+
+
+def require_logits(values, whose):
+    """Raise ValueError unless `values` may be logits, one row an image; explains probabilities.
+
+    Parameters
+    ----------
+    values : array_like of float
+    whose : str
+        The beginning of the message, such as "the teacher's logits".
+    """
+    values = np.asarray(values, np.float64)
+    if values.ndim != 2 or values.shape[1] < 2 or not len(values):
+        raise ValueError(
+            f"{whose} have shape {values.shape}: one row an image, one column a class are needed"
+        )
+    if not np.isfinite(values).all():
+        raise ValueError(f"{whose} hold nan or infinity; the model that gave them has failed")
+    one_by_hand = len(values) == 1 and not (values % 1).any()  # such as [[1, 0, 0]]
+    if (values >= 0).all() and np.abs(values.sum(axis=1) - 1).max() < 1e-3 and not one_by_hand:
+        raise ValueError(
+            f"{whose} look like probabilities: nothing is negative and every row adds up to 1. "
+            "Another softmax would make them nearly even, and there would be nothing to learn. "
+            "Give what comes before the softmax, or np.log(probabilities + 1e-9), which is the "
+            "same up to a constant a row"
+        )
+
+
+def _require_pair(student_logits, teacher_logits):
+    if np.shape(student_logits) != np.shape(teacher_logits):
+        raise ValueError(
+            f"student {np.shape(student_logits)} and teacher {np.shape(teacher_logits)}: "
+            "one row an image, one column a class, the same for both"
+        )
+    require_logits(student_logits, "the student's logits")
+    require_logits(teacher_logits, "the teacher's logits")
+
+
+def _checked_labels(logits, labels):
+    labels, shape = np.asarray(labels), np.shape(logits)
+    if len(shape) != 2 or labels.shape != shape[:1] or not np.issubdtype(labels.dtype, np.integer):
+        raise ValueError(
+            f"logits of shape {shape} and {labels.dtype} labels of shape {labels.shape}: "
+            "one whole number, the class, for each row of logits"
+        )
+    if not len(labels) or labels.min() < 0 or labels.max() >= shape[1]:
+        raise ValueError(f"labels must be 0 to {shape[1] - 1}, and at least one")
+    return labels
+
+
+def _check_temperature(temperature):
     if not 0 < temperature < np.inf:
         raise ValueError(f"temperature must be above 0; got {temperature!r}")
+
+
+def _log_softened(logits, temperature):
+    """Logarithm of `softened`; large logits do not overflow."""
+    _check_temperature(temperature)
     scaled = np.asarray(logits, np.float64) / temperature
     shifted = scaled - scaled.max(axis=-1, keepdims=True)
     return shifted - np.log(np.exp(shifted).sum(axis=-1, keepdims=True))

@@ -18,7 +18,14 @@ from pathlib import Path
 import filelock
 
 from qlab import artefacts, data, train
-from qlab.train import artefacts_qat
+from qlab.train import (
+    artefacts_chain,
+    artefacts_distillation,
+    artefacts_distillation_ways,
+    artefacts_pruning,
+    artefacts_qat,
+    artefacts_search,
+)
 from qlab.train.measuring import keras_bytes as _keras_bytes
 from qlab.train.measuring import measured as _measured
 
@@ -82,7 +89,12 @@ def conversions():
     return contents, about
 
 
-PRODUCTS = {"baseline": baseline, "conversions": conversions, **artefacts_qat.PRODUCTS}
+PRODUCTS = {
+    "baseline": baseline, "conversions": conversions, **artefacts_qat.PRODUCTS,
+    **artefacts_pruning.PRODUCTS, **artefacts_distillation.PRODUCTS,
+    **artefacts_distillation_ways.PRODUCTS,
+    **artefacts_chain.PRODUCTS, **artefacts_search.PRODUCTS,
+}  # fmt: skip
 
 
 def write(contents, entries):

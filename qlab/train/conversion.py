@@ -8,7 +8,8 @@ from contextlib import nullcontext, redirect_stdout
 import numpy as np
 
 from qlab.quiet import quiet
-from qlab.train.door import ConverterError, require_keras_2, tf
+from qlab.train.door import ConverterError, tf
+from qlab.train.wrapped import require_stripped
 
 MODES = ("float32", "float16", "dynamic-range", "int8", "int16x8")
 
@@ -38,8 +39,8 @@ def convert(model, mode="float32", calibration=None):
     TypeError
         If `model` is not a Keras 2 model, or the calibration images have another dtype.
     ValueError
-        If the mode is unknown, calibration images are missing or of the wrong shape, or the
-        converter refuses the model.
+        If the model is still wrapped for pruning or clustering, the mode is unknown, calibration
+        images are missing or of the wrong shape, or the converter refuses the model.
 
     Examples
     --------
@@ -48,7 +49,7 @@ def convert(model, mode="float32", calibration=None):
     >>> data[4:8]
     b'TFL3'
     """
-    require_keras_2(model)
+    require_stripped(model)
     if mode not in MODES:
         raise ValueError(f"mode must be one of {', '.join(MODES)}; got {mode!r}")
     if mode in ("int8", "int16x8"):

@@ -6,6 +6,7 @@ import numpy as np
 from tqdm import tqdm
 
 from qlab.train.door import keras, require_keras_2, tf
+from qlab.train.wrapped import technique
 
 BATCH_SIZE = 128
 LEARNING_RATE = 1e-3
@@ -46,7 +47,8 @@ def fit(
     schedule : {"constant", "cosine"}
         "cosine" lowers the learning rate from `learning_rate` to 0 over all epochs [1]_.
     callbacks : sequence of tf_keras.callbacks.Callback
-        Called by Keras as it trains; one that sets ``self.model.stop_training`` ends it.
+        Called by Keras as it trains; one that sets ``self.model.stop_training`` ends it. A model
+        from `prune` gets its `pruning_callback` without being asked for it.
 
     Returns
     -------
@@ -87,10 +89,33 @@ def fit(
     if schedule == "cosine":
         learning_rate = keras.optimizers.schedules.CosineDecay(learning_rate, epochs * steps)
     _compile(model, learning_rate)
+    batches = _batches(images, labels, batch_size, seed)
+    return run(model, batches, epochs, steps, validation, progress, callbacks)
+
+
+def run(model, batches, epochs, steps, validation=None, progress=True, callbacks=()):
+    """Let Keras train a compiled model, with the course's progress bar and history.
+
+    Parameters
+    ----------
+    model : tf_keras.Model
+        Compiled.
+    batches : tf.data.Dataset
+        One pass over it is an epoch.
+    epochs, steps : int
+        `steps` batches an epoch.
+    validation : tf.data.Dataset, optional
+    progress, callbacks
+        As in `fit`.
+
+    Returns
+    -------
+    dict of str to list of float
+        As of `fit`; interrupting the kernel ends the training early, as there.
+    """
     watch = _Watch(epochs, steps, progress)
-    callbacks = [watch, *callbacks]
+    callbacks = [watch, *callbacks, *_pruning(model, callbacks)]
     try:
-        batches = _batches(images, labels, batch_size, seed)
         model.fit(
             batches, epochs=epochs, validation_data=validation, callbacks=callbacks, verbose=0
         )
@@ -130,16 +155,30 @@ class _Watch(keras.callbacks.Callback):
         self.bar.set_postfix(shown, refresh=False)
 
 
+def _pruning(model, callbacks):
+    """The callback without which a model that is wrapped for pruning cannot be trained."""
+    named = any(type(callback).__name__ == "UpdatePruningStep" for callback in callbacks)
+    if technique(model) != "pruning" or named:
+        return ()
+    from qlab.train.pruning import pruning_callback  # tfmot takes a second to import
+
+    return (pruning_callback(),)
+
+
 def _compile(model, learning_rate):
+    model.compile(
+        keras.optimizers.Adam(learning_rate),
+        keras.losses.SparseCategoricalCrossentropy(from_logits=not ends_in_softmax(model)),
+        metrics=[keras.metrics.SparseCategoricalAccuracy("accuracy")],
+    )
+
+
+def ends_in_softmax(model):
+    """Whether a model gives probabilities: its last layer is a softmax or has one inside."""
     last = getattr(model.layers[-1], "layer", model.layers[-1])  # inside tfmot's wrapper
     activation = getattr(last, "activation", None)
     activation = getattr(activation, "activation", activation)
-    softmax = activation is keras.activations.softmax or isinstance(last, keras.layers.Softmax)
-    model.compile(
-        keras.optimizers.Adam(learning_rate),
-        keras.losses.SparseCategoricalCrossentropy(from_logits=not softmax),
-        metrics=[keras.metrics.SparseCategoricalAccuracy("accuracy")],
-    )
+    return activation is keras.activations.softmax or isinstance(last, keras.layers.Softmax)
 
 
 def _batches(images, labels, batch_size, seed=None):

@@ -91,7 +91,7 @@ def quantization_aware(
             f"tfmot cannot make this model quantization-aware: {error}. A BatchNormalization must "
             "follow directly on a Conv2D, DepthwiseConv2D or Dense layer without activation"
         ) from None
-    _set_ranges(aware, model, images)
+    set_ranges(aware, model, images)
     return aware
 
 
@@ -192,7 +192,7 @@ def _short(variable):
     return variable.name.split("/")[-1]
 
 
-def _set_ranges(aware, model, images):
+def set_ranges(aware, model, images):
     """Set every range of the wrapped model: weights by themselves, activations by the images."""
     wanted = {}
     for layer in aware.layers:

@@ -7,9 +7,8 @@ trained model, and LiteRT computes with exactly these.
 
 import numpy as np
 
-from qlab import runtime
+from qlab import grouping, runtime
 from qlab.affine import QuantParams, affine_params, quantize, symmetric_params
-from qlab.compressor import _groups
 from qlab.litemodel import LiteModel, pack
 from qlab.lowering import DICTATED, StoredWeights, lower
 from qlab.train.conversion import convert
@@ -105,7 +104,7 @@ def _same(x, y):
 def _grids(source, twin, wrapped):
     """Grid of each activation tensor: the widest that the layers around it have learned."""
     layers_of = matched(source, twin)
-    groups = _groups(source)
+    groups = grouping.groups(source)
     found = {id(group): [] for group in groups.values()}
     for tensor, names in layers_of.items():
         for name in names:
@@ -161,9 +160,12 @@ def _stored(layer, rounded, scale, factors, top):
     axis = layer.channel_axis
     shape = [1] * rounded.ndim
     shape[axis] = -1
-    codes = np.rint(rounded / scale.reshape(shape)) * np.sign(factors).reshape(shape)
+    steps = np.where(scale > 0, scale, 1).reshape(shape)  # 0: a channel that pruning has emptied
+    codes = np.rint(rounded / steps) * np.sign(factors).reshape(shape)
     scale = (scale * np.abs(factors)).astype(np.float32)
-    scale = np.where(scale > np.finfo(np.float32).tiny, scale, np.float32(1))
+    least = np.finfo(np.float32).tiny
+    spare = scale.max() if scale.max() > least else np.float32(1)  # biases count in scales too
+    scale = np.where(scale > least, scale, spare)
     params = QuantParams(scale, np.zeros(scale.shape, np.int64), -top, top, axis)
     return StoredWeights(np.clip(codes, -top, top).astype(np.int8), params)
 

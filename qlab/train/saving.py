@@ -1,6 +1,7 @@
 """Keras models in files, written whole or not at all."""
 
 import contextlib
+import importlib
 import os
 import tempfile
 import zipfile
@@ -9,6 +10,12 @@ from pathlib import Path
 from qlab import artefacts
 from qlab.quiet import quiet
 from qlab.train.door import keras, require_keras_2
+
+_WRAPPERS = {  # and which module of this room has the scope that knows them
+    "QuantizeWrapper": "schemes",
+    "PruneLowMagnitude": "pruning_wrapper",
+    "ClusterWeights": "clustering_wrapper",
+}
 
 
 def save(model, path):
@@ -81,20 +88,24 @@ def load(name):
         raise FileNotFoundError(f"there is no file {path}")
     try:
         with _scope(path), quiet():
-            return keras.models.load_model(path, compile=False)
+            model = keras.models.load_model(path, compile=False)
     except (ValueError, TypeError, KeyError, OSError, zipfile.BadZipFile) as error:
         raise ValueError(f"{path.name} cannot be loaded as a Keras 2 model: {error}") from None
+    for layer in model.layers:
+        if hasattr(layer, "settle"):  # a wrapper that keeps more than its variables
+            layer.settle()
+    return model
 
 
 def _scope(what):
     """Scope that knows tfmot's wrappers, for a model or file that has some; else an empty one."""
     if isinstance(what, Path):
         with zipfile.ZipFile(what) as file:
-            wrapped = b"QuantizeWrapper" in file.read("config.json")
+            names = file.read("config.json").decode(errors="replace")
     else:
-        wrapped = any("QuantizeWrapper" in type(layer).__name__ for layer in what.layers)
-    if not wrapped:
-        return contextlib.nullcontext()
-    from qlab.train.schemes import scope  # tfmot takes a second to import
-
-    return scope()
+        names = " ".join(type(layer).__name__ for layer in what.layers)
+    found = [module for name, module in _WRAPPERS.items() if name in names]
+    with contextlib.ExitStack() as stack:
+        for module in found:  # only now: tfmot takes a second to import
+            stack.enter_context(importlib.import_module(f"qlab.train.{module}").scope())
+        return stack.pop_all()

@@ -1,0 +1,338 @@
+"""Knowledge distillation: a student learns from a teacher's softened answers, and from labels."""
+
+import numpy as np
+
+from qlab.distillation import check_settings, require_logits
+from qlab.litemodel import LiteModel
+from qlab.train.door import keras, require_keras_2, tf
+from qlab.train.fitting import (
+    BATCH_SIZE,
+    LEARNING_RATE,
+    _batches,
+    _check_pair,
+    _check_settings,
+    _pruning,
+    ends_in_softmax,
+    run,
+)
+from qlab.train.hints import Hint
+
+UNLABELLED = -1
+
+
+class Distiller(keras.Model):
+    """A student that a teacher trains; Keras compiles and fits it as any model.
+
+    Parameters
+    ----------
+    student : tf_keras.Model
+        Ends in logits. It alone learns, in place; take it from ``.student`` afterwards. It may be
+        quantization-aware.
+    teacher : tf_keras.Model, optional
+        Ends in logits, one a class, the same classes. It is asked in inference mode and outside
+        the gradient: whatever its ``trainable`` says, nothing in it changes. Without it, the
+        teacher's logits are given with the labels.
+    temperature : float
+        Above 0.
+    alpha : float
+        Weight of the teacher in the loss, 0 to 1; the labels have 1 - alpha.
+    hint : (str, str), optional
+        A layer of the student and one of the teacher, of equal height and width: the student also
+        learns to give what the teacher's layer gives, through a regressor if the channels differ.
+    hint_weight : float
+        Weight of the hint's mean squared error, added to the loss.
+
+    Raises
+    ------
+    TypeError
+        If either is no Keras 2 model.
+    ValueError
+        If the classes differ, the two share weights, one ends in a softmax, the layers of the
+        hint do not fit, or a setting is out of its range; in words.
+
+    Notes
+    -----
+    ``fit`` takes images and labels; without a teacher, images and the pair (labels, logits). An
+    image of label -1 has none, and only the teacher teaches it.
+
+    References
+    ----------
+    .. [1] Hinton, Vinyals and Dean 2015, arXiv:1503.02531.
+    .. [2] Romero et al., FitNets, ICLR 2015, arXiv:1412.6550, section 2.2 (there the hint comes
+       first and the answers afterwards; here both at once).
+
+    Examples
+    --------
+    >>> from qlab import train
+    >>> pupil = Distiller(train.student("5k"), train.student("20k"), temperature=4, alpha=0.9)
+    >>> len(pupil.trainable_variables) == len(pupil.student.trainable_variables)
+    True
+    """
+
+    def __init__(
+        self, student, teacher=None, temperature=4.0, alpha=0.9, hint=None, hint_weight=1.0
+    ):
+        check_settings(temperature, alpha)
+        check_models(student, teacher)
+        super().__init__(name="distiller")
+        self.student, self.temperature, self.alpha = student, float(temperature), float(alpha)
+        self.hint = None if hint is None else Hint(student, teacher, hint, hint_weight)
+        # In a function, Keras does not find the teacher, and so can neither train nor save it.
+        self._ask = None if teacher is None else lambda images: teacher(images, training=False)
+        names = ("loss", "soft_loss", "hard_loss", *(("hint_loss",) if hint else ()))
+        self.means = [keras.metrics.Mean(name) for name in names]
+        self.accuracy = keras.metrics.SparseCategoricalAccuracy("accuracy")
+
+    @property
+    def metrics(self):
+        """The running means of an epoch; Keras empties them before the next."""
+        return [*self.means, self.accuracy]
+
+    def call(self, images, training=False):
+        """The student's logits."""
+        return self.student(images, training=training)
+
+    def train_step(self, pair):
+        """One step of the student towards the teacher and the labels."""
+        images, labels, logits = self._asked(pair)
+        wanted = self.hint.wanted(images) if self.hint else None
+        with tf.GradientTape() as tape:
+            if self.hint:
+                answer, given = self.hint.student(images, training=True)
+            else:
+                answer = self.student(images, training=True)
+            loss, *terms = distillation_loss(answer, logits, labels, self.temperature, self.alpha)
+            loss += sum(self.student.losses)
+            if self.hint:
+                terms.append(self.hint.loss(given, wanted))
+                loss += self.hint.weight * terms[-1]
+        self.optimizer.minimize(loss, self.trainable_variables, tape=tape)
+        return self._noted((loss, *terms), labels, answer)
+
+    def test_step(self, pair):
+        """Score the student on labels alone."""
+        images, labels = pair
+        answer = self.student(images, training=False)
+        hard = tf.reduce_mean(_cross_entropy(answer, labels))
+        self.means[0].update_state(hard)
+        self.accuracy.update_state(labels, answer)
+        return {"loss": self.means[0].result(), "accuracy": self.accuracy.result()}
+
+    def _asked(self, pair):
+        """Images, labels and the teacher's logits, which come with the labels or are asked for."""
+        images, answers = pair
+        if isinstance(answers, tuple | list):
+            return images, *answers
+        if self._ask is None:
+            raise ValueError("without a teacher, give fit the pair (labels, logits)")
+        return images, answers, self._ask(images)
+
+    def _noted(self, values, labels, answer):
+        for mean, value in zip(self.means, values, strict=True):
+            mean.update_state(value)
+        labelled = tf.reshape(labels, [-1]) >= 0
+        self.accuracy.update_state(tf.maximum(labels, 0), answer, labelled)
+        return {metric.name: metric.result() for metric in self.metrics}
+
+
+def distillation_loss(student_logits, teacher_logits, labels, temperature, alpha):
+    """Tensors of the loss and its two terms, in float32.
+
+    Parameters
+    ----------
+    student_logits, teacher_logits : tf.Tensor of float, shape (n, classes)
+    labels : tf.Tensor of int, shape (n,)
+        -1 for an image without a label: the hard term is the mean over the others, 0 if there
+        are none.
+    temperature, alpha : float
+
+    Returns
+    -------
+    (tf.Tensor, tf.Tensor, tf.Tensor)
+        ``alpha * soft + (1 - alpha) * hard``, soft and hard, where soft is T² · KL(teacher ‖
+        student) at temperature T and hard the cross-entropy [1]_.
+
+    References
+    ----------
+    .. [1] Hinton, Vinyals and Dean 2015, arXiv:1503.02531, section 2.
+    """
+    softer = [tf.cast(x, tf.float64) / temperature for x in (student_logits, teacher_logits)]
+    student, teacher = (tf.nn.log_softmax(x) for x in softer)
+    divergence = tf.reduce_sum(tf.exp(teacher) * (teacher - student), axis=-1)
+    soft = temperature**2 * tf.reduce_mean(divergence)
+    labels = tf.reshape(labels, [-1])
+    labelled = tf.cast(labels >= 0, tf.float64)
+    crosses = _cross_entropy(student_logits, tf.maximum(labels, 0)) * labelled
+    hard = tf.math.divide_no_nan(tf.reduce_sum(crosses), tf.reduce_sum(labelled))
+    total = alpha * soft + (1 - alpha) * hard
+    return tuple(tf.cast(x, tf.float32) for x in (total, soft, hard))
+
+
+def distil(
+    student,
+    teacher,
+    images,
+    labels,
+    temperature=4.0,
+    alpha=0.9,
+    epochs=10,
+    batch_size=BATCH_SIZE,
+    learning_rate=LEARNING_RATE,
+    seed=0,
+    validation=None,
+    progress=True,
+    schedule="constant",
+    callbacks=(),
+    hint=None,
+    hint_weight=1.0,
+):
+    """Train `student` in place with Adam on what a teacher answers, and on the labels.
+
+    With alpha 0 this is `qlab.train.fit`, step by step, and so the control. With a teacher whose
+    logits are all 0, at temperature 1, it is label smoothing by alpha, the other control [2]_.
+
+    Parameters
+    ----------
+    student : tf_keras.Model
+        Ends in logits; may be quantization-aware, or wrapped for pruning.
+    teacher : tf_keras.Model or ndarray of float, shape (n, classes)
+        A model that is asked for every batch, or its logits for `images`, computed before.
+    images : ndarray of uint8, shape (n, 28, 28, 1)
+        float32 images are taken as they are.
+    labels : ndarray of integers, shape (n,)
+        -1 for an image without a label.
+    temperature, alpha, hint, hint_weight
+        As of `Distiller`; a hint needs the teacher itself.
+    epochs, batch_size, learning_rate, seed, validation, progress, schedule
+        As of `qlab.train.fit`; the same seed, the same order of images.
+    callbacks : sequence of tf_keras.callbacks.Callback
+        Their ``self.model`` is the `Distiller`.
+
+    Returns
+    -------
+    dict of str to list of float
+        As of `qlab.train.fit`, and ``soft_loss``, ``hard_loss``, with a hint ``hint_loss``.
+        Interrupting the kernel ends the training early: the student keeps what it has learned.
+
+    Raises
+    ------
+    TypeError, ValueError
+        As of `Distiller` and `qlab.train.fit`; also if the logits are not one row an image, or
+        probabilities.
+
+    References
+    ----------
+    .. [1] Hinton, Vinyals and Dean 2015, arXiv:1503.02531.
+    .. [2] Yuan et al., CVPR 2020, arXiv:1909.11723, section 4.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from qlab import train
+    >>> images, labels = np.zeros((64, 28, 28, 1), np.uint8), np.zeros(64, np.int64)
+    >>> logits = np.tile(np.float32([9, 1, 0, 0, 0, 0, 2, 0, 0, 0]), (64, 1))
+    >>> settings = {"temperature": 2, "epochs": 3, "progress": False}
+    >>> history = train.distil(train.student("5k"), logits, images, labels, **settings)
+    >>> history["soft_loss"][0] > history["soft_loss"][-1]
+    True
+    """
+    live = not isinstance(teacher, np.ndarray)
+    if isinstance(teacher, LiteModel):
+        raise TypeError(
+            "this teacher is a .tflite file; give the Keras model, such as train.load('teacher'), "
+            "or its logits for the images, such as train.teacher_logits(indices)"
+        )
+    pupil = Distiller(student, teacher if live else None, temperature, alpha, hint, hint_weight)
+    _check_settings(epochs, batch_size, learning_rate, schedule)
+    labels = _checked_labels(student, images, labels, alpha)
+    if validation is not None:
+        _check_pair(student, *validation)
+        validation = _batches(*validation, 500)
+    _check_answers(student, "student", images)
+    if live:
+        _check_answers(teacher, "teacher", images)
+    else:
+        _check_logits(student, images, teacher)
+    keras.utils.set_random_seed(seed)
+    steps = -(-len(images) // batch_size)
+    if schedule == "cosine":
+        learning_rate = keras.optimizers.schedules.CosineDecay(learning_rate, epochs * steps)
+    pupil.compile(keras.optimizers.Adam(learning_rate))
+    batches = _with_logits(images, labels, None if live else teacher, batch_size, seed)
+    callbacks = [*callbacks, *_pruning(student, callbacks)]
+    return run(pupil, batches, epochs, steps, validation, progress, callbacks)
+
+
+def check_models(student, teacher):
+    """Raise, in words, unless the two may be student and teacher."""
+    for model, role in ((student, "student"), (teacher, "teacher")):
+        if model is not None:
+            require_keras_2(model)
+            if ends_in_softmax(model):
+                raise ValueError(
+                    f"the {role} ends in a softmax, so it gives probabilities where logits are "
+                    "meant; build it without the softmax: keras.layers.Dense(10), no activation"
+                )
+    if teacher is None:
+        return
+    classes = student.output_shape[-1], teacher.output_shape[-1]
+    if classes[0] != classes[1]:
+        raise ValueError(
+            f"the student answers with {classes[0]} classes and the teacher with {classes[1]}; "
+            "both must have the same classes, in the same order"
+        )
+    if student.input_shape[1:] != teacher.input_shape[1:]:
+        raise ValueError(
+            f"the student takes images of {student.input_shape[1:]} and the teacher of "
+            f"{teacher.input_shape[1:]}; both must take the same"
+        )
+    if {id(x) for x in student.weights} & {id(x) for x in teacher.weights}:
+        raise ValueError(
+            "student and teacher share weights, so the teacher would change while it teaches; "
+            "for self-distillation give a copy of it, freshly built, as the student"
+        )
+
+
+def _cross_entropy(logits, labels):
+    labels = tf.cast(tf.reshape(labels, [-1]), tf.int64)
+    return tf.nn.sparse_softmax_cross_entropy_with_logits(labels, tf.cast(logits, tf.float64))
+
+
+def _with_logits(images, labels, logits, batch_size, seed):
+    """Batches of (images, labels) or, with logits, of (images, (labels, logits))."""
+    if logits is None:
+        return _batches(images, labels, batch_size, seed)
+    labels, logits = tf.constant(labels, tf.int64), tf.constant(logits, tf.float32)
+    numbered = _batches(images, np.arange(len(images)), batch_size, seed)
+    return numbered.map(lambda x, i: (x, (tf.gather(labels, i), tf.gather(logits, i)))).prefetch(2)
+
+
+def _checked_labels(student, images, labels, alpha):
+    labels = np.asarray(labels)
+    unlabelled = labels == UNLABELLED
+    _check_pair(student, images, np.where(unlabelled, 0, labels))
+    if unlabelled.all() and alpha < 1:
+        raise ValueError(
+            f"no image has a label (all are {UNLABELLED}), but alpha is {alpha}: with alpha=1 the "
+            "teacher alone teaches"
+        )
+    return labels
+
+
+def _check_answers(model, role, images):
+    """Ask for a few images, and raise if what comes back is no logits."""
+    few = np.asarray(images[:8])
+    few = few / np.float32(255) if few.dtype == np.uint8 else few
+    require_logits(model(few, training=False), f"the {role}'s outputs")
+
+
+def _check_logits(student, images, logits):
+    if not np.issubdtype(logits.dtype, np.floating):
+        raise TypeError(f"the teacher's logits must be floats, not {logits.dtype}")
+    require_logits(logits, "the teacher's logits")
+    wanted = (len(images), student.output_shape[-1])
+    if logits.shape != wanted:
+        raise ValueError(
+            f"the teacher's logits have shape {logits.shape}, but there are {wanted[0]:,} images "
+            f"and the student has {wanted[1]} classes: one row an image, one column a class"
+        )

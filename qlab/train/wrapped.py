@@ -1,0 +1,82 @@
+"""Which technique a model's layers are wrapped for, told by names: tfmot is not imported for it."""
+
+from qlab.train.door import require_keras_2
+
+STRIP = {"pruning": "strip_pruning", "clustering": "strip_clustering"}
+_KINDS = {
+    "PruneLowMagnitude": "pruning",
+    "ClusterWeights": "clustering",
+    "Quantize": "quantization",
+}
+
+
+def technique(model):
+    """What the layers of a Keras 2 model are wrapped for.
+
+    Parameters
+    ----------
+    model : tf_keras.Model
+
+    Returns
+    -------
+    {"pruning", "clustering", "quantization", None}
+        None for a model without wrappers.
+
+    Examples
+    --------
+    >>> from qlab import train
+    >>> print(technique(train.baseline()))
+    None
+    """
+    for layer in model.layers:
+        inside = technique(layer) if hasattr(layer, "layers") else None
+        for kind in type(layer).__mro__:
+            for name, found in _KINDS.items():
+                if kind.__name__.startswith(name):
+                    return found
+        if inside:
+            return inside
+    return None
+
+
+def require_stripped(model, verb="convert"):
+    """Raise, in words, unless `model` is a Keras 2 model without wrappers that should be off."""
+    require_keras_2(model)
+    found = technique(model)
+    if found in STRIP:
+        raise ValueError(
+            f"this model is still wrapped for {found}: strip it first, and {verb} what comes out: "
+            f"train.{STRIP[found]}(model)"
+        )
+
+
+def require_bare(model, verb):
+    """Raise, in words, unless `model` is a Keras 2 model without wrappers; `verb` as in "prune"."""
+    require_stripped(model, verb)
+    if technique(model):
+        raise ValueError(
+            f"this model is quantization-aware: {verb} the float model it came from, or "
+            "train.float_twin(model)"
+        )
+
+
+def require_wrapped(model, wanted, wrapped_by):
+    """Raise, in words, unless the model is a Keras 2 model wrapped for `wanted`."""
+    require_keras_2(model)
+    found = technique(model)
+    if found != wanted:
+        state = "not wrapped" if found is None else f"wrapped for {found}"
+        raise ValueError(
+            f"this model is {state}, so there is nothing of {wanted} to strip: it was stripped "
+            f"before, or never went through train.{wrapped_by}. Strip once, what you trained"
+        )
+
+
+def copied(model):
+    """Another model of the same layers and weights, which shares nothing with the first."""
+    from qlab.train.door import keras
+
+    twin = keras.models.clone_model(model)
+    for new, old in zip(twin.weights, model.weights, strict=True):
+        new.assign(old)
+    return twin
