@@ -5,7 +5,7 @@ BIN := .venv/bin
 STAMP := .venv/.qlab-setup
 
 .DEFAULT_GOAL := help
-.PHONY: help setup data lab test offline notebooks artefacts bench lock lint format clean
+.PHONY: help setup data lab test offline notebooks artefacts logits bench fuzz lock lint format clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -35,8 +35,14 @@ notebooks: $(STAMP) ## execute and normalise the notebooks before a commit (ARGS
 artefacts: $(STAMP) ## retrain every model in data/pretrained and write its manifest
 	@$(BIN)/python -m qlab.train.artefacts $(ARGS)
 
+logits: $(STAMP) ## compute the teacher's logits on the training set, once, into the cache
+	@$(BIN)/python -m qlab.train.soft_labels
+
 bench: $(STAMP) ## measure the course's own speed on this machine (ARGS=--json)
 	@$(BIN)/qlab bench $(ARGS)
+
+fuzz: setup ## grade 5,000 damaged .tflite files, looking for a crash or a wrong verdict (minutes)
+	@$(BIN)/python tests/fuzz.py $(ARGS)
 
 # 'fewest': one version of each package for all Pythons and systems, the one the course is tested
 # with. No index addresses, so that the lock works behind any mirror.

@@ -1,4 +1,4 @@
-"""The ``qlab`` command: ``data``, ``doctor``, ``lab``, ``bench`` and ``report``.
+"""The ``qlab`` command; ``qlab --help`` lists what it does.
 
 Exit codes are 0 for success, 1 for a failure said in one message on stderr, 2 for a wrong
 command line and 130 after Ctrl-C. Every room is imported by the subcommand that needs it, so
@@ -69,6 +69,8 @@ def build_parser():
     >>> build_parser().parse_args(["bench", "--json"]).json
     True
     """
+    from qlab.challenge import options as challenge
+
     common = argparse.ArgumentParser(add_help=False)
     common.add_argument(
         "--debug",
@@ -97,6 +99,16 @@ def build_parser():
     bench.add_argument(
         "--quick", action="store_true", help="leave out what takes minutes: browser and notebooks"
     )
+    export = add(
+        "export", _export, "write a model as .tflite, packed .tflite and C array, with a model card"
+    )
+    export.add_argument("file", metavar="FILE", help="a .tflite file; it is checked first")
+    export.add_argument("--to", required=True, metavar="DIR", help="folder; made if it is missing")
+    export.add_argument("--name", help="name of the files (default: that of FILE)")
+    export.add_argument("--force", action="store_true", help="replace files of that name")
+    export.add_argument(
+        "--verify", action="store_true", help="compile the C array here and compare it with FILE"
+    )
     report = add("report", _report, "write a page and a CSV of what a learner or a class did")
     report.add_argument(
         "source",
@@ -108,6 +120,7 @@ def build_parser():
     report.add_argument(
         "--to", default=".", metavar="DIR", help="where to write it (default: here)"
     )
+    challenge.add_to(add)
     return parser
 
 
@@ -148,6 +161,14 @@ def _bench(arguments):
     from qlab import bench
 
     return bench.main(as_json=arguments.json, quick=arguments.quick)
+
+
+def _export(arguments):
+    from qlab import export
+
+    return export.main(
+        arguments.file, arguments.to, arguments.name, arguments.force, arguments.verify
+    )
 
 
 def _report(arguments):

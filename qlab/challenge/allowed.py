@@ -1,0 +1,39 @@
+"""What the challenge allows: operators, types of numbers, sizes; and what TFLite calls them."""
+
+import numpy as np
+from ai_edge_litert import schema_py_generated as schema
+
+MOST_NUMBERS = 2**26  # in one tensor
+# Nothing that loops, calls another graph, keeps a state, draws at random or is not built in.
+_OPERATORS = """
+ABS ADD ADD_N AVERAGE_POOL_2D BATCH_MATMUL BATCH_TO_SPACE_ND BROADCAST_TO CAST CEIL CONCATENATION
+CONV_2D COS DENSIFY DEPTHWISE_CONV_2D DEPTH_TO_SPACE DEQUANTIZE DIV ELU EQUAL EXP EXPAND_DIMS FILL
+FLOOR FLOOR_DIV FLOOR_MOD FULLY_CONNECTED GATHER GATHER_ND GELU GREATER GREATER_EQUAL HARD_SWISH
+L2_NORMALIZATION L2_POOL_2D LEAKY_RELU LESS LESS_EQUAL LOG LOGICAL_AND LOGICAL_NOT LOGICAL_OR
+LOGISTIC LOG_SOFTMAX MAXIMUM MAX_POOL_2D MEAN MINIMUM MIRROR_PAD MUL NEG NOT_EQUAL PACK PAD PADV2
+POW PRELU QUANTIZE REDUCE_MAX REDUCE_MIN REDUCE_PROD RELU RELU6 RELU_0_TO_1 RELU_N1_TO_1 RESHAPE
+RESIZE_BILINEAR RESIZE_NEAREST_NEIGHBOR ROUND RSQRT SELECT SELECT_V2 SHAPE SIGN SIN SLICE SOFTMAX
+SPACE_TO_BATCH_ND SPACE_TO_DEPTH SPLIT SPLIT_V SQRT SQUARE SQUARED_DIFFERENCE SQUEEZE
+STRIDED_SLICE SUB SUM TANH TILE TRANSPOSE TRANSPOSE_CONV UNPACK ZEROS_LIKE
+"""
+OPERATORS = frozenset(_OPERATORS.split())
+BITS = {
+    getattr(schema.TensorType, name): bits
+    for bits, names in {
+        2: "INT2",
+        4: "INT4",
+        8: "INT8 UINT8 BOOL",
+        16: "FLOAT16 INT16",
+        32: "FLOAT32 INT32",
+        64: "INT64",
+    }.items()
+    for name in names.split()
+}
+INPUTS = {
+    schema.TensorType.FLOAT32: np.dtype("<f4"),
+    schema.TensorType.UINT8: np.dtype("u1"),
+    schema.TensorType.INT8: np.dtype("i1"),
+}
+OUTPUTS = {*INPUTS, schema.TensorType.INT16}
+OP_NAMES = {v: k for k, v in vars(schema.BuiltinOperator).items() if isinstance(v, int)}
+TYPE_NAMES = {v: k for k, v in vars(schema.TensorType).items() if isinstance(v, int)}

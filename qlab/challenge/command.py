@@ -1,0 +1,135 @@
+"""``qlab grade`` and ``qlab board``: what they print."""
+
+import json
+import sys
+
+from qlab.challenge.grading import grade
+from qlab.challenge.outside import printable
+from qlab.challenge.ranking import board, remark
+from qlab.challenge.submissions import BoardError, submit
+from qlab.challenge.verdict import LEAGUES
+
+HEAD = " #    gzipped       file   accuracy  95 % interval     submitted (UTC)   "
+
+
+def grade_main(file, as_json=False, out=print):
+    """Grade a file and print the verdict.
+
+    Parameters
+    ----------
+    file : path-like
+    as_json : bool
+    out : callable(str)
+
+    Returns
+    -------
+    int
+        0 if it is in a league, 1 if not.
+    """
+    verdict = grade(file)
+    if as_json:
+        out(json.dumps(verdict.to_dict(), indent=2))
+    else:
+        out(f"{printable(str(file))} {verdict}")
+    return 0 if verdict.qualifies else 1
+
+
+def board_main(folder, file=None, name=None, regrade=False, as_json=False, out=print):
+    """Submit a file if one is given, and print the board.
+
+    Parameters
+    ----------
+    folder : path-like
+    file, name : path-like and str, or None
+        What is submitted, and by whom.
+    regrade : bool
+        Measure every file anew.
+    as_json : bool
+    out : callable(str)
+
+    Returns
+    -------
+    int
+        0; 1 if a file was given and is in no league.
+
+    Raises
+    ------
+    BoardError
+        If there is no such folder, or only one of `file` and `name` is given.
+    """
+    if (file is None) != (name is None):
+        raise BoardError("a submission needs both: --submit FILE and --name NAME")
+    taken = True
+    if file is not None:
+        verdict, submission = submit(folder, file, name)
+        taken = submission is not None
+        if not as_json or not taken:
+            out(f"{printable(str(file))} {verdict}\n")
+    ranked = board(folder, regrade, progress=_progress if sys.stderr.isatty() else None)
+    out(json.dumps(to_dict(ranked), indent=2) if as_json else "\n".join(lines(ranked)))
+    return 0 if taken else 1
+
+
+def _progress(done, total):
+    print(f"\r{done} of {total} files", end="\n" if done == total else "", file=sys.stderr)
+
+
+def lines(ranked):
+    """Yield a board as lines of text.
+
+    Parameters
+    ----------
+    ranked : Board
+    """
+    for league in LEAGUES:
+        yield f"League {league}: the smallest gzipped file with a test accuracy of {league} or more"
+        rows = ranked.league(league)
+        yield f"{HEAD}name" if rows else " nobody yet"
+        yield from map(_line, rows)
+        yield ""
+    below = [entry for entry in ranked.entries if not entry.verdict.qualifies]
+    yield from (f"In no league: {_below(entry)}" for entry in below)
+    yield from ranked.notices
+    cached = sum(entry.kind == "cached" for entry in ranked.entries)
+    yield f"{len(ranked.entries) - cached} measured now, {cached} cached: measured before."
+    if cached:
+        yield "Whoever can write to the folder can change what is cached; --regrade measures anew."
+
+
+def to_dict(ranked):
+    """A board as plain values, for JSON."""
+    return {
+        "leagues": {league: [_row(row) for row in ranked.league(league)] for league in LEAGUES},
+        "below": [_entry(entry) for entry in ranked.entries if not entry.verdict.qualifies],
+        "notices": list(ranked.notices),
+    }
+
+
+def _line(row):
+    verdict = row.entry.verdict
+    low, high = (100 * end for end in verdict.interval)
+    return (
+        f"{row.place:2}  {verdict.gzip_bytes:9,}  {verdict.file_bytes:9,}  "
+        f"{100 * verdict.accuracy:7.2f} %  {low:5.2f} to {high:5.2f} %  "
+        f"{row.entry.when:%Y-%m-%d %H:%M}   {row.entry.name}{remark(row)}"
+    )
+
+
+def _below(entry):
+    why = entry.verdict.reason or f"its accuracy is {100 * entry.verdict.accuracy:.2f} %"
+    return f"{entry.name} ({printable(entry.file)}): {why}"
+
+
+def _row(row):
+    return {
+        "place": row.place,
+        **_entry(row.entry),
+        "submissions": row.submissions,
+        "same_as": row.same_as,
+    }
+
+
+def _entry(entry):
+    verdict = entry.verdict.to_dict()
+    when = entry.when.isoformat()
+    return {"name": entry.name, "when": when, "file": entry.file, "kind": entry.kind, **verdict}

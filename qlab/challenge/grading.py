@@ -1,0 +1,117 @@
+"""Grade a file: measure everything anew, and believe nothing that it says of itself."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import secrets
+
+import ai_edge_litert
+import numpy as np
+
+from qlab import data as course_data
+from qlab.challenge import outside, reader, rules, sandbox
+from qlab.challenge.outside import Refused
+from qlab.challenge.verdict import Verdict
+from qlab.litemodel import LiteModel
+from qlab.runtime import PIXEL_SCALE
+
+GRADER = f"1, LiteRT {ai_edge_litert.__version__}"
+"""Changes when the same file may get another verdict."""
+
+
+def grade(path, test=None, limits=None):
+    """Measure a file for the challenge: the smallest gzipped `.tflite` that is accurate enough.
+
+    The file is read with care, taken apart by a reader that follows no offset unchecked, held
+    against the rules, and run in a sealed process that sees the pictures in random order and never
+    a label. A hostile file can at worst fail.
+
+    Parameters
+    ----------
+    path : path-like
+    test : object with ``images`` and ``labels``, or None
+        Pictures of uint8, shape (n, 28, 28, 1), and their classes; None for the 10,000 test
+        pictures, which are what counts.
+    limits : Limits or None
+        What it may use; None for the challenge's own.
+
+    Returns
+    -------
+    Verdict
+        Also of a file that cannot take part: it then says why.
+
+    Raises
+    ------
+    JudgeError
+        If the judge process could not start: nothing was graded.
+    qlab.data.DataError
+        If the test pictures are nowhere to be had.
+
+    Examples
+    --------
+    >>> from qlab import artefacts
+    >>> grade(artefacts.path("baseline-int8.tflite")).leagues
+    ('0.90', '0.85')
+    """
+    try:
+        data = outside.read(path)
+    except Refused as refusal:
+        return Verdict(reason=str(refusal))
+    return grade_bytes(data, test, limits)
+
+
+def grade_bytes(data, test=None, limits=None):
+    """Grade the bytes of a file; see `grade`."""
+    measured = measure(data)
+    try:
+        wanted = rules.check(reader.read(data))
+        test = _test() if test is None else test
+        order = np.random.default_rng(secrets.randbits(128)).permutation(len(test.labels))
+        classes, gaps = sandbox.predict(
+            data, test.images[order], codes(wanted), limits or sandbox.Limits()
+        )
+    except Refused as refusal:
+        return Verdict(reason=str(refusal), **measured)
+    correct = int((classes == test.labels[order]).sum())
+    return Verdict(correct=correct, n=len(order), gaps=gaps, **measured)
+
+
+@functools.cache
+def _test():
+    """The test pictures, read and verified once."""
+    return course_data.load().test
+
+
+def measure(data):
+    """What needs no running: sizes and SHA-256 of a file's bytes, as `Verdict` names them."""
+    return {
+        "file_bytes": len(data),
+        "gzip_bytes": LiteModel(data).gzip_bytes,
+        "sha256": hashlib.sha256(data).hexdigest(),
+    }
+
+
+def codes(wanted):
+    """What each brightness is to a model: pixel / 255, quantized by its input's own parameters.
+
+    Parameters
+    ----------
+    wanted : qlab.challenge.rules.Input
+
+    Returns
+    -------
+    ndarray, shape (256,)
+
+    Examples
+    --------
+    >>> from qlab.challenge.rules import Input
+    >>> codes(Input(np.dtype("i1"), 1 / 255, -128))[[0, 1, 255]].tolist()
+    [-128, -127, 127]
+    """
+    real = np.arange(256, dtype=np.uint8) * np.float32(PIXEL_SCALE)
+    if wanted.dtype.kind == "f":
+        return real.astype(wanted.dtype)
+    limits = np.iinfo(wanted.dtype)
+    stored = np.rint(real / np.float32(wanted.scale)) + wanted.zero_point
+    return np.clip(stored, limits.min, limits.max).astype(wanted.dtype)

@@ -1,0 +1,178 @@
+"""Starts the judge process, waits for it, ends it, and doubts what it says."""
+
+from __future__ import annotations
+
+import functools
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from ai_edge_litert import schema_py_generated as schema
+
+import qlab
+from qlab.challenge import judge
+from qlab.challenge.outside import Refused, printable
+from qlab.litemodel import pack
+
+_START = (
+    "import sys, json; sys.path[:] = json.loads(sys.argv[1]); "
+    "from qlab.challenge.judge import main; main()"
+)
+_KEPT = ("SYSTEMROOT", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH")  # what Python may need to start
+
+
+class JudgeError(RuntimeError):
+    """The judge process could not start, so that nothing was graded."""
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What a file may use while it is judged.
+
+    Parameters
+    ----------
+    seconds : int
+        Of processor time.
+    wall_seconds : float
+        By the clock; other work on the machine counts here too.
+    memory_bytes : int
+        Of address space, with Python and LiteRT in it.
+    """
+
+    seconds: int = 60
+    wall_seconds: float = 300.0
+    memory_bytes: int = 2**30
+
+
+def predict(model, images, codes, limits):
+    """Have a file run in a judge process.
+
+    Parameters
+    ----------
+    model : bytes
+        A file that `qlab.challenge.rules.check` let pass. Its labels never leave this process.
+    images : ndarray of uint8, shape (n, 28, 28, 1)
+    codes : ndarray, shape (256,)
+        What each brightness is to the model, in the dtype of its input.
+    limits : Limits
+
+    Returns
+    -------
+    classes : ndarray of uint8, shape (n,)
+        0 to 9, or `qlab.challenge.judge.NO_CLASS`.
+    gaps : tuple of str
+        What this system could not limit, among `qlab.challenge.judge.GAPS`.
+
+    Raises
+    ------
+    Refused
+        If the file does not run within its limits, or its process answers anything else than a
+        class for each picture.
+    JudgeError
+        If the judge process did not get as far as the file.
+    """
+    room = max(len(images), judge.MOST_REASON) + 3
+    warm_up, codes = _warm_up(), np.ascontiguousarray(codes)
+    header = judge.HEADER.pack(
+        codes.dtype.str[-2:].encode(),
+        *(len(images), len(warm_up), len(model)),
+        *(limits.seconds, limits.memory_bytes, room),
+    )
+    job = (header, codes.tobytes(), warm_up, model, np.ascontiguousarray(images).tobytes())
+    with tempfile.TemporaryFile() as question, tempfile.TemporaryFile() as answer:
+        question.writelines(job)
+        question.seek(0)
+        ended = _run(question, answer, limits.wall_seconds)
+        answer.seek(0)
+        return _doubted(answer.read(room + 1), ended, len(images), limits)
+
+
+def _run(question, answer, seconds):
+    """Run a judge from file to file; return its exit code, None if it had to be ended.
+
+    It sees an empty folder, hardly any environment and no other open file. An answer in a file
+    needs nobody who reads along, and the system itself keeps it from growing.
+    """
+    paths = [str(Path(qlab.__file__).parents[1]), *(path or os.getcwd() for path in sys.path)]
+    environment = {name: os.environ[name] for name in _KEPT if name in os.environ}
+    with tempfile.TemporaryDirectory(prefix="qlab-judge-") as folder:
+        process = subprocess.Popen(
+            [sys.executable, "-I", "-S", "-c", _START, json.dumps(paths)],
+            stdin=question,
+            stdout=answer,
+            stderr=subprocess.DEVNULL,
+            cwd=folder,
+            env={**environment, "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"},
+            start_new_session=True,
+        )
+        try:
+            return process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            return None
+        finally:
+            if process.returncode is None:  # also after Ctrl-C
+                _end(process)
+
+
+def _end(process):
+    """End a process that has not been waited for, so that its number is still its own."""
+    if hasattr(os, "killpg"):
+        os.killpg(process.pid, signal.SIGKILL)
+    else:
+        process.kill()
+    process.wait()
+
+
+def _doubted(answer, ended, images, limits):
+    """Take an answer apart, or say in words what came instead of one."""
+    if answer[:1] != judge.READY or len(answer) < 2 or answer[1] >= 1 << len(judge.GAPS):
+        why = "it took too long" if ended is None else f"it ended with {ended}"
+        raise JudgeError(
+            f"the judge process could not start ({why}), so nothing was graded: `qlab doctor` "
+            "checks this installation"
+        )
+    gaps = tuple(gap for i, gap in enumerate(judge.GAPS) if answer[1] >> i & 1)
+    if ended is None:
+        raise Refused(f"it was still running after {limits.wall_seconds:g} s and was stopped")
+    if ended == -getattr(signal, "SIGXCPU", 0):
+        raise Refused(f"it used up {limits.seconds} s of processor time and was stopped")
+    if ended:
+        raise Refused(f"it ended the process that ran it ({_signal(ended)})")
+    if answer[2:3] == judge.FAILED:
+        raise Refused(f"LiteRT cannot run it: {printable(answer[3:], 300)}")
+    classes = np.frombuffer(answer, np.uint8)[3:]
+    known = (classes < judge.CLASSES) | (classes == judge.NO_CLASS)
+    if answer[2:3] != judge.PREDICTED or len(classes) != images or not known.all():
+        raise Refused("its process did not answer with one class a picture")
+    return classes, gaps
+
+
+def _signal(ended):
+    """The name of the signal that ended a process, or its exit code."""
+    try:
+        return signal.Signals(-ended).name
+    except ValueError:
+        return f"exit code {ended}"
+
+
+@functools.cache
+def _warm_up():
+    """A file of one addition, ours: running it makes LiteRT look at the processor."""
+    tensors = [schema.TensorT() for _ in range(2)]
+    for tensor in tensors:
+        tensor.shape, tensor.name = [4], b"x"
+    operator, graph = schema.OperatorT(), schema.SubGraphT()
+    operator.inputs, operator.outputs = [0, 0], [1]
+    operator.builtinOptionsType = schema.BuiltinOptions.AddOptions
+    operator.builtinOptions = schema.AddOptionsT()
+    graph.tensors, graph.operators, graph.inputs, graph.outputs = tensors, [operator], [0], [1]
+    model = schema.ModelT()
+    model.version, model.subgraphs = 3, [graph]
+    model.operatorCodes, model.buffers = [schema.OperatorCodeT()], [schema.BufferT()]
+    return pack(model)

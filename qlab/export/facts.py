@@ -1,0 +1,177 @@
+"""What there is to say about a model that leaves the course: all of it measured here, now."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+
+import numpy as np
+from tqdm import tqdm
+
+from qlab import artefacts, data
+from qlab.litemodel import LiteModel, require_lite_model
+from qlab.recipes import recipe_dict
+from qlab.results import Measurement
+from qlab.runtime import predict
+from qlab.timing import LatencyReport, latency_report
+
+PIECE = 1000  # images between two looks at the progress bar
+
+
+@dataclass(frozen=True, eq=False)
+class Scored:
+    """One file, measured.
+
+    Parameters
+    ----------
+    file : str
+        Its name.
+    model : LiteModel
+    measurement : Measurement or None
+        None if the course's images do not fit it.
+    latency : LatencyReport
+    """
+
+    file: str
+    model: LiteModel
+    measurement: Measurement | None
+    latency: LatencyReport
+
+    @property
+    def sha256(self):
+        """str: of the file."""
+        return hashlib.sha256(self.model.data).hexdigest()
+
+
+@dataclass(frozen=True, eq=False)
+class Facts:
+    """All that card and provenance say.
+
+    Parameters
+    ----------
+    stem : str
+        Stem of the exported files.
+    whole : Scored
+        The file as it came.
+    packed : Scored or None
+        With weights of 4 bits two to a byte; None where that changes nothing.
+    source : dict
+        Empty, or the shipped artefact that this file is: ``artefact`` and ``made``.
+    recipe : dict
+        As given, or as recorded for this file; empty if nothing is known.
+    class_names : tuple of str
+    """
+
+    stem: str
+    whole: Scored
+    packed: Scored | None
+    source: dict
+    recipe: dict
+    class_names: tuple[str, ...]
+
+    @property
+    def files(self):
+        """tuple of Scored: the one or two `.tflite` files."""
+        return (self.whole,) if self.packed is None else (self.whole, self.packed)
+
+
+def examine(model, stem, recipe=None, say=lambda words: None, progress=False):
+    """Measure a model, and its packed form, on the 10,000 test images and on this machine.
+
+    Parameters
+    ----------
+    model : LiteModel
+    stem : str
+    recipe : Recipe, mapping, str or None
+        None looks it up: in the manifest, then on the learner's shelf.
+    say : callable
+        Told, in words, what is being done.
+    progress : bool
+        Show a bar on stderr while a slow model is scored.
+
+    Returns
+    -------
+    Facts
+
+    Examples
+    --------
+    >>> import qlab
+    >>> facts = examine(qlab.pretrained("baseline-int8"), "small")
+    >>> facts.source["artefact"], facts.packed, facts.whole.measurement.n
+    ('baseline-int8.tflite', None, 10000)
+    """
+    source, known = lookup(model)
+    test = data.load().test
+    score = lambda file, model: _scored(file, model, test, say, progress)  # noqa: E731
+    whole, small = score(f"{stem}.tflite", model), model.packed()
+    return Facts(
+        stem,
+        whole,
+        score(f"{stem}-packed.tflite", small) if small is not model else None,
+        source,
+        known if recipe is None else recipe_dict(recipe),
+        data.CLASS_NAMES,
+    )
+
+
+def lookup(model):
+    """What is recorded about exactly this file.
+
+    Parameters
+    ----------
+    model : LiteModel
+
+    Returns
+    -------
+    source : dict
+        ``artefact`` and ``made`` of a shipped file; ``kept_as`` of one on the learner's shelf;
+        empty otherwise.
+    recipe : dict
+        Empty if none is recorded.
+    """
+    from qlab import shelf
+
+    sha = hashlib.sha256(model.data).hexdigest()
+    for name, entry in artefacts.manifest()["files"].items():
+        if entry["sha256"] == sha:
+            return {"artefact": name, "made": entry.get("made", {})}, recipe_dict(entry["recipe"])
+    for kept in shelf.kept():
+        if kept.sha256 == sha:
+            return {"kept_as": kept.name}, kept.recipe
+    return {}, {}
+
+
+def unfit(model):
+    """Why the course's images cannot score a model, in words; empty if they can.
+
+    Examples
+    --------
+    >>> import qlab
+    >>> unfit(qlab.pretrained("baseline"))
+    ''
+    """
+    require_lite_model(model)
+    graph = model.parsed.subgraphs[0]
+    shapes = [
+        tuple(int(n) for n in graph.tensors[i].shape) for i in (*graph.inputs, *graph.outputs)
+    ]
+    (given, answered) = (int(np.prod(shape[1:])) for shape in shapes)
+    if given == 28 * 28 and answered == len(data.CLASS_NAMES):
+        return ""
+    return (
+        f"it takes {shapes[0]} and answers {shapes[1]}; the course's test images are "
+        f"(n, 28, 28, 1), of {len(data.CLASS_NAMES)} classes"
+    )
+
+
+def _scored(file, model, test, say, progress):
+    """Score and time one file."""
+    measurement = None
+    if not unfit(model):
+        say(f"scoring {file} on {len(test.images):,} images")
+        starts = tqdm(range(0, len(test.images), PIECE), file, delay=1, leave=False,
+                      disable=not progress)  # fmt: skip
+        answers = [predict(model, test.images[i : i + PIECE], threads=1) for i in starts]
+        measurement = Measurement(np.concatenate(answers), test.labels)
+    say(f"timing {file} with one and two threads")
+    return Scored(file, model, measurement, latency_report(model))

@@ -1,0 +1,227 @@
+"""Files for the challenge, made by hand: honest small ones, and malicious ones of each kind."""
+
+import flatbuffers
+import numpy as np
+from ai_edge_litert import schema_py_generated as schema
+
+from qlab.litemodel import LiteModel, pack
+
+FLOAT32, INT32, INT64 = (getattr(schema.TensorType, x) for x in ("FLOAT32", "INT32", "INT64"))
+TYPES = {"float32": FLOAT32, "int32": INT32, "int64": INT64, "int8": schema.TensorType.INT8}
+PICTURE = (1, 28, 28, 1)
+
+
+class Graph:
+    """A graph in the making: tensors, then operators, then `bytes()`."""
+
+    def __init__(self, shape=PICTURE, kind=FLOAT32):
+        self.model, self.graph = schema.ModelT(), schema.SubGraphT()
+        self.model.version, self.model.subgraphs = 3, [self.graph]
+        self.model.buffers, self.model.operatorCodes = [schema.BufferT()], []
+        self.graph.tensors, self.graph.operators = [], []
+        self.picture = self.tensor(shape, kind)
+        self.graph.inputs = [self.picture]
+
+    def tensor(self, shape, kind=FLOAT32, buffer=0):
+        tensor = schema.TensorT()
+        tensor.shape, tensor.type, tensor.buffer = np.array(shape, np.int32), kind, buffer
+        tensor.name = f"t{len(self.graph.tensors)}".encode()
+        self.graph.tensors.append(tensor)
+        return len(self.graph.tensors) - 1
+
+    def constant(self, values):
+        values = np.asarray(values)
+        buffer = schema.BufferT()
+        buffer.data = np.frombuffer(values.tobytes(), np.uint8)
+        self.model.buffers.append(buffer)
+        return self.tensor(values.shape, TYPES[values.dtype.name], len(self.model.buffers) - 1)
+
+    def add(self, name, inputs, shape, kind=FLOAT32, options=None, **settings):
+        """Append an operator that writes one new tensor; return that tensor."""
+        code, operator = schema.OperatorCodeT(), schema.OperatorT()
+        code.builtinCode = getattr(schema.BuiltinOperator, name)
+        code.deprecatedBuiltinCode, code.version = min(127, code.builtinCode), 1
+        self.model.operatorCodes.append(code)
+        operator.opcodeIndex = len(self.model.operatorCodes) - 1
+        if options:
+            operator.builtinOptionsType = getattr(schema.BuiltinOptions, options)
+            operator.builtinOptions = getattr(schema, f"{options}T")()
+            for key, value in settings.items():
+                setattr(operator.builtinOptions, key, value)
+        operator.inputs, operator.outputs = list(inputs), [self.tensor(shape, kind)]
+        self.graph.operators.append(operator)
+        return operator.outputs[0]
+
+    def means(self, source=None):
+        """The picture's mean brightness ten times: an honest, useless classifier."""
+        source = self.picture if source is None else source
+        axes = self.constant(np.array([1, 2], np.int32))
+        mean = self.add("MEAN", [source, axes], (1, 1), options="ReducerOptions")
+        return self.add("MUL", [mean, self.constant(np.ones(10, np.float32))], (1, 10))
+
+    def bytes(self, output):
+        self.graph.outputs = [output]
+        return pack(self.model)
+
+
+def honest():
+    graph = Graph()
+    return graph.bytes(graph.means())
+
+
+def endless():
+    """WHILE true: a loop that LiteRT itself runs without complaint."""
+    graph = Graph()
+    answer = graph.means()
+    code, operator = schema.OperatorCodeT(), schema.OperatorT()
+    code.builtinCode = code.deprecatedBuiltinCode = schema.BuiltinOperator.WHILE
+    graph.model.operatorCodes.append(code)
+    operator.opcodeIndex = len(graph.model.operatorCodes) - 1
+    operator.builtinOptionsType = schema.BuiltinOptions.WhileOptions
+    operator.builtinOptions = schema.WhileOptionsT()
+    operator.builtinOptions.condSubgraphIndex, operator.builtinOptions.bodySubgraphIndex = 1, 2
+    operator.inputs, operator.outputs = [answer], [graph.tensor((1, 10))]
+    graph.graph.operators.append(operator)
+    graph.model.subgraphs += [_condition(graph.model), _body(graph.model)]
+    return graph.bytes(operator.outputs[0])
+
+
+def _subgraph(model, name, types):
+    graph, code, operator = schema.SubGraphT(), schema.OperatorCodeT(), schema.OperatorT()
+    code.builtinCode = code.deprecatedBuiltinCode = getattr(schema.BuiltinOperator, name)
+    model.operatorCodes.append(code)
+    operator.opcodeIndex = len(model.operatorCodes) - 1
+    graph.operators, graph.tensors = [operator], []
+    for shape, kind in types:
+        tensor = schema.TensorT()
+        tensor.shape, tensor.type, tensor.name = np.array(shape, np.int32), kind, b"x"
+        graph.tensors.append(tensor)
+    graph.inputs, graph.outputs = [0], [len(types) - 1]
+    operator.inputs, operator.outputs = [0, 0], graph.outputs
+    return graph
+
+
+def _condition(model):
+    """Whether the first of the ten equals itself: always."""
+    graph = _subgraph(model, "EQUAL", [((1, 10), FLOAT32), ((1, 10), schema.TensorType.BOOL)])
+    reduce, code, axes = schema.OperatorT(), schema.OperatorCodeT(), schema.TensorT()
+    code.builtinCode = code.deprecatedBuiltinCode = schema.BuiltinOperator.REDUCE_ANY
+    model.operatorCodes.append(code)
+    buffer = schema.BufferT()
+    buffer.data = np.frombuffer(np.array([0, 1], np.int32).tobytes(), np.uint8)
+    model.buffers.append(buffer)
+    axes.shape, axes.type, axes.buffer = np.array([2], np.int32), INT32, len(model.buffers) - 1
+    answer = schema.TensorT()
+    answer.shape, answer.type = np.array([], np.int32), schema.TensorType.BOOL
+    axes.name = answer.name = b"y"
+    graph.tensors += [axes, answer]
+    reduce.opcodeIndex = len(model.operatorCodes) - 1
+    reduce.inputs, reduce.outputs = [1, 2], [3]
+    reduce.builtinOptionsType = schema.BuiltinOptions.ReducerOptions
+    reduce.builtinOptions = schema.ReducerOptionsT()
+    graph.operators.append(reduce)
+    graph.outputs = [3]
+    return graph
+
+
+def _body(model):
+    graph = _subgraph(model, "MAXIMUM", [((1, 10), FLOAT32), ((1, 10), FLOAT32)])
+    graph.operators[0].builtinOptionsType = schema.BuiltinOptions.MaximumMinimumOptions
+    graph.operators[0].builtinOptions = schema.MaximumMinimumOptionsT()
+    return graph
+
+
+def enlarged(side, declared=(1, 1, 1, 1)):
+    """A picture blown up to `side` by `side`, while the file claims the shape `declared`."""
+    graph = Graph()
+    size = graph.constant(np.array([side, side], np.int32))
+    large = graph.add(
+        "RESIZE_BILINEAR", [graph.picture, size], declared, options="ResizeBilinearOptions"
+    )
+    return graph.bytes(graph.means(large))
+
+
+def nothing_but_nan():
+    graph = Graph()
+    nan = graph.constant(np.full(10, np.nan, np.float32))
+    return graph.bytes(graph.add("MUL", [graph.means(), nan], (1, 10)))
+
+
+def reshaped_while_running(shape):
+    """A RESHAPE whose target is computed only when it runs, so that LiteRT cannot plan for it."""
+    graph = Graph()
+    wanted = graph.constant(np.array(shape, np.int64))
+    wanted = graph.add("CAST", [wanted], (len(shape),), INT32, "CastOptions", inDataType=INT64)
+    graph.graph.operators[-1].builtinOptions.outDataType = INT32
+    # It depends on the picture too, or LiteRT would compute it once and for all.
+    zero = graph.constant(np.zeros((), np.float32))
+    axes = graph.constant(np.array([0, 1, 2, 3], np.int32))
+    mean = graph.add("MEAN", [graph.picture, axes], (), options="ReducerOptions")
+    nothing = graph.add("MUL", [mean, zero], (), options="MulOptions")
+    nothing = graph.add("CAST", [nothing], (), INT32, "CastOptions", outDataType=INT32)
+    wanted = graph.add("ADD", [wanted, nothing], (len(shape),), INT32, "AddOptions")
+    ten = graph.means()
+    return graph.bytes(graph.add("RESHAPE", [ten, wanted], (1, 10), options="ReshapeOptions"))
+
+
+def answers_by_position(labels):
+    """A file that never looks: it holds the class of each picture, in the order of the test set."""
+    graph = Graph((len(labels), 28, 28, 1))
+    ten = graph.means()
+    blank = graph.add("MUL", [ten, graph.constant(np.zeros(10, np.float32))], (len(labels), 10))
+    answers = graph.constant(np.eye(10, dtype=np.float32)[labels])
+    return graph.bytes(graph.add("ADD", [blank, answers], (len(labels), 10)))
+
+
+def custom(name=b"FlexWriteFile"):
+    graph = Graph()
+    answer = graph.means()
+    graph.model.operatorCodes[-1].builtinCode = schema.BuiltinOperator.CUSTOM
+    graph.model.operatorCodes[-1].deprecatedBuiltinCode = schema.BuiltinOperator.CUSTOM
+    graph.model.operatorCodes[-1].customCode = name
+    return graph.bytes(answer)
+
+
+def one_tensor_many_times(times):
+    """A vector of pointers that all lead to one tensor."""
+    builder = flatbuffers.Builder(1 << 16)
+    shape = builder.CreateNumpyVector(np.zeros(50_000, np.int32))
+    schema.TensorStart(builder)
+    schema.TensorAddShape(builder, shape)
+    tensor = schema.TensorEnd(builder)
+    schema.SubGraphStartTensorsVector(builder, times)
+    for _ in range(times):
+        builder.PrependUOffsetTRelative(tensor)
+    tensors = builder.EndVector()
+    schema.SubGraphStart(builder)
+    schema.SubGraphAddTensors(builder, tensors)
+    graph = schema.SubGraphEnd(builder)
+    schema.ModelStartSubgraphsVector(builder, 1)
+    builder.PrependUOffsetTRelative(graph)
+    graphs = builder.EndVector()
+    schema.ModelStart(builder)
+    schema.ModelAddVersion(builder, 3)
+    schema.ModelAddSubgraphs(builder, graphs)
+    builder.Finish(schema.ModelEnd(builder), b"TFL3")
+    return bytes(builder.Output())
+
+
+def takes_bytes(model, dtype):
+    """A copy of a full-integer file that takes pictures as `dtype`: one more QUANTIZE in front."""
+    graph = LiteModel(model).graph()
+    main = graph.subgraphs[0]
+    held = main.tensors[main.inputs[0]]
+    first, code, operator = schema.TensorT(), schema.OperatorCodeT(), schema.OperatorT()
+    first.shape, first.type, first.name = held.shape, getattr(schema.TensorType, dtype), b"bytes"
+    first.quantization = schema.QuantizationParametersT()
+    first.quantization.scale = np.array(held.quantization.scale, np.float32)
+    first.quantization.zeroPoint = np.array([0], np.int64)
+    main.tensors.append(first)
+    code.builtinCode = code.deprecatedBuiltinCode = schema.BuiltinOperator.QUANTIZE
+    graph.operatorCodes.append(code)
+    operator.opcodeIndex = len(graph.operatorCodes) - 1
+    operator.inputs, operator.outputs = [len(main.tensors) - 1], list(main.inputs)
+    main.operators.insert(0, operator)
+    main.inputs = [len(main.tensors) - 1]
+    graph.signatureDefs = None
+    return pack(graph)
