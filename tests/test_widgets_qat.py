@@ -15,7 +15,8 @@ from qlab.quiet import quiet
 from qlab.results import Comparison, Recipe
 from qlab.widgets.qat import QatExplorer
 from qlab.widgets.qat_live import Live
-from qlab.widgets.qat_scores import verdict, weights_in_steps
+from qlab.widgets.qat_scores import weights_in_steps
+from qlab.widgets.seeds import verdict
 
 N = 1000
 

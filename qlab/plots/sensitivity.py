@@ -1,11 +1,15 @@
-"""Which layer hurts most, and what a recipe of mixed bits makes of that."""
+"""Which layer hurts most, and what a recipe of the learner's own makes of that."""
 
 from __future__ import annotations
 
-from matplotlib.ticker import FuncFormatter, NullLocator
+from itertools import cycle
+
+from matplotlib.ticker import FuncFormatter, MultipleLocator, NullLocator
 
 from qlab.plots import style
 from qlab.plots.zoom import zoom
+
+MARKERS = "os^Dv*"
 
 
 class SensitivityPanel:
@@ -85,7 +89,7 @@ class SensitivityPanel:
 
 
 class RecipesPanel:
-    """Accuracy against the packed floor: the mixed recipe beside uniform ones.
+    """Accuracy against size: the mixed recipe beside uniform ones.
 
     Parameters
     ----------
@@ -93,7 +97,9 @@ class RecipesPanel:
     reference : float
         Accuracy of the float model.
     largest : int
-        Bytes at the right edge: all weights at 8 bits.
+        Bytes at the right edge, about: all weights at 8 bits.
+    xlabel : str
+        Which size this is.
 
     Attributes
     ----------
@@ -101,11 +107,11 @@ class RecipesPanel:
     """
 
     @style.styled
-    def __init__(self, ax, reference, largest):
+    def __init__(self, ax, reference, largest, xlabel="packed floor (KB): weights × bits / 8"):
         """Draw the frame."""
         self.ax = ax
         zoom(ax, reference)
-        ax.set(xlim=(0, largest * 1.12 / 1000), xlabel="packed floor (KB): weights × bits / 8")
+        ax.set(xlim=(0, largest * 1.12 / 1000), xlabel=xlabel)
         ax.set(ylabel="accuracy (%)", title="Your recipe beside uniform ones")
         ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
         ax.grid(True)
@@ -113,19 +119,25 @@ class RecipesPanel:
         self.spans = ax.vlines([0], 0, 0, color=[style.BLUE], lw=1.4)
         (self.uniform,) = ax.plot([], [], "s", color=style.BLUE, ms=6)
         (self.here,) = ax.plot([], [], "o", color=style.VERMILION, ms=7, mec=style.PAPER, mew=0.8)
-        self.words = [ax.text(0, 0, "", fontsize=8, ha="center", va=va) for va in ("bottom", "top")]
-        self.marks = (self.tried, self.spans, self.uniform, self.here, *self.words)
+        box = {"facecolor": style.PAPER, "edgecolor": "none", "pad": 0.5, "alpha": 0.85}
+        look = {"textcoords": "offset points", "fontsize": 8, "bbox": box}
+        self.words = [
+            ax.annotate("", (0, 0), (0, gap), va=va, **look)
+            for gap, va in ((4, "bottom"), (-4, "top"))
+        ]
+        self.limit = ax.axvline(0, color=style.SOFT, lw=1, ls=(0, (1, 2)), visible=False)
+        self.marks = (self.limit, self.tried, self.spans, self.uniform, self.here, *self.words)
         ax.legend(
             [self.here, self.uniform, self.tried],
             ["mixed, yours", "uniform", "mixed, tried before"],
-            loc="lower left",
-            bbox_to_anchor=(0, 0.2),
+            loc="lower right",
+            bbox_to_anchor=(1, 0.2),
             handlelength=1,
             labelspacing=0.3,
             fontsize=8,
         )
 
-    def show(self, mixed, uniform, tried=()):
+    def show(self, mixed, uniform, tried=(), limit=None):
         """Draw the recipes.
 
         Parameters
@@ -136,7 +148,11 @@ class RecipesPanel:
             By name; at most two, the more accurate one first.
         tried : sequence of (int, float)
             Bytes and accuracy of earlier recipes.
+        limit : int or None
+            Bytes that a recipe may have; None draws no line.
         """
+        self.limit.set_visible(limit is not None)
+        self.limit.set_xdata([(limit or 0) / 1000] * 2)
         points = [*uniform.values(), mixed]
         x = [size / 1000 for size, _ in points]
         y = [measured.accuracy for _, measured in points]
@@ -147,11 +163,69 @@ class RecipesPanel:
         )
         self.spans.set_color([style.BLUE] * len(uniform) + [style.VERMILION])
         self.tried.set_data([size / 1000 for size, _ in tried], [accuracy for _, accuracy in tried])
-        for text, name, a, (_, m), above in zip(
-            self.words, uniform, x, points, (1, 0), strict=False
-        ):
+        names = [*uniform, "", ""][:2]
+        for text, name, a, (_, m), above in zip(self.words, names, x, points, (1, 0), strict=False):
             text.set_text(name)
-            text.set_position((a, m.interval[above] + (0.003 if above else -0.003)))
+            text.xy = a, m.interval[above]
+            text.set_ha("left" if a < 0.15 * self.ax.get_xlim()[1] else "center")
+
+
+class CurvesPanel:
+    """Accuracy against the sparsity of one layer, a curve for each layer.
+
+    Parameters
+    ----------
+    ax : matplotlib.axes.Axes
+    reference : float
+        Accuracy of the float model: sets the scale.
+    names : sequence of str
+        Of the layers.
+
+    Attributes
+    ----------
+    marks : tuple of matplotlib artists
+    """
+
+    @style.styled
+    def __init__(self, ax, reference, names):
+        """Draw the frame, and put empty marks on it."""
+        self.ax = ax
+        zoom(ax, reference)
+        ax.set(xlim=(-0.02, 1.0), xlabel="sparsity of that layer (%)", ylabel="accuracy (%)")
+        ax.set_title("One layer pruned, all others whole")
+        ax.xaxis.set_major_locator(MultipleLocator(0.25))
+        ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{100 * value:.0f}"))
+        self.band = ax.axhspan(0, 1, color=style.SKY, alpha=0.3, lw=0)
+        looks = zip(cycle(style.SERIES), cycle(MARKERS), names, strict=False)
+        self.curves = {
+            name: ax.plot([], [], color=colour, marker=marker, ms=4.5, lw=1.3)[0]
+            for colour, marker, name in looks
+        }
+        (self.chosen,) = ax.plot([], [], "o", ms=9, mfc="none", mec=style.INK, mew=1.2)
+        self.marks = (self.band, *self.curves.values(), self.chosen)
+        handles = [*self.curves.values(), self.chosen]
+        look = {"loc": "lower left", "bbox_to_anchor": (0, 0.22), "handlelength": 1.6}
+        ax.legend(handles, [*names, "chosen"], labelspacing=0.3, fontsize=8, **look)
+
+    def show(self, base, curves, chosen=()):
+        """Draw what is measured so far.
+
+        Parameters
+        ----------
+        base : qlab.results.Measurement
+            Of the model in which nothing is pruned.
+        curves : mapping of str to mapping of float to float
+            For each layer, accuracy by sparsity.
+        chosen : sequence of (float, float)
+            Sparsity and accuracy of points to mark.
+        """
+        low, high = base.interval
+        self.band.set_y(low)
+        self.band.set_height(high - low)
+        for name, line in self.curves.items():
+            points = sorted({0.0: base.accuracy, **curves.get(name, {})}.items())
+            line.set_data([x for x, _ in points], [y for _, y in points])
+        self.chosen.set_data([x for x, _ in chosen], [y for _, y in chosen])
 
 
 def verdict(comparison):

@@ -10,11 +10,11 @@ from qlab.plots import style
 SHARE = 0.2  # of the axis, for all accuracies below the knee
 
 
-def zoom(ax, reference, direction="y"):
+def zoom(ax, reference, direction="y", below=0.15, ticks_per_one=20):
     """Scale an accuracy axis so that a tenth of a point and a total loss are both on it.
 
-    Straight from 0 to the knee, some 15 points below `reference`, and straight again, but wider,
-    from the knee to just above `reference`. A dotted line marks the knee.
+    Straight from 0 to the knee, below `reference`, and straight again, but wider, from the knee to
+    just above `reference`. A dotted line marks the knee.
 
     Parameters
     ----------
@@ -23,6 +23,10 @@ def zoom(ax, reference, direction="y"):
         The accuracy that nothing is expected to beat by much.
     direction : str
         ``x`` or ``y``.
+    below : float
+        How far below `reference` the knee is, rounded down to a tick.
+    ticks_per_one : int
+        20 for a tick every 5 points above the knee.
 
     Returns
     -------
@@ -35,7 +39,7 @@ def zoom(ax, reference, direction="y"):
     >>> zoom(ax, 0.904)
     0.75
     """
-    knee = max(0.05, np.floor(20 * (reference - 0.15)) / 20)
+    knee = max(0.05, np.floor(ticks_per_one * (reference - below)) / ticks_per_one)
     top = min(1.005, reference + 0.03)
 
     def forward(accuracy):
@@ -52,7 +56,7 @@ def zoom(ax, reference, direction="y"):
     getattr(ax, f"set_{direction}lim")(0, top)
     axis = getattr(ax, f"{direction}axis")
     low = [0, 0.4] if knee > 0.6 else [0]
-    axis.set_ticks([*low, *np.arange(knee, top, 0.05)])
+    axis.set_ticks([*low, *np.arange(knee, top, 1 / ticks_per_one)])
     axis.set_minor_locator(NullLocator())
     axis.set_major_formatter(FuncFormatter(lambda value, _: f"{100 * value:.0f}"))
     axis.grid(True)

@@ -11,7 +11,6 @@ import numpy as np
 from qlab.plots.calibration import middle
 from qlab.results import Comparison, Measurement, Recipe
 from qlab.widgets import readout
-from qlab.widgets.cells import measured
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,7 +84,7 @@ def cells(result):
     between = f"{low} to {high}" if several else "blank images are all alike"
     holds = "{:.3g} to {:.3g}".format(*result.input_ranges[k])
     return readout.readout(
-        measured(f"Accuracy of draw {k + 1}", result.measurements[k]),
+        readout.accuracy(result.measurements[k], f"Accuracy of draw {k + 1}"),
         readout.difference(result.comparisons[k], f"float, draw {k + 1}"),
         readout.cell("Spread over draws", spread, between, f"the middle one is draw {k + 1}"),
         readout.cell("Input of the file", holds, "is what its codes hold;", "pixels are 0 to 1"),

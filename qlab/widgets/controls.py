@@ -53,15 +53,15 @@ def steps(explorer, trait, label, values):
 
 
 def number(explorer, trait, label, stops):
-    """Slider that rests at `stops`, and a linked number box that takes every integer between.
+    """Slider that rests at `stops`, and a linked box that takes every number between.
 
     Parameters
     ----------
     explorer : traitlets.HasTraits
     trait : str
     label : str
-    stops : sequence of int, ascending
-        The first and last are also the limits.
+    stops : sequence of int or of float, ascending
+        The first and last are also the limits. With whole stops the box takes whole numbers.
 
     Returns
     -------
@@ -69,9 +69,26 @@ def number(explorer, trait, label, stops):
         The number box is ``.children[0]``, the slider ``.children[1]``.
     """
     value = getattr(explorer, trait)
-    box = ipywidgets.BoundedIntText(value, min=stops[0], max=stops[-1], description=label)
+    if isinstance(stops[0], float):
+        kind, step = ipywidgets.BoundedFloatText, 0.01
+    else:
+        kind, step = ipywidgets.BoundedIntText, 1
+    box = kind(value, min=stops[0], max=stops[-1], step=step, description=label)
     traitlets.link((explorer, trait), (box, "value"))
     return _card(trait, box, _slider(explorer, trait, stops))
+
+
+def enable(card, on):
+    """Let a control be moved, or not: where it would change nothing.
+
+    Parameters
+    ----------
+    card : ipywidgets.Box
+        As the functions above make it.
+    on : bool
+    """
+    for child in card.children:
+        child.disabled = not on
 
 
 def _slider(explorer, trait, values):

@@ -8,13 +8,13 @@ import traitlets
 import qlab
 from qlab.plots.qat import LearningPanel, StepsPanel, WaysPanel
 from qlab.widgets import controls, readout
-from qlab.widgets.cells import measured
 from qlab.widgets.download import Download
 from qlab.widgets.explorer import Explorer
 from qlab.widgets.live import LivePicture
 from qlab.widgets.qat_live import Live
-from qlab.widgets.qat_scores import SEEDS, WIDTHS, Scorer, verdict, weights_in_steps
-from qlab.widgets.qat_tables import difference_cell, mean_cell, tables
+from qlab.widgets.qat_scores import SEEDS, WIDTHS, Scorer, weights_in_steps
+from qlab.widgets.qat_tables import tables
+from qlab.widgets.seeds import difference_cell, mean_cell, verdict
 from qlab.widgets.subject import subject
 from qlab.widgets.threaded_job import ThreadedJob
 
@@ -230,14 +230,14 @@ class QatExplorer(Explorer):
         """Read-out, notes and the table of numbers."""
         live = self._live_here()
         cells = [
-            measured("Post-training", result.post_training),
+            readout.accuracy(result.post_training, "Post-training"),
             mean_cell("Float control", result.control),
             mean_cell("QAT", result.qat),
-            difference_cell("QAT to its control", result.to_control, verdict),
-            difference_cell("QAT to post-training", result.to_post_training, verdict),
+            difference_cell("QAT to its control", result.to_control),
+            difference_cell("QAT to post-training", result.to_post_training),
         ]
         if live:
-            cells.append(measured("Live, best so far", live.measurement))
+            cells.append(readout.accuracy(live.measurement, "Live, best so far"))
         self.readout.value = readout.readout(*cells)
         self.notes.value = f'<div class="qlab-notes">{" ".join(self._notes(result, live))}</div>'
         self.numbers.value = tables(result, live, self.layer, *self._pair, self.weight_bits)

@@ -159,24 +159,3 @@ def weights_in_steps(model, float_model, layer):
     shape[found.channel_axis] = -1
     before = float_model.layer(layer).weights / scale.reshape(shape if scale.size > 1 else ())
     return before.ravel(), found.weights.ravel().astype(int)
-
-
-def verdict(comparisons):
-    """Say in words what the paired tests of all seeds say.
-
-    Examples
-    --------
-    >>> verdict([Comparison(90, 10, 1000, 1e-9), Comparison(10, 10, 1000, 1.0)])
-    'worse in 1 seed, within noise in 1'
-    """
-    kinds = [
-        "within noise" if x.within_noise else "better" if x.difference > 0 else "worse"
-        for x in comparisons
-    ]
-    counts = {kind: kinds.count(kind) for kind in ("better", "worse", "within noise")}
-    found = [(kind, n) for kind, n in counts.items() if n]
-    if len(found) == 1:
-        return f"{found[0][0]} in all {len(kinds)} seeds"
-    first, *rest = found
-    words = [f"{first[0]} in {first[1]} seed{'s' if first[1] > 1 else ''}"]
-    return ", ".join([*words, *(f"{kind} in {n}" for kind, n in rest)])

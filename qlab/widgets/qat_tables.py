@@ -1,4 +1,4 @@
-"""The read-out of the QAT explorer: means over seeds, tests by seed, and the text tables."""
+"""The numbers in the QAT explorer's picture, as text tables."""
 
 from __future__ import annotations
 
@@ -7,72 +7,7 @@ import numpy as np
 from qlab.plots.qat import shares
 from qlab.widgets import readout
 from qlab.widgets.qat_scores import SEEDS
-
-
-def mean_cell(name, measurements):
-    """Mean accuracy over seeds, and each seed's.
-
-    Parameters
-    ----------
-    name : str
-    measurements : sequence of Measurement
-
-    Returns
-    -------
-    str
-        HTML.
-    """
-    each = ", ".join(f"{100 * m.accuracy:.2f}" for m in measurements)
-    return readout.cell(
-        name,
-        f"{readout.percent(np.mean([m.accuracy for m in measurements]))} "
-        f"{readout.badge(measurements[0].kind)}",
-        f"mean of {len(measurements)} seeds: {each}",
-        f"{measurements[0].n:,} images each",
-    )
-
-
-def difference_cell(name, comparisons, verdict):
-    """Mean difference over seeds, with what the paired test of each seed says.
-
-    Parameters
-    ----------
-    name : str
-    comparisons : sequence of Comparison
-    verdict : callable
-        Puts the tests into words.
-
-    Returns
-    -------
-    str
-        HTML.
-    """
-    mean = 100 * np.mean([x.difference for x in comparisons])
-    each = ", ".join(points(x) for x in comparisons)
-    return readout.cell(
-        name,
-        f"{mean:+.2f} <small>points</small>".replace("-", "−"),
-        f"<b>{verdict(comparisons)}</b>",
-        f"by seed {each}",
-        f"paired tests: {_all_p(comparisons)}",
-    )
-
-
-def _all_p(comparisons):
-    """The p-values of all seeds, once if all are small."""
-    each = [p_words(x) for x in comparisons]
-    words = f"each p {each[0]}" if set(each) == {"< 0.01"} else f"p {', '.join(each)}"
-    return words.replace("<", "&lt;")
-
-
-def points(comparison):
-    """A difference in points, with its sign."""
-    return f"{100 * comparison.difference:+.2f}".replace("-", "−")
-
-
-def p_words(comparison):
-    """A p-value, to two digits."""
-    return f"{comparison.p_value:.2f}" if comparison.p_value >= 0.01 else "< 0.01"
+from qlab.widgets.seeds import p_words, points
 
 
 def tables(result, live, layer, before, after, bits):

@@ -121,7 +121,8 @@ class QuantizationExplorer(Explorer):
     @property
     def recipe(self):
         """qlab.Recipe: the settings as they are."""
-        return Recipe(**{field.name: getattr(self, field.name) for field in fields(Recipe)})
+        own = [field.name for field in fields(Recipe) if self.has_trait(field.name)]
+        return Recipe(**{name: getattr(self, name) for name in own})
 
     def tflite(self):
         """The file that the learner takes away, scored once more as it is.

@@ -61,22 +61,30 @@ def badge(kind):
     return f'<span class="qlab-badge qlab-badge-{kind}" title="{BADGES[kind]}">{kind}</span>'
 
 
-def accuracy(measurement):
+def accuracy(measurement, name="Accuracy"):
     """Accuracy with its 95 % interval and its badge.
 
     Parameters
     ----------
     measurement : qlab.results.Measurement
+    name : str
+        Says whose accuracy it is, where more than one file is scored.
 
     Returns
     -------
     str
         HTML.
+
+    Examples
+    --------
+    >>> from qlab.results import Measurement
+    >>> "Accuracy of draw 3" in accuracy(Measurement([1, 2], [1, 3]), "Accuracy of draw 3")
+    True
     """
     low, high = measurement.interval
     time = f" in {measurement.elapsed_ms:.0f} ms" if measurement.elapsed_ms else ""
     return cell(
-        "Accuracy",
+        name,
         f"{percent(measurement.accuracy)} {badge(measurement.kind)}",
         f"95 % interval {100 * low:.1f} to {100 * high:.1f} %",
         f"{measurement.n:,} images{time}",
@@ -136,6 +144,35 @@ def sizes(model_sizes):
         f'<tr><td class="qlab-number">{value:,}</td><td>{name}</td></tr>' for name, value in rows
     )
     return cell("Size in bytes", "", f'<table class="qlab-sizes">{body}</table>')
+
+
+def small_table(header, rows):
+    """A table inside a cell: names at the left, numbers at the right.
+
+    Parameters
+    ----------
+    header : sequence of str
+        Empty for none.
+    rows : iterable of sequences of str
+
+    Returns
+    -------
+    str
+        HTML.
+
+    Examples
+    --------
+    >>> small_table((), [("file", "12")])
+    '<table class="qlab-sizes"><tr><td>file</td><td class="qlab-number">12</td></tr></table>'
+    """
+    made = "".join(f"<td>{name}</td>" for name in header)
+    body = "".join(
+        f"<tr><td>{name}</td>"
+        + "".join(f'<td class="qlab-number">{value}</td>' for value in values)
+        + "</tr>"
+        for name, *values in rows
+    )
+    return f'<table class="qlab-sizes">{f"<tr>{made}</tr>" if made else ""}{body}</table>'
 
 
 def latency(measured):

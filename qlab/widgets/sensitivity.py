@@ -4,46 +4,23 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import ipywidgets
 import traitlets
 
 import qlab
 from qlab.plots.sensitivity import RecipesPanel, SensitivityPanel, verdict
-from qlab.results import Comparison, Measurement, Recipe, Sizes
-from qlab.sensitivity import WHICH, LayerSensitivity, layers_with, lowered, scan
+from qlab.results import Comparison, Recipe
+from qlab.sensitivity import LayerSensitivity, layers_with, lowered, scan
 from qlab.widgets import controls, readout
-from qlab.widgets.cells import measured
 from qlab.widgets.download import Download
 from qlab.widgets.explorer import Explorer
 from qlab.widgets.job import Job
+from qlab.widgets.layer_boxes import LayerBoxes
 from qlab.widgets.live import LivePicture
 from qlab.widgets.subject import subject
+from qlab.widgets.ways import Way, ways
 
 BITS = (2, 3, 4, 5, 6, 7, 8)
 NAMES = {"weight_bits": "weights", "activation_bits": "activations", "both": "both"}
-
-
-@dataclass(frozen=True, eq=False)
-class Candidate:
-    """A recipe, scored.
-
-    Parameters
-    ----------
-    recipe : Recipe
-    model : qlab.LiteModel
-        The file scored; its weights lie one to a byte.
-    measurement : Measurement
-    sizes : Sizes
-        Of that file.
-    packed_bytes : int
-        Of the file with weights of 4 bits or fewer packed two to a byte.
-    """
-
-    recipe: Recipe
-    model: qlab.LiteModel
-    measurement: Measurement
-    sizes: Sizes
-    packed_bytes: int
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,17 +31,17 @@ class Sensitivity:
     ----------
     entries : tuple of LayerSensitivity
         One layer lowered at a time.
-    mixed : Candidate
+    mixed : Way
         The learner's own recipe.
-    uniform : dict of int to Candidate
+    uniform : dict of int to Way
         All layers at 8 bits, the base of all comparisons, and all at 4.
     comparison : Comparison
         From 8 bits everywhere to the mixed recipe.
     """
 
     entries: tuple[LayerSensitivity, ...]
-    mixed: Candidate
-    uniform: dict[int, Candidate]
+    mixed: Way
+    uniform: dict[int, Way]
     comparison: Comparison
 
 
@@ -110,7 +87,7 @@ class SensitivityExplorer(Explorer):
 
     question = "Which layer hurts most when it gets fewer bits?"
     bits = traitlets.Enum(BITS, 3).tag(setting=True)
-    lowered = traitlets.Enum(WHICH, "weight_bits").tag(setting=True)
+    lowered = traitlets.Enum(tuple(NAMES), "weight_bits").tag(setting=True)
     layer_bits = traitlets.Dict().tag(setting=True)
     recipe = traitlets.Instance(Recipe, allow_none=True, read_only=True)
 
@@ -123,7 +100,8 @@ class SensitivityExplorer(Explorer):
         available = self.subject.compressor.calibration_images
         base = Recipe() if base is None else base
         self.base = base.replace(calibration_size=min(base.calibration_size, available))
-        self._scans, self._candidates, self._tried, self._framed = {}, {}, {}, None
+        self._way = ways(self.subject)
+        self._scans, self._tried, self._framed = {}, {}, None
         self.job = Job("Lower all layers that are within noise", self._lower_harmless, self.guard)
         self.download = Download("Download the mixed .tflite", self.tflite, self.guard)
         actions = [self._table(), self.job, self.download]
@@ -136,9 +114,9 @@ class SensitivityExplorer(Explorer):
             raise ValueError(
                 f"no layer is called {unknown[0]!r}; there are {', '.join(self._layers)}"
             )
-        uniform = {b: self._candidate(self._uniform(b)) for b in (8, 4)}
+        uniform = {b: self._way(self._uniform(b)) for b in (8, 4)}
         entries = self._scan()
-        mixed = self._candidate(self._mixed())
+        mixed = self._way(self._mixed())
         return Sensitivity(
             entries, mixed, uniform, qlab.compare(uniform[8].measurement, mixed.measurement)
         )
@@ -146,7 +124,7 @@ class SensitivityExplorer(Explorer):
     def show(self, result):
         """Move the marks, and fill the read-out."""
         self.set_trait("recipe", result.mixed.recipe)
-        self._show_boxes()
+        self._table_of_bits.show(layers_with(self.subject.model, self.lowered))
         names = [entry.layer for entry in result.entries]
         title = f"One layer's {self._words} at {self.bits} bits, all others at 8"
         if self._framed != (title, names):
@@ -210,19 +188,6 @@ class SensitivityExplorer(Explorer):
         names = ("weight_bits", "activation_bits") if self.lowered == "both" else (self.lowered,)
         return self.base.replace(**dict.fromkeys(names, bits), overrides=())
 
-    def _candidate(self, recipe):
-        """Score a recipe; the two uniform ones are scored once."""
-        if recipe not in self._candidates:
-            compressor = self.subject.compressor
-            model = compressor.compress(recipe)
-            measured = qlab.evaluate(model, self.subject.images, self.subject.labels)
-            sizes = compressor.sizes(model, recipe)
-            scored = Candidate(recipe, model, measured, sizes, model.packed().file_bytes)
-            if recipe.overrides:
-                return scored
-            self._candidates[recipe] = scored
-        return self._candidates[recipe]
-
     def _scan(self):
         """Each layer lowered, measured once for each setting; a bar shows how far it is."""
         key = self.bits, self.lowered
@@ -251,31 +216,9 @@ class SensitivityExplorer(Explorer):
     def _table(self):
         """One drop-down of bits for each layer."""
         self._layers = layers_with(self.subject.model, "activation_bits")
-        self._boxes = {}
-        for name in self._layers:
-            box = ipywidgets.Dropdown(options=BITS, value=8, description=name, layout=controls.FULL)
-            box.observe(lambda change, name=name: self._chosen(name, change.new), "value")
-            self._boxes[name] = box
-        cards = ipywidgets.Box([ipywidgets.VBox([box]) for box in self._boxes.values()])
-        cards.add_class("qlab-controls")
-        for card in cards.children:
-            card.add_class("qlab-control")
-        heading = ipywidgets.HTML(
-            '<div class="qlab-notes"><b>Your recipe: bits of each layer</b></div>'
-        )
-        return ipywidgets.VBox([heading, cards], layout=controls.FULL)
-
-    def _chosen(self, name, bits):
-        """A drop-down was moved: by the learner, or by `_show_boxes`, which changes nothing."""
-        if self.layer_bits.get(name, 8) != bits:
-            self.layer_bits = {**self.layer_bits, name: bits}
-
-    def _show_boxes(self):
-        """The drop-downs say what the recipe says."""
-        may = layers_with(self.subject.model, self.lowered)
-        for name, box in self._boxes.items():
-            box.value = self.layer_bits.get(name, 8)
-            box.disabled = name not in may
+        heading = "Your recipe: bits of each layer"
+        self._table_of_bits = LayerBoxes(self, "layer_bits", self._layers, BITS, 8, heading)
+        return self._table_of_bits
 
     def _picture(self):
         """The two panels."""
@@ -305,19 +248,17 @@ class SensitivityExplorer(Explorer):
         """Read-out, notes and the table of numbers."""
         mixed, eight, four = result.mixed, result.uniform[8], result.uniform[4]
         sizes = [(mixed, "mixed"), (eight, "8 bits"), (four, "4 bits")]
-        rows = "".join(
-            f'<tr><td>{name}</td><td class="qlab-number">{c.sizes.packed_floor_bytes:,}</td>'
-            f'<td class="qlab-number">{c.packed_bytes:,}</td></tr>'
-            for c, name in sizes
-        )
-        head = "<tr><td></td><td>packed floor</td><td>packed file</td></tr>"
+        rows = [
+            (name, f"{c.sizes.packed_floor_bytes:,}", f"{c.packed_bytes:,}") for c, name in sizes
+        ]
+        head = ("", "packed floor", "packed file")
         self.readout.value = readout.readout(
-            measured("Accuracy of your recipe", mixed.measurement),
+            readout.accuracy(mixed.measurement, "Accuracy of your recipe"),
             readout.difference(result.comparison, "8 bits everywhere"),
             readout.difference(
                 qlab.compare(four.measurement, mixed.measurement), "4 bits everywhere"
             ),
-            readout.cell("Size in bytes", "", f'<table class="qlab-sizes">{head}{rows}</table>'),
+            readout.cell("Size in bytes", "", readout.small_table(head, rows)),
         )
         notes = list(self.subject.compressor.notes(mixed.recipe))
         if self.lowered == "weight_bits" and any(b in (5, 6, 7) for b in self.layer_bits.values()):

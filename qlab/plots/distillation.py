@@ -1,0 +1,297 @@
+"""Distillation: a teacher's softened answer, what classes it finds alike, pulls, and a grid."""
+
+from __future__ import annotations
+
+import numpy as np
+from matplotlib.colors import LinearSegmentedColormap
+from matplotlib.patches import Rectangle
+
+from qlab.plots import style
+
+PALE = LinearSegmentedColormap.from_list("qlab-pale", [style.PAPER, style.SKY, style.BLUE])
+PULLS = {"with T²": style.BLUE, "without T²": style.VERMILION, "labels": style.SOFT}
+DASHES = {"with T²": "-", "without T²": (0, (5, 2)), "labels": ":"}
+
+
+class AnswerPanel:
+    """One garment, and what the label, the teacher and a student say of it.
+
+    Parameters
+    ----------
+    ax : matplotlib.axes.Axes
+    class_names : sequence of str
+
+    Attributes
+    ----------
+    marks : tuple of matplotlib artists
+        What `show` moves.
+    """
+
+    @style.styled
+    def __init__(self, ax, class_names):
+        """Put an empty picture, bars and dots on `ax`."""
+        n = len(class_names)
+        ax.set(xlim=(0, 1.02), ylim=(n - 0.4, -0.6), xlabel="probability (%)")
+        ax.set_yticks(range(n), class_names)
+        ax.set_xticks([0, 0.5, 1], ["0", "50", "100"])
+        ax.tick_params(axis="y", length=0, labelcolor=style.INK)
+        ax.set_title("One garment, three answers")
+        self.bars = ax.barh(range(n), np.zeros(n), color=style.BLUE, height=0.68).patches
+        look = {"mfc": "none", "mec": style.VERMILION, "ms": 5, "mew": 1.3}
+        (self.student,) = ax.plot([], [], "o", **look)
+        (self.label,) = ax.plot([], [], "D", color=style.INK, ms=5, clip_on=False)
+        inset = ax.inset_axes([0.62, 0.36, 0.36, 0.3])
+        inset.set(xticks=[], yticks=[])
+        self.garment = inset.imshow(np.zeros((28, 28)), cmap="gray_r", vmin=0, vmax=255)
+        handles = (self.bars[0], self.student, self.label)
+        ax.legend(handles, ("teacher", "student", "label"), loc="lower right", fontsize=7.5,
+                  handlelength=1.2, borderaxespad=0.2)  # fmt: skip
+        self.marks = (*self.bars, self.student, self.label, self.garment)
+
+    def show(self, image, label, teacher, student):
+        """Draw one garment.
+
+        Parameters
+        ----------
+        image : ndarray of uint8, shape (28, 28)
+        label : int
+        teacher, student : ndarray of float, shape (classes,)
+            Probabilities.
+        """
+        for bar, width in zip(self.bars, teacher, strict=True):
+            bar.set_width(width)
+        self.student.set_data(student, range(len(student)))
+        self.label.set_data([1], [label])
+        self.garment.set_data(image)
+
+
+class SimilarityPanel:
+    """How much of each class a model sees in every other.
+
+    Parameters
+    ----------
+    ax : matplotlib.axes.Axes
+    class_names : sequence of str
+
+    Attributes
+    ----------
+    marks : tuple of matplotlib artists
+        What `show` moves.
+    """
+
+    @style.styled
+    def __init__(self, ax, class_names):
+        """Put an empty matrix on `ax`."""
+        n = len(class_names)
+        self.matrix = ax.imshow(np.zeros((n, n)), cmap=PALE, vmin=0, vmax=0.5, aspect="auto")
+        edge = {"fill": False, "edgecolor": style.INK, "lw": 1.2}
+        self.row = ax.add_patch(Rectangle((-0.5, -0.5), n, 1, **edge))
+        ax.set_xticks(range(n), class_names, rotation=90, fontsize=7)
+        ax.set_yticks(range(n), class_names, fontsize=7)
+        ax.tick_params(length=0, labelcolor=style.INK)
+        ax.set(xlabel="what the teacher sees in them", title="Mean answer to each class")
+        self.marks = (self.matrix, self.row)
+
+    def show(self, similarity, chosen):
+        """Draw the matrix; dark is half of the answer or more.
+
+        Parameters
+        ----------
+        similarity : ndarray of float, shape (classes, classes)
+            As `qlab.distillation.class_similarity` gives it.
+        chosen : int
+            The class whose row is framed.
+        """
+        self.matrix.set_data(similarity)
+        self.row.set_y(chosen - 0.5)
+
+
+class PullPanel:
+    """How hard the terms of the loss pull at the student's logits, over the temperature.
+
+    Parameters
+    ----------
+    ax : matplotlib.axes.Axes
+    temperatures : ndarray of float, ascending
+
+    Attributes
+    ----------
+    marks : tuple of matplotlib artists
+        What `show` moves; `frame` changes what lies behind.
+    """
+
+    @style.styled
+    def __init__(self, ax, temperatures):
+        """Put empty lines on `ax`."""
+        self.ax, self.temperatures = ax, temperatures
+        ax.set(xscale="log", yscale="log", xlim=(temperatures[0], temperatures[-1]))
+        ticks = [t for t in (0.5, 1, 2, 4, 8, 20) if temperatures[0] <= t <= temperatures[-1]]
+        ax.set_xticks(ticks, [f"{t:g}" for t in ticks])
+        ax.minorticks_off()
+        ax.set(xlabel="temperature", ylabel="size of the gradient", title="Pull at the logits")
+        self.lines = {
+            name: ax.plot([], [], color=colour, ls=DASHES[name])[0]
+            for name, colour in PULLS.items()
+        }
+        self.dots = {name: ax.plot([], [], "o", color=c)[0] for name, c in PULLS.items()}
+        self.words = {
+            name: ax.text(0, 0, name, color=c, fontsize=7.5, ha="right", va="bottom")
+            for name, c in PULLS.items()
+        }
+        self.marks = (*self.lines.values(), *self.dots.values(), *self.words.values())
+
+    @style.styled
+    def frame(self, curves):
+        """Draw the curves, and set limits that hold them.
+
+        Parameters
+        ----------
+        curves : dict of str to ndarray of float, shape of the temperatures
+            By the names of `PULLS`.
+        """
+        every = np.concatenate(list(curves.values()))
+        self.ax.set_ylim(0.6 * every.min(), 2.2 * every.max())
+        for name, values in curves.items():
+            self.lines[name].set_data(self.temperatures, values)
+            self.words[name].set_position((0.96 * self.temperatures[-1], 1.08 * values[-1]))
+
+    def show(self, temperature, sizes):
+        """Mark the present temperature.
+
+        Parameters
+        ----------
+        temperature : float
+        sizes : dict of str to float
+            By the names of `PULLS`.
+        """
+        for name, size in sizes.items():
+            self.dots[name].set_data([temperature], [size])
+
+
+class GridPanel:
+    """Accuracy of students over temperature and alpha: mean and spread over the seeds.
+
+    Parameters
+    ----------
+    ax : matplotlib.axes.Axes
+
+    Attributes
+    ----------
+    marks : tuple of matplotlib artists
+        What `show` moves; `frame` changes what lies behind.
+    """
+
+    @style.styled
+    def __init__(self, ax):
+        """Put the frame that marks a cell on `ax`."""
+        self.ax, self.behind = ax, []
+        edge = {"fill": False, "edgecolor": style.VERMILION, "lw": 2.2}
+        self.here = ax.add_patch(Rectangle((-0.5, -0.5), 1, 1, **edge))
+        self.marks = (self.here,)
+        ax.tick_params(length=0)
+        ax.set(xlabel="temperature", ylabel="alpha")
+
+    @style.styled
+    def frame(self, temperatures, alphas, accuracies, title):
+        """Draw the heat map.
+
+        Parameters
+        ----------
+        temperatures, alphas : sequence of float, ascending
+        accuracies : ndarray of float, shape (alphas, temperatures, seeds)
+        title : str
+        """
+        for artist in self.behind:
+            artist.remove()
+        self.temperatures, self.alphas = tuple(temperatures), tuple(alphas)
+        means = accuracies.mean(axis=-1)
+        self.behind = [self.ax.imshow(means, cmap=PALE, aspect="auto", origin="lower")]
+        self.ax.set_xticks(range(len(temperatures)), [f"{t:g}" for t in temperatures])
+        self.ax.set_yticks(range(len(alphas)), [f"{a:g}" for a in alphas])
+        self.ax.set_title(title)
+        dark = means.min() + 0.72 * np.ptp(means)
+        for (i, j), mean in np.ndenumerate(means):
+            words = f"{100 * mean:.1f}\n±{50 * np.ptp(accuracies[i, j]):.1f}"
+            look = {"color": style.PAPER if mean > dark else style.INK, "fontsize": 7}
+            self.behind.append(self.ax.text(j, i, words, ha="center", va="center", **look))
+
+    def show(self, temperature, alpha):
+        """Frame the cell nearest to the settings.
+
+        Returns
+        -------
+        (int, int)
+            Its place among the alphas and the temperatures.
+        """
+        i, j = nearest(self.alphas, alpha), nearest(np.log(self.temperatures), np.log(temperature))
+        self.here.set_xy((j - 0.5, i - 0.5))
+        return i, j
+
+
+def nearest(values, value):
+    """Index of the value that is nearest.
+
+    Examples
+    --------
+    >>> nearest([0.1, 0.5, 0.9], 0.6)
+    1
+    """
+    return int(np.argmin(np.abs(np.asarray(values) - value)))
+
+
+@style.styled
+def plot_answers(image, label, teacher, student, class_names, ax=None):
+    """What label, teacher and student say of one garment.
+
+    Parameters
+    ----------
+    image : ndarray of uint8, shape (28, 28) or (28, 28, 1)
+    label : int
+    teacher, student : array_like of float, shape (classes,)
+        Probabilities.
+    class_names : sequence of str
+    ax : matplotlib.axes.Axes or None
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> ax = plot_answers(np.zeros((28, 28)), 1, [0.3, 0.7], [0.2, 0.8], ["Bag", "Shirt"])
+    >>> ax.get_xlabel()
+    'probability (%)'
+    """
+    ax = style.new_axes(ax, 4.2, 3.4)
+    panel = AnswerPanel(ax, class_names)
+    panel.show(np.reshape(image, np.shape(image)[:2]), label, teacher, student)
+    return ax
+
+
+@style.styled
+def plot_similarity(similarity, class_names, ax=None):
+    """How much of each class a model sees in every other.
+
+    Parameters
+    ----------
+    similarity : ndarray of float, shape (classes, classes)
+        As `qlab.distillation.class_similarity` gives it.
+    class_names : sequence of str
+    ax : matplotlib.axes.Axes or None
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> plot_similarity(np.eye(2), ["Bag", "Shirt"]).get_title(loc="left")
+    'Mean answer to each class'
+    """
+    ax = style.new_axes(ax, 4.4, 3.8)
+    panel = SimilarityPanel(ax, class_names)
+    panel.row.set_visible(False)
+    panel.show(similarity, 0)
+    return ax

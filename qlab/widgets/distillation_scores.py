@@ -1,0 +1,219 @@
+"""What the distillation explorer measures: answers of teacher and students, and their scores."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+import qlab
+from qlab import artefacts, runtime
+from qlab.distillation import softened
+from qlab.results import Measurement
+
+ARMS = ("taught", "plain", "smoothed")
+GRID = re.compile(r"distilled-grid-(\d+)\.json")
+
+
+@dataclass(frozen=True, eq=False)
+class Arms:
+    """Students of one size and one number of labels, scored: one measurement a seed and an arm.
+
+    Parameters
+    ----------
+    taught, plain, smoothed : tuple of Measurement
+    logits : dict of str to ndarray of float32, shape (n, classes)
+        Of the first seed's "taught" and "plain".
+    file_bytes : int
+        Of one student.
+    """
+
+    taught: tuple[Measurement, ...]
+    plain: tuple[Measurement, ...]
+    smoothed: tuple[Measurement, ...]
+    logits: dict
+    file_bytes: int
+
+    def to(self, arm):
+        """Comparisons from a control to the taught student of the same seed.
+
+        Returns
+        -------
+        tuple of Comparison
+        """
+        pairs = zip(getattr(self, arm), self.taught, strict=True)
+        return tuple(qlab.compare(*pair) for pair in pairs)
+
+
+@dataclass(frozen=True, eq=False)
+class Grid:
+    """Students over temperature and alpha, measured earlier.
+
+    Parameters
+    ----------
+    student : str
+        "5k" or "20k".
+    labels : int
+    temperatures, alphas : list of float, ascending
+    accuracies : ndarray of float, shape (alphas, temperatures, seeds)
+    """
+
+    student: str
+    labels: int
+    temperatures: list
+    alphas: list
+    accuracies: np.ndarray
+
+
+class Answers:
+    """Teacher and students on some images; each is asked when first needed, and remembered.
+
+    Parameters
+    ----------
+    images : ndarray of uint8, shape (n, 28, 28, 1)
+    labels : ndarray of int, shape (n,)
+    """
+
+    def __init__(self, images, labels):
+        """Nothing is asked yet."""
+        self.images, self.labels = images, labels
+        self._arms = {}
+
+    @cached_property
+    def teacher(self):
+        """ndarray of float32, shape (n, classes): the shipped teacher's logits."""
+        return runtime.logits(qlab.pretrained("teacher"), self.images)
+
+    @cached_property
+    def teacher_score(self):
+        """Measurement of the teacher."""
+        return Measurement(self.teacher.argmax(axis=1), self.labels)
+
+    @cached_property
+    def order(self):
+        """ndarray of int, shape (n,): images, those first of which the teacher is least certain."""
+        p = softened(self.teacher)
+        return np.argsort((p * np.log(p + 1e-300)).sum(axis=1), kind="stable")
+
+    def example(self, label, rank):
+        """Index of the image of a class at some place in `order`; the last if there are fewer."""
+        of_class = self.order[self.labels[self.order] == label]
+        if not len(of_class):
+            raise ValueError(f"none of the {len(self.labels):,} images is of class {label}")
+        return int(of_class[min(rank, len(of_class)) - 1])
+
+    def arms(self, student, labels, tell=lambda done, total: None):
+        """Score the shipped students of one setting.
+
+        Parameters
+        ----------
+        student : str
+            "5k" or "20k".
+        labels : int
+        tell : callable
+            Told how many files are scored, and how many there are, after each.
+
+        Returns
+        -------
+        Arms
+
+        Raises
+        ------
+        qlab.artefacts.ArtefactError
+            If a file is missing or altered.
+        """
+        key = student, labels
+        if key not in self._arms:
+            self._arms[key] = self._scored(f"distilled-{student}-{labels}", tell)
+        return self._arms[key]
+
+    def _scored(self, stem, tell):
+        names = {arm: seeds_of(f"{stem}-{arm}") for arm in ARMS}
+        total, done = sum(map(len, names.values())), 0
+        scores, kept, size = {arm: [] for arm in ARMS}, {}, 0
+        for arm in ARMS:
+            for name in names[arm]:
+                model = qlab.pretrained(name)
+                answers = runtime.logits(model, self.images)
+                scores[arm].append(Measurement(answers.argmax(axis=1), self.labels))
+                kept.setdefault(arm, answers)
+                size, done = model.file_bytes, done + 1
+                tell(done, total)
+        logits = {arm: kept[arm] for arm in ARMS[:2]}
+        return Arms(*(tuple(scores[arm]) for arm in ARMS), logits, size)
+
+
+def settings():
+    """Student sizes and numbers of labels that ship, smallest first.
+
+    Returns
+    -------
+    list of (str, int)
+
+    Examples
+    --------
+    >>> ("5k", 6000) in settings()
+    True
+    """
+    found = set()
+    for file in artefacts.manifest()["files"]:
+        if file.startswith("distilled-") and file.endswith("-taught-seed0.tflite"):
+            _, student, labels, *_ = file.split("-")
+            found.add((int(labels), student))
+    return [(student, labels) for labels, student in sorted(found, key=_size)]
+
+
+def seeds_of(stem):
+    """Names of the shipped models of a family, one a seed, in order.
+
+    Examples
+    --------
+    >>> seeds_of("qat-w4")
+    ['qat-w4-seed0', 'qat-w4-seed1', 'qat-w4-seed2']
+    """
+    files = [f for f in artefacts.manifest()["files"] if f.startswith(f"{stem}-seed")]
+    return [file.removesuffix(".tflite") for file in sorted(files)]
+
+
+def grid(labels):
+    """The measured students over temperature and alpha, learning from some number of labels.
+
+    Parameters
+    ----------
+    labels : int
+        Where no grid was measured with as many, the one nearest below is given.
+
+    Returns
+    -------
+    Grid
+
+    Raises
+    ------
+    qlab.artefacts.ArtefactError
+        If the file is missing or altered.
+
+    Examples
+    --------
+    >>> grid(60_000).accuracies.shape == grid(600).accuracies.shape
+    True
+    """
+    files = artefacts.manifest()["files"]
+    shipped = {int(match[1]): file for file in files if (match := GRID.fullmatch(file))}
+    found = max((n for n in shipped if n <= labels), default=min(shipped))
+    runs = json.loads(artefacts.path(shipped[found]).read_text("utf-8"))
+    temperatures, alphas, seeds = (
+        sorted({run[key] for run in runs}) for key in ("temperature", "alpha", "seed")
+    )
+    accuracies = np.full((len(alphas), len(temperatures), len(seeds)), np.nan)
+    for run in runs:
+        place = alphas.index(run["alpha"]), temperatures.index(run["temperature"])
+        accuracies[(*place, seeds.index(run["seed"]))] = run["accuracy"]
+    return Grid(files[shipped[found]]["recipe"]["student"], found, temperatures, alphas, accuracies)
+
+
+def _size(key):
+    labels, student = key
+    return int(student.removesuffix("k")), labels

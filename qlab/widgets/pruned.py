@@ -1,0 +1,254 @@
+"""A model pruned in one of four ways, made and measured here and now. No widget, no drawing."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import cached_property, lru_cache
+
+import numpy as np
+
+import qlab
+from qlab.filters import FILTERED, filter_masks, remove_filters, strongest_filters
+from qlab.litemodel import LiteModel
+from qlab.results import Comparison, Latency, Measurement, Recipe
+from qlab.rewriting import with_weights
+from qlab.sparse_encoding import sparse_file
+from qlab.sparsity import block_mask, n_of_m_mask
+from qlab.widgets.shipped import count_weights, quantized
+
+METHODS = ("single", "2of4", "block", "filters")
+SHIPPED = {  # what the trained models of each method are called
+    "single": r"pruned-\d+",
+    "2of4": "pruned-2of4",
+    "block": "pruned-block.*",
+    "filters": "pruned-filters.*",
+}
+BLOCK = (1, 4)  # output channels, inputs
+RUNS = 100  # timed calls of each model
+REMEMBERED = 64
+
+
+@dataclass(frozen=True, eq=False)
+class File:
+    """A file, and its three sizes.
+
+    Parameters
+    ----------
+    model : LiteModel
+    masks : dict of str to ndarray of bool, or None
+        For each layer, which weights of the dense model are there and not zero.
+    """
+
+    model: LiteModel
+    masks: dict = field(repr=False)
+
+    @property
+    def file_bytes(self):
+        """int: size of the file."""
+        return self.model.file_bytes
+
+    @property
+    def gzip_bytes(self):
+        """int: size of the file, gzipped."""
+        return self.model.gzip_bytes
+
+    @cached_property
+    def sparse(self):
+        """LiteModel: a file of the same outputs that leaves the zeros out, if that is smaller."""
+        return sparse_file(self.model)
+
+    @property
+    def sparse_bytes(self):
+        """int: size of that file."""
+        return self.sparse.file_bytes
+
+
+@dataclass(frozen=True, eq=False)
+class Pruned:
+    """A pruned file, measured beside the unpruned one of the same bits.
+
+    Parameters
+    ----------
+    file, dense : File
+        The pruned one and the unpruned one.
+    absent : float
+        Share of the dense model's weights that are zero or gone.
+    measurement : Measurement
+    comparison : Comparison
+        From the unpruned file, on the same images.
+    latency, dense_latency : Latency
+        Measured in turn.
+    """
+
+    file: File
+    dense: File
+    absent: float
+    measurement: Measurement
+    comparison: Comparison
+    latency: Latency
+    dense_latency: Latency
+
+    @property
+    def times_faster(self):
+        """float: median time of the unpruned file over that of this one."""
+        return self.dense_latency.median_ms / self.latency.median_ms
+
+
+@dataclass(frozen=True, eq=False)
+class Narrow:
+    """What only whole filters give: a narrow network, which could have been narrow all along.
+
+    Parameters
+    ----------
+    scratch : sequence of qlab.widgets.shipped.Tuned
+        The same network trained from random weights, for as many epochs in all; maybe none.
+    file_bytes : int
+        Of the trained network with filters removed, seed 0.
+    latency : Latency
+        Of that file, measured with those of `Pruned`.
+    """
+
+    scratch: tuple
+    file_bytes: int
+    latency: Latency
+
+
+class Pruner:
+    """Prunes one model in one shot, by any method, and measures what comes out.
+
+    Parameters
+    ----------
+    subject : qlab.widgets.subject.Subject
+    calibration_images : ndarray of uint8, shape (n, 28, 28, 1), or None
+        For 8 bits; at most the first 128 are used. None for the course's.
+
+    Examples
+    --------
+    >>> from qlab.widgets.subject import subject
+    >>> test = qlab.data.load().test
+    >>> few = subject(images=test.images[:100], labels=test.labels[:100],
+    ...               calibration_images=test.images[100:110])
+    >>> pruned = Pruner(few).prune("2of4", 0.9, bits=32)
+    >>> round(pruned.absent, 2), pruned.file.file_bytes == pruned.dense.file_bytes
+    (0.49, True)
+    """
+
+    def __init__(self, subject, calibration_images=None):
+        """Nothing is pruned yet."""
+        self.subject, self.images = subject, calibration_images
+        self.weights = {x.name: x.weights for x in subject.model.layers if x.weights is not None}
+        self._total = sum(x.size for x in self.weights.values())
+        self.file = lru_cache(REMEMBERED)(self._file)
+        self.scored = lru_cache(REMEMBERED)(self._scored)
+
+    def prune(self, method, sparsity, scope="global", bits=32):
+        """Prune, score, and time.
+
+        Parameters
+        ----------
+        method : str
+            ``single`` weights of smallest magnitude; ``2of4``, the 2 smaller of each 4 inputs;
+            ``block``, blocks of 4 inputs; ``filters``, whole filters, which are then gone.
+        sparsity : float in [0, 1)
+            Share of the weights, blocks or filters; 2 of 4 is always half.
+        scope : str
+            Of ``single``: ``global`` or ``per-layer``.
+        bits : int
+            32 for float, 8 for int8.
+
+        Returns
+        -------
+        Pruned
+
+        Raises
+        ------
+        ValueError
+            If the model cannot be pruned so.
+        """
+        how, plain = (method, sparsity, scope, bits), ("single", 0.0, "global", bits)
+        file, dense = self.file(*how), self.file(*plain)
+        return Pruned(
+            file,
+            dense,
+            self.absent(*how),
+            self.scored(*how),
+            qlab.compare(self.scored(*plain), self.scored(*how)),
+            qlab.latency(file.model, runs=RUNS),
+            qlab.latency(dense.model, runs=RUNS),
+        )
+
+    def absent(self, *how):
+        """Share of the dense model's weights that are zero or gone.
+
+        Parameters
+        ----------
+        *how
+            ``method, sparsity, scope, bits``, as for `prune`.
+
+        Returns
+        -------
+        float in [0, 1]
+        """
+        return 1 - count_weights(self.file(*how).model) / self._total
+
+    def _scored(self, *how):
+        return qlab.evaluate(self.file(*how).model, self.subject.images, self.subject.labels)
+
+    def _file(self, method, sparsity, scope, bits):
+        """The pruned file, and which weights are left in it."""
+        if method == "single":
+            model = self.subject.compressor.compress(self.recipe(sparsity, scope, bits))
+            return File(model, {x: model.layer(x).weights != 0 for x in self.weights})
+        masks = self._masks(method, sparsity)
+        if method == "filters":
+            smaller = remove_filters(self.subject.model, sparsity)
+            return File(quantized(smaller, bits, self.images), masks)
+        left = {name: np.where(masks[name], self.weights[name], 0) for name in masks}
+        return File(quantized(with_weights(self.subject.model, left), bits, self.images), masks)
+
+    def recipe(self, sparsity, scope, bits):
+        """What the live engine is asked for.
+
+        Returns
+        -------
+        qlab.Recipe
+        """
+        size = min(128, self.subject.compressor.calibration_images)
+        settings = {"sparsity": sparsity, "sparsity_scope": scope, "calibration_size": size}
+        return Recipe(weight_bits=bits, activation_bits=bits, **settings)
+
+    def _masks(self, method, sparsity):
+        """Which weights stay; layers that cannot be pruned so stay whole."""
+        model = self.subject.model
+        if method == "filters":
+            return filter_masks(model, strongest_filters(model, sparsity))
+        masks = {name: np.ones(weights.shape, bool) for name, weights in self.weights.items()}
+        for name in self.pruned_layers(method):
+            weights = self.weights[name]
+            if method == "2of4":
+                masks[name] = n_of_m_mask(weights, 2, 4)
+            else:
+                masks[name] = block_mask(weights, sparsity, BLOCK)
+        return masks
+
+    def pruned_layers(self, method):
+        """Layers that a method can prune.
+
+        Parameters
+        ----------
+        method : str
+
+        Returns
+        -------
+        tuple of str
+            ``2of4``: those whose input channels come in fours; ``block``: dense ones; ``filters``:
+            all but the last; ``single``: all.
+        """
+        layers = [x for x in self.subject.model.layers if x.weights is not None]
+        fits = {
+            "single": lambda x: True,
+            "2of4": lambda x: x.op in FILTERED and x.weights.shape[-1] % 4 == 0,
+            "block": lambda x: x.op == "FULLY_CONNECTED" and x.weights.shape[-1] >= BLOCK[1],
+            "filters": lambda x: x.op in FILTERED and x is not layers[-1],
+        }[method]
+        return tuple(x.name for x in layers if fits(x))

@@ -1,0 +1,264 @@
+"""What the pruning explorer says: the read-out, the notes, the tables. Pure functions."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from qlab.widgets import readout
+from qlab.widgets.pruned import BLOCK
+from qlab.widgets.seeds import difference_cell, mean_cell, p_words, points, verdict
+
+BINS = 16  # rows of a histogram's table
+
+
+def gains(result):
+    """What the zeros buy, for `qlab.plots.pruning.GainsPanel`.
+
+    Parameters
+    ----------
+    result : qlab.widgets.pruned.Pruned
+
+    Returns
+    -------
+    list of (float, str)
+    """
+    file, dense = result.file, result.dense
+    pairs = (
+        (file.file_bytes, dense.file_bytes),
+        (file.gzip_bytes, dense.gzip_bytes),
+        (file.sparse_bytes, dense.file_bytes),
+    )
+    found = [(a / b, f"{a / 1000:,.1f} KB") for a, b in pairs]
+    time = result.latency.median_ms
+    return [*found, (1 / result.times_faster, readout.duration(time))]
+
+
+def cells(result, here, narrow=None):
+    """The cells of the read-out.
+
+    Parameters
+    ----------
+    result : qlab.widgets.pruned.Pruned
+    here : qlab.widgets.shipped.Tuned or None
+        Trained models that are as sparse.
+    narrow : qlab.widgets.pruned.Narrow or None
+        Of whole filters.
+
+    Returns
+    -------
+    list of str
+        HTML.
+    """
+    times = f"{result.times_faster:.2f} × the speed of the unpruned,"
+    made = [
+        readout.accuracy(result.measurement, "Accuracy, pruned at once"),
+        readout.difference(result.comparison, "the unpruned"),
+    ]
+    if here is not None:
+        made += [
+            mean_cell("Trained with pruning", here.measurements),
+            mean_cell("Control, not pruned", here.controls),
+            difference_cell("Trained to its control", here.comparisons),
+        ]
+    made += [mean_cell("Narrow from the start", x.measurements) for x in _scratch(narrow)]
+    return [
+        *made,
+        readout.cell("Size in bytes", "", _sizes(result.file, result.dense)),
+        readout.cell(
+            "Latency",
+            f"{readout.duration(result.latency.median_ms)} {readout.badge('measured')}",
+            times,
+            f"{readout.duration(result.dense_latency.median_ms)} in the same run",
+        ),
+    ]
+
+
+def _scratch(narrow):
+    return narrow.scratch if narrow is not None else ()
+
+
+def notes(result, here, tuned, narrow, method, pruner):
+    """What the picture cannot say.
+
+    Parameters
+    ----------
+    result : qlab.widgets.pruned.Pruned
+    here : qlab.widgets.shipped.Tuned or None
+    tuned : sequence of qlab.widgets.shipped.Tuned
+        All trained models of this method.
+    narrow : qlab.widgets.pruned.Narrow or None
+        Of whole filters.
+    method : str
+    pruner : qlab.widgets.pruned.Pruner
+
+    Returns
+    -------
+    list of str
+        Sentences.
+    """
+    said = [_of_bytes(result), _of_time(result, method)]
+    layers = pruner.pruned_layers(method)
+    left = [name for name in pruner.weights if name not in layers]
+    if left:
+        why = {
+            "2of4": "its input channels do not come in fours",
+            "block": f"blocks of {BLOCK[0]} × {BLOCK[1]} are taken from dense layers",
+            "filters": "the last layer's outputs are the classes",
+        }[method]
+        said.append(f"Left whole: {', '.join(left)}, because {why}.")
+    if method == "2of4":
+        said.append("2 of each 4 is half, so sparsity has nothing to choose.")
+    if tuned and here is None:
+        known = ", ".join(f"{100 * x.absent:.0f}" for x in tuned)
+        said.append(f"Trained models of this method are {known} % sparse.")
+    if here is not None and method == "single":
+        one = here.settings.get("scope") == "global"
+        how = "one threshold for all layers" if one else "the same share of each layer"
+        said.append(f"The trained models were pruned with {how}.")
+    if narrow is not None:
+        said.append(_of_narrow(result, here, narrow))
+    return said
+
+
+def _of_narrow(result, here, narrow):
+    """How the trained network without filters differs from the live one."""
+    shares = here.settings["fraction"]
+    lost = ", ".join(f"{100 * x:g} % of {name}" for name, x in shares.items() if x)
+    times = result.dense_latency.median_ms / narrow.latency.median_ms
+    return (
+        f"The trained network lost other filters ({lost}): {narrow.file_bytes:,} bytes, and "
+        f"{times:.2f} times the speed, measured just now. The same narrow network, trained from "
+        "random weights, stands beside it: removing filters is worth what it adds to that."
+    )
+
+
+def _of_bytes(result):
+    """Whether the file shrank, and what had to happen for that."""
+    file, dense = result.file, result.dense
+    if file.file_bytes < 0.97 * dense.file_bytes:
+        return (
+            f"What was pruned is gone from the file: {file.file_bytes:,} of "
+            f"{dense.file_bytes:,} bytes are left, with no encoding."
+        )
+    return (
+        f"The file has {file.file_bytes:,} bytes, as before: a zero takes as many as any other "
+        f"weight. It shrinks when the zeros are compressed (gzip: {file.gzip_bytes:,}) or left out "
+        f"({file.sparse_bytes:,}, a file that LiteRT runs; it puts them back when it loads it)."
+    )
+
+
+def _of_time(result, method):
+    """Whether it is faster, and why."""
+    if method == "filters":
+        return (
+            "Fewer filters are fewer multiplications, so it is faster: "
+            f"{result.times_faster:.2f} times, measured just now."
+        )
+    why = "the kernels multiply with the zeros too"
+    if method == "2of4":
+        why += "; some GPUs have units that skip 2 of each 4, this processor has none"
+    return f"It is not faster, as {why}: {result.times_faster:.2f} times, measured just now."
+
+
+def alt(result, here, layer):
+    """The picture in words.
+
+    Parameters
+    ----------
+    result : qlab.widgets.pruned.Pruned
+    here : qlab.widgets.shipped.Tuned or None
+    layer : str
+
+    Returns
+    -------
+    str
+    """
+    file, dense = result.file, result.dense
+    words = (
+        f"{100 * result.absent:.1f} % of all weights are pruned, "
+        f"{100 * (1 - file.masks[layer].mean()):.1f} % of {layer}. Pruned at once: "
+        f"{readout.percent(result.measurement.accuracy)}; unpruned: "
+        f"{result.comparison.difference * -100:+.2f} points. "
+    ).replace("-", "−")
+    if here is not None:
+        mean = np.mean([m.accuracy for m in here.measurements])
+        words += f"Trained: {readout.percent(mean)}, {verdict(here.comparisons)} than its control. "
+    return words + (
+        f"File {file.file_bytes:,} of {dense.file_bytes:,} bytes, gzipped {file.gzip_bytes:,} of "
+        f"{dense.gzip_bytes:,}, zeros left out {file.sparse_bytes:,}; "
+        f"{result.times_faster:.2f} times the speed."
+    )
+
+
+def _sizes(file, dense):
+    """The three sizes of both files."""
+    rows = (("file", "file_bytes"), ("gzipped", "gzip_bytes"), ("zeros left out", "sparse_bytes"))
+    counts = [(name, *(f"{getattr(x, size):,}" for x in (file, dense))) for name, size in rows]
+    return readout.small_table(("", "this", "unpruned"), counts)
+
+
+def tables(result, tuned, once, layer, weights, mask):
+    """The numbers in the picture, as text.
+
+    Parameters
+    ----------
+    result : qlab.widgets.pruned.Pruned
+    tuned : sequence of qlab.widgets.shipped.Tuned
+    once : mapping of float to float
+        Accuracy by share of weights that are zero or gone.
+    layer : str
+    weights : ndarray of float
+        Of the layer, before pruning.
+    mask : ndarray of bool, same shape
+        Which of them are left.
+
+    Returns
+    -------
+    str
+        HTML.
+    """
+    points_ = [(f"{100 * x:.1f} %", readout.percent(y)) for x, y in sorted(once.items())]
+    made = readout.table("Pruned at once", ("zero or gone", "accuracy"), points_)
+    if tuned:
+        header = ("model", "seed", "zero or gone", "accuracy", "control", "to its control")
+        rows = [row for family in tuned for row in _rows(family)]
+        made += readout.table("Trained with pruning", header, rows)
+    return made + _histogram(layer, weights, mask) + _bought(result)
+
+
+def _rows(family):
+    for i, seed in enumerate(family.seeds):
+        comparison = family.comparisons[i]
+        yield (
+            family.name,
+            seed,
+            f"{100 * family.absent:.1f} %",
+            readout.percent(family.measurements[i].accuracy),
+            readout.percent(family.controls[i].accuracy),
+            f"{points(comparison)}, p {p_words(comparison)}",
+        )
+
+
+def _histogram(layer, weights, mask):
+    half = float(np.abs(weights).max())
+    before, edges = np.histogram(weights, BINS, (-half, half))
+    after = np.histogram(weights[mask], edges)[0]
+    rows = [
+        (f"{low:.3f}", f"{high:.3f}", f"{a:,}", f"{b:,}")
+        for low, high, a, b in zip(edges[:-1], edges[1:], before, after, strict=True)
+    ]
+    return readout.table(f"Weights of {layer}", ("from", "to", "before", "left"), rows)
+
+
+def _bought(result):
+    file, dense = result.file, result.dense
+    rows = [
+        (name, f"{getattr(file, size):,}", f"{getattr(dense, size):,}")
+        for name, size in (
+            ("file, bytes", "file_bytes"),
+            ("gzipped, bytes", "gzip_bytes"),
+            ("zeros left out, bytes", "sparse_bytes"),
+        )
+    ]
+    times = [readout.duration(x.median_ms) for x in (result.latency, result.dense_latency)]
+    return readout.table("What it buys", ("", "this", "unpruned"), [*rows, ("an image", *times)])

@@ -1,0 +1,278 @@
+"""How fast should sparsity rise? The explorer of pruning schedules; arithmetic, no model."""
+
+from __future__ import annotations
+
+import csv
+import io
+from dataclasses import dataclass
+
+import numpy as np
+import traitlets
+
+from qlab import artefacts
+from qlab.plots.schedule import CutsPanel, SchedulePanel
+from qlab.sparsity import polynomial_sparsity
+from qlab.widgets import controls, readout
+from qlab.widgets.download import Download
+from qlab.widgets.explorer import Explorer
+from qlab.widgets.live import LivePicture
+from qlab.widgets.settings import Sparsity
+from qlab.widgets.shipped import families
+
+EPOCHS, STEPS_PER_EPOCH = 8, 469  # of the shipped models: 60,000 images in batches of 128
+POWERS = (1, 2, 3, 4, 6, 8)
+FREQUENCIES = (1, 10, 25, 50, 100, 200, 500, 1000)
+FINALS = (0.5, 0.6, 0.7, 0.75, 0.8, 0.85, 0.9, 0.95, 0.99)
+
+
+@dataclass(frozen=True, eq=False)
+class Schedule:
+    """A schedule, worked out for each step of a training.
+
+    Parameters
+    ----------
+    wished, masks : ndarray of float, shape (steps + 1,)
+        Sparsity at each step: of the curve, and of the masks.
+    updates : ndarray of int, shape (k,)
+        Steps at which the masks are made anew.
+    cuts : ndarray of float, shape (k,)
+        What each of them cuts, as a share of all weights.
+    """
+
+    wished: np.ndarray
+    masks: np.ndarray
+    updates: np.ndarray
+    cuts: np.ndarray
+
+    @property
+    def reached(self):
+        """float: sparsity of the masks at the end of the training."""
+        return float(self.masks[-1])
+
+    @property
+    def steps_after(self):
+        """int: steps of the training after the last update."""
+        return int(len(self.masks) - 1 - self.updates[-1])
+
+
+class ScheduleExplorer(Explorer):
+    """Draw how sparsity rises over a training, and in which steps.
+
+    Between two updates of the masks the network repairs the damage: the curve says how much is cut
+    in all by then, the frequency in how many pieces.
+
+    Parameters
+    ----------
+    epochs : int
+        Of the training.
+    steps_per_epoch : int
+        Batches; 469 are 60,000 images in batches of 128.
+    **settings
+        ``begin_step``, ``end_step``, ``power``, ``frequency``, ``final_sparsity``, and
+        ``initial_sparsity``, which has no control.
+
+    Attributes
+    ----------
+    result : Schedule
+
+    Raises
+    ------
+    ValueError
+        If a length is not a whole number above 0, or a setting does not fit the others.
+
+    Examples
+    --------
+    >>> explorer = ScheduleExplorer(begin_step=0, end_step=1000, frequency=300)
+    >>> explorer.result.updates.tolist(), round(explorer.result.reached, 4)
+    ([0, 300, 600, 900], 0.8996)
+    """
+
+    question = "How fast should sparsity rise, and in how many steps?"
+    begin_step = traitlets.Int(0).tag(setting=True)
+    end_step = traitlets.Int(1500).tag(setting=True)
+    power = traitlets.Enum(POWERS, 3).tag(setting=True)
+    frequency = traitlets.Int(100).tag(setting=True)
+    final_sparsity = Sparsity(0.9).tag(setting=True)
+    initial_sparsity = Sparsity(0.5).tag(setting=True)
+
+    def __init__(self, epochs=EPOCHS, steps_per_epoch=STEPS_PER_EPOCH, **settings):
+        """Lay out, and work out the first schedule."""
+        super().__init__()
+        for name, value in (("epochs", epochs), ("steps_per_epoch", steps_per_epoch)):
+            if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+                raise ValueError(f"{name} is {value!r}; give a whole number, 1 or more")
+        self.epoch, self.steps = steps_per_epoch, epochs * steps_per_epoch
+        self.end_step = min(self.end_step, self.steps)
+        picture = LivePicture(panels=2, width=900, height=300, ratios=(1.5, 1))
+        self._masks = SchedulePanel(picture.axes[0], self.steps, self.epoch)
+        self._cuts = CutsPanel(picture.axes[1], self.steps, self.epoch)
+        picture.add(*self._masks.marks, *self._cuts.marks)
+        self.download = Download("Save the schedule as CSV", self.csv, self.guard)
+        self.assemble(self._controls(), picture, [self.download], settings)
+
+    @traitlets.validate("begin_step", "end_step")
+    def _step_is_there(self, proposal):
+        """Refuse, in words, a step outside the training."""
+        if not 0 <= proposal.value <= self.steps:
+            name = proposal.trait.name
+            raise traitlets.TraitError(f"{name} is {proposal.value}; choose 0 to {self.steps:,}")
+        return proposal.value
+
+    @traitlets.validate("frequency")
+    def _frequency_is_possible(self, proposal):
+        """Refuse, in words, what is no number of steps."""
+        if proposal.value < 1:
+            raise traitlets.TraitError(f"frequency is {proposal.value}; choose 1 step or more")
+        return proposal.value
+
+    def compute(self):
+        """Work out the schedule at each step of the training."""
+        at = np.arange(self.steps + 1)
+        ends = self.begin_step, self.end_step, self.initial_sparsity, self.final_sparsity
+        wished = polynomial_sparsity(at, *ends, self.power, frequency=1)
+        masks = polynomial_sparsity(at, *ends, self.power, self.frequency)
+        updates = np.arange(self.begin_step, self.end_step + 1, self.frequency)
+        return Schedule(wished, masks, updates, np.diff(masks[updates], prepend=0.0))
+
+    def show(self, result):
+        """Move the marks, and fill the read-out."""
+        ends = self.begin_step, self.end_step
+        self._masks.show(result.wished, result.masks, result.updates, *ends)
+        self._cuts.show(result.updates, result.cuts)
+        self.picture.redraw(
+            alt=f"Sparsity rises from step {ends[0]:,} to {ends[1]:,} in {len(result.updates):,} "
+            f"updates and ends at {readout.percent(result.reached)}; the first update cuts "
+            f"{readout.percent(result.cuts[0])} of the weights."
+        )
+        self._fill(result)
+
+    def csv(self):
+        """The schedule as a table, a row for each update.
+
+        Returns
+        -------
+        (str, bytes, str)
+            Name, CSV in UTF-8, and what to say about it.
+        """
+        result, text = self.result or self.update(), io.StringIO()
+        table = csv.writer(text, lineterminator="\n")
+        table.writerow(("step", "sparsity", "cut"))
+        table.writerows(
+            (int(step), f"{result.masks[step]:.6f}", f"{cut:.6f}")
+            for step, cut in zip(result.updates, result.cuts, strict=True)
+        )
+        words = f"{len(result.updates):,} updates."
+        return "qlab-schedule.csv", text.getvalue().encode(), words
+
+    def _controls(self):
+        """The five controls."""
+        tenths = [self.steps * i // 10 for i in range(11)]
+        frequencies = [x for x in FREQUENCIES if x < self.steps] + [self.steps]
+        return (
+            controls.number(self, "begin_step", "Begin step", tenths),
+            controls.number(self, "end_step", "End step", tenths),
+            controls.steps(self, "power", "Power", POWERS),
+            controls.number(self, "frequency", "Frequency (steps)", frequencies),
+            controls.number(self, "final_sparsity", "Final sparsity", (0.0, *FINALS)),
+        )
+
+    def _fill(self, result):
+        """Read-out, notes and the table of numbers."""
+        badge = readout.badge("simulated")
+        asked = readout.percent(self.final_sparsity)
+        missed = self.final_sparsity - result.reached > 5e-5
+        largest = int(np.argmax(result.cuts))
+        after = result.steps_after
+        self.readout.value = readout.readout(
+            readout.cell(
+                "Pruned at the end",
+                f"{readout.percent(result.reached)} {badge}",
+                f"<b>{asked} is not reached</b>" if missed else f"{asked}, as asked",
+            ),
+            readout.cell(
+                "Updates of the masks",
+                f"{len(result.updates):,}",
+                f"the last at step {result.updates[-1]:,}",
+                f"{after:,} steps of repair after it",
+            ),
+            readout.cell(
+                "Largest cut",
+                readout.percent(result.cuts[largest]),
+                f"of all weights, at step {result.updates[largest]:,}",
+                f"then {self._pause(result):,} steps to repair it",
+            ),
+            readout.cell("Pruned by the end of", "", _by_epoch(result, self.epoch)),
+        )
+        words = " ".join(self._notes(result, missed))
+        self.notes.value = f'<div class="qlab-notes">{words}</div>'
+        self.numbers.value = self._table(result)
+        self.download.clear()
+
+    def _pause(self, result):
+        """Steps from the largest cut to the next."""
+        largest = int(np.argmax(result.cuts))
+        following = [*result.updates[1:], self.steps][largest]
+        return int(following - result.updates[largest])
+
+    def _notes(self, result, missed):
+        """What the picture cannot say."""
+        notes = ["No model was trained for this picture: it is the schedule's formula."]
+        shipped = _shipped(self)
+        if shipped:
+            notes.append(f"{', '.join(shipped)} of the shipped models was trained so.")
+        if missed:
+            notes.append(
+                f"The last update is at step {result.updates[-1]:,}, before the end step, because "
+                f"{self.frequency:,} does not divide the {self.end_step - self.begin_step:,} steps "
+                "from begin to end. The curve goes on, the masks do not."
+            )
+        if result.steps_after < self.epoch / 4:
+            notes.append(
+                f"After the last update there are {result.steps_after:,} steps: little time to "
+                "repair it."
+            )
+        if self.final_sparsity == self.initial_sparsity:
+            notes.append("Initial and final sparsity are the same: that is constant sparsity.")
+        return notes
+
+    def _table(self, result):
+        """The numbers in the picture, as text; of many updates, evenly chosen ones."""
+        chosen = np.linspace(0, len(result.updates) - 1, min(len(result.updates), 30)).astype(int)
+        rows = [
+            (
+                f"{result.updates[i]:,}",
+                readout.percent(result.masks[result.updates[i]]),
+                readout.percent(result.cuts[i]),
+            )
+            for i in chosen
+        ]
+        part = "" if len(chosen) == len(result.updates) else f", {len(chosen)} of them"
+        header = ("step", "pruned", "cut by this update")
+        return readout.table(f"Updates of the masks{part}", header, rows)
+
+
+def _shipped(explorer):
+    """Families of shipped models that were trained with this very schedule."""
+    asked = {
+        "initial": explorer.initial_sparsity,
+        "final": explorer.final_sparsity,
+        "begin_step": explorer.begin_step,
+        "end_step": explorer.end_step,
+        "power": explorer.power,
+        "frequency": explorer.frequency,
+    }
+    files = artefacts.manifest()["files"]
+    return [
+        name
+        for name, by_seed in families(r"pruned-\d+").items()
+        for entry in [files[f"{next(iter(by_seed.values()))[0]}.tflite"]]
+        if entry["recipe"]["settings"]["schedule"] == asked
+    ]
+
+
+def _by_epoch(result, epoch):
+    """Sparsity at the end of each epoch, at most six of them."""
+    ends = np.arange(epoch, len(result.masks), epoch)
+    shown = ends if len(ends) <= 6 else ends[np.linspace(0, len(ends) - 1, 6).astype(int)]
+    rows = [(f"epoch {at // epoch}", readout.percent(result.masks[at])) for at in shown]
+    return readout.small_table((), rows)

@@ -1,0 +1,324 @@
+"""Which bits and zeros for which layer? The explorer of mixed-precision search."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+
+import traitlets
+
+import qlab
+from qlab.plots.search import ProgressPanel, TrialsPanel
+from qlab.results import Comparison, Measurement, Recipe
+from qlab.search import (
+    UNIFORM,
+    WEIGHT_BITS,
+    Scorer,
+    Trial,
+    best,
+    search,
+    search_images,
+    smallest,
+)
+from qlab.widgets import controls, readout
+from qlab.widgets.download import Download
+from qlab.widgets.explorer import Explorer
+from qlab.widgets.job import Job
+from qlab.widgets.live import LivePicture
+from qlab.widgets.search_words import alt, cells, notes, tables
+from qlab.widgets.subject import subject
+
+METHODS = ("greedy", "random")
+FILES = (20, 50, 100, 200, 400, 1000)
+REDRAW = 0.3  # seconds between two pictures of a running search
+
+
+@dataclass(frozen=True, eq=False)
+class Final:
+    """The chosen recipe on images that nothing was chosen by.
+
+    Parameters
+    ----------
+    recipe : Recipe
+    measurement : Measurement
+    uniform : Measurement or None
+        Of the best uniform recipe within the same budget.
+    comparison : Comparison or None
+        From that to the chosen one.
+    """
+
+    recipe: Recipe
+    measurement: Measurement
+    uniform: Measurement | None
+    comparison: Comparison | None
+
+
+@dataclass(frozen=True, eq=False)
+class Found:
+    """What the searches have found so far.
+
+    Parameters
+    ----------
+    budget_bytes : int
+    best : Trial or None
+        The most accurate file within the budget; None if none was small enough.
+    uniform : Trial or None
+        The most accurate uniform one within the budget.
+    rival : Trial or None
+        The smallest uniform one that is at least as accurate as `best`.
+    reference : Measurement
+        The float model on the search images.
+    final : Final or None
+        None until the test images are asked.
+    """
+
+    budget_bytes: int
+    best: Trial | None
+    uniform: Trial | None
+    rival: Trial | None
+    reference: Measurement
+    final: Final | None
+
+    @property
+    def recipe(self):
+        """Recipe or None: that of the best."""
+        return self.best.recipe if self.best else None
+
+    @property
+    def saved(self):
+        """float or None: how much smaller the best is than its rival, as a fraction."""
+        return 1 - self.best.gzip_bytes / self.rival.gzip_bytes if self.rival else None
+
+
+class SearchExplorer(Explorer):
+    """Search for bits and sparsity of each layer under a budget of bytes, file by file.
+
+    Each step makes a real `.tflite` file, weighs it gzipped and scores it on search images, which
+    are training images. The test images are asked once, by a button, at the end.
+
+    Parameters
+    ----------
+    model : qlab.LiteModel or None
+        A float32 model; None for the shipped baseline.
+    images : ndarray of uint8, shape (n, 28, 28, 1), or None
+        To choose by; None for the 5,000 of `qlab.search.search_images`.
+    labels : ndarray of int, shape (n,), or None
+    test_images, test_labels : ndarray or None
+        For the final score; None for the 10,000 test images.
+    calibration_images : ndarray of uint8, shape (n, 28, 28, 1), or None
+    base : Recipe or None
+        What all recipes share, such as the bits of activations; None for int8.
+    **settings
+        ``budget_kb``, ``method`` (``greedy`` or ``random``), ``files`` that a press of the button
+        makes.
+
+    Attributes
+    ----------
+    result : Found
+        ``result.recipe`` is the best recipe so far.
+    trials : dict of str to list of qlab.search.Trial
+        All files so far, by method; ``uniform`` are those that treat all layers alike.
+
+    Raises
+    ------
+    ValueError
+        If the model cannot be quantized, or images do not fit it.
+
+    Examples
+    --------
+    >>> images, labels = search_images(100)
+    >>> test = qlab.data.load().test
+    >>> explorer = SearchExplorer(images=images, labels=labels, test_images=test.images[:100],
+    ...                           test_labels=test.labels[:100], calibration_images=images)
+    >>> found = explorer.search(files=40, uniform=0)
+    >>> found.best.gzip_bytes <= found.budget_bytes == 26_000
+    True
+    """
+
+    question = "Within a budget of bytes, which layer should get which bits and zeros?"
+    budget_kb = traitlets.Int(26, min=1, max=1000).tag(setting=True)
+    method = traitlets.Enum(METHODS, "greedy").tag(setting=True)
+    files = traitlets.Int(200, min=1, max=100_000).tag(setting=True)
+
+    def __init__(
+        self,
+        model=None,
+        images=None,
+        labels=None,
+        test_images=None,
+        test_labels=None,
+        calibration_images=None,
+        base=None,
+        **settings,
+    ):
+        """Calibrate, lay out, and score the uniform recipes of few bits."""
+        super().__init__()
+        if (images is None) != (labels is None):
+            raise ValueError("images and labels belong together: give both, or neither")
+        images, labels = search_images() if images is None else (images, labels)
+        self.subject = subject(model, test_images, test_labels, calibration_images)
+        compressor = self.subject.compressor
+        self._scorers = {
+            name: Scorer(compressor, images, labels, base) for name in ("uniform", *METHODS)
+        }
+        self.reference = qlab.evaluate(compressor.model, images, labels)
+        largest = self._score_plain_ones()
+        self._budgets_kb = tuple(range(max(1, largest // 10), largest + 1))
+        self.budget_kb = max(1, round(0.35 * largest))
+        self._finals = {}
+        self.job = Job("Search", self._steps, self.guard)
+        self.final_job = Job("Ask the test images", self._final_steps, self.guard)
+        self.download = Download("Download the best .tflite", self.tflite, self.guard)
+        actions = [self.job, self.final_job, self.download]
+        self.assemble(self._controls(), self._picture(), actions, settings)
+
+    @property
+    def trials(self):
+        """dict of str to list of Trial: all files so far, by method."""
+        return {name: scorer.trials for name, scorer in self._scorers.items()}
+
+    def compute(self):
+        """Find the best within the budget among the files there are."""
+        budget = 1000 * self.budget_kb
+        everything = [x for mine in self.trials.values() for x in mine]
+        chosen = best(everything, budget)
+        uniform = self.trials["uniform"]
+        rival = smallest(uniform, chosen.correct) if chosen else None
+        final = self._finals.get(chosen.recipe) if chosen else None
+        return Found(budget, chosen, best(uniform, budget), rival, self.reference, final)
+
+    def show(self, result):
+        """Move the marks, and fill the read-out."""
+        self._trials.show(self.trials, result.budget_bytes, result.best)
+        self._progress.show(self.trials, result.budget_bytes)
+        most = max(map(len, self.trials.values()))
+        if most > self._progress.files:
+            self._progress.frame(2 * most)
+            self.picture.reframe()
+        self.picture.redraw(alt=alt(result, self.trials))
+        self.readout.value = readout.readout(*cells(result))
+        words = " ".join(notes(result, self.trials, len(self._finals)))
+        self.notes.value = f'<div class="qlab-notes">{words}</div>'
+        self.numbers.value = tables(result, self.trials)
+        self.download.clear()
+
+    def search(self, files=None, uniform=UNIFORM, progress=None):
+        """Search as the button does, but here, until it is done.
+
+        Parameters
+        ----------
+        files : int or None
+            To make with the present method; None for the setting.
+        uniform : int
+            At most so many uniform recipes before that, of those that are missing.
+        progress : callable or None
+            Put around the trials, such as ``tqdm``. Interrupt it at will: what was scored is kept.
+
+        Returns
+        -------
+        Found
+        """
+        for _, trials, total in self._phases(files or self.files, uniform):
+            for _ in progress(trials, total=total) if progress else trials:
+                pass
+        return self.update()
+
+    def ask_test_images(self):
+        """Score the best recipe, and the best uniform one, on the test images.
+
+        Returns
+        -------
+        Final
+
+        Raises
+        ------
+        ValueError
+            If nothing is within the budget yet.
+        """
+        chosen, uniform = self._chosen(), self.result.uniform
+        if chosen.recipe not in self._finals:
+            mine, other = (self._on_test(x) for x in (chosen, uniform))
+            compared = qlab.compare(other, mine) if other else None
+            self._finals[chosen.recipe] = Final(chosen.recipe, mine, other, compared)
+            self.update()
+        return self._finals[chosen.recipe]
+
+    def tflite(self):
+        """The best file so far, packed, scored once more as it is.
+
+        Returns
+        -------
+        (str, bytes, str)
+            Name, content, and what to say about it.
+
+        Raises
+        ------
+        ValueError
+            If nothing is within the budget yet.
+        """
+        chosen, scorer = self._chosen(), self._scorers["greedy"]
+        model = self.subject.compressor.compress(chosen.recipe).packed()
+        again = qlab.evaluate(model, scorer.images, scorer.labels)
+        words = f"Scored again on the search images: {readout.percent(again.accuracy)}."
+        return f"qlab-mixed-{self.budget_kb}KB.tflite", model.data, words
+
+    def _chosen(self):
+        """The best so far, or an error in words."""
+        result = self.result or self.update()
+        if result.best is None:
+            raise ValueError("No file is within the budget yet: press 'Search', or raise it.")
+        return result.best
+
+    def _on_test(self, trial):
+        if trial is None:
+            return None
+        model = self.subject.compressor.compress(trial.recipe)
+        return qlab.evaluate(model, self.subject.images, self.subject.labels)
+
+    def _final_steps(self):
+        self.ask_test_images()
+        yield 1, 1
+
+    def _score_plain_ones(self):
+        """Score all layers at 8, 7, ... bits; return the KB of the largest file."""
+        uniform = self._scorers["uniform"]
+        plain = search(uniform, 1, "uniform", len(WEIGHT_BITS))
+        return max(1, round(max(x.gzip_bytes for x in plain) / 1000))
+
+    def _phases(self, files, uniform=UNIFORM):
+        """Yield (words, trials, how many): the uniform ones that are missing, then the method's."""
+        budget, mine = 1000 * self.budget_kb, self._scorers[self.method]
+        missing = min(uniform, UNIFORM - len(self.trials["uniform"]))
+        if missing > 0:
+            first = search(self._scorers["uniform"], budget, "uniform", missing)
+            yield "uniform recipes first; files", first, missing
+        own = search(mine, budget, self.method, files, seed=len(mine.trials))
+        yield f"{self.method} search; files", own, files
+
+    def _steps(self):
+        """Steps of the button's job: as many files as a picture's time allows."""
+        for words, trials, total in self._phases(self.files):
+            shown = time.monotonic()
+            for done, _ in enumerate(trials, 1):
+                if time.monotonic() - shown >= REDRAW:
+                    self.update()
+                    yield done, total, words
+                    shown = time.monotonic()
+        self.update()
+
+    def _controls(self):
+        """The three controls."""
+        return (
+            controls.number(self, "budget_kb", "Budget (KB, gzipped)", self._budgets_kb),
+            controls.choice(self, "method", "Method", METHODS),
+            controls.number(self, "files", "Files a press", FILES),
+        )
+
+    def _picture(self):
+        """The two panels."""
+        picture = LivePicture(panels=2, width=900, height=330, ratios=(1.7, 1))
+        largest = 1050 * self._budgets_kb[-1]
+        self._trials = TrialsPanel(picture.axes[0], self.reference.accuracy, largest)
+        self._progress = ProgressPanel(picture.axes[1], self.reference.accuracy)
+        picture.add(*self._trials.marks, *self._progress.marks)
+        return picture

@@ -1,0 +1,361 @@
+"""Which layer can be pruned, and how far; and a sparsity for each layer that meets a budget."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+import traitlets
+
+import qlab
+from qlab.plots.sensitivity import CurvesPanel, RecipesPanel
+from qlab.results import Comparison, Recipe
+from qlab.sensitivity import layers_with, lowered, scan
+from qlab.sparse_encoding import sparse_file
+from qlab.sparsity import SCOPES
+from qlab.widgets import controls, readout
+from qlab.widgets.download import Download
+from qlab.widgets.explorer import Explorer
+from qlab.widgets.job import Job
+from qlab.widgets.layer_boxes import LayerBoxes
+from qlab.widgets.live import LivePicture
+from qlab.widgets.seeds import p_words, points
+from qlab.widgets.subject import subject
+from qlab.widgets.ways import Way, ways
+
+FIRST = (0.5, 0.8, 0.95)
+LEVELS = (0.3, 0.5, 0.6, 0.7, 0.8, 0.85, 0.9, 0.95, 0.98)
+CHOICES = (0.0, *LEVELS)
+BITS = (("32, float", 32), ("8, int8", 8))
+NAMES = {"global": "one threshold", "per-layer": "same share"}
+
+
+@dataclass(frozen=True, eq=False)
+class SparsitySensitivity:
+    """What the explorer shows.
+
+    Parameters
+    ----------
+    dense : Way
+        Nothing pruned.
+    mixed : Way
+        The learner's own recipe.
+    uniform : dict of str to Way
+        Of each scope, ``global`` and ``per-layer``, the least sparse recipe that meets the budget;
+        without those that cannot.
+    to_dense : Comparison
+        From the unpruned file to the mixed recipe.
+    budget_bytes : int
+    """
+
+    dense: Way
+    mixed: Way
+    uniform: dict[str, Way]
+    to_dense: Comparison
+    budget_bytes: int
+
+    @property
+    def fits(self):
+        """bool: whether the mixed recipe meets the budget."""
+        return self.mixed.sparse_bytes <= self.budget_bytes
+
+
+class SparsitySensitivityExplorer(Explorer):
+    """Prune one layer at a time; then choose a sparsity for each, and meet a budget of bytes.
+
+    Sizes are of files that leave the zeros out (`qlab.sparse_encoding.sparse_file`), which LiteRT
+    runs.
+
+    Parameters
+    ----------
+    model : qlab.LiteModel or None
+        A float32 model; None for the shipped baseline.
+    images : ndarray of uint8, shape (n, 28, 28, 1), or None
+        To score on; None for the 10,000 test images.
+    labels : ndarray of int, shape (n,), or None
+    calibration_images : ndarray of uint8, shape (n, 28, 28, 1), or None
+        For 8 bits; at most 1,024; None for the course's.
+    **settings
+        ``layer_sparsity``: for some layers, a sparsity in the learner's recipe; ``budget_bytes``;
+        ``weight_bits`` (32, or 8 for weights and activations both).
+
+    Attributes
+    ----------
+    result : SparsitySensitivity
+    recipe : Recipe
+        The learner's; `qlab.Compressor.compress` takes it.
+    curves : dict of str to dict of float to qlab.sensitivity.LayerSensitivity
+        For each layer, what was measured at each sparsity, at the present bits.
+
+    Raises
+    ------
+    ValueError
+        If the model cannot be pruned, or images do not fit it.
+
+    Examples
+    --------
+    >>> test = qlab.data.load().test
+    >>> explorer = SparsitySensitivityExplorer(
+    ...     images=test.images[:200], labels=test.labels[:200],
+    ...     calibration_images=test.images[200:210])
+    >>> explorer.layer_sparsity = {"dense1": 0.9}
+    >>> explorer.recipe.overrides, explorer.result.fits
+    ((('dense1', (('sparsity', 0.9),)),), True)
+    """
+
+    question = "Which layer can be pruned, and how far?"
+    layer_sparsity = traitlets.Dict().tag(setting=True)
+    budget_bytes = traitlets.Int().tag(setting=True)
+    weight_bits = traitlets.Enum((32, 8), 32).tag(setting=True)
+    recipe = traitlets.Instance(Recipe, allow_none=True, read_only=True)
+
+    def __init__(self, model=None, images=None, labels=None, calibration_images=None, **settings):
+        """Lay out, and prune each layer three times."""
+        super().__init__()
+        self.subject = subject(model, images, labels, calibration_images)
+        self._layers = layers_with(self.subject.model, "sparsity")
+        self._largest = self.subject.model.file_bytes
+        self._way, self._meet = ways(self.subject), lru_cache(64)(self._least_sparse)
+        self._measured, self._tried = {}, {}
+        self.budget_bytes = round(self._largest / 3, -4) or self._largest
+        self.job = Job("Measure more sparsities", self._scan_all, self.guard)
+        self.download = Download("Download your .tflite", self.tflite, self.guard)
+        heading = "Your recipe: sparsity of each layer"
+        options = [(f"{x:g}", x) for x in CHOICES]
+        self.table = LayerBoxes(self, "layer_sparsity", self._layers, options, 0.0, heading)
+        actions = [self.table, self.job, self.download]
+        self.assemble(self._controls(), self._picture(), actions, settings)
+
+    @traitlets.validate("budget_bytes")
+    def _budget_is_possible(self, proposal):
+        """Refuse, in words, a budget that is no size of this model."""
+        if not 1 <= proposal.value <= self._largest:
+            raise traitlets.TraitError(
+                f"budget_bytes is {proposal.value}; choose 1 to {self._largest:,}, the float file"
+            )
+        return proposal.value
+
+    @property
+    def curves(self):
+        """dict: what was measured of each layer, at the present bits."""
+        return self._measured.setdefault(self.weight_bits, {x: {} for x in self._layers})
+
+    def compute(self):
+        """Score the learner's recipe, and the uniform ones of the same budget."""
+        unknown = sorted(set(self.layer_sparsity) - set(self._layers))
+        if unknown:
+            raise ValueError(
+                f"no layer with weights is called {unknown[0]!r}; "
+                f"there are {', '.join(self._layers)}"
+            )
+        pruned = {name: x for name, x in self.layer_sparsity.items() if x != 0}
+        mixed = self._way(lowered(self._base(), pruned, "sparsity"))
+        for _ in self._scan(FIRST, "pruning one layer after the other"):
+            pass
+        dense = self._way(self._base())
+        met = {scope: self._meet(scope, self.budget_bytes, self.weight_bits) for scope in SCOPES}
+        return SparsitySensitivity(
+            dense,
+            mixed,
+            {scope: self._way(recipe) for scope, recipe in met.items() if recipe is not None},
+            qlab.compare(dense.measurement, mixed.measurement),
+            self.budget_bytes,
+        )
+
+    def show(self, result):
+        """Move the marks, and fill the read-out."""
+        self.set_trait("recipe", result.mixed.recipe)
+        self.table.show()
+        self._show_curves(result)
+        self._show_recipes(result)
+        self.picture.redraw(alt=self._alt(result))
+        self._fill(result)
+
+    def scan(self):
+        """Measure each layer at all sparsities, as the button does.
+
+        Returns
+        -------
+        dict of str to dict of float to qlab.sensitivity.LayerSensitivity
+        """
+        for _ in self._scan_all():
+            pass
+        return self.curves
+
+    def tflite(self):
+        """The learner's recipe as a file without the zeros, scored once more as it is.
+
+        Returns
+        -------
+        (str, bytes, str)
+            Name, content, and what to say about it.
+        """
+        model = sparse_file((self.result or self.update()).mixed.model)
+        again = qlab.evaluate(model, self.subject.images, self.subject.labels)
+        words = f"Scored again: {readout.percent(again.accuracy)}."
+        return "qlab-sparse-mixed.tflite", model.data, words
+
+    def _base(self, **settings):
+        """The recipe in which nothing is pruned."""
+        size = min(128, self.subject.compressor.calibration_images)
+        bits = {"weight_bits": self.weight_bits, "activation_bits": self.weight_bits}
+        return Recipe(calibration_size=size, **bits, **settings)
+
+    def _least_sparse(self, scope, budget, bits):
+        """Of one scope, the recipe of fewest zeros in a budget, in steps of 1 %; or None."""
+        compress = self.subject.compressor.compress
+        low, high = -1, 100  # percent: too large, and small enough
+        while high - low > 1:
+            middle = (low + high) // 2
+            recipe = self._base(sparsity=middle / 100, sparsity_scope=scope)
+            if sparse_file(compress(recipe)).file_bytes <= budget:
+                high = middle
+            else:
+                low = middle
+        return None if high == 100 else self._base(sparsity=high / 100, sparsity_scope=scope)
+
+    def _scan(self, levels, words):
+        """Steps of pruning one layer at a time; what is known is not measured again."""
+        curves, subject = self.curves, self.subject
+        missing = [x for x in levels if any(x not in curve for curve in curves.values())]
+        total, done = len(missing) * len(self._layers), 0
+        for level in missing:
+            entries = scan(
+                subject.compressor, subject.images, subject.labels, level, self._base(), "sparsity"
+            )
+            for entry in entries:
+                curves[entry.layer][level] = entry
+                done += 1
+                if not self.job.running:
+                    self.job.show(done, total, words)
+                yield done, total, words
+        if not self.job.running:
+            self.job.clear()
+
+    def _scan_all(self):
+        """Steps of the button's job."""
+        for step in self._scan(LEVELS, "pruning one layer after the other"):
+            if self.result is not None:
+                self._show_curves(self.result)
+                self.picture.redraw(alt=self.picture.widget.tooltip)
+            yield step
+        self.show(self.result or self.update())
+
+    def _controls(self):
+        """The two controls."""
+        stops = [round(self._largest * i / 20, -3) for i in range(1, 20)]
+        stops = sorted({int(x) for x in stops if x > 0} | {1, self._largest})
+        return (
+            controls.number(self, "budget_bytes", "Budget (bytes)", stops),
+            controls.choice(self, "weight_bits", "Weight bits", BITS),
+        )
+
+    def _picture(self):
+        """The two panels."""
+        picture = LivePicture(panels=2, width=900, height=320)
+        reference = self.subject.float_measurement.accuracy
+        self._panel = CurvesPanel(picture.axes[0], reference, self._layers)
+        words = "file without its zeros (KB)"
+        self._recipes = RecipesPanel(picture.axes[1], reference, self._largest, words)
+        picture.add(*self._panel.marks, *self._recipes.marks)
+        return picture
+
+    def _show_curves(self, result):
+        """Draw the layers' curves; mark what the learner chose, where it is measured."""
+        curves = {
+            name: {x: entry.measurement.accuracy for x, entry in curve.items()}
+            for name, curve in self.curves.items()
+        }
+        chosen = [
+            (x, curves[name][x])
+            for name, x in self.layer_sparsity.items()
+            if x in curves.get(name, {})
+        ]
+        self._panel.show(result.dense.measurement, curves, chosen)
+
+    def _show_recipes(self, result):
+        """Draw the learner's recipe beside the uniform ones."""
+        mixed = result.mixed
+        here = mixed.sparse_bytes, mixed.measurement
+        self._tried[mixed.recipe] = here[0], mixed.measurement.accuracy
+        earlier = [point for recipe, point in self._tried.items() if recipe != mixed.recipe]
+        uniform = {
+            NAMES[scope]: (way.sparse_bytes, way.measurement)
+            for scope, way in sorted(
+                result.uniform.items(), key=lambda item: -item[1].measurement.accuracy
+            )
+        }
+        self._recipes.show(here, uniform, earlier, result.budget_bytes)
+
+    def _alt(self, result):
+        """The picture in words."""
+        mixed = result.mixed
+        worst = min(
+            ((curve[FIRST[1]].measurement.accuracy, name) for name, curve in self.curves.items()),
+        )
+        return (
+            f"{worst[1]} hurts most when it alone is {100 * FIRST[1]:.0f} % sparse: "
+            f"{readout.percent(worst[0])}. Your recipe has "
+            f"{readout.percent(mixed.measurement.accuracy)} at {mixed.sparse_bytes:,} bytes, "
+            f"{'within' if result.fits else 'over'} the budget of {result.budget_bytes:,}."
+        )
+
+    def _fill(self, result):
+        """Read-out, notes and the table of numbers."""
+        mixed, over = result.mixed, result.mixed.sparse_bytes - result.budget_bytes
+        cells = [
+            readout.accuracy(mixed.measurement, "Accuracy of your recipe"),
+            readout.difference(result.to_dense, "the unpruned"),
+            readout.cell(
+                "Size of your recipe",
+                f"{mixed.sparse_bytes:,} <small>bytes</small>",
+                f"<b>over the budget</b> by {over:,}" if over > 0 else "<b>within the budget</b>",
+                f"{result.dense.sparse_bytes:,} with nothing pruned",
+            ),
+        ]
+        for scope, way in result.uniform.items():
+            comparison = qlab.compare(way.measurement, mixed.measurement)
+            cells.append(readout.difference(comparison, f"{NAMES[scope]}, in budget"))
+        self.readout.value = readout.readout(*cells)
+        words = " ".join(self._notes(result))
+        self.notes.value = f'<div class="qlab-notes">{words}</div>'
+        self.numbers.value = self._tables(result)
+        self.download.clear()
+
+    def _notes(self, result):
+        """What the picture cannot say."""
+        said = ["Sizes are of files that leave the zeros out; the usual file stays as large."]
+        for scope in SCOPES:
+            way = result.uniform.get(scope)
+            what = f"{NAMES[scope].capitalize()} for all layers"
+            if way is None:
+                said.append(f"{what}: no sparsity meets this budget.")
+            else:
+                said.append(
+                    f"{what} meets it from {100 * way.recipe.sparsity:.0f} % on, with "
+                    f"{readout.percent(way.measurement.accuracy)}."
+                )
+        return said
+
+    def _tables(self, result):
+        """The numbers in the picture, as text."""
+        header = ("layer", "sparsity", "accuracy", "to the unpruned")
+        rows = [
+            (
+                name,
+                f"{level:g}",
+                readout.percent(entry.measurement.accuracy),
+                f"{points(entry.comparison)}, p {p_words(entry.comparison)}",
+            )
+            for name, curve in self.curves.items()
+            for level, entry in sorted(curve.items())
+        ]
+        made = {"yours": result.mixed, "unpruned": result.dense}
+        made |= {NAMES[scope]: way for scope, way in result.uniform.items()}
+        recipes = [
+            (name, readout.percent(way.measurement.accuracy), f"{way.sparse_bytes:,}")
+            for name, way in made.items()
+        ]
+        return readout.table("One layer pruned", header, rows) + readout.table(
+            "Recipes", ("recipe", "accuracy", "bytes without zeros"), recipes
+        )
