@@ -11,6 +11,7 @@ TITLES = {
     "01": "Baseline",
     "02": "Post-training quantization",
     "03": "Quantization-aware training",
+    "04": "Pruning",
     "museum": "Bug museum",
 }
 

@@ -79,7 +79,7 @@ def exercise_status(entry):
     return f"{word}, solution seen" if "solution" in entry else word
 
 
-def to_csv(rows):
+def to_csv(rows, columns=COLUMNS):
     """Return rows as the bytes of a CSV file that spreadsheets open as UTF-8.
 
     A text that a spreadsheet would run as a formula gets an apostrophe in front [1]_.
@@ -87,6 +87,8 @@ def to_csv(rows):
     Parameters
     ----------
     rows : iterable of dict
+    columns : sequence of str
+        In this order.
 
     Returns
     -------
@@ -102,7 +104,7 @@ def to_csv(rows):
     "'=1+1,,,,,,-3,,,,,,"
     """
     text = io.StringIO(newline="")
-    writer = csv.DictWriter(text, COLUMNS)
+    writer = csv.DictWriter(text, columns)
     writer.writeheader()
     writer.writerows({name: _cell(value) for name, value in row.items()} for row in rows)
     return text.getvalue().encode("utf-8-sig")

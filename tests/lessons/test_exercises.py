@@ -2,6 +2,8 @@
 
 import inspect
 
+import answers_04
+import answers_05
 import numpy as np
 import pytest
 
@@ -10,6 +12,7 @@ from qlab.lessons import check, memory, solution
 from qlab.lessons.exercises import EXERCISES, untouched
 
 NEEDS_MODEL = ("00.fewest_bits", "01.float32_bytes", "02.mixed_recipe")
+NEEDS_MODEL += ("04.export", "04.sparse_recipe")
 MUSEUM = {id for id in EXERCISES if id.startswith("museum.")}  # see test_museum.py
 FUNCTIONS = sorted(set(EXERCISES) - set(NEEDS_MODEL) - MUSEUM)
 
@@ -153,6 +156,8 @@ CORRECT = {
     "03.straight_through": [looped_straight_through, masked_straight_through],
     "03.train_one_weight": [recursive_one_weight],
     "03.gain": [mean_of_differences],
+    **answers_04.CORRECT,
+    **answers_05.CORRECT,
     "05.soft_loss": [looped_soft_loss, soft_loss_by_logs],
 }
 
@@ -360,6 +365,8 @@ MISTAKES = [
     ("03.gain", lambda b, c, a: c.mean() - a.mean(), "sign is wrong"),
     ("03.gain", lambda b, c, a: 100 * (a - c).mean(), "percentage points"),
     ("03.gain", lambda b, c, a: a - c, "for each seed"),
+    *answers_04.MISTAKES,
+    *answers_05.MISTAKES,
     ("05.soft_loss", lambda s, t, T: kl(*soft_parts(s, t, T, T)).mean(), "T² is missing"),
     ("05.soft_loss", lambda s, t, T: T * kl(*soft_parts(s, t, T, T)).mean(), "times T"),
     ("05.soft_loss", lambda s, t, T: T**2 * kl(*soft_parts(t, s, T, T)).mean(), "swapped"),

@@ -12,10 +12,12 @@ from qlab.lessons.aware_training import straight_through
 from qlab.lessons.quizzes import ITEMS, Sheet, items
 from qlab.lessons.shipped import compressor, model, score
 from qlab.lessons.welcome_quiz import verdict
+from qlab.operations import operations
 from qlab.results import Measurement
 from qlab.sensitivity import sensitivity
+from qlab.sparse_encoding import sparse_file
 
-NUMBERS = ("00", "01", "02", "03")
+NUMBERS = ("00", "01", "02", "03", "04")
 
 
 @pytest.fixture(autouse=True)
@@ -44,6 +46,8 @@ def measured_in(number):
         return {"measured": float32, "by_class": hits, "share": max(weights) / whole.file_bytes}
     if number == "03":
         return measured_in_03()
+    if number == "04":
+        return measured_in_04()
     return {
         "model": whole,
         "compressor": engine,
@@ -75,6 +79,31 @@ def measured_in_03():
         "gains": {8: mean(8) - rounded("post_training", 8)},
         "shares": {2: (better - start) / (mean(2) - start)},
         "runs": {title: qlab.artefacts.history(name)[0] for title, name in names.items()},
+    }
+
+
+def measured_in_04():
+    """What notebook 04 measures; accuracies of trained models are those of the manifest."""
+    entries = qlab.artefacts.manifest()["files"]
+
+    def mean(name):
+        found = [entries[f"{name}-seed{seed}.tflite"]["measured"] for seed in range(3)]
+        return np.mean([measured["accuracy"] for measured in found])
+
+    sparse, whole = qlab.pretrained("pruned-90-seed0"), qlab.pretrained("pruned-control-seed0")
+    floats = qlab.Recipe(weight_bits=32, activation_bits=32)
+    few = {
+        "8 clusters": floats.replace(clusters=8),
+        "3 bits": floats.replace(weight_bits=3, granularity="per-tensor"),
+    }
+    return {
+        "whole": whole,
+        "sparse": sparse,
+        "small": sparse_file(sparse),
+        "tiny": qlab.Compressor(sparse, qlab.data.calibration_images(128)).compress(qlab.Recipe()),
+        "mean": {"control": mean("pruned-control"), 80: mean("pruned-80")},
+        "work": {row.name: row.macs for row in operations(whole) if row.macs},
+        "kept": {name: score(recipe)[1].accuracy for name, recipe in few.items()},
     }
 
 

@@ -17,9 +17,9 @@ def sparse_file(network, images, labels):
     wrapped.compile("adam", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
     steps = [tools.UpdatePruningStep()]
     wrapped.fit(images / 255, labels, batch_size=128, callbacks=steps, verbose=0)
-    file = qlab.train.convert(wrapped)
+    converter = qlab.train.tf.lite.TFLiteConverter.from_keras_model(wrapped)
     tools.strip_pruning(wrapped)
-    return file
+    return converter.convert()
 
 
 def sparse_file_repaired(network, images, labels):

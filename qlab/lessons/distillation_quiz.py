@@ -1,0 +1,87 @@
+"""Quiz of notebook 05."""
+
+from qlab.distillation import softened
+from qlab.lessons.predictions import Question
+from qlab.lessons.quizzes import ITEMS, Item
+
+ITEMS.add(
+    Item(
+        Question(
+            "05.quiz.hot",
+            "The temperature is 1,000. What does the teacher say of the garment above?",
+            {
+                "nearly 100 % for one class": (0.9, 1.01),
+                "about half for one class": (0.3, 0.7),
+                "about 10 % for each class": (0.09, 0.12),
+            },
+            shown="{:.0%} for the largest",
+            why="The more the logits are divided, the less they differ.",
+        ),
+        lambda logits: softened(logits, 1000.0).max(),
+    )
+)
+
+ITEMS.add(
+    Item(
+        Question(
+            "05.quiz.changed",
+            "The student learned from the living teacher. How many of the teacher's weights did "
+            "that change?",
+            {
+                "none": 0,
+                "only those of its last layer": (1, 2_000),
+                "all of them": (2_000, 1e9),
+            },
+            why="The teacher is asked outside the gradient. Only the student has an optimizer.",
+        ),
+        lambda changed: changed,
+    )
+)
+
+ITEMS.add(
+    Item(
+        Question(
+            "05.quiz.labels",
+            "Students of 5,000 weights. With how many labels was the gain over the better control "
+            "largest?",
+            {"600": 600, "6,000": 6_000, "60,000": 60_000},
+            why="The fewer the labels, the more a teacher who saw all of them has to add.",
+        ),
+        lambda gains: max((600, 6_000, 60_000), key=lambda labels: gains["5k", labels]),
+    )
+)
+
+ITEMS.add(
+    Item(
+        Question(
+            "05.quiz.size",
+            "How large is the small student's file beside the teacher's?",
+            {
+                "about half": (0.35, 0.7),
+                "a fifth to a third": (0.2, 0.35),
+                "less than a fifth": (0, 0.2),
+            },
+            shown="{:.0%} of the teacher's",
+            why="That is what distillation is for: the teacher stays at home.",
+        ),
+        lambda files: files["student"].file_bytes / files["teacher"].file_bytes,
+    )
+)
+
+ITEMS.add(
+    Item(
+        Question(
+            "05.quiz.smoothing",
+            "Label smoothing softens labels, too, but all other classes get the same share. "
+            "In how many of the six settings was the taught student better on average?",
+            {
+                "in at most two": (0, 2.5),
+                "in three or four": (2.5, 4.5),
+                "in five or six": (4.5, 7),
+            },
+            shown="in {:.0f} of 6",
+            why="The gain is not in soft answers as such. It is in which class gets how much.",
+        ),
+        lambda smoothed: sum(gain > 0 for gain in smoothed.values()),
+    )
+)
