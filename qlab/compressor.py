@@ -17,7 +17,7 @@ from qlab.results import LARGEST_CALIBRATION, Recipe, Sizes
 from qlab.rewriting import with_weights
 from qlab.shaping import Shape, Shaper
 
-REMEMBERED = 32  # forms of a layer's weights
+REMEMBERED = 20  # integer forms of each layer's weights
 OBSERVED_AT_ONCE = 16  # images; 64 are no faster and leave 40 MB more in the process
 
 
@@ -66,7 +66,8 @@ class Compressor:
         self._groups = groups(model)
         self._observations = _observe(model, self._groups, calibration_images)
         self._shaper, self._ranges = Shaper(self.layers), {}
-        self._forms = lru_cache(REMEMBERED * len(self.layers))(self._store)
+        weighted = sum(x.weights is not None for x in self.layers)
+        self._integers = lru_cache(REMEMBERED * weighted)(self._quantized)
 
     def compress(self, recipe):
         """Make the file that a recipe describes.
@@ -310,12 +311,23 @@ class Compressor:
         return self._shaper.shape(layer.name, recipe)
 
     def _stored(self, layer, recipe):
-        """One layer's weights as they go into the file, remembered."""
-        bits = recipe.bits("weight_bits", layer.name)
-        return self._forms(layer, bits, recipe.granularity, self._shape(layer, recipe))
+        """One layer's weights as they go into the file; integer ones are remembered."""
+        bits, shape = recipe.bits("weight_bits", layer.name), self._shape(layer, recipe)
+        if bits <= 8:
+            return self._integers(layer, bits, recipe.granularity, shape)
+        weights = np.ascontiguousarray(self._shaper.weights(layer.name, shape), np.float32)
+        if bits == 16:
+            limit = np.finfo(np.float16).max
+            weights = np.clip(weights, -limit, limit).astype(np.float16)
+        return StoredWeights(weights)
 
-    def _store(self, layer, bits, granularity, shape):
-        return _store(layer, self._shaper.weights(layer.name, shape), bits, granularity)
+    def _quantized(self, layer, bits, granularity, shape):
+        """One layer's weights on a grid."""
+        weights = self._shaper.weights(layer.name, shape)
+        axis = layer.channel_axis if granularity == "per-channel" else None
+        params = symmetric_params(weights, bits, axis)
+        params = _with_scales_of_the_empty(params, weights, layer, bits, axis)
+        return StoredWeights(quantize(weights, params), params)
 
     def _grid(self, group, recipe):
         """Grid of one group of activations, or None for float."""
@@ -351,20 +363,6 @@ def _observe(model, groups, images):
         group: observers.merge([by_tensor[i] for i in group.sources])
         for group in set(groups.values())
     }
-
-
-def _store(layer, weights, bits, granularity):
-    """Weights of one layer at so many bits."""
-    weights = np.ascontiguousarray(weights, np.float32)
-    if bits == 32:
-        return StoredWeights(weights)
-    if bits == 16:
-        limit = np.finfo(np.float16).max
-        return StoredWeights(np.clip(weights, -limit, limit).astype(np.float16))
-    axis = layer.channel_axis if granularity == "per-channel" else None
-    params = symmetric_params(weights, bits, axis)
-    params = _with_scales_of_the_empty(params, weights, layer, bits, axis)
-    return StoredWeights(quantize(weights, params), params)
 
 
 def _with_scales_of_the_empty(params, weights, layer, bits, axis):

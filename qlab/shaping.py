@@ -81,14 +81,15 @@ class Shaper:
         return magnitude_ranks({name: self._dense[name] for name in pool})
 
     def _shaped(self, layer, shape):
-        """One layer's weights: float32, the dense array itself if nothing happens to it."""
+        """One layer's weights, float32; the dense array itself if nothing happens to it."""
         weights = self._dense[layer]
         if shape.pool:
             weights = np.where(self._ranks(shape.pool)[layer] >= shape.pruned, weights, 0)
-        if shape.clusters is None or different_values(weights) <= shape.clusters:
-            return weights.astype(np.float32, copy=False)
-        centroids, indices = cluster(weights, shape.clusters)
-        return centroids[indices]
+        if shape.clusters is not None and different_values(weights) > shape.clusters:
+            centroids, indices = cluster(weights, shape.clusters)
+            weights = centroids[indices]
+        weights.setflags(write=False)  # it is remembered
+        return weights
 
 
 def different_values(weights):

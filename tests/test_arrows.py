@@ -19,7 +19,7 @@ PACKAGE = Path(__file__).resolve().parents[1] / "qlab"
 LAYERS = {
     "numpy": "affine clusters data distillation fetch files fronts idx machine metrics observers "
     "quiet recipes results sparsity",
-    "litert": "anatomy artefacts budget challenge compressor export grouping litemodel lowering notes "
+    "litert": "anatomy artefacts budget challenge coding compressor export grouping litemodel lowering notes "
     "operations filters packing pareto rewriting shelf timing"
     " runtime search sensitivity shaping sparse_encoding stages sparse_tensors",
     "train": "train",
@@ -88,7 +88,7 @@ def home_of(name):
     """Where ``qlab.name`` lives: a room itself, or the room that a public name comes from."""
     if name.startswith("__"):
         return "qlab"
-    if name in qlab.__all__ and not (PACKAGE / name).with_suffix(".py").exists():
+    if name in qlab.__all__ and not {name, f"{name}.py"} & {x.name for x in PACKAGE.iterdir()}:
         return getattr(getattr(qlab, name), "__module__", f"qlab.{name}")
     return f"qlab.{name}"
 

@@ -228,6 +228,13 @@ def test_saved_and_loaded_wrapped_and_stripped(way, wrapped, tmp_path):
     assert train.sparsities(further) == pytest.approx(train.sparsities(stripped), abs=0.001)
 
 
+def test_saved_before_training_it_is_pruned_in_its_pattern_afterwards(base, tmp_path):
+    path = train.save(train.prune(base, n_of_m=(1, 4), layers=["conv2"]), tmp_path / "new.keras")
+    stripped = train.strip_pruning(fitted(train.load(path)))
+    fours = np.moveaxis(stripped.get_layer("conv2").kernel.numpy(), 2, -1).reshape(-1, 4)
+    assert (np.count_nonzero(fours, axis=1) == 1).all()
+
+
 @pytest.mark.parametrize("name", ["depthwise", "residual"])
 def test_learners_models_are_pruned(name):
     model = zoo.BUILDERS[name][0]()
@@ -250,6 +257,15 @@ def test_keras_own_fit_needs_the_callback(base):
     model.compile("adam", train.keras.losses.SparseCategoricalCrossentropy(from_logits=True))
     model.fit(*pair, verbose=0, callbacks=[train.pruning_callback()])
     assert train.sparsities(train.strip_pruning(model))["dense1"] == 0.5
+
+
+def test_what_tfmot_itself_has_wrapped_is_trained_saved_and_stripped(base, tmp_path):
+    tools = train.tfmot.sparsity.keras  # it wraps the pooling layers as well
+    network = train.keras.models.clone_model(base)
+    always = tools.ConstantSparsity(0.75, begin_step=1)
+    model = fitted(tools.prune_low_magnitude(network, pruning_schedule=always))
+    again = train.load(train.save(model, tmp_path / "theirs.keras"))
+    assert set(train.sparsities(train.strip_pruning(again)).values()) <= {0.75, 0.7504}
 
 
 def test_fit_takes_the_callback_as_well(base):

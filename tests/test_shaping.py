@@ -118,6 +118,14 @@ def test_nothing_to_do_is_the_dense_array_itself():
     assert shaper.weights("conv1", Shape()) is engine.float_model("baseline").layer("conv1").weights
 
 
+def test_what_is_remembered_cannot_be_written_over():
+    compressor = engine.compressor("baseline")
+    for recipe in (FLOAT, FLOAT.replace(sparsity=0.5), FLOAT.replace(clusters=4)):
+        with pytest.raises(ValueError, match="read-only"):
+            compressor.shaped("conv1", recipe)[0] = 1
+        compressor.weights("conv1", recipe)[0] = 1
+
+
 def test_the_bias_of_an_emptied_channel_stays_as_fine_as_it_was(fashion):
     # Zeros fit any scale. With scale 1 the bias would be stored in steps as large as the input's.
     compressor = engine.compressor("baseline")

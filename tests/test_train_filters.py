@@ -54,13 +54,13 @@ def test_it_is_at_most_a_point_and_a_half_below_its_control(fashion):
 def test_it_is_faster_in_litert(batch):
     """The ratio of best medians, of rounds in which the two take turns; 2.3 on a quiet machine."""
     best = {"pruned-control-seed0": np.inf, "pruned-filters-seed0": np.inf}
-    for _ in range(100):
+    for turn in range(100):
         for name in best:
             runs = 400 if batch == 1 else 3
             taken = qlab.latency(qlab.pretrained(name), batch=batch, runs=runs).median_ms
             best[name] = min(best[name], taken)
         ratio = best["pruned-control-seed0"] / best["pruned-filters-seed0"]
-        if _ >= 9 and ratio >= 1.7:
+        if turn >= 9 and ratio >= 1.7:
             break
     assert ratio >= 1.7
 

@@ -12,6 +12,7 @@ TITLES = {
     "02": "Post-training quantization",
     "03": "Quantization-aware training",
     "04": "Pruning",
+    "05": "Distillation",
     "museum": "Bug museum",
 }
 

@@ -48,7 +48,7 @@ QUESTIONS.add(
 )
 
 GAINS = {
-    "it is no better, or less than half a point": (-1, 0.005),
+    "by less than half a point, up or down": (-0.005, 0.005),
     "by half a point to two points": (0.005, 0.02),
     "by more than two points": (0.02, 1),
 }
@@ -58,17 +58,17 @@ QUESTIONS.add(
         "05.few",
         "Students of 5,000 weights, 600 images with labels, five seeds. By how much is the taught "
         "student better than the better of its two controls, on average?",
-        GAINS,
+        {"it is worse, by half a point or more": (-1, -0.005), **GAINS},
         why="With few images each soft answer brings what many labels would.",
     )
 )
 
 QUESTIONS.add(
     Question(
-        "05.all",
-        "The same students with all 60,000 labels. By how much is the taught student better now?",
-        GAINS,
-        why="Many labels say together what one soft answer says alone.",
+        "05.more",
+        "The same students with 6,000 labels. By how much is the taught student better now?",
+        {"it is worse, by half a point or more": (-1, -0.005), **GAINS},
+        why="A teacher is no free gain. Perhaps so small a student has no room for its answers.",
     )
 )
 

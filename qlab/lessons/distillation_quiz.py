@@ -41,13 +41,16 @@ ITEMS.add(
 ITEMS.add(
     Item(
         Question(
-            "05.quiz.labels",
-            "Students of 5,000 weights. With how many labels was the gain over the better control "
-            "largest?",
-            {"600": 600, "6,000": 6_000, "60,000": 60_000},
-            why="The fewer the labels, the more a teacher who saw all of them has to add.",
+            "05.quiz.larger",
+            "600 labels. Which student gains more from the teacher, over the better control?",
+            {
+                "the one of 5,000 weights, by half a point or more": (0.005, 1),
+                "both the same, to half a point": (-0.005, 0.005),
+                "the one of 20,000 weights, by half a point or more": (-1, -0.005),
+            },
+            why="A student can only keep what it has room for.",
         ),
-        lambda gains: max((600, 6_000, 60_000), key=lambda labels: gains["5k", labels]),
+        lambda gains: gains["5k", 600] - gains["20k", 600],
     )
 )
 

@@ -9,7 +9,7 @@ from qlab.plots import style
 from qlab.plots.zoom import zoom
 
 BINS = 61
-MOST = 0.999  # of the weights set the scale; the few larger ones count in the outermost bars
+MOST = 0.999  # of the weights are within the picture
 ABOVE = 0.03  # of accuracy above the baseline: models that were trained longer, and the legend
 SIZES = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000)
 
@@ -52,7 +52,7 @@ class ValuesPanel:
             The layer's.
         """
         half = float(np.quantile(np.abs(weights), MOST)) or 1.0
-        counts, edges = np.histogram(np.clip(weights, -half, half), BINS, (-half, half))
+        counts, edges = np.histogram(weights, BINS, (-half, half))
         self.bars.set_data(counts, edges)
         self.half, self.top = half, max(counts.max(), 1)
         self.ax.set(xlim=(-1.06 * half, 1.06 * half), ylim=(0, 1.9 * self.top))

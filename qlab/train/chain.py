@@ -16,7 +16,7 @@ from qlab.train.sparsity_schedules import polynomial_decay
 SPARSITY = {"conv2": 0.5, "dense1": 0.85, "logits": 0.5}
 CLUSTERS = 16
 EPOCHS = (4, 1, 2)  # of pruning, of clustering, of quantization-aware training
-FREQUENCY = 50  # batches between two prunings
+FREQUENCY = 50  # batches between two prunings, at most
 
 
 def chain(
@@ -80,9 +80,11 @@ def pruned(model, images, labels, sparsity, epochs, **training):
     tf_keras.Model
         Without wrappers; parameters as of `chain`.
     """
-    half = max(FREQUENCY, epochs * -(-len(images) // BATCH_SIZE) // 2 // FREQUENCY * FREQUENCY)
+    half = max(1, epochs * -(-len(images) // BATCH_SIZE) // 2)
+    every = max(1, min(FREQUENCY, half // 10))
+    end = half // every * every
     schedules = {
-        name: polynomial_decay(final, min(0.3, final), end_step=half, frequency=FREQUENCY)
+        name: polynomial_decay(final, min(0.3, final), end_step=end, frequency=every)
         for name, final in sparsity.items()
     }
     wrapped = prune(model, schedules)

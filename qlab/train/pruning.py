@@ -7,7 +7,7 @@ from qlab.train.door import keras
 from qlab.train.pruning_checks import plan
 from qlab.train.pruning_wrapper import Base, PruneLowMagnitude
 from qlab.train.toolkit import tfmot
-from qlab.train.wrapped import copied, require_bare, require_wrapped
+from qlab.train.wrapped import copied, require_bare, require_stripped, require_wrapped, technique
 
 
 def prune(model, schedule=None, layers=None, scope="per-layer", n_of_m=None, block=None):
@@ -118,30 +118,35 @@ def strip_pruning(model):
     0.8
     """
     require_wrapped(model, "pruning", "prune")
-    wrappers = [layer for layer in model.layers if isinstance(layer, Base)]
-    for layer in wrappers:
-        _check_pruned(layer)
-        for weights, mask, _ in layer.pruning_vars:
+    for layer in model.layers:
+        if getattr(layer, "pruning_vars", None):
+            _check_pruned(layer)
+            weights, mask, _ = layer.pruning_vars[0]
             weights.assign(weights * mask)  # the last step of training may have moved some
-    _warn_if_early(wrappers)
-    return copied(
-        keras.models.clone_model(
-            model, clone_function=lambda layer: layer.layer if layer in wrappers else layer
-        )
-    )
+
+    def unwrap(layer):
+        return layer.layer if isinstance(layer, Base) else layer
+
+    return copied(keras.models.clone_model(model, clone_function=unwrap))
 
 
 def sparsities(model):
-    """Share of zeros among the weights of each layer, wrapped or not.
+    """Share of zeros among the weights of each layer.
 
     Parameters
     ----------
     model : tf_keras.Model
+        Wrapped for pruning or not.
 
     Returns
     -------
     dict of str to float
         For each layer with a kernel, in [0, 1].
+
+    Raises
+    ------
+    ValueError
+        If the model is still wrapped for clustering.
 
     Examples
     --------
@@ -149,6 +154,8 @@ def sparsities(model):
     >>> sparsities(train.baseline())
     {'conv1': 0.0, 'conv2': 0.0, 'dense1': 0.0, 'logits': 0.0}
     """
+    if technique(model) == "clustering":
+        require_stripped(model, "look at")
     inner = [getattr(layer, "layer", layer) for layer in model.layers]
     return {
         layer.name: metrics.sparsity(layer.kernel) for layer in inner if hasattr(layer, "kernel")
@@ -173,45 +180,30 @@ def pruning_callback():
 
 
 def _check_pruned(layer):
-    """Raise, in words, if the wrapper's mask holds nothing at zero though it should."""
-    name, step = layer.layer.name, int(layer.pruning_step)
-    planned, reached = _planned(layer), _reached(layer)
+    """Raise, in words, if the mask of a wrapper holds nothing at zero; warn if it holds too few."""
+    name, step, schedule = layer.layer.name, int(layer.pruning_step), layer.pruning_schedule
+    planned = getattr(schedule, "final_sparsity", getattr(schedule, "target_sparsity", 0.0))
+    reached = metrics.sparsity(layer.pruning_vars[0][1])
     if step < 1:
         raise ValueError(
             f"layer {name} was wrapped, but never trained, so nothing is pruned: train with "
             "train.fit, or with Keras's model.fit and callbacks=[train.pruning_callback()]. To "
             "zero weights without training, use qlab.Recipe(sparsity=...)"
         )
-    if planned and not reached:
-        schedule = layer.pruning_schedule
-        first = schedule.begin_step or schedule.frequency  # no batch has the number 0
+    if layer.sparsity_m_by_n:  # chosen at the first step; few input channels stay whole
+        return
+    first = schedule.begin_step or schedule.frequency  # no batch has the number 0
+    if step < first and planned:
         raise ValueError(
             f"layer {name} was trained for {step} steps, and its schedule prunes for the first "
             f"time at step {first}: nothing is pruned. Train longer, or give the schedule a "
             "smaller begin_step or frequency"
         )
-
-
-def _warn_if_early(wrappers):
-    """Say so if training ended before the schedule did."""
-    for layer in wrappers:
-        planned, reached = _planned(layer), _reached(layer)
-        slack = 0.02 if tuple(layer.block_size) == (1, 1) else 0.1  # blocks stick out at the edge
-        if reached < planned - slack:
-            warnings.warn(
-                f"layer {layer.layer.name} has {reached:.0%} of its weights at zero, and its "
-                f"schedule ends at {planned:.0%}: training ended after {int(layer.pruning_step)} "
-                "steps. Train longer, or choose a smaller end_step",
-                stacklevel=3,
-            )
-
-
-def _planned(layer):
-    if layer.sparsity_m_by_n:
-        return 0.0  # a layer with few input channels stays whole
-    schedule = layer.pruning_schedule
-    return getattr(schedule, "final_sparsity", getattr(schedule, "target_sparsity", 0.0))
-
-
-def _reached(layer):
-    return metrics.sparsity(layer.pruning_vars[0][1])
+    slack = 0.02 if tuple(layer.block_size) == (1, 1) else 0.1  # blocks stick out at the edge
+    if reached < planned - slack:
+        warnings.warn(
+            f"layer {name} has {reached:.0%} of its weights at zero, and its schedule ends at "
+            f"{planned:.0%}: training ended after {step} steps. Train longer, or choose a smaller "
+            "end_step",
+            stacklevel=3,
+        )

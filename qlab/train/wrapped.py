@@ -1,6 +1,6 @@
 """Which technique a model's layers are wrapped for, told by names: tfmot is not imported for it."""
 
-from qlab.train.door import require_keras_2
+from qlab.train.door import keras, require_keras_2
 
 STRIP = {"pruning": "strip_pruning", "clustering": "strip_clustering"}
 _KINDS = {
@@ -29,13 +29,9 @@ def technique(model):
     None
     """
     for layer in model.layers:
-        inside = technique(layer) if hasattr(layer, "layers") else None
-        for kind in type(layer).__mro__:
-            for name, found in _KINDS.items():
-                if kind.__name__.startswith(name):
-                    return found
-        if inside:
-            return inside
+        found = technique(layer) if hasattr(layer, "layers") else _technique_of(layer)
+        if found:
+            return found
     return None
 
 
@@ -74,9 +70,15 @@ def require_wrapped(model, wanted, wrapped_by):
 
 def copied(model):
     """Another model of the same layers and weights, which shares nothing with the first."""
-    from qlab.train.door import keras
-
     twin = keras.models.clone_model(model)
     for new, old in zip(twin.weights, model.weights, strict=True):
         new.assign(old)
     return twin
+
+
+def _technique_of(layer):
+    names = [kind.__name__ for kind in type(layer).__mro__]
+    for start, found in _KINDS.items():
+        if any(name.startswith(start) for name in names):
+            return found
+    return None

@@ -12,10 +12,10 @@ from qlab.widgets import controls
 from qlab.widgets.calibrated import Calibration, cells, input_range, tables, trail_csv
 from qlab.widgets.download import Download
 from qlab.widgets.draws import IMAGES, Draw, Pool
-from qlab.widgets.explorer import Explorer
 from qlab.widgets.job import Job
 from qlab.widgets.live import LivePicture
 from qlab.widgets.subject import subject
+from qlab.widgets.sweeping import SweepingExplorer
 
 BITS = tuple(b for b in ACTIVATION_BITS if b <= 8)
 CHOICES = (
@@ -26,7 +26,7 @@ CHOICES = (
 )
 
 
-class CalibrationExplorer(Explorer):
+class CalibrationExplorer(SweepingExplorer):
     """Choose calibration images; several draws of them are calibrated on, and each is scored.
 
     Weights stay at 8 bits, so that what is seen comes from the activations alone.
@@ -107,12 +107,6 @@ class CalibrationExplorer(Explorer):
             calibration_size=self.calibration_size,
         )
 
-    def update(self):
-        """Compute the current settings and show them, between two steps of a sweep."""
-        self.job.cancel("Stopped by a new setting; what was scored is kept.")
-        with self.job.lock:
-            return super().update()
-
     def compute(self):
         """Carry the recipe out on each draw, and measure each file."""
         recipe, draws = self.recipe, self._calibrated()
@@ -156,9 +150,7 @@ class CalibrationExplorer(Explorer):
         dict of int to tuple of float
             For each size the accuracies of the draws.
         """
-        with self.job.lock:
-            for _ in self._sweep():
-                pass
+        self.all_steps()
         return dict(self.trail[self.result.setting])
 
     def trail_csv(self):

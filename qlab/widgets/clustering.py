@@ -14,11 +14,11 @@ from qlab.results import GRANULARITIES, Comparison, Recipe
 from qlab.widgets import controls, readout
 from qlab.widgets.clustering_words import alt, cells, notes, tables
 from qlab.widgets.download import Download
-from qlab.widgets.explorer import Explorer
 from qlab.widgets.job import Job
 from qlab.widgets.live import LivePicture
 from qlab.widgets.shipped import TunedModels
 from qlab.widgets.subject import subject
+from qlab.widgets.sweeping import SweepingExplorer
 from qlab.widgets.ways import Way, ways
 
 STOPS = (2, 4, 8, 16, 32, 64, 128, 256)
@@ -43,7 +43,7 @@ class Clustered:
     to_rounded: Comparison
 
 
-class ClusteringExplorer(Explorer):
+class ClusteringExplorer(SweepingExplorer):
     """Let each layer share k values, found by k-means, and compare with rounding to b bits.
 
     Both are made as real files and scored, here and now. Shipped models that were trained with
@@ -159,8 +159,7 @@ class ClusteringExplorer(Explorer):
             For ``clusters`` and for the granularity of the rounding: by number of values, bytes of
             the gzipped file and accuracy.
         """
-        for _ in self._sweep():
-            pass
+        self.all_steps()
         return {name: self._tried[name] for name in ("clusters", self.granularity)}
 
     def tflite(self):
@@ -185,7 +184,8 @@ class ClusteringExplorer(Explorer):
                 self._show_worth(self.result)
                 self.picture.redraw(alt=self.picture.widget.tooltip)
             yield done, len(recipes), "files"
-        self.show(self.result or self.update())
+        if self.result is not None:
+            self.show(self.result)
 
     def _clustered(self, clusters=None):
         return self._recipe(weight_bits=32, clusters=clusters or self.clusters)

@@ -135,7 +135,7 @@ def alt(result, here, layer, counts):
     )
     if here is not None:
         mean = readout.percent(np.mean([m.accuracy for m in here.measurements]))
-        words += f" Clusters, trained: {mean}, {verdict(here.comparisons)} than its control."
+        words += f" Clusters, trained: {mean}; to its control: {verdict(here.comparisons)}."
     return words
 
 

@@ -129,7 +129,7 @@ class DistillationExplorer(Explorer):
         if self._framed != self.students:
             self._pulls.frame(self._curves(result["arms"]))
             found = result["grid"]
-            title = f"{found.labels:,} labels: mean ± spread (%)"
+            title = f"{found.labels:,} labels, % ± spread"
             self._heat.frame(found.temperatures, found.alphas, found.accuracies, title)
             self.picture.reframe()
             self._framed = self.students

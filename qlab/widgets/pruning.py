@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import traitlets
 
 import qlab
-from qlab.plots.pruning import CliffPanel, GainsPanel, HolePanel, MaskPanel, as_table
+from qlab.plots.pruning import HolePanel, MaskPanel, as_table
+from qlab.plots.sparsity import CliffPanel, GainsPanel
 from qlab.sparsity import SCOPES
 from qlab.widgets import controls, readout
 from qlab.widgets.download import Download
-from qlab.widgets.explorer import Explorer
 from qlab.widgets.job import Job
 from qlab.widgets.live import LivePicture
-from qlab.widgets.pruned import METHODS, RUNS, SHIPPED, Narrow, Pruner
+from qlab.widgets.pruned import METHODS, SHIPPED, Narrow, Pruner, in_turn
 from qlab.widgets.pruning_words import alt, cells, gains, notes, tables
 from qlab.widgets.settings import Sparsity
 from qlab.widgets.shipped import TunedModels
 from qlab.widgets.subject import subject
+from qlab.widgets.sweeping import SweepingExplorer
 
 STOPS = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.75, 0.8, 0.85, 0.9, 0.95, 0.98, 0.99)
 WORDS = {
@@ -29,7 +32,7 @@ BITS = (("32, float", 32), ("8, int8", 8))
 NEAR = 0.03  # a trained model is of this sparsity if it is no further away
 
 
-class PruningExplorer(Explorer):
+class PruningExplorer(SweepingExplorer):
     """Choose a sparsity; a real `.tflite` file with so many zeros is made, scored and timed.
 
     Four ways to prune in one shot are live. Beside them stand the shipped models that were trained
@@ -135,7 +138,9 @@ class PruningExplorer(Explorer):
         scratch = self._trained.tuned("pruned-scratch", self.weight_bits)
         name = f"{self.tuned[0].name}-seed{self.tuned[0].seeds[0]}"
         model = self._trained.model(name, self.weight_bits)
-        return Narrow(scratch, model.file_bytes, qlab.latency(model, runs=RUNS))
+        dense = self.pruner.file("single", 0.0, "global", self.weight_bits).model
+        own, other = in_turn(model, dense)
+        return Narrow(scratch, model.file_bytes, own, other.median_ms / own.median_ms)
 
     def trained_here(self, result):
         """The trained models of this method that are as sparse as the present file.
@@ -158,8 +163,7 @@ class PruningExplorer(Explorer):
         dict of float to float
             Accuracy by share of weights that are zero or gone.
         """
-        for _ in self._sweep():
-            pass
+        self.all_steps()
         return dict(sorted(self._curve().items()))
 
     def tflite(self):
@@ -205,7 +209,8 @@ class PruningExplorer(Explorer):
                 self._show_cliff(self.result)
                 self.picture.redraw(alt=self.picture.widget.tooltip)
             yield done, len(stops), "sparsities"
-        self.show(self.result or self.update())
+        if self.result is not None:
+            self.show(self.result)
 
     def _curve(self):
         """What was pruned in one shot so far, with the present settings."""
@@ -255,8 +260,7 @@ class PruningExplorer(Explorer):
             self._framed = self.layer
         tuned = None
         if here is not None:
-            shipped = qlab.pretrained(f"{here.name}-seed{here.seeds[0]}").layer(self.layer).weights
-            tuned = shipped[shipped != 0]
+            tuned = _weights_left(f"{here.name}-seed{here.seeds[0]}", self.layer)
         gone = "gone" if self.method == "filters" else "zero"
         note = f"{100 * (1 - mask.mean()):.1f} % are {gone}"
         if tuned is not None:
@@ -266,12 +270,19 @@ class PruningExplorer(Explorer):
 
     def _show_cliff(self, result):
         """Draw accuracy against sparsity."""
-        trained = [(x.absent, m.accuracy) for x in self.tuned for m in x.measurements]
-        controls_ = {m.accuracy for x in self.tuned for m in x.controls}
+        trained = [(x.absent, [m.accuracy for m in x.measurements]) for x in self.tuned]
+        shared = {m.accuracy: None for x in self.tuned for m in x.controls}
         self._cliff.show(
             (result.absent, result.measurement.accuracy),
             result.measurement.interval,
             self._curve().items(),
             trained,
-            sorted(controls_),
+            list(shared),
         )
+
+
+@lru_cache(maxsize=16)
+def _weights_left(name, layer):
+    """Weights of a shipped model's layer that are not zero."""
+    weights = qlab.pretrained(name).layer(layer).weights
+    return weights[weights != 0]

@@ -12,7 +12,7 @@ BINS = 16  # rows of a histogram's table
 
 
 def gains(result):
-    """What the zeros buy, for `qlab.plots.pruning.GainsPanel`.
+    """What the zeros buy, for `qlab.plots.sparsity.GainsPanel`.
 
     Parameters
     ----------
@@ -56,7 +56,7 @@ def cells(result, here, narrow=None):
     ]
     if here is not None:
         made += [
-            mean_cell("Trained with pruning", here.measurements),
+            mean_cell(f"Trained, {100 * here.absent:.0f} % pruned", here.measurements),
             mean_cell("Control, not pruned", here.controls),
             difference_cell("Trained to its control", here.comparisons),
         ]
@@ -116,18 +116,17 @@ def notes(result, here, tuned, narrow, method, pruner):
         how = "one threshold for all layers" if one else "the same share of each layer"
         said.append(f"The trained models were pruned with {how}.")
     if narrow is not None:
-        said.append(_of_narrow(result, here, narrow))
+        said.append(_of_narrow(here, narrow))
     return said
 
 
-def _of_narrow(result, here, narrow):
+def _of_narrow(here, narrow):
     """How the trained network without filters differs from the live one."""
     shares = here.settings["fraction"]
     lost = ", ".join(f"{100 * x:g} % of {name}" for name, x in shares.items() if x)
-    times = result.dense_latency.median_ms / narrow.latency.median_ms
     return (
         f"The trained network lost other filters ({lost}): {narrow.file_bytes:,} bytes, and "
-        f"{times:.2f} times the speed, measured just now. The same narrow network, trained from "
+        f"{narrow.times_faster:.2f} times the speed. The same narrow network, trained from "
         "random weights, stands beside it: removing filters is worth what it adds to that."
     )
 
@@ -149,15 +148,12 @@ def _of_bytes(result):
 
 def _of_time(result, method):
     """Whether it is faster, and why."""
+    why = "The kernels multiply with the zeros too"
     if method == "filters":
-        return (
-            "Fewer filters are fewer multiplications, so it is faster: "
-            f"{result.times_faster:.2f} times, measured just now."
-        )
-    why = "the kernels multiply with the zeros too"
+        why = "Fewer filters are fewer multiplications"
     if method == "2of4":
         why += "; some GPUs have units that skip 2 of each 4, this processor has none"
-    return f"It is not faster, as {why}: {result.times_faster:.2f} times, measured just now."
+    return f"{why}: it runs at {result.times_faster:.2f} times the speed of the unpruned file."
 
 
 def alt(result, here, layer):
@@ -182,7 +178,7 @@ def alt(result, here, layer):
     ).replace("-", "−")
     if here is not None:
         mean = np.mean([m.accuracy for m in here.measurements])
-        words += f"Trained: {readout.percent(mean)}, {verdict(here.comparisons)} than its control. "
+        words += f"Trained: {readout.percent(mean)}; to its control: {verdict(here.comparisons)}. "
     return words + (
         f"File {file.file_bytes:,} of {dense.file_bytes:,} bytes, gzipped {file.gzip_bytes:,} of "
         f"{dense.gzip_bytes:,}, zeros left out {file.sparse_bytes:,}; "

@@ -103,6 +103,7 @@ class ScheduleExplorer(Explorer):
                 raise ValueError(f"{name} is {value!r}; give a whole number, 1 or more")
         self.epoch, self.steps = steps_per_epoch, epochs * steps_per_epoch
         self.end_step = min(self.end_step, self.steps)
+        self._shipped = _shipped_schedules()
         picture = LivePicture(panels=2, width=900, height=300, ratios=(1.5, 1))
         self._masks = SchedulePanel(picture.axes[0], self.steps, self.epoch)
         self._cuts = CutsPanel(picture.axes[1], self.steps, self.epoch)
@@ -178,22 +179,28 @@ class ScheduleExplorer(Explorer):
 
     def _fill(self, result):
         """Read-out, notes and the table of numbers."""
-        badge = readout.badge("simulated")
-        asked = readout.percent(self.final_sparsity)
         missed = self.final_sparsity - result.reached > 5e-5
+        self.readout.value = readout.readout(*self._cells(result, missed))
+        words = " ".join(self._notes(result, missed))
+        self.notes.value = f'<div class="qlab-notes">{words}</div>'
+        self.numbers.value = self._table(result)
+        self.download.clear()
+
+    def _cells(self, result, missed):
+        """The cells of the read-out."""
+        asked = readout.percent(self.final_sparsity)
         largest = int(np.argmax(result.cuts))
-        after = result.steps_after
-        self.readout.value = readout.readout(
+        return (
             readout.cell(
                 "Pruned at the end",
-                f"{readout.percent(result.reached)} {badge}",
+                f"{readout.percent(result.reached)} {readout.badge('simulated')}",
                 f"<b>{asked} is not reached</b>" if missed else f"{asked}, as asked",
             ),
             readout.cell(
                 "Updates of the masks",
                 f"{len(result.updates):,}",
                 f"the last at step {result.updates[-1]:,}",
-                f"{after:,} steps of repair after it",
+                f"{result.steps_after:,} steps of repair after it",
             ),
             readout.cell(
                 "Largest cut",
@@ -203,10 +210,17 @@ class ScheduleExplorer(Explorer):
             ),
             readout.cell("Pruned by the end of", "", _by_epoch(result, self.epoch)),
         )
-        words = " ".join(self._notes(result, missed))
-        self.notes.value = f'<div class="qlab-notes">{words}</div>'
-        self.numbers.value = self._table(result)
-        self.download.clear()
+
+    def _asked(self):
+        """The settings, as the manifest writes those of shipped models."""
+        return {
+            "initial": self.initial_sparsity,
+            "final": self.final_sparsity,
+            "begin_step": self.begin_step,
+            "end_step": self.end_step,
+            "power": self.power,
+            "frequency": self.frequency,
+        }
 
     def _pause(self, result):
         """Steps from the largest cut to the next."""
@@ -217,9 +231,9 @@ class ScheduleExplorer(Explorer):
     def _notes(self, result, missed):
         """What the picture cannot say."""
         notes = ["No model was trained for this picture: it is the schedule's formula."]
-        shipped = _shipped(self)
-        if shipped:
-            notes.append(f"{', '.join(shipped)} of the shipped models was trained so.")
+        for name, schedule in self._shipped.items():
+            if schedule == self._asked():
+                notes.append(f"{name} of the shipped models was trained so.")
         if missed:
             notes.append(
                 f"The last update is at step {result.updates[-1]:,}, before the end step, because "
@@ -251,23 +265,13 @@ class ScheduleExplorer(Explorer):
         return readout.table(f"Updates of the masks{part}", header, rows)
 
 
-def _shipped(explorer):
-    """Families of shipped models that were trained with this very schedule."""
-    asked = {
-        "initial": explorer.initial_sparsity,
-        "final": explorer.final_sparsity,
-        "begin_step": explorer.begin_step,
-        "end_step": explorer.end_step,
-        "power": explorer.power,
-        "frequency": explorer.frequency,
-    }
+def _shipped_schedules():
+    """The schedule of each family of shipped models that was pruned so."""
     files = artefacts.manifest()["files"]
-    return [
-        name
+    return {
+        name: files[f"{next(iter(by_seed.values()))[0]}.tflite"]["recipe"]["settings"]["schedule"]
         for name, by_seed in families(r"pruned-\d+").items()
-        for entry in [files[f"{next(iter(by_seed.values()))[0]}.tflite"]]
-        if entry["recipe"]["settings"]["schedule"] == asked
-    ]
+    }
 
 
 def _by_epoch(result, epoch):

@@ -59,7 +59,8 @@ class TunedModels:
 
     def __init__(self, subject, tell=lambda done, total: None):
         """Nothing is scored yet."""
-        self.subject, self.tell, self._known = subject, tell, {}
+        self.subject, self.tell = subject, tell
+        self._known, self._found = {}, {}
 
     def tuned(self, pattern, bits=32):
         """Score the families of models whose names match, and their controls.
@@ -81,7 +82,11 @@ class TunedModels:
         qlab.artefacts.ArtefactError
             If a shipped file is missing or altered.
         """
-        found = families(pattern)
+        if (pattern, bits) not in self._found:
+            self._found[pattern, bits] = self._tuned(families(pattern), bits)
+        return self._found[pattern, bits]
+
+    def _tuned(self, found, bits):
         wanted = {x for files in found.values() for pair in files.values() for x in pair if x}
         missing = [x for x in sorted(wanted) if (x, bits) not in self._known]
         for done, name in enumerate(missing, 1):

@@ -15,19 +15,18 @@ from qlab.sparse_encoding import sparse_file
 from qlab.sparsity import SCOPES
 from qlab.widgets import controls, readout
 from qlab.widgets.download import Download
-from qlab.widgets.explorer import Explorer
 from qlab.widgets.job import Job
 from qlab.widgets.layer_boxes import LayerBoxes
 from qlab.widgets.live import LivePicture
-from qlab.widgets.seeds import p_words, points
+from qlab.widgets.sparsity_sensitivity_words import NAMES, alt, cells, notes, tables
 from qlab.widgets.subject import subject
+from qlab.widgets.sweeping import SweepingExplorer
 from qlab.widgets.ways import Way, ways
 
 FIRST = (0.5, 0.8, 0.95)
 LEVELS = (0.3, 0.5, 0.6, 0.7, 0.8, 0.85, 0.9, 0.95, 0.98)
 CHOICES = (0.0, *LEVELS)
 BITS = (("32, float", 32), ("8, int8", 8))
-NAMES = {"global": "one threshold", "per-layer": "same share"}
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,7 +59,7 @@ class SparsitySensitivity:
         return self.mixed.sparse_bytes <= self.budget_bytes
 
 
-class SparsitySensitivityExplorer(Explorer):
+class SparsitySensitivityExplorer(SweepingExplorer):
     """Prune one layer at a time; then choose a sparsity for each, and meet a budget of bytes.
 
     Sizes are of files that leave the zeros out (`qlab.sparse_encoding.sparse_file`), which LiteRT
@@ -168,8 +167,12 @@ class SparsitySensitivityExplorer(Explorer):
         self.table.show()
         self._show_curves(result)
         self._show_recipes(result)
-        self.picture.redraw(alt=self._alt(result))
-        self._fill(result)
+        self.picture.redraw(alt=alt(result, self.curves, FIRST[1]))
+        self.readout.value = readout.readout(*cells(result))
+        words = " ".join(notes(result))
+        self.notes.value = f'<div class="qlab-notes">{words}</div>'
+        self.numbers.value = tables(result, self.curves)
+        self.download.clear()
 
     def scan(self):
         """Measure each layer at all sparsities, as the button does.
@@ -178,8 +181,7 @@ class SparsitySensitivityExplorer(Explorer):
         -------
         dict of str to dict of float to qlab.sensitivity.LayerSensitivity
         """
-        for _ in self._scan_all():
-            pass
+        self.all_steps()
         return self.curves
 
     def tflite(self):
@@ -239,7 +241,8 @@ class SparsitySensitivityExplorer(Explorer):
                 self._show_curves(self.result)
                 self.picture.redraw(alt=self.picture.widget.tooltip)
             yield step
-        self.show(self.result or self.update())
+        if self.result is not None:
+            self.show(self.result)
 
     def _controls(self):
         """The two controls."""
@@ -286,76 +289,3 @@ class SparsitySensitivityExplorer(Explorer):
             )
         }
         self._recipes.show(here, uniform, earlier, result.budget_bytes)
-
-    def _alt(self, result):
-        """The picture in words."""
-        mixed = result.mixed
-        worst = min(
-            ((curve[FIRST[1]].measurement.accuracy, name) for name, curve in self.curves.items()),
-        )
-        return (
-            f"{worst[1]} hurts most when it alone is {100 * FIRST[1]:.0f} % sparse: "
-            f"{readout.percent(worst[0])}. Your recipe has "
-            f"{readout.percent(mixed.measurement.accuracy)} at {mixed.sparse_bytes:,} bytes, "
-            f"{'within' if result.fits else 'over'} the budget of {result.budget_bytes:,}."
-        )
-
-    def _fill(self, result):
-        """Read-out, notes and the table of numbers."""
-        mixed, over = result.mixed, result.mixed.sparse_bytes - result.budget_bytes
-        cells = [
-            readout.accuracy(mixed.measurement, "Accuracy of your recipe"),
-            readout.difference(result.to_dense, "the unpruned"),
-            readout.cell(
-                "Size of your recipe",
-                f"{mixed.sparse_bytes:,} <small>bytes</small>",
-                f"<b>over the budget</b> by {over:,}" if over > 0 else "<b>within the budget</b>",
-                f"{result.dense.sparse_bytes:,} with nothing pruned",
-            ),
-        ]
-        for scope, way in result.uniform.items():
-            comparison = qlab.compare(way.measurement, mixed.measurement)
-            cells.append(readout.difference(comparison, f"{NAMES[scope]}, in budget"))
-        self.readout.value = readout.readout(*cells)
-        words = " ".join(self._notes(result))
-        self.notes.value = f'<div class="qlab-notes">{words}</div>'
-        self.numbers.value = self._tables(result)
-        self.download.clear()
-
-    def _notes(self, result):
-        """What the picture cannot say."""
-        said = ["Sizes are of files that leave the zeros out; the usual file stays as large."]
-        for scope in SCOPES:
-            way = result.uniform.get(scope)
-            what = f"{NAMES[scope].capitalize()} for all layers"
-            if way is None:
-                said.append(f"{what}: no sparsity meets this budget.")
-            else:
-                said.append(
-                    f"{what} meets it from {100 * way.recipe.sparsity:.0f} % on, with "
-                    f"{readout.percent(way.measurement.accuracy)}."
-                )
-        return said
-
-    def _tables(self, result):
-        """The numbers in the picture, as text."""
-        header = ("layer", "sparsity", "accuracy", "to the unpruned")
-        rows = [
-            (
-                name,
-                f"{level:g}",
-                readout.percent(entry.measurement.accuracy),
-                f"{points(entry.comparison)}, p {p_words(entry.comparison)}",
-            )
-            for name, curve in self.curves.items()
-            for level, entry in sorted(curve.items())
-        ]
-        made = {"yours": result.mixed, "unpruned": result.dense}
-        made |= {NAMES[scope]: way for scope, way in result.uniform.items()}
-        recipes = [
-            (name, readout.percent(way.measurement.accuracy), f"{way.sparse_bytes:,}")
-            for name, way in made.items()
-        ]
-        return readout.table("One layer pruned", header, rows) + readout.table(
-            "Recipes", ("recipe", "accuracy", "bytes without zeros"), recipes
-        )

@@ -10,7 +10,7 @@ from qlab.litemodel import LiteModel
 from qlab.results import Measurement, Recipe
 from qlab.sparse_encoding import sparse_file
 
-REMEMBERED = 64
+REMEMBERED = 32
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,7 +49,7 @@ class Way:
 
 
 def ways(subject):
-    """Make a function from recipes to ways, which remembers the latest 64.
+    """Make a function from recipes to ways, which remembers the latest 32.
 
     Parameters
     ----------
