@@ -21,11 +21,13 @@ def in_a_process(*arguments):
 def test_help_names_every_command_and_imports_nothing_heavy():
     run = in_a_process("--help")
     assert run.returncode == 0
-    for command in ("data", "doctor", "lab", "bench", "report"):
+    for command in ("data", "doctor", "lab", "bench", "report", "export", "grade", "board"):
         assert f"    {command} " in run.stdout
 
 
-@pytest.mark.parametrize("command", ["data", "doctor", "lab", "bench", "report"])
+@pytest.mark.parametrize(
+    "command", ["data", "doctor", "lab", "bench", "report", "export", "grade", "board"]
+)
 def test_each_command_has_help(command, capsys):
     with pytest.raises(SystemExit) as end:
         cli.main([command, "--help"])

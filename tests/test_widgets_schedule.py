@@ -139,7 +139,7 @@ def test_the_schedule_of_a_shipped_model_is_named(explorer):
 def test_controls_and_fixed_text(explorer):
     cards = explorer.children[1].children
     assert [card.children[0].description for card in cards] == [
-        "Begin step", "End step", "Power", "Frequency (steps)", "Final sparsity",
+        "Begin step", "End step", "Power", "Frequency", "Final sparsity",
     ]  # fmt: skip
     cards[4].children[0].value = 0.77
     assert explorer.final_sparsity == 0.77

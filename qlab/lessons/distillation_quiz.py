@@ -76,14 +76,10 @@ ITEMS.add(
         Question(
             "05.quiz.smoothing",
             "Label smoothing softens labels, too, but all other classes get the same share. "
-            "In how many of the six settings was the taught student better on average?",
-            {
-                "in at most two": (0, 2.5),
-                "in three or four": (2.5, 4.5),
-                "in five or six": (4.5, 7),
-            },
-            shown="in {:.0f} of 6",
-            why="The gain is not in soft answers as such. It is in which class gets how much.",
+            "In how many of the four settings was the taught student better on average?",
+            {"in none or one": (0, 1.5), "in two": (1.5, 2.5), "in three or four": (2.5, 5)},
+            shown="in {:.0f} of 4",
+            why="Where a teacher helps, it is by which class gets how much, not by softness alone.",
         ),
         lambda smoothed: sum(gain > 0 for gain in smoothed.values()),
     )

@@ -155,14 +155,15 @@ QUESTIONS.add(
 QUESTIONS.add(
     Question(
         "04.layer",
-        "One layer loses 90 % of its weights, all others keep theirs. Which hurts most?",
+        "One layer loses 80 % of its weights, all others keep theirs. Which hurts most?",
         {
             "the first convolution, 128 weights": "conv1",
             "the second convolution, 2,048 weights": "conv2",
             "the dense layer, 72,000 weights": "dense1",
             "the last layer, 1,250 weights": "logits",
         },
-        why="128 weights look at the whole image, and all that follows reads what they leave.",
+        why="Each of its weights decides between classes, and nothing after it can make up for it. "
+        "The dense layer has plenty.",
     )
 )
 

@@ -93,11 +93,11 @@ class GainsPanel:
     def __init__(self, ax):
         """Draw the frame, and put empty marks on it."""
         self.ax = ax
-        ax.set(xlim=(0, 1.3), ylim=(len(GAINS) - 0.5, -0.75), xlabel="% of the unpruned one's")
+        ax.set(xlim=(0, 1.4), ylim=(len(GAINS) - 0.5, -0.75), xlabel="% of the unpruned one's")
         ax.set_yticks([])
         ax.xaxis.set_major_locator(MultipleLocator(0.5))
         ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{100 * value:.0f}"))
-        ax.set_title("What the zeros buy")
+        ax.set_title("What it buys")
         ax.axvline(1, color=style.INK, lw=0.9, ls=(0, (4, 3)))
         self.bars = [ax.barh(i, 0, 0.36, color=style.SKY)[0] for i in range(len(GAINS))]
         box = {"facecolor": style.PAPER, "edgecolor": "none", "pad": 1, "alpha": 0.85}
@@ -117,7 +117,7 @@ class GainsPanel:
             self.bars, self.words, GAINS, gains, strict=True
         ):
             bar.set_visible(share is not None)
-            bar.set_width(min(share or 0, 1.3))
+            bar.set_width(min(share or 0, 1.4))
             bar.set_facecolor(style.SKY if (share or 1) < 0.95 else style.ORANGE)
             text.set_text(f"{name}: {words}" if share is not None else "")
 

@@ -31,12 +31,6 @@ def cells(result, here):
         readout.accuracy(rounded.measurement, f"Rounded to {bits} bits"),
         readout.difference(result.to_rounded, f"rounding to {bits} bits"),
     ]
-    if here is not None:
-        made += [
-            mean_cell("Clusters, trained", here.measurements),
-            mean_cell("Control, not clustered", here.controls),
-            difference_cell("Trained to its control", here.comparisons),
-        ]
     rows = [
         (name, *(f"{count(x):,}" for x in (clusters, rounded)))
         for name, count in (
@@ -46,7 +40,14 @@ def cells(result, here):
         )
     ]
     sizes = readout.small_table(("", "clusters", "rounded"), rows)
-    return [*made, readout.cell("Size in bytes", "", sizes)]
+    made.append(readout.cell("Size in bytes", "", sizes))
+    if here is not None:
+        made += [
+            mean_cell("Clusters, trained", here.measurements),
+            mean_cell("Control, not clustered", here.controls),
+            difference_cell("Trained to its control", here.comparisons),
+        ]
+    return made
 
 
 def floor_bytes(way):

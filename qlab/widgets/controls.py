@@ -75,7 +75,10 @@ def number(explorer, trait, label, stops):
         kind, step = ipywidgets.BoundedIntText, 1
     box = kind(value, min=stops[0], max=stops[-1], step=step, description=label)
     traitlets.link((explorer, trait), (box, "value"))
-    return _card(trait, box, _slider(explorer, trait, stops))
+    card = _card(trait, box, _slider(explorer, trait, stops))
+    if stops[-1] >= 100_000:
+        card.add_class("qlab-wide")
+    return card
 
 
 def enable(card, on):

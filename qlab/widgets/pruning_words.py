@@ -49,20 +49,10 @@ def cells(result, here, narrow=None):
     list of str
         HTML.
     """
-    times = f"{result.times_faster:.2f} × the speed of the unpruned,"
+    times = f"{result.times_faster:.2f} × the speed of unpruned,"
     made = [
-        readout.accuracy(result.measurement, "Accuracy, pruned at once"),
-        readout.difference(result.comparison, "the unpruned"),
-    ]
-    if here is not None:
-        made += [
-            mean_cell(f"Trained, {100 * here.absent:.0f} % pruned", here.measurements),
-            mean_cell("Control, not pruned", here.controls),
-            difference_cell("Trained to its control", here.comparisons),
-        ]
-    made += [mean_cell("Narrow from the start", x.measurements) for x in _scratch(narrow)]
-    return [
-        *made,
+        readout.accuracy(result.measurement, "Pruned at once"),
+        readout.difference(result.comparison, "unpruned"),
         readout.cell("Size in bytes", "", _sizes(result.file, result.dense)),
         readout.cell(
             "Latency",
@@ -71,6 +61,13 @@ def cells(result, here, narrow=None):
             f"{readout.duration(result.dense_latency.median_ms)} in the same run",
         ),
     ]
+    if here is not None:
+        made += [
+            mean_cell(f"Trained, {100 * here.absent:.0f} % pruned", here.measurements),
+            mean_cell("Control, not pruned", here.controls),
+            difference_cell("Trained to its control", here.comparisons),
+        ]
+    return made + [mean_cell("Narrow from the start", x.measurements) for x in _scratch(narrow)]
 
 
 def _scratch(narrow):
@@ -101,13 +98,18 @@ def notes(result, here, tuned, narrow, method, pruner):
     left = [name for name in pruner.weights if name not in layers]
     if left:
         why = {
-            "2of4": "its input channels do not come in fours",
+            "2of4": "their input channels do not come in fours",
             "block": f"blocks of {BLOCK[0]} × {BLOCK[1]} are taken from dense layers",
             "filters": "the last layer's outputs are the classes",
         }[method]
         said.append(f"Left whole: {', '.join(left)}, because {why}.")
     if method == "2of4":
         said.append("2 of each 4 is half, so sparsity has nothing to choose.")
+    if method == "filters":
+        said.append(
+            "Sparsity is the share of filters to remove here: with them "
+            f"{100 * result.absent:.1f} % of all weights are gone."
+        )
     if tuned and here is None:
         known = ", ".join(f"{100 * x.absent:.0f}" for x in tuned)
         said.append(f"Trained models of this method are {known} % sparse.")
@@ -139,10 +141,16 @@ def _of_bytes(result):
             f"What was pruned is gone from the file: {file.file_bytes:,} of "
             f"{dense.file_bytes:,} bytes are left, with no encoding."
         )
+    left_out = (
+        f" or left out ({file.sparse_bytes:,}, a file that LiteRT runs; it puts them back when it "
+        "loads it)."
+        if file.sparse_bytes < file.file_bytes
+        else "; to leave them out saves nothing: there are too few, and where the others stand "
+        "takes bytes too."
+    )
     return (
         f"The file has {file.file_bytes:,} bytes, as before: a zero takes as many as any other "
-        f"weight. It shrinks when the zeros are compressed (gzip: {file.gzip_bytes:,}) or left out "
-        f"({file.sparse_bytes:,}, a file that LiteRT runs; it puts them back when it loads it)."
+        f"weight. It shrinks when the zeros are compressed (gzip: {file.gzip_bytes:,}){left_out}"
     )
 
 
@@ -216,7 +224,8 @@ def tables(result, tuned, once, layer, weights, mask):
     points_ = [(f"{100 * x:.1f} %", readout.percent(y)) for x, y in sorted(once.items())]
     made = readout.table("Pruned at once", ("zero or gone", "accuracy"), points_)
     if tuned:
-        header = ("model", "seed", "zero or gone", "accuracy", "control", "to its control")
+        header = ("model", "seed", "zero or gone", "bytes, gzipped", "accuracy", "control",
+                  "to its control")  # fmt: skip
         rows = [row for family in tuned for row in _rows(family)]
         made += readout.table("Trained with pruning", header, rows)
     return made + _histogram(layer, weights, mask) + _bought(result)
@@ -229,6 +238,7 @@ def _rows(family):
             family.name,
             seed,
             f"{100 * family.absent:.1f} %",
+            f"{family.gzip_bytes[i]:,}",
             readout.percent(family.measurements[i].accuracy),
             readout.percent(family.controls[i].accuracy),
             f"{points(comparison)}, p {p_words(comparison)}",

@@ -173,7 +173,7 @@ class ScheduleExplorer(Explorer):
             controls.number(self, "begin_step", "Begin step", tenths),
             controls.number(self, "end_step", "End step", tenths),
             controls.steps(self, "power", "Power", POWERS),
-            controls.number(self, "frequency", "Frequency (steps)", frequencies),
+            controls.number(self, "frequency", "Frequency", frequencies),
             controls.number(self, "final_sparsity", "Final sparsity", (0.0, *FINALS)),
         )
 
@@ -275,8 +275,8 @@ def _shipped_schedules():
 
 
 def _by_epoch(result, epoch):
-    """Sparsity at the end of each epoch, at most six of them."""
+    """Sparsity at the end of each epoch: of the first five and the last."""
     ends = np.arange(epoch, len(result.masks), epoch)
-    shown = ends if len(ends) <= 6 else ends[np.linspace(0, len(ends) - 1, 6).astype(int)]
+    shown = ends if len(ends) <= 6 else [*ends[:5], ends[-1]]
     rows = [(f"epoch {at // epoch}", readout.percent(result.masks[at])) for at in shown]
     return readout.small_table((), rows)

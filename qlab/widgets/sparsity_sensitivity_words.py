@@ -49,7 +49,7 @@ def cells(result):
     mixed, over = result.mixed, result.mixed.sparse_bytes - result.budget_bytes
     made = [
         readout.accuracy(mixed.measurement, "Accuracy of your recipe"),
-        readout.difference(result.to_dense, "the unpruned"),
+        readout.difference(result.to_dense, "unpruned"),
         readout.cell(
             "Size of your recipe",
             f"{mixed.sparse_bytes:,} <small>bytes</small>",

@@ -15,6 +15,7 @@ CSS = """
 .qlab-control select, .qlab-control input[type="number"] { flex: 0 0 62px; min-width: 62px;
   padding-left: 6px;
   font-variant-numeric: tabular-nums; }
+.qlab-control.qlab-wide input[type="number"] { flex: 0 0 86px; }
 .qlab-control.qlab-choice > .widget-dropdown { flex-direction: column; align-items: stretch;
   height: auto; }
 .qlab-control.qlab-choice select { flex: 0 0 28px; width: 100%; }
@@ -29,6 +30,8 @@ stroke='white' stroke-width='1.6'/></svg>"); }
   color: var(--jp-ui-font-color1); font-variant-numeric: tabular-nums;
   border-top: 1px solid var(--jp-border-color2);
   border-bottom: 1px solid var(--jp-border-color2); }
+.qlab-readout:has(> :nth-child(6)) {
+  grid-template-columns: repeat(auto-fit, minmax(190px, auto)); }
 .qlab-readout .qlab-name { color: var(--jp-ui-font-color1); font-weight: 600; font-size: 12px; }
 .qlab-readout .qlab-value { font-size: 21px; font-weight: 600; line-height: 1.3;
   white-space: nowrap; }
