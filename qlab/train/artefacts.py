@@ -21,7 +21,6 @@ from qlab import artefacts, data, train
 from qlab.train import (
     artefacts_chain,
     artefacts_distillation,
-    artefacts_distillation_ways,
     artefacts_pruning,
     artefacts_qat,
     artefacts_search,
@@ -92,7 +91,6 @@ def conversions():
 PRODUCTS = {
     "baseline": baseline, "conversions": conversions, **artefacts_qat.PRODUCTS,
     **artefacts_pruning.PRODUCTS, **artefacts_distillation.PRODUCTS,
-    **artefacts_distillation_ways.PRODUCTS,
     **artefacts_chain.PRODUCTS, **artefacts_search.PRODUCTS,
 }  # fmt: skip
 

@@ -1,0 +1,53 @@
+"""Notebook 05 in JupyterLab: every cell runs, every control of its explorer is used."""
+
+import pytest
+from playwright.sync_api import expect
+
+from .test_notebook_04 import changes, choose, fill, slide
+from .test_notebooks import both_themes, run_cell
+
+pytestmark = pytest.mark.browser
+
+QUESTION = "What does a teacher's answer say that a label does not?"
+WRONG = "return np.exp(logits) / np.exp(logits).sum(axis=-1, keepdims=True)"
+
+
+def test_05_distillation(lab):
+    lab.open("05_distillation.ipynb")
+    lab.run_all(minutes=8)
+
+    asked = lab.page.locator(".qlab-prediction", has_text="the factor T² is left out")
+    asked.get_by_role("radio", name="just as hard").check()
+    expect(asked).to_contain_text("Kept: just as hard")
+    assert "Your guess: just as hard" in run_cell(lab, 'reveal("05.square"')
+
+    place = lab.page.locator(".qlab-explorer", has_text=QUESTION)
+    place.scroll_into_view_if_needed()
+    picture = place.locator("img.qlab-picture")
+    expect(picture).to_be_visible()
+    fill(place, "Temperature", 1)
+    slide(place, "temperature", "ArrowRight")
+    expect(place.get_by_label("Temperature")).to_have_value("1.5")
+    fill(place, "Alpha", 0.1)
+    slide(place, "alpha", "ArrowRight")
+    choose(place, "Garment", "Coat")
+    fill(place, "Example", 20)
+    slide(place, "example", "ArrowLeft")
+    choose(place, "Students", "5,000 weights, 60,000 labels")
+    readout = place.locator(".qlab-readout")
+    expect(readout).to_contain_text("worse in")
+    choose(place, "Students", "20,000 weights, 600 labels")
+    expect(readout).to_contain_text("better in all 5 seeds")
+    place.get_by_label("Temperature").fill("0")  # out of range: the box goes back to what it may be
+    changes(place, lambda: place.get_by_label("Temperature").press("Enter"))
+    expect(place.get_by_label("Temperature")).to_have_value("0.5")
+    place.get_by_text("The numbers in this picture, as text").press("Enter")
+    expect(place.locator(".qlab-numbers")).to_contain_text("label smoothing")
+    both_themes(lab, "05-distillation", place)
+
+    said = run_cell(
+        lab,
+        '    # Your code\n    ...\n\n\ncheck("05.softened"',
+        f'    {WRONG}\n\n\ncheck("05.softened"',
+    )
+    assert "temperature is missing" in said
