@@ -65,9 +65,9 @@ def test_04_pruning(lab):
     choose(place, "Scope", "per-layer")
     choose(place, "Layer shown", "conv2")
     choose(place, "Weight bits", "8, int8")
-    expect(place.locator(".qlab-readout")).to_contain_text("Accuracy, pruned at once")
+    expect(place.locator(".qlab-readout")).to_contain_text("Pruned at once")
     choose(place, "Method", "whole filters")
-    expect(place.locator(".qlab-notes").first).to_contain_text("faster")
+    expect(place.locator(".qlab-notes").first).to_contain_text("times the speed")
     both_themes(lab, "04-pruning", place)
     name, accuracy = downloaded(lab, place, "Download this .tflite")
     assert name == "qlab-pruned-filters-80-w8.tflite"

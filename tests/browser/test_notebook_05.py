@@ -28,7 +28,7 @@ def test_05_distillation(lab):
     fill(place, "Temperature", 1)
     slide(place, "temperature", "ArrowRight")
     expect(place.get_by_label("Temperature")).to_have_value("1.5")
-    fill(place, "Alpha", 0.1)
+    fill(place, "Alpha", 0.3)
     slide(place, "alpha", "ArrowRight")
     choose(place, "Garment", "Coat")
     fill(place, "Example", 20)
