@@ -174,8 +174,9 @@ def seeds_of(stem):
     >>> seeds_of("qat-w4")
     ['qat-w4-seed0', 'qat-w4-seed1', 'qat-w4-seed2']
     """
-    files = [f for f in artefacts.manifest()["files"] if f.startswith(f"{stem}-seed")]
-    return [file.removesuffix(".tflite") for file in sorted(files)]
+    files = sorted(artefacts.manifest()["files"])
+    found = (re.fullmatch(rf"({re.escape(stem)}-seed\d+)\.tflite", file) for file in files)
+    return [match[1] for match in found if match]
 
 
 def grid(labels):
