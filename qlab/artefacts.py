@@ -3,6 +3,7 @@
 ``make artefacts`` (``python -m qlab.train.artefacts``) makes them all anew.
 """
 
+import difflib
 import hashlib
 import json
 from pathlib import Path
@@ -76,7 +77,7 @@ def path(name):
     """
     known = manifest()["files"]
     if name not in known:
-        raise ArtefactError(f"no shipped file is called {name!r}; there are: {', '.join(known)}")
+        raise ArtefactError(f"no shipped file is called {name!r}; {_near(name, known)}")
     _read(name, known[name])
     return folder() / name
 
@@ -137,7 +138,7 @@ def pretrained(name="baseline"):
 
     models = {Path(file).stem: file for file in manifest()["files"] if file.endswith(".tflite")}
     if name not in models:
-        raise ArtefactError(f"no shipped model is called {name!r}; there are: {', '.join(models)}")
+        raise ArtefactError(f"no shipped model is called {name!r}; {_near(name, models)}")
     file = models[name]
     return LiteModel(_read(file, manifest()["files"][file]))
 
@@ -168,6 +169,14 @@ def history(name="baseline"):
     """
     seeds = json.loads(path(f"{name}-history.json").read_text("utf-8"))
     return {int(seed): lists for seed, lists in seeds.items()}
+
+
+def _near(name, known):
+    """What was perhaps meant, or which families there are, and where all names stand."""
+    near = difflib.get_close_matches(str(name), known, n=5)
+    families = sorted({each.partition(".")[0].partition("-")[0] for each in known})
+    words = f"did you mean {', '.join(near)}?" if near else f"there are {', '.join(families)}, ..."
+    return f"{words} All {len(known)} names stand in {MANIFEST}: qlab.artefacts.manifest()"
 
 
 def _read(name, entry):

@@ -75,7 +75,7 @@ def test_zeros_stay_zero_through_training_and_into_the_file(few, kept, bits):
 
 
 def test_equal_weights_stay_equal_and_learn(few, kept):
-    from qlab.train.preserving import kept_weights
+    from qlab.train.collaborative import kept_weights
 
     for name, after in kept_weights(kept[8]).items():
         before = kernels(few)[name]
@@ -103,7 +103,7 @@ def test_plain_training_fills_the_zeros_and_parts_the_equal(few, pair):
 
 def test_a_layer_without_zeros_does_not_switch_the_keeping_off(few, kept):
     """Tfmot shares a quantizer between conv1, which has no zeros, and conv2."""
-    from qlab.train.preserving import kept_weights
+    from qlab.train.collaborative import kept_weights
 
     assert (kernels(few)["conv1"] != 0).all()
     assert np.isclose((kept_weights(kept[8])["conv2"] == 0).mean(), SPARSITY["conv2"], atol=0.001)

@@ -65,14 +65,6 @@ def test_along_the_front_cost_and_accuracy_rise(points):
     assert np.all(np.diff(np.asarray(accuracies)[found]) > 0)
 
 
-def test_the_board_agrees_with_the_trail_of_the_explorers():
-    from qlab.plots.tradeoff import best_front
-
-    rng = np.random.default_rng(0)
-    costs, accuracies = rng.integers(1, 9, 50), rng.random(50)
-    assert pareto.front(costs, accuracies).tolist() == best_front(costs, accuracies).tolist()
-
-
 def test_standings_say_front_reach_or_beaten():
     board = [entry("a", 10, 900), entry("b", 20, 890), entry("c", 20, 700), entry("d", 5, 600),
              entry("e", 30, 901)]  # fmt: skip

@@ -11,7 +11,7 @@ from qlab import plots
 from qlab.plots import style
 from qlab.plots.histograms import ActivationPanel, WeightPanel, clipped_share, grid_path
 from qlab.plots.predictions import confusion
-from qlab.plots.tradeoff import TradeoffPanel, best_front
+from qlab.plots.tradeoff import TradeoffPanel
 
 NAMES = ("Bag", "Coat", "Dress")
 
@@ -90,17 +90,6 @@ class TestActivations:
 
 
 class TestTradeoff:
-    @given(st.lists(st.tuples(st.integers(1, 50), st.integers(0, 20)), min_size=1, max_size=40))
-    def test_no_point_beats_one_on_the_front(self, points):
-        sizes, accuracies = np.array(points).T
-        front = best_front(sizes, accuracies)
-        for i in front:
-            better = (sizes <= sizes[i]) & (accuracies >= accuracies[i])
-            better &= (sizes < sizes[i]) | (accuracies > accuracies[i])
-            assert not better.any()
-        for size, accuracy in points:
-            assert any(sizes[i] <= size and accuracies[i] >= accuracy for i in front)
-
     def test_the_scale_tells_88_from_89_and_still_holds_chance(self):
         ax = style.new_axes()
         TradeoffPanel(ax, (280_000, 0.90), smallest=8_000, chance=0.07)

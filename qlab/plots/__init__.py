@@ -41,6 +41,6 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "sparsity": ["plot_sparsity"],
         "search": ["plot_search"],
         "sensitivity": ["plot_sensitivity"],
-        "tradeoff": ["best_front", "plot_tradeoff"],
+        "tradeoff": ["plot_tradeoff"],
     },
 )

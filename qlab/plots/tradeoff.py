@@ -5,37 +5,11 @@ from __future__ import annotations
 import numpy as np
 from matplotlib.ticker import FuncFormatter, NullLocator
 
+from qlab.fronts import front
 from qlab.plots import style
 
 SIZE_TICKS = (2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10_000)
 ACCURACY_TICKS = (0.2, 0.4, 0.6, 0.7, 0.8, 0.85, 0.9, 0.92, 0.94, 0.96, 0.98, 0.99, 0.995)
-
-
-def best_front(sizes, accuracies):
-    """Points that no other point beats: none is both smaller and at least as accurate.
-
-    Parameters
-    ----------
-    sizes, accuracies : array_like of float, shape (n,)
-
-    Returns
-    -------
-    ndarray of int
-        Indices, from the smallest size on; accuracy rises along them.
-
-    Examples
-    --------
-    >>> best_front([30, 10, 20], [0.90, 0.80, 0.70]).tolist()
-    [1, 0]
-    """
-    sizes, accuracies = np.asarray(sizes, float), np.asarray(accuracies, float)
-    order = np.lexsort((-accuracies, sizes))
-    best, front = -np.inf, []
-    for i in order:
-        if accuracies[i] > best:
-            front.append(i)
-            best = accuracies[i]
-    return np.array(front, int)
 
 
 class TradeoffPanel:
@@ -112,11 +86,11 @@ class TradeoffPanel:
             Size and accuracy of that point; None for the last of the trail.
         """
         x, y = np.asarray(sizes, float) / 1000, np.asarray(accuracies, float)
-        front = best_front(x, y)
+        best = front(x, y)
         self.trail.set_data(x, y)
         right = self.ax.get_xlim()[1]
-        self.front.set_data(np.append(x[front], right), np.append(y[front], y[front][-1]))
-        self.best.set_data(x[front], y[front])
+        self.front.set_data(np.append(x[best], right), np.append(y[best], y[best][-1]))
+        self.best.set_data(x[best], y[best])
         at, height = (here[0] / 1000, here[1]) if here else (x[-1], y[-1])
         self.bar.set_data([at, at], interval)
         self.here.set_data([at], [height])

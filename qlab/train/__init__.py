@@ -8,7 +8,7 @@ import lazy_loader
 __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
     submod_attrs={
-        "chain": ["chain"],
+        "chaining": ["chain"],
         "clustering": ["cluster_weights", "strip_clustering"],
         "conversion": ["MODES", "convert"],
         "distillation": ["Distiller", "distil"],
@@ -16,7 +16,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "filters": ["filter_norms", "remove_filters"],
         "fitting": ["BATCH_SIZE", "LEARNING_RATE", "fit"],
         "models": ["baseline"],
-        "preserving": ["preserving"],
+        "collaborative": ["preserving"],
         "pruning": ["prune", "pruning_callback", "sparsities", "strip_pruning"],
         "qat": ["float_twin", "quantization_aware"],
         "qat_conversion": ["convert_quantized"],

@@ -8,16 +8,13 @@ import argparse
 import datetime
 import hashlib
 import json
-import os
-import platform
 import sys
-import tempfile
-from importlib.metadata import version
-from pathlib import Path
 
 import filelock
 
 from qlab import artefacts, data, train
+from qlab.files import write_whole
+from qlab.machine import machine, versions
 from qlab.train import (
     artefacts_chain,
     artefacts_distillation,
@@ -31,6 +28,7 @@ from qlab.train.measuring import measured as _measured
 EPOCHS = 10
 SEEDS = (0, 1, 2)  # the first one ships; the others show how much is luck
 CALIBRATION_SIZE = 128
+PACKAGES = ("numpy", "tensorflow", "tf_keras", "tensorflow-model-optimization", "ai-edge-litert")
 
 
 def baseline():
@@ -112,11 +110,11 @@ def write(contents, entries):
     with filelock.FileLock(folder / ".lock"):
         files = artefacts.manifest()["files"] if (folder / artefacts.MANIFEST).exists() else {}
         for name, content in contents.items():
-            _replace(folder / name, content)
+            write_whole(folder / name, content)
             facts = {"sha256": hashlib.sha256(content).hexdigest(), "bytes": len(content)}
             files[name] = {**facts, **entries[name]}
         whole = {"files": dict(sorted(files.items()))}
-        _replace(folder / artefacts.MANIFEST, (json.dumps(whole, indent=2) + "\n").encode())
+        write_whole(folder / artefacts.MANIFEST, (json.dumps(whole, indent=2) + "\n").encode())
 
 
 def main(arguments=None):
@@ -165,37 +163,11 @@ def _drop_unreadable_manifest():
 
 
 def _made():
-    packages = (
-        "numpy", "tensorflow", "tf_keras", "tensorflow-model-optimization", "ai-edge-litert"
-    )  # fmt: skip
     return {
         "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
-        "cpu": _cpu(),
-        "cores": os.cpu_count(),
-        "system": f"{platform.system()} {platform.machine()}",
-        "versions": {"python": platform.python_version()} | {p: version(p) for p in packages},
+        **machine(),
+        "versions": versions(PACKAGES),
     }
-
-
-def _cpu():
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-    except OSError:
-        return platform.processor()
-    names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.processor()
-
-
-def _replace(target, content):
-    handle, part = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}-")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-        os.chmod(part, 0o644)
-        os.replace(part, target)
-    except BaseException:
-        Path(part).unlink(missing_ok=True)
-        raise
 
 
 if __name__ == "__main__":

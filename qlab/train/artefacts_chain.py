@@ -8,7 +8,7 @@ clustered or rounded.
 from qlab import data, train
 from qlab.litemodel import LiteModel
 from qlab.stages import facts as stage_facts
-from qlab.train.chain import CLUSTERS, EPOCHS, SPARSITY, clustered, pruned, quantized
+from qlab.train.chaining import CLUSTERS, EPOCHS, SPARSITY, clustered, pruned, quantized
 from qlab.train.measuring import measured
 
 SEEDS = (0, 1, 2)

@@ -5,9 +5,9 @@ one before.
 """
 
 from qlab.train.clustering import cluster_weights, strip_clustering
+from qlab.train.collaborative import preserving
 from qlab.train.conversion import convert
 from qlab.train.fitting import BATCH_SIZE, fit
-from qlab.train.preserving import preserving
 from qlab.train.pruning import prune, strip_pruning
 from qlab.train.qat import quantization_aware
 from qlab.train.qat_conversion import convert_quantized
