@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 from itertools import count
+from pathlib import Path
 
 from qlab import artefacts, data, shelf
 from qlab.fronts import COSTS, front, rows, standings
@@ -181,7 +182,8 @@ def remeasure(chosen):
 
 def _free(name, sha):
     """The name itself, or with a number if a model of other content has it."""
-    taken = {entry.name for entry in entries() if entry.origin == "shipped" or entry.sha256 != sha}
+    taken = {Path(file).stem for file in artefacts.manifest()["files"]}
+    taken |= {kept.name for kept in shelf.kept() if kept.sha256 != sha}
     numbered = (f"{name} {i}" for i in count(2))
     return name if name not in taken else next(x for x in numbered if x not in taken)
 

@@ -18,6 +18,8 @@ from qlab.lessons import (  # noqa: F401  (each adds its questions and exercises
     baseline,
     baseline_quiz,
     clustering,
+    combining,
+    combining_quiz,
     distillation,
     distillation_quiz,
     masks,
@@ -29,6 +31,7 @@ from qlab.lessons import (  # noqa: F401  (each adds its questions and exercises
     quantization,
     representative,
     schedules,
+    shipping,
     welcome,
     welcome_quiz,
 )

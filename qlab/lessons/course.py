@@ -13,6 +13,7 @@ TITLES = {
     "03": "Quantization-aware training",
     "04": "Pruning",
     "05": "Distillation",
+    "06": "Combine and ship",
     "museum": "Bug museum",
 }
 

@@ -68,7 +68,9 @@ class AnatomyExplorer(Explorer):
         super().__init__()
         self.subject = subject(model, images, labels, calibration_images)
         self.float_anatomy = take_apart(self.subject.model)
-        self.download = Download("Download this .tflite", self.tflite, self.guard)
+        self.download = Download(
+            "Download this .tflite", self.tflite, self.guard, lambda: self.result.recipe
+        )
         self.assemble(self._controls(), self._picture(), [self.download], settings)
 
     def compute(self):

@@ -96,7 +96,12 @@ class ClusteringExplorer(SweepingExplorer):
         self._layers = {x.name: x for x in layers}
         self.layer = max(layers, key=lambda x: x.weights.size).name
         self.job = Job("Measure both curves", self._sweep, self.guard)
-        self.download = Download("Download the clustered .tflite", self.tflite, self.guard)
+        self.download = Download(
+            "Download the clustered .tflite",
+            self.tflite,
+            self.guard,
+            lambda: self.result.clusters.recipe,
+        )
         actions = [self.job, self.download]
         self.assemble(self._controls(), self._picture(), actions, settings)
 

@@ -1,12 +1,17 @@
-"""A button that gives the learner a file, without help from the server."""
+"""A button that gives the learner a file, without help from the server; and one that keeps it."""
 
 from __future__ import annotations
 
 import base64
 import uuid
 from html import escape
+from pathlib import Path
 
 import ipywidgets
+
+from qlab import pareto
+from qlab.litemodel import LiteModel
+from qlab.widgets.readout import percent
 
 
 class Download(ipywidgets.HBox):
@@ -23,6 +28,9 @@ class Download(ipywidgets.HBox):
         Returns ``(file name, bytes, note)``; the note is said beside the link.
     guard : callable or None
         Runs `make` and says errors in words: an explorer's ``guard``.
+    recipe : callable or None
+        For a `.tflite` file: returns how it was made. A second button then keeps the file on the
+        Pareto board.
 
     Examples
     --------
@@ -33,13 +41,22 @@ class Download(ipywidgets.HBox):
     True
     """
 
-    def __init__(self, label, make, guard=None):
-        """Build the button and the place where the link appears."""
-        self.make = make
+    def __init__(self, label, make, guard=None, recipe=None):
+        """Build the buttons and the place where the link appears."""
+        self.make, self.recipe = make, recipe
+        run = guard or (lambda work: work())
         self.button = ipywidgets.Button(description=label, icon="download")
+        self.button.on_click(lambda _: run(self.press))
         self.link = ipywidgets.HTML()
-        self.button.on_click(lambda _: guard(self.press) if guard else self.press())
-        super().__init__([self.button, self.link])
+        buttons = [self.button]
+        if recipe is not None:
+            tip = "Measure this file, and put it on the Pareto board of notebook 06"
+            again = ipywidgets.Button(
+                description="Keep on the board", icon="thumb-tack", tooltip=tip
+            )
+            again.on_click(lambda _: run(self.keep))
+            buttons.append(again)
+        super().__init__([*buttons, self.link])
         self.add_class("qlab-download")
 
     def press(self):
@@ -54,9 +71,36 @@ class Download(ipywidgets.HBox):
         self.link.value = _link(name, data, note)
         return name, data
 
+    def keep(self):
+        """Make the file, score and time it, and keep it on the Pareto board.
+
+        Returns
+        -------
+        qlab.pareto.Entry
+
+        Raises
+        ------
+        qlab.shelf.ShelfError
+            If it cannot be scored on the test images, or cannot be kept.
+        """
+        name, data, _ = self.make()
+        name = Path(name).stem.removeprefix("qlab-")
+        entry = pareto.keep(LiteModel(data), name, self.recipe())
+        self.link.value = _kept(entry)
+        return entry
+
     def clear(self):
         """Take the link away: it is of an earlier setting."""
         self.link.value = ""
+
+
+def _kept(entry):
+    """What was measured, and how to undo it."""
+    return (
+        f'<span role="status">On the Pareto board as <b>{escape(entry.name)}</b>: '
+        f"{percent(entry.accuracy)} of {entry.n:,} test images, {entry.gzip_bytes:,} bytes "
+        f"gzipped. <code>qlab.pareto.drop({escape(repr(entry.name))})</code> takes it off.</span>"
+    )
 
 
 def _link(name, data, note):

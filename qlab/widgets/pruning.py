@@ -90,7 +90,7 @@ class PruningExplorer(SweepingExplorer):
         weights = self.pruner.weights
         self.layer = max(weights, key=lambda name: weights[name].size)
         self.job = Job("Measure the whole curve", self._sweep, self.guard)
-        self.download = Download("Download this .tflite", self.tflite, self.guard)
+        self.download = Download("Download this .tflite", self.tflite, self.guard, self._pruning)
         self.sparse = Download("Download without the zeros", self.sparse_tflite, self.guard)
         actions = [self.job, self.download, self.sparse]
         self.assemble(self._controls(), self._picture(), actions, settings)
@@ -189,6 +189,11 @@ class PruningExplorer(SweepingExplorer):
         if file.sparse is file.model:
             words = f"Too few zeros: leaving them out saves nothing. {words}"
         return name, data, words
+
+    def _pruning(self):
+        """How the present file was made."""
+        names = ("method", "sparsity", "scope", "weight_bits")
+        return {name: getattr(self, name) for name in names}
 
     def _named(self, model, kind):
         """A file to take away, scored once more as it is."""

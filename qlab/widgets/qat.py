@@ -72,7 +72,9 @@ class QatExplorer(Explorer):
         self.subject = subject(None, images, labels, calibration_images)
         self._scorer, self._framed = Scorer(self.subject, self._tell), None
         self.job = ThreadedJob("Start live training", self._job_steps, self.guard)
-        self.download = Download("Download the best so far", self.tflite, self.guard)
+        self.download = Download(
+            "Download the best so far", self.tflite, self.guard, self._live_recipe
+        )
         layer = controls.choice(self, "layer", "Layer shown", LAYERS)
         bits = controls.steps(self, "weight_bits", "Weight bits", WIDTHS[::-1])
         self.assemble([bits, layer], self._picture(), [self.job, self.download], settings)
@@ -138,6 +140,11 @@ class QatExplorer(Explorer):
         again = qlab.evaluate(model, self.subject.images, self.subject.labels)
         words = f"Scored again: {readout.percent(again.accuracy)}."
         return f"qlab-qat-w{self.live.weight_bits}.tflite", model.data, words
+
+    def _live_recipe(self):
+        """How the best so far was made."""
+        known = {name: getattr(self.live, name) for name in ("weight_bits", "epochs", "images")}
+        return {"trained_from": "baseline.keras", "step": "quantization-aware training", **known}
 
     def _job_steps(self):
         """Steps of the button's job: how far it is, and how long the rest takes."""

@@ -177,7 +177,9 @@ class QuantizationExplorer(Explorer):
 
     def _actions(self):
         """The two buttons."""
-        self.download = Download("Download this .tflite", self.tflite, self.guard)
+        self.download = Download(
+            "Download this .tflite", self.tflite, self.guard, lambda: self.recipe
+        )
         self.save_trail = Download("Save the trail as CSV", self.trail_csv, self.guard)
         return self.download, self.save_trail
 

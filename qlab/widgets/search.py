@@ -168,7 +168,9 @@ class SearchExplorer(Explorer):
         self._finals = {}
         self.job = Job("Search", self._steps, self.guard)
         self.final_job = Job("Ask the test images", self._final_steps, self.guard)
-        self.download = Download("Download the best .tflite", self.tflite, self.guard)
+        self.download = Download(
+            "Download the best .tflite", self.tflite, self.guard, lambda: self._chosen().recipe
+        )
         actions = [self.job, self.final_job, self.download]
         self.assemble(self._controls(), self._picture(), actions, settings)
 

@@ -103,7 +103,9 @@ class SensitivityExplorer(Explorer):
         self._way = ways(self.subject)
         self._scans, self._tried, self._framed = {}, {}, None
         self.job = Job("Lower all layers that are within noise", self._lower_harmless, self.guard)
-        self.download = Download("Download the mixed .tflite", self.tflite, self.guard)
+        self.download = Download(
+            "Download the mixed .tflite", self.tflite, self.guard, lambda: self.recipe
+        )
         actions = [self._table(), self.job, self.download]
         self.assemble(self._controls(), self._picture(), actions, settings)
 

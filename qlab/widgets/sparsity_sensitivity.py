@@ -118,7 +118,9 @@ class SparsitySensitivityExplorer(SweepingExplorer):
         self._measured, self._tried = {}, {}
         self.budget_bytes = round(self._largest / 3, -4) or self._largest
         self.job = Job("Measure more sparsities", self._scan_all, self.guard)
-        self.download = Download("Download your .tflite", self.tflite, self.guard)
+        self.download = Download(
+            "Download your .tflite", self.tflite, self.guard, lambda: self.recipe
+        )
         heading = "Your recipe: sparsity of each layer"
         options = [(f"{x:g}", x) for x in CHOICES]
         self.table = LayerBoxes(self, "layer_sparsity", self._layers, options, 0.0, heading)

@@ -64,7 +64,7 @@ body[data-jp-theme-light="false"] img.qlab-picture {
 .qlab-actions .jupyter-button { width: auto; margin: 0; padding: 0 12px; }
 .jupyter-widgets.qlab-actions > .qlab-download { display: contents; }
 .qlab-actions .qlab-download .widget-html { order: 1; flex: 1 0 100%; margin: 0; }
-.qlab-actions .qlab-download .widget-html:not(:has(a)) { display: none; }
+.qlab-actions .qlab-download .widget-html:not(:has(span)) { display: none; }
 .qlab-explorer details.qlab-reveal > summary { cursor: pointer; font-size: 12px;
   line-height: 22px;
   color: var(--jp-ui-font-color1); width: fit-content; }

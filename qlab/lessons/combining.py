@@ -1,0 +1,333 @@
+"""Questions and exercises of notebook 06, first half: the chain, the search, the front."""
+
+import numpy as np
+
+from qlab.fronts import front
+from qlab.lessons.exercises import EXERCISES, Exercise
+from qlab.lessons.judges import for_function, like
+from qlab.lessons.predictions import QUESTIONS, Question
+
+QUESTIONS.add(
+    Question(
+        "06.plain",
+        "The model has zeros and clusters. It is trained on for a moment, quantization-aware in "
+        "the plain way. How many of its zeros are still zero in the int8 file?",
+        {
+            "nearly all: 95 % or more": (0.95, 1.01),
+            "half or more": (0.5, 0.95),
+            "less than half": (-0.01, 0.5),
+        },
+        shown="{:.0%}",
+        why="Each weight has a gradient of its own, zero or not. Those that moved least round back "
+        "to zero.",
+    )
+)
+
+QUESTIONS.add(
+    Question(
+        "06.naive",
+        "Now the long run. The naive chain also ends in int8. How large is its file, gzipped, "
+        "beside that of the chain that keeps?",
+        {
+            "as large, to a tenth": (0, 1.1),
+            "less than one and a half times as large": (1.1, 1.5),
+            "one and a half times as large, or more": (1.5, 10),
+        },
+        shown="{:.1f} times as large",
+        why="Weights that were zero or equal went their own ways, and gzip has to tell each one.",
+    )
+)
+
+QUESTIONS.add(
+    Question(
+        "06.order",
+        "Nothing is trained, and both files are int8 in the end. One was pruned, then clustered; "
+        "the other was clustered, then pruned. Which is more accurate?",
+        {
+            "pruned first": "pruned first",
+            "clustered first": "clustered first",
+            "no difference beyond noise": "neither",
+        },
+        why="Clusters that come first are spent in part on weights that pruning then removes. "
+        "What is left must share fewer values.",
+    )
+)
+
+QUESTIONS.add(
+    Question(
+        "06.search",
+        "Each way makes as many files. Which finds the more accurate one within the budget?",
+        {"greedy": "greedy", "random": "random", "both the same": "both"},
+        why="With so many recipes, most throws of the dice land where a small layer is ruined. "
+        "Greedy goes down step by step, and sees what each step costs.",
+    )
+)
+
+QUESTIONS.add(
+    Question(
+        "06.layer",
+        "Which layer will get the fewest bits?",
+        {
+            "the first convolution, 128 weights": "conv1",
+            "the second convolution, 2,048 weights": "conv2",
+            "the dense layer, 72,000 weights": "dense1",
+            "the last layer, 1,250 weights": "logits",
+        },
+        why="It has nearly all the bytes, so that each bit less saves most there. "
+        "In a small layer a bit saves next to nothing.",
+    )
+)
+
+QUESTIONS.add(
+    Question(
+        "06.smallest",
+        "Of all models on the board with 90 % or more, which is the smallest, gzipped?",
+        {
+            "one with weights of 2 bits, of notebook 03": "qat",
+            "one pruned to 95 %, of notebook 04": "pruned",
+            "a student of notebook 05": "distilled",
+            "one of the chain": "chain",
+        },
+        why="Zeros, few values and few bits save different things. Only the chain has all of them.",
+    )
+)
+
+
+def zeros_kept(before, after):
+    """Of the weights that were zero, the share that still is.
+
+    Examples
+    --------
+    >>> zeros_kept(np.array([0, 0, 0.5, 0]), np.array([0, 0.1, 0, 0])).round(3)
+    np.float64(0.667)
+    """
+    return np.mean(after[before == 0] == 0)
+
+
+def _weights(seed, shape=(40,), zeros=0.6, filled=0.3):
+    rng = np.random.default_rng(seed)
+    before = rng.normal(0, 0.1, shape).round(3) + 0.001
+    before[rng.random(shape) < zeros] = 0
+    after = before + np.where(rng.random(shape) < filled, 0.01, 0)
+    after[rng.random(shape) < 0.2] = 0
+    return before.astype(np.float32), after.astype(np.float32)
+
+
+EXERCISES.add(
+    Exercise(
+        "06.zeros_kept",
+        for_function(
+            zeros_kept,
+            [
+                (np.float32([0, 0, 0.5, 0, 0.2]), np.float32([0, 0.1, 0, 0, 0.2])),
+                _weights(0),
+                _weights(1, (3, 2, 2, 5), zeros=0.3, filled=0.8),
+            ],
+            mistakes={
+                "This is the share of zeros in `after`, new ones among them. Ask only those that "
+                "were zero before.": like(lambda b, a: np.mean(a == 0)),
+                "This is a count. Divide it by the number of zeros in `before`.": like(
+                    lambda b, a: ((a == 0) & (b == 0)).sum()
+                ),
+                "Divide by the number of zeros in `before`, not by all weights.": like(
+                    lambda b, a: np.mean((a == 0) & (b == 0))
+                ),
+                "This divides by the zeros of `after`. It says how many of those are old ones.": (
+                    like(lambda b, a: np.mean(b[a == 0] == 0))
+                ),
+                "A new zero can hide a lost one: the two counts are of different weights.": like(
+                    lambda b, a: np.sum(a == 0) / np.sum(b == 0)
+                ),
+                "This is the share that was lost.": like(lambda b, a: np.mean(a[b == 0] != 0)),
+            },
+        ),
+        zeros_kept,
+        (
+            "Which weights were zero? before == 0 is a mask.",
+            "after[before == 0] are the same weights now.",
+            "The mean of a mask is the share that is True: np.mean(after[before == 0] == 0)",
+        ),
+    )
+)
+
+
+def cheapest_step(here, candidates):
+    """Which step loses the fewest images for each byte that it saves.
+
+    Each is a pair (images right, bytes). A loss of less than one image counts as one; a step that
+    saves nothing does not count.
+
+    Examples
+    --------
+    >>> cheapest_step((900, 80_000), [(890, 70_000), (899, 79_500), (860, 60_000)])
+    0
+    """
+    correct, size = here
+    prices = [
+        max(correct - right, 1) / (size - smaller) if smaller < size else np.inf
+        for right, smaller in candidates
+    ]
+    return int(np.argmin(prices))
+
+
+def _lost(here, candidates, floor=True):
+    return [max(here[0] - right, 1) if floor else here[0] - right for right, _ in candidates]
+
+
+def _saved(here, candidates):
+    return [here[1] - size for _, size in candidates]
+
+
+def _most_for_nothing(here, candidates):
+    """Divide images by bytes, with a gain or no loss as it is."""
+    pairs = zip(_lost(here, candidates, False), _saved(here, candidates), strict=True)
+    return int(np.argmin([lost / saved if saved > 0 else np.inf for lost, saved in pairs]))
+
+
+def _growing(here, candidates):
+    """Forget that a step may save nothing, or make the file larger."""
+    pairs = zip(_lost(here, candidates), _saved(here, candidates), strict=True)
+    return int(np.argmin([lost / saved if saved else np.inf for lost, saved in pairs]))
+
+
+STEPS = [
+    ((4_600, 62_000), [(4_550, 30_000), (4_590, 52_000), (4_597, 61_500), (4_200, 20_000)]),
+    ((4_600, 62_000), [(4_602, 61_400), (4_590, 50_000), (4_300, 12_000), (4_601, 62_000)]),
+    ((4_500, 40_000), [(4_350, 25_000), (4_498, 39_300), (4_499, 40_100), (4_470, 34_000)]),
+]
+
+EXERCISES.add(
+    Exercise(
+        "06.cheapest_step",
+        for_function(
+            cheapest_step,
+            STEPS,
+            mistakes={
+                "This is the most accurate candidate. It may save next to nothing: divide what is "
+                "lost by what is saved.": like(lambda h, c: int(np.argmax([x for x, _ in c]))),
+                "This is the smallest candidate, whatever it costs. Divide what is lost by what is "
+                "saved.": like(lambda h, c: int(np.argmin([x for _, x in c]))),
+                "This is the dearest one: the fewest images for each byte are wanted.": like(
+                    lambda h, c: int(
+                        np.argmax(
+                            [
+                                a / b if b > 0 else -1
+                                for a, b in zip(_lost(h, c), _saved(h, c), strict=True)
+                            ]
+                        )
+                    )
+                ),
+                "A step that loses nothing, or wins an image by luck, is not free: count a loss of "
+                "less than one image as one.": like(_most_for_nothing),
+                "One of these makes the file larger, and its price is negative. Leave out what "
+                "saves nothing.": like(_growing),
+                "This is the candidate. Its place in the list is wanted, from 0 on.": like(
+                    lambda h, c: c[cheapest_step(h, c)]
+                ),
+            },
+        ),
+        cheapest_step,
+        (
+            "For each candidate: how many images are lost, and how many bytes are saved?",
+            "The price is lost / saved, with lost at least 1. Saved must be above 0.",
+            "Collect the prices in a list, infinity for what saves nothing, and take np.argmin.",
+        ),
+    )
+)
+
+
+def _points(costs, accuracies, chosen):
+    """The points that indices stand for; None if they are no indices."""
+    try:
+        chosen = np.asarray(list(chosen) if isinstance(chosen, set) else chosen)
+    except (TypeError, ValueError):
+        return None
+    if chosen.dtype.kind not in "iu" and chosen.size:
+        return None
+    if chosen.ndim != 1 or (chosen.size and not 0 <= chosen.min() <= chosen.max() < len(costs)):
+        return None
+    return {(costs[i], accuracies[i]) for i in chosen.astype(int)}
+
+
+def _same_front(args, expected, got):
+    return _points(*args, expected) == _points(*args, got)
+
+
+def _picks(choose):
+    """Tell a mistake: the indices stand for the points of those that `choose` keeps."""
+    return lambda args, got: _points(*args, got) == _points(*args, choose(*args))
+
+
+def _unless(beats):
+    """Indices of the points that no other beats, by some notion of beating."""
+
+    def choose(costs, accuracies):
+        points = list(zip(costs, accuracies, strict=True))
+        return [
+            i
+            for i, mine in enumerate(points)
+            if not any(beats(x, mine) for j, x in enumerate(points) if j != i)
+        ]
+
+    return choose
+
+
+def _is_mask(args, got):
+    got = np.asarray(got)
+    return got.dtype.kind == "b" and got.shape == (len(args[0]),)
+
+
+def _are_points(args, got):
+    pairs = {tuple(np.ravel(x).tolist()) for x in got} if np.ndim(got) == 2 else set()
+    return pairs == _points(*args, front(*args))
+
+
+FRONTS = [
+    ([30, 10, 20, 10, 30], [0.90, 0.80, 0.70, 0.80, 0.88]),
+    ([50, 20, 20, 40, 10], [0.93, 0.91, 0.90, 0.91, 0.85]),
+    ([5, 4, 3, 2, 1], [0.5, 0.6, 0.7, 0.8, 0.8]),
+]
+
+EXERCISES.add(
+    Exercise(
+        "06.front",
+        for_function(
+            front,
+            FRONTS,
+            same=_same_front,
+            mistakes={
+                "A model that is as accurate and smaller beats, too, and so does one that is as "
+                "small and more accurate. Being better on one side is enough, if the other is no "
+                "worse.": _picks(_unless(lambda x, m: x[0] < m[0] and x[1] > m[1])),
+                "With <= and >= alone, two equal models beat each other, and both are gone. "
+                "One that beats must be better on at least one side.": _picks(
+                    _unless(lambda x, m: x[0] <= m[0] and x[1] >= m[1])
+                ),
+                "Here each model also beats itself, and nothing is left. Compare it with the "
+                "others only, or ask for better on at least one side.": lambda args, got: (
+                    np.size(got) == 0
+                ),
+                "These are the smallest alone. A larger model is on the front if it is more "
+                "accurate than all smaller ones.": _picks(
+                    lambda c, a: [i for i, x in enumerate(c) if x == min(c)]
+                ),
+                "These are the most accurate alone. A less accurate model is on the front if it is "
+                "smaller than all better ones.": _picks(
+                    lambda c, a: [i for i, x in enumerate(a) if x == max(a)]
+                ),
+                "A higher accuracy is better; here the lower one wins.": _picks(
+                    _unless(lambda x, m: x[0] <= m[0] and x[1] <= m[1] and x != m)
+                ),
+                "This is a mask. Indices are wanted: np.flatnonzero makes them.": _is_mask,
+                "These are the points. Their indices are wanted, from 0 on.": _are_points,
+            },
+        ),
+        front,
+        (
+            "When does one model beat another? Not larger, not less accurate, and not the same.",
+            "Go through the models from the smallest on. Which of them are on the front?",
+            "From the smallest on, of equal size the more accurate first: keep a model if it is "
+            "more accurate than all that were kept before.",
+        ),
+    )
+)
