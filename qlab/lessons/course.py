@@ -14,6 +14,7 @@ TITLES = {
     "04": "Pruning",
     "05": "Distillation",
     "06": "Combine and ship",
+    "07": "Claims checked",
     "museum": "Bug museum",
 }
 

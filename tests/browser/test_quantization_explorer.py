@@ -84,6 +84,10 @@ def test_keyboard_and_mouse_move_it_and_the_file_loads_again(lab, explorer, tmp_
     said = explorer.locator(".qlab-download").first
     expect(said).to_contain_text(f"Scored again: {100 * accuracy:.2f} %")
 
+    explorer.get_by_role("button", name="Keep on the board").press("Enter")
+    expect(said).to_contain_text(f"On the Pareto board as w4-a4-per-tensor: {100 * accuracy:.2f} %")
+    lab.screenshot("kept-on-the-board", explorer)
+
     with lab.page.expect_download() as download:
         explorer.get_by_role("button", name="Save the trail as CSV").click()
     rows = list(csv.DictReader(io.StringIO(download.value.path().read_text())))
