@@ -1,10 +1,10 @@
 """`make fuzz`: grade damaged `.tflite` files, and look for a crash, a hang or a wrong verdict.
 
-Run as a script: ``python tests/fuzz.py [COUNT [FIRST-SEED [PICTURES]]]``. A seed gives the same
-file each time (for the same shipped models); a file that the grader gets wrong is kept in
-``build/fuzz``.
+A seed gives the same file each time (for the same shipped models); a file that the grader gets
+wrong is kept in ``build/fuzz``.
 """
 
+import argparse
 import gzip
 import sys
 import tempfile
@@ -161,5 +161,14 @@ def main(count=5000, first=0, pictures=10_000):
     return 1 if problems else 0
 
 
+def options():
+    """What the command line asks for."""
+    parser = argparse.ArgumentParser(prog="make fuzz ARGS=...", description=__doc__.split("\n")[0])
+    parser.add_argument("count", type=int, nargs="?", default=5000, help="files (default: 5000)")
+    parser.add_argument("--first", type=int, default=0, help="seed of the first (default: 0)")
+    parser.add_argument("--pictures", type=int, default=10_000, help="each is scored on (10000)")
+    return vars(parser.parse_args())
+
+
 if __name__ == "__main__":
-    sys.exit(main(*map(int, sys.argv[1:])))
+    sys.exit(main(**options()))

@@ -74,6 +74,14 @@ def test_zeros_stay_zero_through_training_and_into_the_file(few, kept, bits):
         assert np.count_nonzero(file[name]) > 0.5 * np.count_nonzero(before)
 
 
+def test_a_layer_without_zeros_is_welcome_and_not_worth_a_warning(few, pair, caplog):
+    from qlab import train
+
+    assert (kernels(few)["conv1"] != 0).all()
+    trained(train.preserving(few, 8), pair)
+    assert caplog.records == []
+
+
 def test_equal_weights_stay_equal_and_learn(few, kept):
     from qlab.train.collaborative import kept_weights
 

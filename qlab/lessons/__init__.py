@@ -20,6 +20,7 @@ from qlab.lessons import (  # noqa: F401  (each adds its questions and exercises
     checked_claims,
     claims,
     claims_quiz,
+    claims_table,
     clustering,
     combining,
     combining_quiz,

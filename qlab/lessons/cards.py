@@ -38,3 +38,36 @@ def card(state, title, *paragraphs):
         f'<strong><span aria-hidden="true">{MARKS[state]}</span> '
         f"{escape(title)}</strong>{body}</div>"
     )
+
+
+def table_card(state, caption, heads, rows, last=""):
+    """Return a table with a coloured edge, and a last line under it.
+
+    Parameters
+    ----------
+    state : {"right", "wrong", "open"}
+    caption : str
+    heads : sequence of str
+        One a column.
+    rows : iterable of sequence of str
+        Plain text, one entry a column.
+    last : str
+
+    Returns
+    -------
+    str of HTML
+    """
+    left = 'style="text-align:left;vertical-align:top;padding:.2em .8em .2em 0"'
+    head = "".join(f'<th scope="col" {left}>{escape(text)}</th>' for text in heads)
+    body = "".join(
+        "<tr>" + "".join(f"<td {left}>{escape(text)}</td>" for text in row) + "</tr>"
+        for row in rows
+    )
+    return (
+        f'<div style="border-left:5px solid {COLOURS[state]};padding:.4em .8em;margin:.3em 0;'
+        "background:var(--jp-layout-color2, transparent);"
+        'color:var(--jp-content-font-color1, inherit)"><table style="margin:0">'
+        f'<caption style="text-align:left">{escape(caption)}</caption>'
+        f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+        f"<strong>{escape(last)}</strong></div>"
+    )

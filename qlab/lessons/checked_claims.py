@@ -156,9 +156,7 @@ EXERCISES.add(
                 "Cases do not vote. Some hold and some do not: that is a condition.": (
                     _says(_majority)
                 ),
-                "True and false are swapped: a case that is True is one in which the claim holds.": (
-                    _says(_upside_down)
-                ),
+                "Swapped: True means that the claim holds in this case.": (_says(_upside_down)),
                 f"The three marks are spelled {', '.join(map(repr, OUTCOMES))}.": (
                     lambda args, got: got not in OUTCOMES
                 ),

@@ -1,14 +1,13 @@
 """A claim as something that can fail: cases, a number in each, and limits set before measuring.
 
-A case *holds* if its numbers keep every limit. The mark follows from the cases alone: all hold, some
-hold, or none does. Nobody types a mark.
+A claim holds in a case if its numbers there keep every limit. The mark follows from the cases
+alone: it holds in all of them, in some, or in none. Nobody types a mark.
 """
 
 import math
 from dataclasses import dataclass
-from html import escape
 
-from qlab.lessons.cards import COLOURS, MARKS
+from qlab.lessons.cards import MARKS, table_card
 from qlab.lessons.predictions import Question
 from qlab.lessons.registry import Registry
 
@@ -159,9 +158,7 @@ class Claim:
             row = tuple(map(float, given if isinstance(given, tuple) else (given,)))
             if len(row) != len(self.limits) or not all(map(math.isfinite, row)):
                 wanted = ", ".join(limit.quantity for limit in self.limits)
-                raise ValueError(
-                    f"case {case!r} is {given}; give a finite number each of: {wanted}"
-                )
+                raise ValueError(f"case {case!r} is {given}; give numbers: {wanted}")
             cases[case] = row
         return CheckedClaim(self, cases)
 
@@ -227,42 +224,9 @@ class CheckedClaim:
 
     def _repr_html_(self):
         rows = [(case, self.say(case), _said(holds)) for case, holds in self.held.items()]
-        title = f"“{escape(self.claim.words)}” {escape(self.claim.rule)}"
-        return _table(title, ("case", "measured", "the claim"), rows, STATES[self.mark], self.mark)
-
-
-class ClaimsTable:
-    """Checked claims, their marks and their numbers, as a table that also prints as text.
-
-    Parameters
-    ----------
-    checked : iterable of CheckedClaim
-
-    Examples
-    --------
-    >>> claim = Claim("07.mine", "Half the bits, half the file.", (Limit("times smaller", 1.9),))
-    >>> ClaimsTable([claim.check({"large network": 1.96, "small network": 1.76})])
-    true with a condition: Half the bits, half the file.
-        1.8 to 2.0 times smaller; holds for: large network; not for: small network
-    """
-
-    def __init__(self, checked):
-        self.checked = tuple(checked)
-
-    def _rows(self):
-        for found in self.checked:
-            words = "; ".join(filter(None, (found.measured, found.condition)))
-            yield found.claim.words, found.mark, words
-
-    def __repr__(self):
-        """Two lines a claim."""
-        return "\n".join(f"{mark}: {claim}\n    {words}" for claim, mark, words in self._rows())
-
-    def _repr_html_(self):
-        rows = [
-            (claim, f"{MARKS[STATES[mark]]} {mark}", words) for claim, mark, words in self._rows()
-        ]
-        return _table("Claims, marks, numbers", ("claim", "mark", "measured"), rows, "open")
+        caption = f"“{self.claim.words}” {self.claim.rule}"
+        heads = "case", "measured", "the claim"
+        return table_card(STATES[self.mark], caption, heads, rows, f"So it is: {self.mark}")
 
 
 def check_claim(id, numbers):
@@ -294,20 +258,3 @@ def check_claim(id, numbers):
 
 def _said(holds):
     return f"{MARKS['right']} holds" if holds else f"{MARKS['wrong']} does not"
-
-
-def _table(caption, heads, rows, state, mark=""):
-    """An HTML table with a coloured edge; `rows` hold plain text, `caption` is HTML already."""
-    cell = 'style="text-align:left;vertical-align:top;padding:.2em .8em .2em 0"'
-    head = "".join(f'<th scope="col" {cell}>{escape(text)}</th>' for text in heads)
-    body = "".join(
-        "<tr>" + "".join(f"<td {cell}>{escape(text)}</td>" for text in row) + "</tr>"
-        for row in rows
-    )
-    last = f"<strong>So it is: {escape(mark)}</strong>" if mark else ""
-    return (
-        f'<div class="qlab-claim" style="border-left:5px solid {COLOURS[state]};padding:.4em .8em;'
-        'margin:.3em 0;color:var(--jp-content-font-color1, inherit)">'
-        f'<table style="margin:0"><caption style="text-align:left;caption-side:top">{caption}'
-        f"</caption><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>{last}</div>"
-    )

@@ -21,7 +21,7 @@ ITEMS.add(
                 "about half": (0.4, 0.65),
             },
             shown="{:.0%} of the file",
-            why="The rest does not shrink with the bits. The smaller the network, the larger it is.",
+            why="The rest hardly shrinks with the bits. In a small network it is much of the file.",
         ),
         lambda eight: share_of_weights(eight["student of 5,000 weights"]),
     )
@@ -58,11 +58,11 @@ ITEMS.add(
     Item(
         Question(
             "07.quiz.one",
-            "Five times, the model was calibrated on a single picture. What was the worst accuracy?",
+            "Five times, a single picture was the calibration set. What was the worst accuracy?",
             {"above 90 %": (90, 100), "85 to 90 %": (85, 90), "below 85 %": (0, 85)},
             shown="{:.1f} %",
-            why="A range that fits one picture may be too narrow for the next, and what lies beyond "
-            "is clipped.",
+            why="A range that fits one picture may be too narrow for the next. What lies beyond is "
+            "clipped.",
         ),
         lambda by_size: 100 * min(by_size[1]),
     )

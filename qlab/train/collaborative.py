@@ -60,7 +60,7 @@ def preserving(model, weight_bits=8, calibration=None):
     check_settings(weight_bits, 8, 8, "per-channel", "max")
     check_model(model)
     images = calibration_floats(model, calibration)
-    scheme = _Clusters() if weight_bits == 8 else _Zeros(weight_bits, model)
+    scheme = _Clusters(model) if weight_bits == 8 else _Zeros(weight_bits, model)
     with quiet():  # tfmot warns of layers without clusters or zeros, which are welcome here
         annotated = tfmot.quantization.keras.quantize_annotate_model(model)
         aware = tfmot.quantization.keras.quantize_apply(annotated, scheme)
@@ -88,13 +88,22 @@ class _Clusters(tfmot.experimental.combine.Default8BitClusterPreserveQuantizeSch
     """tfmot's scheme, with quantizers of its own for each layer.
 
     tfmot shares one between all layers of a kind, and the first of them that has no zeros switches
-    the keeping of zeros off for those after it.
+    the keeping of zeros off for those after it, with a warning.
     """
+
+    def __init__(self, model):
+        super().__init__()
+        kernels = {
+            x.name: getattr(x, KERNELS.get(type(x).__name__, ""), None) for x in model.layers
+        }
+        self._full = {n for n, w in kernels.items() if w is not None and (w.numpy() != 0).all()}
 
     def get_quantize_registry(self):
         shared = registry.Default8bitClusterPreserveQuantizeRegistry
         own = shared(preserve_sparsity=True)
-        own.get_quantize_config = lambda layer: shared(True).get_quantize_config(layer)
+        own.get_quantize_config = lambda layer: shared(
+            layer.name not in self._full
+        ).get_quantize_config(layer)
         return own
 
 
