@@ -15,6 +15,7 @@ from qlab.plots import style
 from qlab.results import Comparison, Measurement, Sizes
 from qlab.widgets import Explorer, QuantizationExplorer, controls, readout
 from qlab.widgets.download import Download
+from qlab.widgets.job import Job
 from qlab.widgets.live import LivePicture, encode
 from qlab.widgets.subject import subject
 
@@ -227,6 +228,19 @@ class TestDownload:
         assert "a&amp;b.bin" in button.link.value and "&lt;note&gt;" in button.link.value
         button.clear()
         assert button.link.value == ""
+
+
+class TestJob:
+    def test_other_work_is_shown_until_it_is_done_and_never_over_the_job(self):
+        job = Job("Count", lambda: iter([(1, 2)]), guard=lambda step: step())
+        job.show_other(1, 3, "scoring <others>")
+        assert 'max="3" value="1"' in job.status.value and "&lt;others&gt;" in job.status.value
+        job.show_other(3, 3, "scoring")
+        assert job.status.value == ""
+        job._steps = iter(())  # as while it runs
+        job.show(1, 2)
+        job.show_other(1, 3, "scoring")
+        assert "Count: 1 of 2" in job.status.value
 
 
 class TestQuantizationExplorer:

@@ -144,6 +144,8 @@ def _weakest(facts):
         yield (
             f"The packed file answers {differ:,} of {measured.n:,} images differently: its kernels "
             "round once more."
+            if differ
+            else f"The packed file answers all {measured.n:,} images the same."
         )
 
 

@@ -15,7 +15,7 @@ for claim in (
     Claim(
         "07.third",
         "Quantization to 8 bits shrinks a model to a third or a quarter.",
-        (Limit(SMALLER, 3, 4, "{:.2f}"),),
+        (Limit(SMALLER, 3, 4, digits=2),),
         why="The weights do become a quarter. Scales, names and the graph do not, and in a small "
         "network they are a large part of the file.",
     ),
@@ -29,13 +29,13 @@ for claim in (
     Claim(
         "07.sparser",
         "Pruning makes a network sparser.",
-        (Limit("points more zeros than its control", 10, shown="{:.0f}"),),
+        (Limit("points more zeros than the control", 10, digits=0, unit="points more zeros"),),
         why="That is what pruning does: it writes zeros.",
     ),
     Claim(
         "07.smaller",
         "Pruning makes a model smaller.",
-        (Limit(SMALLER, 1.2, shown="{:.2f}"),),
+        (Limit(SMALLER, 1.2, digits=2),),
         why="A float zero takes four bytes, like any other float. Somebody has to leave the zeros "
         "out, and at few zeros that saves little.",
     ),
@@ -49,28 +49,28 @@ for claim in (
     Claim(
         "07.loses_nothing",
         "Quantization-aware training loses nothing.",
-        (Limit("of 3 seeds worse than float, beyond noise", high=0, shown="{:.0f}"),),
+        (Limit("seeds worse than float, beyond noise", high=0, digits=0, unit="of 3 seeds worse"),),
         why="The control is a float network that trained for as long. With enough bits nothing "
         "is lost against it. Training cannot make up for every bit.",
     ),
     Claim(
         "07.beats",
         "Quantization-aware training is better than rounding after training.",
-        (Limit("of 3 seeds better, beyond noise", 3, shown="{:.0f}"),),
+        (Limit("seeds better, beyond noise", 3, digits=0, unit="of 3 seeds better"),),
         why="Where rounding costs nothing, there is nothing to win back.",
     ),
     Claim(
         "07.hundred",
         "A representative dataset needs about 100 pictures.",
-        (Limit(f"{LOST} with fewer", 0.5, shown="{:.2f}"),),
+        (Limit(f"{LOST} with fewer", 0.5, digits=2),),
         why="A range is found with a few pictures. One alone may miss it.",
     ),
     Claim(
         "07.weights_only",
         "`quantize_model` is quantization of the weights, after training.",
         (
-            Limit("% of the weights are integers", 100, shown="{:.0f}"),
-            Limit(LOST, high=1, shown="{:.0f}"),
+            Limit("weights that are integers, in %", 100, digits=0, unit="% integers"),
+            Limit(LOST, high=1, digits=0),
         ),
         why="It prepares a network for training with simulated rounding, of weights and of "
         "activations. The weights stay float32; the converter makes the integers.",
@@ -78,21 +78,21 @@ for claim in (
     Claim(
         "07.snippets",
         "The usual snippets run as they are printed.",
-        (Limit("errors", high=0, shown="{:.0f}"),),
+        (Limit("errors", high=0, digits=0, unit="error"),),
         why="Two call what does not exist, one hands over a path where bytes are wanted, one "
         "forgets to name the wrappers. All four are easy to mend.",
     ),
     Claim(
         "07.faster",
         "Integer arithmetic is faster than float arithmetic.",
-        (Limit("times as fast as float32", 1.1, shown="{:.2f}"),),
+        (Limit("times as fast as float32", 1.1, digits=2),),
         why="It is faster where somebody wrote a fast kernel. Where LiteRT falls back to a simple "
         "one, fewer bits are slower than float.",
     ),
     Claim(
         "07.overhead",
         "Dynamic quantization costs time at inference.",
-        (Limit("times as long", 1.05, shown="{:.2f}"),),
+        (Limit("times as long", 1.05, digits=2),),
         why="Finding a range for each picture is little work beside the convolutions. In a tiny "
         "network it shows, and only beside static int8.",
     ),

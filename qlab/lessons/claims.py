@@ -25,8 +25,10 @@ class Limit:
     quantity : str
         With its unit, such as "times smaller".
     low, high : float
-    shown : str
-        How its numbers are printed.
+    digits : int
+        Of its numbers after the point, in print.
+    unit : str
+        What is printed after a number; `quantity` if not given.
 
     Raises
     ------
@@ -43,7 +45,8 @@ class Limit:
     quantity: str
     low: float = -math.inf
     high: float = math.inf
-    shown: str = "{:.1f}"
+    digits: int = 1
+    unit: str = ""
 
     def __post_init__(self):
         """A limit that everything keeps, or nothing, is none."""
@@ -64,9 +67,9 @@ class Limit:
         return self.low <= number <= self.high
 
     def say(self, *numbers):
-        """One number, or the smallest and the largest of several, with the quantity."""
-        ends = dict.fromkeys(self.shown.format(end) for end in (min(numbers), max(numbers)))
-        return f"{' to '.join(ends)} {self.quantity}"
+        """One number, or the smallest and the largest of several, with the unit."""
+        ends = dict.fromkeys(f"{end:.{self.digits}f}" for end in (min(numbers), max(numbers)))
+        return f"{' to '.join(ends)} {self.unit or self.quantity}"
 
 
 def mark(held):

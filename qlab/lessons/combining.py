@@ -17,7 +17,6 @@ QUESTIONS.add(
             "half or more": (0.5, 0.95),
             "less than half": (-0.01, 0.5),
         },
-        shown="{:.0%}",
         why="Each weight has a gradient of its own, zero or not. Those that moved least round back "
         "to zero.",
     )
@@ -88,7 +87,8 @@ QUESTIONS.add(
             "a student of notebook 05": "distilled",
             "one of the chain": "chain",
         },
-        why="Zeros, few values and few bits save different things. Only the chain has all of them.",
+        why="Zeros and few bits save different things, and the chain has both. "
+        "The others have one of them, or neither.",
     )
 )
 

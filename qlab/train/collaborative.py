@@ -93,10 +93,8 @@ class _Clusters(tfmot.experimental.combine.Default8BitClusterPreserveQuantizeSch
 
     def __init__(self, model):
         super().__init__()
-        kernels = {
-            x.name: getattr(x, KERNELS.get(type(x).__name__, ""), None) for x in model.layers
-        }
-        self._full = {n for n, w in kernels.items() if w is not None and (w.numpy() != 0).all()}
+        kernels = [(x, KERNELS.get(type(x).__name__)) for x in model.layers]
+        self._full = {x.name for x, k in kernels if k and (getattr(x, k).numpy() != 0).all()}
 
     def get_quantize_registry(self):
         shared = registry.Default8bitClusterPreserveQuantizeRegistry

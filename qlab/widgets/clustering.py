@@ -216,13 +216,8 @@ class ClusteringExplorer(SweepingExplorer):
         return [np.unique(held(self.layer, x.recipe)) for x in (result.clusters, result.rounded)]
 
     def _tell(self, done, total):
-        """How far the scoring of trained models is, in the job's place, unless that is taken."""
-        if self.job.running:
-            return
-        if done < total:
-            self.job.show(done, total, "scoring the trained models")
-        else:
-            self.job.clear()
+        """How far the scoring of trained models is."""
+        self.job.show_other(done, total, "scoring the trained models")
 
     def _controls(self):
         """The four controls."""

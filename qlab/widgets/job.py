@@ -81,6 +81,15 @@ class Job(ipywidgets.HBox):
             f"{label}: {done} of {total}"
         )
 
+    def show_other(self, done, total, words):
+        """Show in this place how far other work is, until it is done, unless the job runs."""
+        if self.running:
+            return
+        if done < total:
+            self.show(done, total, words)
+        else:
+            self.clear()
+
     def clear(self):
         """Take the bar away."""
         self.status.value = ""

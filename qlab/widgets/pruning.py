@@ -222,13 +222,8 @@ class PruningExplorer(SweepingExplorer):
         return self._once.setdefault((self.method, self.scope, self.weight_bits), {})
 
     def _tell(self, done, total):
-        """How far the scoring of trained models is, in the job's place, unless that is taken."""
-        if self.job.running:
-            return
-        if done < total:
-            self.job.show(done, total, "scoring the trained models")
-        else:
-            self.job.clear()
+        """How far the scoring of trained models is."""
+        self.job.show_other(done, total, "scoring the trained models")
 
     def _controls(self):
         """The five controls."""

@@ -162,13 +162,8 @@ class QatExplorer(Explorer):
             yield step
 
     def _tell(self, done, total):
-        """How far the scoring is, in the job's place, unless that is taken."""
-        if self.job.running:
-            return
-        if done < total:
-            self.job.show(done, total, f"scoring the files of {self.weight_bits} bits")
-        else:
-            self.job.clear()
+        """How far the scoring is."""
+        self.job.show_other(done, total, f"scoring the files of {self.weight_bits} bits")
 
     def _picture(self):
         """The four panels."""
