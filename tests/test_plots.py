@@ -1,5 +1,7 @@
 """The pictures: what they draw is what they were given."""
 
+from types import SimpleNamespace
+
 import matplotlib as mpl
 import numpy as np
 import pytest
@@ -159,6 +161,30 @@ class TestHistory:
     def test_what_is_not_there(self):
         with pytest.raises(ValueError, match="it holds accuracy, loss"):
             plots.plot_history(HISTORY, "f1")
+
+
+class TestStages:
+    @staticmethod
+    def steps(**sizes):
+        return [
+            SimpleNamespace(name=name.replace("_", " "), model=SimpleNamespace(gzip_bytes=size))
+            for name, size in sizes.items()
+        ]
+
+    def test_a_line_for_each_chain_and_its_sizes_in_words(self):
+        kept = self.steps(float=280_000, pruned=75_000, int8=18_000)
+        naive = self.steps(float=280_000, pruned=75_000, int8=36_000)
+        ax = plots.plot_stages({"kept": kept, "naive": naive})
+        assert [line.get_ydata().tolist() for line in ax.lines] == [[280, 75, 18], [280, 75, 36]]
+        assert ax.lines[0].get_marker() != ax.lines[1].get_marker()
+        assert [text.get_text() for text in ax.texts][2::3] == ["18.0", "36.0"]
+
+    def test_a_branch_begins_where_it_leaves_the_chain(self):
+        kept = self.steps(float=280_000, pruned=75_000, int8=18_000, packed_int4=17_000)
+        line, branch = plots.plot_stages({"kept": kept}).lines
+        assert line.get_xdata().tolist() == [0, 1, 2]
+        assert branch.get_xdata().tolist() == [1, 3]
+        assert branch.get_ydata().tolist() == [75, 17]
 
 
 @pytest.mark.parametrize("name", plots.__all__)

@@ -191,9 +191,9 @@ def _growing(here, candidates):
 
 
 STEPS = [
-    ((4_600, 62_000), [(4_550, 30_000), (4_590, 52_000), (4_597, 61_500), (4_200, 20_000)]),
-    ((4_600, 62_000), [(4_602, 61_400), (4_590, 50_000), (4_300, 12_000), (4_601, 62_000)]),
-    ((4_500, 40_000), [(4_350, 25_000), (4_498, 39_300), (4_499, 40_100), (4_470, 34_000)]),
+    ((4600, 62000), [(4550, 30000), (4590, 52000), (4599, 61600), (4200, 20000), (4580, 59000)]),
+    ((4600, 62000), [(4601, 61990), (4602, 61900), (4590, 50000), (4300, 12000), (4590, 60500)]),
+    ((4500, 40000), [(4350, 25000), (4450, 39800), (4499, 40100), (4490, 38000), (4500, 39990)]),
 ]
 
 EXERCISES.add(
@@ -236,15 +236,20 @@ EXERCISES.add(
 )
 
 
-def _points(costs, accuracies, chosen):
-    """The points that indices stand for; None if they are no indices."""
+def _array(got):
+    """An answer as an array; None if it cannot be one."""
     try:
-        chosen = np.asarray(list(chosen) if isinstance(chosen, set) else chosen)
+        return np.asarray(sorted(got) if isinstance(got, set) else got)
     except (TypeError, ValueError):
         return None
-    if chosen.dtype.kind not in "iu" and chosen.size:
+
+
+def _points(costs, accuracies, chosen):
+    """The points that indices stand for; None if they are no indices."""
+    chosen = _array(chosen)
+    if chosen is None or chosen.ndim != 1 or (chosen.size and chosen.dtype.kind not in "iu"):
         return None
-    if chosen.ndim != 1 or (chosen.size and not 0 <= chosen.min() <= chosen.max() < len(costs)):
+    if chosen.size and not 0 <= chosen.min() <= chosen.max() < len(costs):
         return None
     return {(costs[i], accuracies[i]) for i in chosen.astype(int)}
 
@@ -272,19 +277,35 @@ def _unless(beats):
     return choose
 
 
+def _only(side, best):
+    """Tell a mistake: nothing but the best on one side, cost 0 or accuracy 1."""
+
+    def looks_like(args, got):
+        points = _points(*args, got)
+        return bool(points) and {x[side] for x in points} == {best(args[side])}
+
+    return looks_like
+
+
+def _is_empty(args, got):
+    got = _array(got)
+    return got is not None and got.size == 0
+
+
 def _is_mask(args, got):
-    got = np.asarray(got)
-    return got.dtype.kind == "b" and got.shape == (len(args[0]),)
+    got = _array(got)
+    return got is not None and got.dtype.kind == "b" and got.shape == (len(args[0]),)
 
 
 def _are_points(args, got):
-    pairs = {tuple(np.ravel(x).tolist()) for x in got} if np.ndim(got) == 2 else set()
-    return pairs == _points(*args, front(*args))
+    got = _array(got)
+    pairs = got is not None and got.ndim == 2 and got.dtype.kind in "iuf"
+    return pairs and {tuple(x) for x in got.tolist()} == _points(*args, front(*args))
 
 
 FRONTS = [
-    ([30, 10, 20, 10, 30], [0.90, 0.80, 0.70, 0.80, 0.88]),
-    ([50, 20, 20, 40, 10], [0.93, 0.91, 0.90, 0.91, 0.85]),
+    ([30, 10, 20, 10, 30, 25], [0.90, 0.80, 0.70, 0.80, 0.88, 0.84]),
+    ([50, 20, 20, 40, 10, 60], [0.93, 0.91, 0.90, 0.91, 0.85, 0.93]),
     ([5, 4, 3, 2, 1], [0.5, 0.6, 0.7, 0.8, 0.8]),
 ]
 
@@ -304,17 +325,11 @@ EXERCISES.add(
                     _unless(lambda x, m: x[0] <= m[0] and x[1] >= m[1])
                 ),
                 "Here each model also beats itself, and nothing is left. Compare it with the "
-                "others only, or ask for better on at least one side.": lambda args, got: (
-                    np.size(got) == 0
-                ),
+                "others only, or ask for better on at least one side.": _is_empty,
                 "These are the smallest alone. A larger model is on the front if it is more "
-                "accurate than all smaller ones.": _picks(
-                    lambda c, a: [i for i, x in enumerate(c) if x == min(c)]
-                ),
+                "accurate than all smaller ones.": _only(0, min),
                 "These are the most accurate alone. A less accurate model is on the front if it is "
-                "smaller than all better ones.": _picks(
-                    lambda c, a: [i for i, x in enumerate(a) if x == max(a)]
-                ),
+                "smaller than all better ones.": _only(1, max),
                 "A higher accuracy is better; here the lower one wins.": _picks(
                     _unless(lambda x, m: x[0] <= m[0] and x[1] <= m[1] and x != m)
                 ),

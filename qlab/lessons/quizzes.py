@@ -82,7 +82,7 @@ class Sheet:
     >>> Sheet("17", {"measured": measured})
     Traceback (most recent call last):
         ...
-    ValueError: There is no quiz '17'. There are: 00, 01, 02, 03, 04, 05
+    ValueError: There is no quiz '17'. There are: 00, 01, 02, 03, 04, 05, 06, 07
     """
 
     def __init__(self, number, measured):

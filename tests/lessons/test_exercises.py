@@ -4,6 +4,7 @@ import inspect
 
 import answers_04
 import answers_05
+import answers_06
 import numpy as np
 import pytest
 
@@ -158,6 +159,7 @@ CORRECT = {
     "03.gain": [mean_of_differences],
     **answers_04.CORRECT,
     **answers_05.CORRECT,
+    **answers_06.CORRECT,
     "05.soft_loss": [looped_soft_loss, soft_loss_by_logs],
 }
 
@@ -367,6 +369,7 @@ MISTAKES = [
     ("03.gain", lambda b, c, a: a - c, "for each seed"),
     *answers_04.MISTAKES,
     *answers_05.MISTAKES,
+    *answers_06.MISTAKES,
     ("05.soft_loss", lambda s, t, T: kl(*soft_parts(s, t, T, T)).mean(), "T² is missing"),
     ("05.soft_loss", lambda s, t, T: T * kl(*soft_parts(s, t, T, T)).mean(), "times T"),
     ("05.soft_loss", lambda s, t, T: T**2 * kl(*soft_parts(t, s, T, T)).mean(), "swapped"),

@@ -1,5 +1,6 @@
 """The quizzes: five questions each, every truth from what a notebook measures."""
 
+import json
 import re
 from types import SimpleNamespace
 
@@ -7,17 +8,19 @@ import numpy as np
 import pytest
 
 import qlab
+from qlab import pareto
 from qlab.lessons import memory, progress, quiz, quizzes
 from qlab.lessons.aware_training import straight_through
 from qlab.lessons.quizzes import ITEMS, Sheet, items
 from qlab.lessons.shipped import compressor, model, score
 from qlab.lessons.welcome_quiz import verdict
-from qlab.operations import operations
+from qlab.operations import energy, operations
 from qlab.results import Measurement
 from qlab.sensitivity import sensitivity
 from qlab.sparse_encoding import sparse_file
+from qlab.stages import stages
 
-NUMBERS = ("00", "01", "02", "03", "04", "05")
+NUMBERS = ("00", "01", "02", "03", "04", "05", "06")
 
 
 @pytest.fixture(autouse=True)
@@ -50,6 +53,8 @@ def measured_in(number):
         return measured_in_04()
     if number == "05":
         return measured_in_05()
+    if number == "06":
+        return measured_in_06()
     return {
         "model": whole,
         "compressor": engine,
@@ -57,6 +62,26 @@ def measured_in(number):
         "scores": {"int8": score(qlab.Recipe())[1]},
         "score": lambda recipe: score(recipe)[1],
         "entries": sensitivity(engine, test.images, test.labels, bits=2),
+    }
+
+
+def measured_in_06():
+    """Accuracies come from the manifest; tests/test_chain.py measures them."""
+    entries, few = qlab.artefacts.manifest()["files"], qlab.data.load().test.images[:50]
+
+    def accuracy(way, seed):
+        return entries[f"chain-{way}-seed{seed}.tflite"]["measured"]["accuracy"]
+
+    float32 = qlab.pretrained("chain-control-seed0")
+    return {
+        "chains": {"kept": stages(few, np.zeros(len(few), int), "kept")},
+        "points": {
+            way: [accuracy(way, seed) - accuracy("control", seed) for seed in range(3)]
+            for way in ("int8", "naive-int8")
+        },
+        "long": json.loads(qlab.artefacts.path("search.json").read_text("utf-8")),
+        "standings": pareto.standings(pareto.entries()),
+        "estimates": {place: energy(float32, place) for place in ("off-chip", "on-chip")},
     }
 
 

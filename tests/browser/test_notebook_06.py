@@ -1,0 +1,65 @@
+"""Notebook 06 in JupyterLab: every cell runs, its search, its two boards and a check are used."""
+
+import re
+
+import pytest
+from playwright.sync_api import expect
+
+from .test_notebook_04 import PATIENCE, changes, fill
+from .test_notebooks import both_themes, run_cell
+
+pytestmark = pytest.mark.browser
+
+SEARCH = "Within a budget of bytes"
+FRONT = "Which models does no other model beat?"
+
+
+def place_of(lab, question):
+    """Scroll to an explorer, and wait for its picture."""
+    place = lab.page.locator(".qlab-explorer", has_text=question)
+    place.scroll_into_view_if_needed()
+    expect(place.locator("img.qlab-picture")).to_be_visible()
+    return place
+
+
+def test_06_combine_and_ship(lab):
+    lab.open("06_combine_and_ship.ipynb")
+    lab.run_all(minutes=10)
+
+    asked = lab.page.locator(".qlab-prediction", has_text="The naive chain also ends in int8")
+    asked.get_by_role("radio", name="as large, to a tenth").check()
+    expect(asked).to_contain_text("Kept: as large, to a tenth")
+    assert "Your guess: as large, to a tenth" in run_cell(lab, 'reveal("06.naive"')
+
+    place = place_of(lab, SEARCH)
+    notes = place.locator(".qlab-notes").first
+    expect(notes).to_contain_text("167 files made")  # 7 uniform ones, and 80 of each method
+    fill(place, "Budget (KB, gzipped)", 35)
+    place.get_by_label("Files a press").fill("20")
+    place.get_by_label("Files a press").press("Enter")
+    button = place.get_by_role("button", name=re.compile("^Search"))
+    changes(place, lambda: button.press("Enter"))
+    expect(place.locator(".qlab-job").first).to_contain_text("Done.", timeout=PATIENCE)
+    both_themes(lab, "06-search", place)
+
+    place = place_of(lab, FRONT)
+    picture = place.locator("img.qlab-picture")
+    changes(place, lambda: place.get_by_label("Models").select_option("yours"))
+    expect(place.locator(".qlab-spots li")).to_have_count(1)
+    changes(place, lambda: place.get_by_label("Models").select_option("all"))
+    changes(place, lambda: place.get_by_label("Accuracy against").select_option("file, gzipped"))
+    expect(picture).to_have_attribute("title", re.compile("chain-int4-seed0"))
+    both_themes(lab, "06-front", place)
+
+    place = lab.page.locator(".qlab-board")
+    place.get_by_role("button", name="Look again").press("Enter")
+    expect(place.get_by_role("status")).to_contain_text("4 submissions, 0 measured just now")
+    expect(place.locator("table").first).to_contain_text("qlab, chain")
+    both_themes(lab, "06-board", place)
+
+    said = run_cell(
+        lab,
+        '    # Your code\n    ...\n\n\ncheck("06.front"',
+        '    return [min(range(len(costs)), key=costs.__getitem__)]\n\n\ncheck("06.front"',
+    )
+    assert "the smallest alone" in said

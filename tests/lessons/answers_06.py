@@ -1,0 +1,145 @@
+"""Answers to the exercises of notebook 06 as learners write them: right ones, classic mistakes."""
+
+import numpy as np
+
+
+def counted_zeros(before, after):
+    old = lasting = 0
+    for b, a in zip(before.ravel(), after.ravel(), strict=True):
+        old += b == 0
+        lasting += b == 0 and a == 0
+    return lasting / old
+
+
+def zeros_by_masks(before, after):
+    return ((before == 0) & (after == 0)).sum() / (before == 0).sum()
+
+
+def looped_step(here, candidates):
+    best, price = None, float("inf")
+    for place, (right, size) in enumerate(candidates):
+        if size >= here[1]:
+            continue
+        mine = max(1, here[0] - right) / (here[1] - size)
+        if mine < price:
+            best, price = place, mine
+    return best
+
+
+def step_by_bytes_an_image(here, candidates):
+    """Right: bytes saved for each image, the other way round."""
+    saved = [max(here[1] - size, 0) for _, size in candidates]
+    lost = [max(here[0] - right, 1) for right, _ in candidates]
+    return np.divide(saved, lost).argmax()
+
+
+def prices(here, candidates, floor=1, worst=np.inf):
+    return [
+        max(here[0] - right, floor) / (here[1] - size) if size < here[1] else worst
+        for right, size in candidates
+    ]
+
+
+def step_over_growing(here, candidates):
+    lost = [max(here[0] - right, 1) for right, _ in candidates]
+    saved = [here[1] - size or 1e-9 for _, size in candidates]
+    return int(np.argmin(np.divide(lost, saved)))
+
+
+def compared_front(costs, accuracies):
+    """Right, and in the order of the list; keeps equal points."""
+    points = list(zip(costs, accuracies, strict=True))
+
+    def beats(x, y):
+        return x[0] <= y[0] and x[1] >= y[1] and x != y
+
+    return [i for i, y in enumerate(points) if not any(beats(x, y) for x in points)]
+
+
+def swept_front(costs, accuracies):
+    found, best = set(), -1.0
+    for i in sorted(range(len(costs)), key=lambda i: (costs[i], -accuracies[i])):
+        if accuracies[i] > best:
+            best = accuracies[i]
+            found.add(i)
+    return found
+
+
+def front_where(beats, itself=False):
+    """The front by some notion of beating."""
+
+    def answer(costs, accuracies):
+        points = list(zip(costs, accuracies, strict=True))
+        return [
+            i
+            for i, y in enumerate(points)
+            if not any(beats(x, y) for j, x in enumerate(points) if itself or j != i)
+        ]
+
+    return answer
+
+
+def masked_front(costs, accuracies):
+    return np.isin(np.arange(len(costs)), compared_front(costs, accuracies))
+
+
+def front_points(costs, accuracies):
+    return [(costs[i], accuracies[i]) for i in swept_front(costs, accuracies)]
+
+
+def counted_macs(height, width, channels, filters, kernel, stride):
+    count = 0
+    for _ in range(0, height - kernel + 1, stride):
+        for _ in range(0, width - kernel + 1, stride):
+            count += filters * channels * kernel**2
+    return count
+
+
+def macs_of(rows, columns, channels, filters, kernel):
+    return rows * columns * channels * filters * kernel**2
+
+
+CORRECT = {
+    "06.zeros_kept": [counted_zeros, zeros_by_masks],
+    "06.cheapest_step": [looped_step, step_by_bytes_an_image],
+    "06.front": [compared_front, swept_front],
+    "06.conv_macs": [counted_macs],
+}
+MISTAKES = [
+    ("06.zeros_kept", lambda b, a: (a == 0).mean(), "new ones among them"),
+    ("06.zeros_kept", lambda b, a: (a[b == 0] == 0).sum(), "This is a count"),
+    ("06.zeros_kept", lambda b, a: ((a == 0) & (b == 0)).mean(), "not by all weights"),
+    ("06.zeros_kept", lambda b, a: (b[a == 0] == 0).mean(), "zeros of `after`"),
+    ("06.zeros_kept", lambda b, a: (a == 0).sum() / (b == 0).sum(), "hide a lost one"),
+    ("06.zeros_kept", lambda b, a: (a[b == 0] != 0).mean(), "share that was lost"),
+    ("06.cheapest_step", lambda h, c: max(range(len(c)), key=lambda i: c[i][0]), "most accurate"),
+    ("06.cheapest_step", lambda h, c: min(range(len(c)), key=lambda i: c[i][1]), "the smallest"),
+    ("06.cheapest_step", lambda h, c: np.argmax(prices(h, c, worst=-1)), "the dearest"),
+    ("06.cheapest_step", lambda h, c: np.argmin(prices(h, c, floor=-99)), "by luck"),
+    ("06.cheapest_step", step_over_growing, "price is negative"),
+    ("06.cheapest_step", lambda h, c: c[looped_step(h, c)], "Its place"),
+    ("06.front", front_where(lambda x, y: x[0] < y[0] and x[1] > y[1]), "on one side is enough"),
+    ("06.front", front_where(lambda x, y: x[0] <= y[0] and x[1] >= y[1]), "beat each other"),
+    ("06.front", front_where(lambda x, y: x[0] <= y[0] and x[1] >= y[1], True), "beats itself"),
+    ("06.front", lambda c, a: [np.argmin(c)], "the smallest alone"),
+    ("06.front", lambda c, a: [np.argmax(a)], "the most accurate alone"),
+    ("06.front", front_where(lambda x, y: x[0] <= y[0] and x[1] <= y[1] and x != y), "lower one"),
+    ("06.front", masked_front, "mask"),
+    ("06.front", front_points, "These are the points"),
+    ("06.conv_macs", lambda h, w, c, f, k, s: k * k * c * f, "These are the weights"),
+    ("06.conv_macs", lambda *a: counted_macs(*a) // a[2], "sees all channels"),
+    ("06.conv_macs", lambda *a: 2 * counted_macs(*a), "count as one"),
+    ("06.conv_macs", lambda h, w, c, f, k, s: macs_of(h // s, w // s, c, f, k), "the kernel must"),
+    ("06.conv_macs", lambda h, w, c, f, k, s: macs_of(h, w, c, f, k), "the kernel must fit"),
+    (
+        "06.conv_macs",
+        lambda h, w, c, f, k, s: macs_of((h - k) // s, (w - k) // s, c, f, k),
+        "One place is missing",
+    ),
+    (
+        "06.conv_macs",
+        lambda h, w, c, f, k, s: macs_of(h - k + 1, w - k + 1, c, f, k),
+        "stride is missing",
+    ),
+    ("06.conv_macs", lambda *a: counted_macs(*a) // a[3], "one filter"),
+]

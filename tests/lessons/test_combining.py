@@ -1,0 +1,28 @@
+"""Notebook 06's lessons agree with the modules that do its work."""
+
+import numpy as np
+import pytest
+
+from qlab import search
+from qlab.lessons.combining import STEPS, cheapest_step
+from qlab.lessons.shipping import conv_macs
+from qlab.operations import operations
+from qlab.results import Recipe
+
+
+def trial(right, size):
+    return search.Trial(1, Recipe(), right, 5000, size)
+
+
+@pytest.mark.parametrize(("here", "candidates"), STEPS)
+def test_the_exercise_takes_the_step_that_the_search_takes(here, candidates):
+    prices = [search._images_a_byte(trial(*here), trial(*x), 0) for x in candidates]
+    assert cheapest_step(here, candidates) == np.argmin(prices)
+
+
+def test_the_exercise_counts_what_the_graph_counts():
+    import qlab
+
+    counted = {row.name: row.macs for row in operations(qlab.pretrained("baseline"))}
+    assert conv_macs(28, 28, 1, 32, 2, 1) == counted["conv1"]
+    assert conv_macs(13, 13, 32, 16, 2, 1) == counted["conv2"]
