@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from matplotlib.colors import to_rgb
 
 from qlab import plots
+from qlab.lessons.claims import Claim, Limit
 from qlab.plots import style
 from qlab.plots.histograms import ActivationPanel, WeightPanel, clipped_share, grid_path
 from qlab.plots.predictions import confusion
@@ -185,6 +186,33 @@ class TestStages:
         assert line.get_xdata().tolist() == [0, 1, 2]
         assert branch.get_xdata().tolist() == [1, 3]
         assert branch.get_ydata().tolist() == [75, 17]
+
+
+class TestClaims:
+    limits = Limit("times smaller", 16), Limit("points lost", high=1)
+
+    def lunch(self):
+        claim = Claim("x", "Free lunch.", self.limits)
+        return claim.check({"2 bits": (21.5, 71.5), "chain": (16.8, 0.5)})
+
+    def test_a_panel_for_each_limit_and_a_dot_for_each_case(self):
+        axes = plots.plot_claim(self.lunch(), log=[1])
+        assert [ax.get_xlabel() for ax in axes] == ["times smaller", "points lost"]
+        assert [ax.get_xscale() for ax in axes] == ["linear", "log"]
+        dots = [[float(line.get_xdata()[0]) for line in ax.lines] for ax in axes]
+        assert dots == [[21.5, 16.8], [71.5, 0.5]]
+
+    def test_a_number_within_its_limit_lies_in_the_shade_and_says_so_without_colour(self):
+        axes = plots.plot_claim(self.lunch())
+        said = [[text.get_text() for text in ax.texts] for ax in axes]
+        assert said == [["✓ 21.5", "✓ 16.8"], ["✗ 71.5", "✓ 0.5"]]
+        shade = axes[1].patches[0].get_extents().transformed(axes[1].transData.inverted())
+        assert shade.x0 < 0.5 < shade.x1 == pytest.approx(1)
+
+    def test_one_case_alone_has_an_axis(self):
+        (ax,) = plots.plot_claim(Claim("x", "Half.", self.limits[:1]).check({"only": 16}))
+        low, high = ax.get_xlim()
+        assert low < 16 < high
 
 
 @pytest.mark.parametrize("name", plots.__all__)

@@ -144,11 +144,11 @@ EXERCISES.add(
             ],
             same=_same,
             mistakes={
-                "A dictionary gives its names, and a name counts as true. Ask held.values().": (
-                    _says(_over_names)
-                ),
                 "One case that holds is not enough for 'true'. There is a mark in between.": (
                     _says(_any_is_true)
+                ),
+                "A dictionary gives its names, and a name counts as true. Ask held.values().": (
+                    _says(_over_names)
                 ),
                 "One case that fails is not enough for 'false'. There is a mark in between.": (
                     _says(_all_or_nothing)

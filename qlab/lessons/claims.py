@@ -260,4 +260,4 @@ def check_claim(id, numbers):
 
 
 def _said(holds):
-    return f"{MARKS['right']} holds" if holds else f"{MARKS['wrong']} does not"
+    return f"{MARKS['right']} holds" if holds else f"{MARKS['wrong']} does not hold"

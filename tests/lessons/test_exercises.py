@@ -5,6 +5,7 @@ import inspect
 import answers_04
 import answers_05
 import answers_06
+import answers_07
 import numpy as np
 import pytest
 
@@ -160,6 +161,7 @@ CORRECT = {
     **answers_04.CORRECT,
     **answers_05.CORRECT,
     **answers_06.CORRECT,
+    **answers_07.CORRECT,
     "05.soft_loss": [looped_soft_loss, soft_loss_by_logs],
 }
 
@@ -370,6 +372,7 @@ MISTAKES = [
     *answers_04.MISTAKES,
     *answers_05.MISTAKES,
     *answers_06.MISTAKES,
+    *answers_07.MISTAKES,
     ("05.soft_loss", lambda s, t, T: kl(*soft_parts(s, t, T, T)).mean(), "T² is missing"),
     ("05.soft_loss", lambda s, t, T: T * kl(*soft_parts(s, t, T, T)).mean(), "times T"),
     ("05.soft_loss", lambda s, t, T: T**2 * kl(*soft_parts(t, s, T, T)).mean(), "swapped"),

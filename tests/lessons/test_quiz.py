@@ -20,7 +20,7 @@ from qlab.sensitivity import sensitivity
 from qlab.sparse_encoding import sparse_file
 from qlab.stages import stages
 
-NUMBERS = ("00", "01", "02", "03", "04", "05", "06")
+NUMBERS = ("00", "01", "02", "03", "04", "05", "06", "07")
 
 
 @pytest.fixture(autouse=True)
@@ -55,6 +55,8 @@ def measured_in(number):
         return measured_in_05()
     if number == "06":
         return measured_in_06()
+    if number == "07":
+        return measured_in_07()
     return {
         "model": whole,
         "compressor": engine,
@@ -62,6 +64,28 @@ def measured_in(number):
         "scores": {"int8": score(qlab.Recipe())[1]},
         "score": lambda recipe: score(recipe)[1],
         "entries": sensitivity(engine, test.images, test.labels, bits=2),
+    }
+
+
+def measured_in_07():
+    """What notebook 07 measures; Keras files are those that ship."""
+    test, calibration = qlab.data.load().test, qlab.data.calibration_images(128)
+    student = qlab.pretrained("distilled-5k-600-taught-seed0")
+    before = qlab.evaluate(model(), test.images, test.labels).predictions
+    one = [qlab.Compressor(model(), qlab.data.calibration_images(1, seed=s)) for s in range(5)]
+    files = [engine.compress(qlab.Recipe(calibration_size=1)) for engine in one]
+    names = {"plain": "baseline.keras", "wrapped": "qat-w8-seed0.keras"}
+    return {
+        "eight": {
+            "student of 5,000 weights": qlab.Compressor(student, calibration).compress(
+                qlab.Recipe()
+            )
+        },
+        "chain": qlab.pretrained("chain-int4-seed0"),
+        "whole": qlab.pretrained("chain-control-seed0"),
+        "changed": {"8 bits": int((score(qlab.Recipe())[1].predictions != before).sum())},
+        "by_size": {1: [qlab.evaluate(f, test.images, test.labels).accuracy for f in files]},
+        "saved": {k: qlab.artefacts.path(name).stat().st_size for k, name in names.items()},
     }
 
 

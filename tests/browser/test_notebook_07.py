@@ -1,0 +1,42 @@
+"""Notebook 07 in JupyterLab: every cell runs; a guess, a mark, an exercise, a limit moved."""
+
+import pytest
+from playwright.sync_api import expect
+
+from .test_notebooks import both_themes, run_cell
+
+pytestmark = pytest.mark.browser
+
+WRONG = 'return "true" if any(held.values()) else "false"'
+
+
+def test_07_claims_checked(lab):
+    lab.open("07_claims_checked.ipynb")
+    lab.run_all(minutes=8)
+
+    asked = lab.page.locator(".qlab-prediction", has_text="shrinks a model to a third or a quarter")
+    asked.get_by_role("radio", name="false").check()
+    expect(asked).to_contain_text("Kept: false")
+    said = run_cell(lab, 'reveal("07.third"')
+    assert "Your guess: false" in said and "Measured: true with a condition" in said
+
+    place = lab.page.locator(".jp-OutputArea table", has_text="hardly any accuracy").first
+    expect(place).to_contain_text("the chain at 4 bits")
+    expect(place.locator("tbody tr")).to_have_count(6)
+    both_themes(lab, "07-claim", place)
+
+    said = run_cell(
+        lab, '    # Your code\n    ...\n\n\ncheck("07.mark"', f'    {WRONG}\n\n\ncheck("07.mark"'
+    )
+    assert "There is a mark in between" in said
+
+    said = run_cell(lab, "high=0.5)", "high=5)")  # whoever moves the limit moves the mark
+    assert "So it is: true" in said and "condition" not in said
+
+    table = lab.page.locator(".jp-OutputArea table", has_text="Claims, marks, numbers")
+    expect(table.locator("tbody tr")).to_have_count(12)
+    both_themes(lab, "07-table", table)
+
+    quiz = lab.page.locator(".qlab-quiz")
+    quiz.get_by_role("button", name="about half", exact=True).first.click()
+    expect(quiz).to_contain_text("1 of 5 answered")

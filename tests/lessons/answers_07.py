@@ -1,0 +1,42 @@
+"""Answers to the exercises of notebook 07 as learners write them: right ones, classic mistakes."""
+
+MARKS = ("false", "true with a condition", "true")
+
+
+def mark_by_count(held):
+    count = sum(held.values())
+    return MARKS[2 if count == len(held) else min(count, 1)]
+
+
+def mark_by_set(held):
+    outcomes = set(held.values())
+    if outcomes == {True}:
+        return "true"
+    return "false" if outcomes == {False} else "true with a condition"
+
+
+def over_names(held):
+    return MARKS[2 if all(held) else 1 if any(held) else 0]
+
+
+CORRECT = {
+    "07.mark": [mark_by_count, mark_by_set],
+    "07.bits_left": [lambda before, after: after / (before / 32)],
+}
+MISTAKES = [
+    ("07.mark", over_names, "held.values()"),
+    ("07.mark", lambda held: "true" if any(held.values()) else "false", "not enough for 'true'"),
+    ("07.mark", lambda held: "true" if all(held.values()) else "false", "not enough for 'false'"),
+    (
+        "07.mark",
+        lambda held: "true" if sum(held.values()) > len(held) / 2 else "false",
+        "do not vote",
+    ),
+    ("07.mark", lambda held: mark_by_set({k: not v for k, v in held.items()}), "Swapped"),
+    ("07.mark", lambda held: all(held.values()), "are spelled"),
+    ("07.bits_left", lambda before, after: before / after, "how many times smaller"),
+    ("07.bits_left", lambda before, after: 32 * before / after, "before and after"),
+    ("07.bits_left", lambda before, after: after / before, "part of the file that is left"),
+    ("07.bits_left", lambda before, after: 8 * after / before, "32 bits each"),
+    ("07.bits_left", lambda before, after: 32 * after // before, "Do not round"),
+]

@@ -1,0 +1,169 @@
+"""Claims: every rule gives every mark, for numbers that should give it, and none is typed in."""
+
+import html
+import math
+import re
+
+import pytest
+
+from qlab.lessons.claims import CLAIMS, OUTCOMES, Claim, Limit, check_claim, mark
+from qlab.lessons.claims_table import ClaimsTable
+from qlab.lessons.predictions import QUESTIONS
+
+TRUE, CONDITION, FALSE = OUTCOMES
+AREAS = {
+    "size": ("third", "sixteenth", "sparser", "smaller"),
+    "accuracy": ("unreliable", "loses_nothing", "beats", "hundred"),
+    "code": ("weights_only", "snippets"),
+    "speed": ("faster", "overhead"),
+}
+# What a run gives, and what that must mean; then numbers that would turn the mark round.
+RULES = [
+    ("third", {"int8": 3.63, "int16x8": 3.52, "tiny": 2.48}, CONDITION),
+    ("third", {"int8": 3.63, "int16x8": 3.52}, TRUE),
+    ("third", {"float16": 1.96, "4 bits": 6.62}, FALSE),
+    ("sixteenth", {"2 bits": (21.5, 71.5), "chain": (16.8, 0.5)}, CONDITION),
+    ("sixteenth", {"2 bits": (21.5, 71.5), "no gzip": (6.6, 0.5)}, FALSE),
+    ("sixteenth", {"chain": (16.8, 0.5)}, TRUE),
+    ("sparser", {"50 %": 50.0, "90 %": 90.0}, TRUE),
+    ("sparser", {"50 %": 50.0, "not stripped": 0.0}, CONDITION),
+    ("sparser", {"no callback": 0.0}, FALSE),
+    ("smaller", {"file": 1.0, "gzipped": 5.1}, CONDITION),
+    ("smaller", {"file": 1.0, "with wrappers": 0.5}, FALSE),
+    ("smaller", {"gzipped": 5.1, "zeros left out": 6.2}, TRUE),
+    ("unreliable", {"8 bits": 0.1, "2 bits": 71.5}, CONDITION),
+    ("unreliable", {"8 bits": 0.1, "6 bits": -0.2}, FALSE),
+    ("unreliable", {"2 bits": 71.5, "blank": 80.4}, TRUE),
+    ("loses_nothing", {"8 bits": 0, "2 bits": 3}, CONDITION),
+    ("loses_nothing", {"8 bits": 0, "4 bits": 0}, TRUE),
+    ("loses_nothing", {"3 bits": 1, "2 bits": 3}, FALSE),
+    ("beats", {"8 bits": 0, "4 bits": 3}, CONDITION),
+    ("beats", {"8 bits": 0, "4 bits": 2}, FALSE),
+    ("beats", {"4 bits": 3, "2 bits": 3}, TRUE),
+    ("hundred", {"10": 0.05, "30": -0.1}, FALSE),
+    ("hundred", {"1": 12.0, "10": 0.05}, CONDITION),
+    ("hundred", {"1": 12.0, "2": 1.3}, TRUE),
+    ("weights_only", {"before": (0, 81), "after": (0, 0.4)}, FALSE),
+    ("weights_only", {"before": (100, 81), "after": (100, 0.4)}, CONDITION),
+    ("weights_only", {"before": (100, 0.1)}, TRUE),
+    ("snippets", {"a": 1, "b": 1}, FALSE),
+    ("snippets", {"a": 0, "b": 1}, CONDITION),
+    ("snippets", {"a": 0, "b": 0}, TRUE),
+    ("faster", {"int8": 1.42, "int4": 0.49, "int16x8": 0.02}, CONDITION),
+    ("faster", {"int4": 0.49, "as fast": 1.0}, FALSE),
+    ("faster", {"int8": 1.42, "by 64": 1.4}, TRUE),
+    ("overhead", {"baseline": 0.92, "tiny": 1.17}, CONDITION),
+    ("overhead", {"baseline": 0.92, "beside float": 0.65}, FALSE),
+    ("overhead", {"tiny": 1.17}, TRUE),
+]
+
+
+@pytest.mark.parametrize(("name", "numbers", "expected"), RULES)
+def test_the_mark_follows_from_the_numbers(name, numbers, expected):
+    assert check_claim(f"07.{name}", numbers).mark == expected
+
+
+def test_every_claim_is_tried_for_every_mark_and_asked_for_before():
+    names = [name for area in AREAS.values() for name in area]
+    assert [f"07.{name}" for name in names] == list(CLAIMS)
+    for name in names:
+        assert {expected for n, _, expected in RULES if n == name} == set(OUTCOMES)
+        question = QUESTIONS[f"07.{name}"]
+        assert tuple(question.options) == OUTCOMES and CLAIMS[f"07.{name}"].words in question.text
+        assert [question.option_for(outcome) for outcome in OUTCOMES] == list(OUTCOMES)
+
+
+@pytest.mark.parametrize("id", CLAIMS)
+def test_no_rule_is_constant(id):
+    """One case inside all limits and one outside the first: each alone, and both together."""
+    claim = CLAIMS[id]
+    inside = tuple(x.low if math.isfinite(x.low) else x.high for x in claim.limits)
+    first = claim.limits[0]
+    out = first.low - 1 if math.isfinite(first.low) else first.high + 1
+    outside = (out, *inside[1:])
+    assert claim.check({"in": inside}).mark == TRUE
+    assert claim.check({"out": outside}).mark == FALSE
+    assert claim.check({"in": inside, "out": outside}).mark == CONDITION
+
+
+@pytest.mark.parametrize(
+    ("held", "expected"),
+    [
+        ((True,), TRUE),
+        ((False, False), FALSE),
+        ((False, True), CONDITION),
+        ((True, False), CONDITION),
+    ],
+)
+def test_the_three_marks(held, expected):
+    assert mark(dict(enumerate(held))) == expected
+
+
+def test_both_ends_of_a_limit_belong_to_it():
+    limit = Limit("times smaller", 3, 4)
+    assert [limit.holds(x) for x in (2.99, 3, 4, 4.01)] == [False, True, True, False]
+    assert str(limit) == "times smaller, 3 to 4"
+
+
+def test_a_claim_of_ones_own_says_rule_numbers_mark_and_condition():
+    limits = Limit("times smaller", 2, digits=0), Limit("points lost", high=1)
+    found = Claim("mine", "Free lunch.", limits).check({"8 bits": (4, 0.25), "2 bits": (16, 70)})
+    said = repr(found)
+    assert "Limit: times smaller, at least 2; points lost, at most 1." in said
+    assert "  holds     8 bits: 4 times smaller, 0.2 points lost" in said
+    assert "  does not  2 bits: 16 times smaller, 70.0 points lost" in said
+    assert said.endswith("So it is: true with a condition")
+    assert found.condition == "holds for: 8 bits; not for: 2 bits"
+    assert found.measured == "4 to 16 times smaller, 0.2 to 70.0 points lost"
+
+
+def test_a_mark_without_a_condition_names_none():
+    assert check_claim("07.sparser", {"50 %": 50.0}).condition == ""
+    assert check_claim("07.sparser", {"50 %": 0.0}).condition == ""
+
+
+def test_the_table_has_each_claim_with_its_mark_and_its_numbers():
+    found = [check_claim(f"07.{name}", numbers) for name, numbers, _ in RULES[:9]]
+    text, page = repr(ClaimsTable(found)), html.unescape(ClaimsTable(found)._repr_html_())
+    assert text.count("\n") == 2 * len(found) - 1
+    for one in found:
+        assert f"{one.mark}: {one.claim.words}\n    {one.measured}" in text
+        assert one.claim.words in page and one.measured in page and one.condition in page
+    assert page.count('scope="col"') == 3 and "<caption" in page
+    marks = re.findall(r"[✓✗○] (true with a condition|true|false)", page)
+    assert marks == [one.mark for one in found]  # in words too, never by colour alone
+
+
+def test_what_a_learner_writes_is_escaped():
+    claim = Claim("mine", "<b>bold</b>", (Limit("<i>", 1),))
+    page = claim.check({"<script>": 2})._repr_html_()
+    assert "<script>" not in page and "<b>" not in page and "<i>" not in page
+
+
+# Bad input
+
+
+@pytest.mark.parametrize(
+    ("numbers", "words"),
+    [
+        ({}, "there is no case"),
+        ({"8 bits": (1, 2)}, "give numbers: times smaller"),
+        ({"8 bits": float("nan")}, "give numbers"),
+        ({"8 bits": math.inf}, "give numbers"),
+        ({"8 bits": ()}, "give numbers"),
+    ],
+)
+def test_numbers_that_do_not_fit_are_an_error_in_words(numbers, words):
+    with pytest.raises(ValueError, match=words):
+        check_claim("07.third", numbers)
+
+
+@pytest.mark.parametrize("ends", [{}, {"low": 2, "high": 1}])
+def test_a_limit_must_be_one(ends):
+    with pytest.raises(ValueError, match=r"needs low, high or both|nothing lies between"):
+        Limit("points lost", **ends)
+
+
+def test_an_unknown_claim_names_the_nearest():
+    with pytest.raises(ValueError, match=r"Did you mean '07\.third'"):
+        check_claim("07.thrid", {"int8": 3.6})
