@@ -237,6 +237,11 @@ def test_the_tables_are_those_of_the_schema():
     assert {getattr(schema.BuiltinOperator, name) for name in rules.OPERATORS}
 
 
+def test_a_model_in_place_of_a_path_is_told_how_to_save_it():
+    with pytest.raises(TypeError, match=r"takes the path of a file, not a LiteModel; .*save\("):
+        challenge.grade(qlab.pretrained("baseline"))
+
+
 def test_every_cut_is_refused_before_it_is_run():
     data = shipped("qat-w2-seed0")
     for size in range(0, len(data) - 64, 997):

@@ -378,12 +378,15 @@ def test_what_is_wrapped_is_not_wrapped_again_nor_converted(wrapped, tmp_path):
         lambda model: train.remove_filters(model, 0.5),
         train.convert,
         qlab.LiteModel.from_keras,
+        train.quantization_aware,
+        train.preserving,
     ):
         with pytest.raises(ValueError, match=r"still wrapped for pruning.*train.strip_pruning"):
             again(wrapped["plain"])
     aware = train.quantization_aware(train.load("baseline"), calibration=IMAGES[:4])
-    with pytest.raises(ValueError, match="float_twin"):
-        train.prune(aware, 0.5)
+    for use in (lambda model: train.prune(model, 0.5), train.convert):
+        with pytest.raises(ValueError, match=r"this model is quantization-aware.*float_twin"):
+            use(aware)
 
 
 def test_stripping_what_is_not_wrapped_or_not_trained(base, wrapped):

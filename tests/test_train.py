@@ -221,7 +221,7 @@ def test_saving_and_loading_refuse_in_words(tmp_path):
         train.save(train.baseline(), tmp_path / "mine.h5")
     with pytest.raises(FileNotFoundError, match=r"no file .*none.keras"):
         train.load(tmp_path / "none.keras")
-    with pytest.raises(qlab.artefacts.ArtefactError, match=r"did you mean baseline\?"):
+    with pytest.raises(qlab.artefacts.ArtefactError, match=r"did you mean baseline\b"):
         train.load("basline")
     (tmp_path / "bad.keras").write_bytes(b"not a zip")
     with pytest.raises(ValueError, match=r"bad.keras cannot be loaded as a Keras 2"):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import hashlib
+import os
 import secrets
 
 import ai_edge_litert
@@ -43,6 +44,8 @@ def grade(path, test=None, limits=None):
 
     Raises
     ------
+    TypeError
+        If `path` is no path.
     JudgeError
         If the judge process could not start: nothing was graded.
     qlab.data.DataError
@@ -54,6 +57,11 @@ def grade(path, test=None, limits=None):
     >>> grade(artefacts.path("baseline-int8.tflite")).leagues
     ('0.90', '0.85')
     """
+    if not isinstance(path, str | os.PathLike):
+        raise TypeError(
+            f"grade takes the path of a file, not a {type(path).__name__}; save a model first: "
+            "model.save('mine.tflite')"
+        )
     try:
         data = outside.read(path)
     except Refused as refusal:

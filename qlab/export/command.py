@@ -137,8 +137,8 @@ def _require_free(folder, stem, model, force):
         del there[0]
     if there and not force:
         raise ExportError(
-            f"{folder} already has {', '.join(there)}; choose another folder with --to or another "
-            "name with --name, or replace them with --force"
+            f"{folder} already has {', '.join(there)}; choose another folder (--to) or another "
+            "name (--name), or replace them (--force; in Python, force=True)"
         )
     folders = [name for name in there if (folder / name).is_dir()]
     if folders:

@@ -9,7 +9,7 @@ import numpy as np
 
 from qlab.quiet import quiet
 from qlab.train.door import ConverterError, tf
-from qlab.train.wrapped import require_stripped
+from qlab.train.wrapped import require_stripped, technique
 
 MODES = ("float32", "float16", "dynamic-range", "int8", "int16x8")
 
@@ -39,7 +39,8 @@ def convert(model, mode="float32", calibration=None):
     TypeError
         If `model` is not a Keras 2 model, or the calibration images have another dtype.
     ValueError
-        If the model is still wrapped for pruning or clustering, the mode is unknown, calibration
+        If the model is still wrapped for pruning or clustering or is quantization-aware, the mode
+        is unknown, calibration
         images are missing or of the wrong shape, or the converter refuses the model.
 
     Examples
@@ -50,6 +51,11 @@ def convert(model, mode="float32", calibration=None):
     b'TFL3'
     """
     require_stripped(model)
+    if technique(model) is not None:
+        raise ValueError(
+            "this model is quantization-aware: train.convert_quantized(model) makes its integer "
+            "file, and train.float_twin(model) has its weights in float"
+        )
     if mode not in MODES:
         raise ValueError(f"mode must be one of {', '.join(MODES)}; got {mode!r}")
     if mode in ("int8", "int16x8"):

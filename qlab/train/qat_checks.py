@@ -5,6 +5,7 @@ import numpy as np
 from qlab.results import LARGEST_CALIBRATION
 from qlab.train.door import require_keras_2
 from qlab.train.schemes import KERNELS, WEIGHT_RANGES, Annotation, InputQuantizer, Wrapper
+from qlab.train.wrapped import require_stripped
 
 BITS = tuple(range(2, 9))
 GRANULARITIES = ("per-channel", "per-tensor")
@@ -38,6 +39,7 @@ def check_model(model):
             "this model is already quantization-aware; give the float model it came from, or "
             "train.float_twin(model) to go on from its weights at other bits"
         )
+    require_stripped(model, "train")
     for layer in model.layers:
         kind = type(layer).__name__
         activation = getattr(getattr(layer, "activation", None), "__name__", "linear")

@@ -113,10 +113,10 @@ class Quiz(ipywidgets.VBox):
         self.score.value = f'<div class="qlab-score" role="status">{words}</div>'
 
     def __repr__(self):
-        """Fixed text, for a page or a test without a browser."""
-        return (
-            f"Quiz {self.sheet.number}: {len(self.sheet.items)} questions about what you measured"
-        )
+        """Fixed text, for a page or a test without a browser; it tells what cannot be marked."""
+        sheet, unmarkable = self.sheet, self.sheet.unmarkable()
+        words = f"Quiz {sheet.number}: {len(sheet.items)} questions about what you measured"
+        return f"{words}; not to be marked: {', '.join(unmarkable)}" if unmarkable else words
 
     def _repr_mimebundle_(self, **kwargs):
         """Add the questions and options as text, for a page without a kernel."""
