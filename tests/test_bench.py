@@ -2,6 +2,8 @@
 
 import io
 import json
+import subprocess
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -104,3 +106,21 @@ def test_without_chromium_the_browser_row_says_so(monkeypatch):
     [row] = course.slider_in_a_browser()
     assert row.met is None
     assert "Chromium" in row.note
+
+
+def test_each_notebook_has_a_row_with_the_target_that_was_set(monkeypatch):
+    ran = []
+
+    def pytest_run(*arguments):
+        ran.append([Path(x).name for x in arguments if x.endswith(".ipynb")])
+        return subprocess.CompletedProcess([], 0, stdout="== 3 passed ==\n")
+
+    monkeypatch.setattr(course, "_pytest", pytest_run)
+    rows = course.notebooks()
+    there = sorted(x.name for x in (course.CHECKOUT / "notebooks").glob("0*.ipynb"))
+    assert sorted(sum(ran, [])) == there
+    assert [len(names) for names in ran] == [3, 1, 1, 1, 1, 1]
+    assert [row.target for row in rows] == [240, 120, 120, 120, 120, 120]
+    assert {row.note for row in rows} == {"3 passed"}
+    monkeypatch.setattr(course, "CHECKOUT", Path("nowhere"))
+    assert {row.met for row in course.notebooks()} == {None}
