@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from matplotlib.colors import to_rgb
 
 from qlab import plots
-from qlab.lessons.claims import Claim, Limit
+from qlab.lessons.claims import Claim
+from qlab.lessons.limits import Limit
 from qlab.plots import style
 from qlab.plots.histograms import ActivationPanel, WeightPanel, clipped_share, grid_path
 from qlab.plots.predictions import confusion
@@ -185,11 +186,12 @@ class TestStages:
         line, branch = plots.plot_stages({"kept": kept}).lines
         assert line.get_xdata().tolist() == [0, 1, 2]
         assert branch.get_xdata().tolist() == [1, 3]
+        assert branch.get_label() == "4 bits, without clusters"
         assert branch.get_ydata().tolist() == [75, 17]
 
 
 class TestClaims:
-    limits = Limit("times smaller", 16), Limit("points lost", high=1)
+    limits = Limit("times smaller", low=16), Limit("points lost", high=1)
 
     def lunch(self):
         claim = Claim("x", "Free lunch.", self.limits)
@@ -213,6 +215,31 @@ class TestClaims:
         (ax,) = plots.plot_claim(Claim("x", "Half.", self.limits[:1]).check({"only": 16}))
         low, high = ax.get_xlim()
         assert low < 16 < high
+
+    def test_what_is_written_beside_a_dot_stays_clear_of_the_edge_of_the_shade(self):
+        claim = Claim("x", "Half.", self.limits[0])
+        (ax,) = plots.plot_claim(claim.check({"below": 15.1, "above": 21.5, "far": 1.0}))
+        assert [text.get_ha() for text in ax.texts] == ["right", "left", "left"]
+
+    def test_there_is_room_for_it_on_the_left(self):
+        claim = Claim("x", "Free.", self.limits[1])
+        for log in ((), (0,)):
+            (ax,) = plots.plot_claim(claim.check({"a": 71.5, "b": 0.7, "c": 0.5}), log=log)
+            aligned = [text.get_ha() for text in ax.texts]
+            assert aligned == ["left", "right", "right"]
+
+    def test_one_limit_alone_can_be_named_for_its_axis(self):
+        axes = plots.plot_claim(self.lunch(), log=1)
+        assert [ax.get_xscale() for ax in axes] == ["linear", "log"]
+
+    def test_what_cannot_be_drawn_is_an_error_in_words(self):
+        claim = Claim("x", "Half.", Limit("seeds", high=3))
+        with pytest.raises(ValueError, match=r"above 0, and there is 0: leave 0 out of log"):
+            plots.plot_claim(claim.check({"a": 0, "b": 2}), log=[0])
+        with pytest.raises(ValueError, match=r"there is no limit 2; they are 0 to 1"):
+            plots.plot_claim(self.lunch(), log=[2])
+        with pytest.raises(TypeError, match=r"is no checked claim"):
+            plots.plot_claim(claim)
 
 
 @pytest.mark.parametrize("name", plots.__all__)

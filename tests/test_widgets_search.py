@@ -7,8 +7,10 @@ import pytest
 
 import qlab
 from qlab import search as module
+from qlab.metrics import wilson_interval
 from qlab.search import Scorer, best, search, search_images, smallest
-from qlab.widgets.search import SearchExplorer
+from qlab.widgets.search import Found, SearchExplorer, as_good
+from qlab.widgets.search_words import _recipe, _rival
 
 N = 300
 
@@ -56,8 +58,41 @@ def test_result_is_the_best_of_all_files_and_its_rival_a_uniform_one(searched):
     assert found.best == best(everything, 26_000)
     assert found.recipe == found.best.recipe
     assert found.uniform == best(searched.trials["uniform"], 26_000)
-    assert found.rival == smallest(searched.trials["uniform"], found.best.correct)
+    low = wilson_interval(found.best.correct, N)[0]
+    assert found.rival == smallest(searched.trials["uniform"], low * N)
     assert found.saved == pytest.approx(1 - found.best.gzip_bytes / found.rival.gzip_bytes)
+    assert f"among 27 of {module.UNIFORM} uniform files" in searched.readout.value
+
+
+def trial(right, size, bits=8):
+    return module.Trial(1, qlab.Recipe(weight_bits=bits), right, 5000, size)
+
+
+@pytest.mark.parametrize(
+    ("rival", "words"),
+    [
+        (trial(4574, 34_845, 4), "27 %"),  # 13 images below the best, and as good
+        (trial(4560, 25_000, 3), "nothing"),  # as good, and smaller than the best
+        (None, "none reaches"),
+    ],
+)
+def test_the_rival_is_as_good_within_noise(rival, words):
+    top = trial(4587, 25_472, 7)
+    assert rival is None or as_good(top) <= rival.correct < top.correct
+    found = Found(26_000, top, None, rival, None, None, 7)
+    assert words in _rival(found)
+
+
+def test_a_small_model_has_budgets_of_a_tenth(given):
+    small = {name: values[:20] for name, values in given.items()}
+    student = qlab.pretrained("distilled-5k-60000-plain-seed0")
+    explorer = SearchExplorer(student, **small, budget_kb=3.5)
+    assert explorer.result.budget_bytes == 3500
+    box, slider = explorer.children[1].children[0].children
+    assert box.value == slider.value == 3.5
+    explorer.search(files=60, uniform=0)
+    assert explorer.result.best.gzip_bytes <= 3500
+    assert explorer.tflite()[0] == "qlab-mixed-3.5KB.tflite"
 
 
 def test_moving_the_budget_makes_no_file(searched):
@@ -166,8 +201,6 @@ def test_nothing_within_the_budget_is_said_in_words(given):
 
 
 def test_a_layer_name_from_a_file_is_shown_as_text(explorer):
-    from qlab.widgets.search_words import _recipe
-
     recipe = qlab.Recipe(overrides={"<script>": {"weight_bits": 4}})
     found = type("Found", (), {"recipe": recipe})
     assert "<script>" not in _recipe(found)

@@ -28,6 +28,7 @@ from qlab.lessons import (  # noqa: F401  (each adds its questions and exercises
     distillation_quiz,
     masks,
     museum,
+    pareto_front,
     post_training,
     post_training_quiz,
     pruning,

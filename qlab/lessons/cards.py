@@ -47,6 +47,7 @@ def table_card(state, caption, heads, rows, last=""):
     ----------
     state : {"right", "wrong", "open"}
     caption : str
+        Line breaks are kept.
     heads : sequence of str
         One a column.
     rows : iterable of sequence of str
@@ -66,8 +67,9 @@ def table_card(state, caption, heads, rows, last=""):
     return (
         f'<div style="border-left:5px solid {COLOURS[state]};padding:.4em .8em;margin:.3em 0;'
         "background:var(--jp-layout-color2, transparent);"
-        'color:var(--jp-content-font-color1, inherit)"><table style="margin:0">'
-        f'<caption style="text-align:left">{escape(caption)}</caption>'
+        'color:var(--jp-content-font-color1, inherit)">'
+        '<table style="margin:0;min-width:min(36em, 100%)">'
+        f'<caption style="text-align:left;white-space:pre-line">{escape(caption)}</caption>'
         f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
         f"<strong>{escape(last)}</strong></div>"
     )

@@ -5,71 +5,18 @@ alone: it holds in all of them, in some, or in none. Nobody types a mark.
 """
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
+from numbers import Real
 
 from qlab.lessons.cards import MARKS, table_card
+from qlab.lessons.limits import Limit
 from qlab.lessons.predictions import Question
 from qlab.lessons.registry import Registry
 
 OUTCOMES = ("true", "true with a condition", "false")
 CLAIMS = Registry("claim")
 STATES = dict(zip(OUTCOMES, ("right", "open", "wrong"), strict=True))
-
-
-@dataclass(frozen=True)
-class Limit:
-    """A quantity, and the range in which a claim about it holds, both ends included.
-
-    Parameters
-    ----------
-    quantity : str
-        With its unit, such as "times smaller".
-    low, high : float
-    digits : int
-        Of its numbers after the point, in print.
-    unit : str
-        What is printed after a number; `quantity` if not given.
-
-    Raises
-    ------
-    ValueError
-        If there is neither end, or `low` is above `high`.
-
-    Examples
-    --------
-    >>> limit = Limit("points lost", high=1)
-    >>> str(limit), limit.holds(0.4), limit.holds(3)
-    ('points lost, at most 1', True, False)
-    """
-
-    quantity: str
-    low: float = -math.inf
-    high: float = math.inf
-    digits: int = 1
-    unit: str = ""
-
-    def __post_init__(self):
-        """A limit that everything keeps, or nothing, is none."""
-        if math.isinf(self.low) and math.isinf(self.high):
-            raise ValueError(f"the limit of {self.quantity!r} needs low, high or both")
-        if self.low > self.high:
-            raise ValueError(f"low is {self.low} and high is {self.high}: nothing lies between")
-
-    def __str__(self):
-        if math.isinf(self.high):
-            return f"{self.quantity}, at least {self.low:g}"
-        if math.isinf(self.low):
-            return f"{self.quantity}, at most {self.high:g}"
-        return f"{self.quantity}, {self.low:g} to {self.high:g}"
-
-    def holds(self, number):
-        """Whether a number keeps this limit."""
-        return self.low <= number <= self.high
-
-    def say(self, *numbers):
-        """One number, or the smallest and the largest of several, with the unit."""
-        ends = dict.fromkeys(f"{end:.{self.digits}f}" for end in (min(numbers), max(numbers)))
-        return f"{' to '.join(ends)} {self.unit or self.quantity}"
 
 
 def mark(held):
@@ -105,14 +52,19 @@ class Claim:
     id : str
     words : str
         The sentence.
-    limits : tuple of Limit
+    limits : Limit or sequence of Limit
         A case holds if it keeps all of them.
     why : str
         A sentence or two, read after the mark.
 
+    Raises
+    ------
+    TypeError
+        If `limits` holds anything but limits, or nothing.
+
     Examples
     --------
-    >>> claim = Claim("07.mine", "Half the bits, half the file.", (Limit("times smaller", 1.9),))
+    >>> claim = Claim("07.mine", "Half the bits, half the file.", Limit("times smaller", low=1.9))
     >>> claim.check({"large network": 1.96, "small network": 1.76})
     “Half the bits, half the file.”
     Limit: times smaller, at least 1.9.
@@ -126,10 +78,18 @@ class Claim:
     limits: tuple[Limit, ...]
     why: str = ""
 
+    def __post_init__(self):
+        """One limit alone is a tuple of one."""
+        given = self.limits
+        limits = tuple(given) if isinstance(given, (tuple, list)) else (given,)
+        if not limits or not all(isinstance(limit, Limit) for limit in limits):
+            raise TypeError(f"limits is {given!r}; give Limit(quantity, low=... or high=...)")
+        object.__setattr__(self, "limits", limits)
+
     @property
     def question(self):
-        """Question: asks for the mark, before anything is measured."""
-        text = f"“{self.words}” How will the measurement mark that?"
+        """Question: tells the limit and asks for the mark, before anything is measured."""
+        text = f"“{self.words}” {self.rule} How will the measurement mark that?"
         return Question(self.id, text, {outcome: outcome for outcome in OUTCOMES}, why=self.why)
 
     @property
@@ -151,19 +111,29 @@ class Claim:
 
         Raises
         ------
+        TypeError
+            If `numbers` is no dictionary, or what a case gives is no number.
         ValueError
             If there is no case, or a case has not one finite number for each limit.
         """
+        if not isinstance(numbers, Mapping):
+            raise TypeError(f'give a dictionary, such as {{"8 bits": 3.6}}, not {numbers!r}')
         if not numbers:
             raise ValueError("there is no case: give a dictionary, with a number for each case")
-        cases = {}
-        for case, given in numbers.items():
-            row = tuple(map(float, given if isinstance(given, tuple) else (given,)))
-            if len(row) != len(self.limits) or not all(map(math.isfinite, row)):
-                wanted = ", ".join(limit.quantity for limit in self.limits)
-                raise ValueError(f"case {case!r} is {given}; give numbers: {wanted}")
-            cases[case] = row
-        return CheckedClaim(self, cases)
+        return CheckedClaim(self, {case: self._row(case, x) for case, x in numbers.items()})
+
+    def _row(self, case, given):
+        """The numbers of one case, one a limit."""
+        row = tuple(given) if isinstance(given, (tuple, list)) else (given,)
+        wanted = ", ".join(limit.quantity for limit in self.limits)
+        for number in row:
+            if not isinstance(number, Real):
+                advice = "its accuracy is one" if hasattr(number, "accuracy") else f"give {wanted}"
+                kind = type(number).__name__
+                raise TypeError(f"case {case!r} is a {kind}, not a number: {advice}")
+        if len(row) != len(self.limits) or not all(map(math.isfinite, row)):
+            raise ValueError(f"case {case!r} is {given}; give numbers: {wanted}")
+        return tuple(map(float, row))
 
 
 @dataclass(frozen=True, repr=False)
@@ -227,7 +197,7 @@ class CheckedClaim:
 
     def _repr_html_(self):
         rows = [(case, self.say(case), _said(holds)) for case, holds in self.held.items()]
-        caption = f"“{self.claim.words}” {self.claim.rule}"
+        caption = f"“{self.claim.words}”\n{self.claim.rule}"
         heads = "case", "measured", "the claim"
         return table_card(STATES[self.mark], caption, heads, rows, f"So it is: {self.mark}")
 

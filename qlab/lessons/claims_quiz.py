@@ -14,7 +14,7 @@ ITEMS.add(
     Item(
         Question(
             "07.quiz.student",
-            "The student has 5,000 weights. Which part of its 8-bit file are they?",
+            "The student has 5,000 weights. What share of its 8-bit file are they?",
             {
                 "nearly all of it": (0.85, 1.0),
                 "about three quarters": (0.65, 0.85),
@@ -45,7 +45,7 @@ ITEMS.add(
         Question(
             "07.quiz.changed",
             "Rounded to 8 bits, the accuracy stays within noise. "
-            "How many of the 10,000 answers are other ones?",
+            "How many of the 10,000 answers changed?",
             {"none": (0, 1), "some, fewer than 200": (1, 200), "more than 200": (200, 10_001)},
             shown="{:,} answers",
             why="Some wrong ones become right, some right ones wrong. An accuracy hides both.",
@@ -72,7 +72,7 @@ ITEMS.add(
     Item(
         Question(
             "07.quiz.saved",
-            "You save the network in Keras, before and after `quantize_model`. "
+            "You save the network in Keras, before and after quantize_model. "
             "How large is the second file beside the first?",
             {
                 "about a quarter": (0, 0.4),
@@ -80,7 +80,8 @@ ITEMS.add(
                 "as large, or a little larger": (0.9, 2),
             },
             shown="{:.2f} times as large",
-            why="The weights stay float32, and the ends of each range come on top.",
+            why="The weights stay float32, and the ends of each range come on top. Both are saved "
+            "without the optimizer, which keeps more numbers for each weight.",
         ),
         lambda saved: saved["wrapped"] / saved["plain"],
     )

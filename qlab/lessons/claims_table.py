@@ -1,7 +1,9 @@
 """All claims with their marks and numbers, as a table."""
 
+from collections.abc import Mapping
+
 from qlab.lessons.cards import MARKS, table_card
-from qlab.lessons.claims import STATES
+from qlab.lessons.claims import STATES, CheckedClaim
 
 
 class ClaimsTable:
@@ -10,18 +12,27 @@ class ClaimsTable:
     Parameters
     ----------
     checked : iterable of CheckedClaim
+        Or a dictionary of them.
+
+    Raises
+    ------
+    TypeError
+        If there is anything else in it.
 
     Examples
     --------
     >>> from qlab.lessons.claims import Claim, Limit
-    >>> claim = Claim("07.mine", "Half the bits, half the file.", (Limit("times smaller", 1.9),))
+    >>> claim = Claim("07.mine", "Half the bits, half the file.", Limit("times smaller", low=1.9))
     >>> ClaimsTable([claim.check({"large network": 1.96, "small network": 1.76})])
     true with a condition: Half the bits, half the file.
         1.8 to 2.0 times smaller; holds for: large network; not for: small network
     """
 
     def __init__(self, checked):
-        self.checked = tuple(checked)
+        self.checked = tuple(checked.values() if isinstance(checked, Mapping) else checked)
+        for one in self.checked:
+            if not isinstance(one, CheckedClaim):
+                raise TypeError(f"{one!r} is no checked claim: give what claim.check(...) returns")
 
     def _rows(self):
         for found in self.checked:

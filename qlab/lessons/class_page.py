@@ -89,7 +89,8 @@ def _question(tally):
 
 
 def _question_words(tally):
-    words = [f"Measured: {tally.measured}." if tally.true_label else "Nobody has measured it yet."]
+    told = f"{tally.question.told(tally.measured)}."
+    words = [told if tally.true_label else "Nobody has measured it yet."]
     if tally.others:
         words.append(f"{tally.others} measured something else.")
     words.append(f"{tally.skipped} without a guess.")

@@ -1,8 +1,7 @@
-"""Questions and exercises of notebook 06, first half: the chain, the search, the front."""
+"""Questions and exercises of notebook 06, first half: the chain and the search."""
 
 import numpy as np
 
-from qlab.fronts import front
 from qlab.lessons.exercises import EXERCISES, Exercise
 from qlab.lessons.judges import for_function, like
 from qlab.lessons.predictions import QUESTIONS, Question
@@ -57,7 +56,7 @@ QUESTIONS.add(
         "06.search",
         "Each way makes as many files. Which finds the more accurate one within the budget?",
         {"greedy": "greedy", "random": "random", "both the same": "both"},
-        why="With so many recipes, most throws of the dice land where a small layer is ruined. "
+        why="With so many recipes, most throws of the dice land where some layer is ruined. "
         "Greedy goes down step by step, and sees what each step costs.",
     )
 )
@@ -119,7 +118,7 @@ EXERCISES.add(
         for_function(
             zeros_kept,
             [
-                (np.float32([0, 0, 0.5, 0, 0.2]), np.float32([0, 0.1, 0, 0, 0.2])),
+                (np.float32([0, 0, 0.5, 0, 0.2]), np.float32([0, 0.1, 0, 0, 0])),
                 _weights(0),
                 _weights(1, (3, 2, 2, 5), zeros=0.3, filled=0.8),
             ],
@@ -143,7 +142,8 @@ EXERCISES.add(
         ),
         zeros_kept,
         (
-            "Which weights were zero? before == 0 is a mask.",
+            "Which weights were zero? A layer's weights have up to four axes, so work on whole "
+            "arrays: before == 0 is a mask.",
             "after[before == 0] are the same weights now.",
             "The mean of a mask is the share that is True: np.mean(after[before == 0] == 0)",
         ),
@@ -184,6 +184,21 @@ def _most_for_nothing(here, candidates):
     return int(np.argmin([lost / saved if saved > 0 else np.inf for lost, saved in pairs]))
 
 
+def _shortened(here, candidates):
+    """Leave out what saves nothing, and count places in what is left."""
+    return cheapest_step(here, [x for x in candidates if x[1] < here[1]])
+
+
+def _gains_as_losses(least):
+    """Take the absolute value of what is lost."""
+
+    def choose(here, candidates):
+        pairs = zip(_lost(here, candidates, False), _saved(here, candidates), strict=True)
+        return int(np.argmin([max(abs(a), least) / b if b > 0 else np.inf for a, b in pairs]))
+
+    return choose
+
+
 def _growing(here, candidates):
     """Forget that a step may save nothing, or make the file larger."""
     pairs = zip(_lost(here, candidates), _saved(here, candidates), strict=True)
@@ -194,6 +209,8 @@ STEPS = [
     ((4600, 62000), [(4550, 30000), (4590, 52000), (4599, 61600), (4200, 20000), (4580, 59000)]),
     ((4600, 62000), [(4601, 61990), (4602, 61900), (4590, 50000), (4300, 12000), (4590, 60500)]),
     ((4500, 40000), [(4350, 25000), (4450, 39800), (4499, 40100), (4490, 38000), (4500, 39990)]),
+    ((4500, 40000), [(4498, 40500), (4400, 30000), (4490, 38000), (4499, 39990)]),
+    ((4600, 62000), [(4630, 50000), (4590, 55000), (4500, 30000), (4600, 61900)]),
 ]
 
 EXERCISES.add(
@@ -219,6 +236,13 @@ EXERCISES.add(
                 ),
                 "A step that loses nothing, or wins an image by luck, is not free: count a loss of "
                 "less than one image as one.": like(_most_for_nothing),
+                "This is the place in your shortened list. The place in `candidates` is wanted: "
+                "give what saves nothing the price infinity instead.": like(_shortened),
+                "An image won is no loss: the loss is here - candidate, and at least 1.": like(
+                    _gains_as_losses(0), _gains_as_losses(1)
+                ),
+                "This is the candidate that loses the fewest images, whatever it saves. Divide "
+                "what is lost by what is saved.": like(lambda h, c: int(np.argmin(_lost(h, c)))),
                 "One of these makes the file larger, and its price is negative. Leave out what "
                 "saves nothing.": like(_growing),
                 "This is the candidate. Its place in the list is wanted, from 0 on.": like(
@@ -231,118 +255,6 @@ EXERCISES.add(
             "For each candidate: how many images are lost, and how many bytes are saved?",
             "The price is lost / saved, with lost at least 1. Saved must be above 0.",
             "Collect the prices in a list, infinity for what saves nothing, and take np.argmin.",
-        ),
-    )
-)
-
-
-def _array(got):
-    """An answer as an array; None if it cannot be one."""
-    try:
-        return np.asarray(sorted(got) if isinstance(got, set) else got)
-    except (TypeError, ValueError):
-        return None
-
-
-def _points(costs, accuracies, chosen):
-    """The points that indices stand for; None if they are no indices."""
-    chosen = _array(chosen)
-    if chosen is None or chosen.ndim != 1 or (chosen.size and chosen.dtype.kind not in "iu"):
-        return None
-    if chosen.size and not 0 <= chosen.min() <= chosen.max() < len(costs):
-        return None
-    return {(costs[i], accuracies[i]) for i in chosen.astype(int)}
-
-
-def _same_front(args, expected, got):
-    return _points(*args, expected) == _points(*args, got)
-
-
-def _picks(choose):
-    """Tell a mistake: the indices stand for the points of those that `choose` keeps."""
-    return lambda args, got: _points(*args, got) == _points(*args, choose(*args))
-
-
-def _unless(beats):
-    """Indices of the points that no other beats, by some notion of beating."""
-
-    def choose(costs, accuracies):
-        points = list(zip(costs, accuracies, strict=True))
-        return [
-            i
-            for i, mine in enumerate(points)
-            if not any(beats(x, mine) for j, x in enumerate(points) if j != i)
-        ]
-
-    return choose
-
-
-def _only(side, best):
-    """Tell a mistake: nothing but the best on one side, cost 0 or accuracy 1."""
-
-    def looks_like(args, got):
-        points = _points(*args, got)
-        return bool(points) and {x[side] for x in points} == {best(args[side])}
-
-    return looks_like
-
-
-def _is_empty(args, got):
-    got = _array(got)
-    return got is not None and got.size == 0
-
-
-def _is_mask(args, got):
-    got = _array(got)
-    return got is not None and got.dtype.kind == "b" and got.shape == (len(args[0]),)
-
-
-def _are_points(args, got):
-    got = _array(got)
-    pairs = got is not None and got.ndim == 2 and got.dtype.kind in "iuf"
-    return pairs and {tuple(x) for x in got.tolist()} == _points(*args, front(*args))
-
-
-FRONTS = [
-    ([30, 10, 20, 10, 30, 25], [0.90, 0.80, 0.70, 0.80, 0.88, 0.84]),
-    ([50, 20, 20, 40, 10, 60], [0.93, 0.91, 0.90, 0.91, 0.85, 0.93]),
-    ([5, 4, 3, 2, 1], [0.5, 0.6, 0.7, 0.8, 0.8]),
-]
-
-EXERCISES.add(
-    Exercise(
-        "06.front",
-        for_function(
-            front,
-            FRONTS,
-            same=_same_front,
-            mistakes={
-                "A model that is as accurate and smaller beats, too, and so does one that is as "
-                "small and more accurate. Being better on one side is enough, if the other is no "
-                "worse.": _picks(_unless(lambda x, m: x[0] < m[0] and x[1] > m[1])),
-                "With <= and >= alone, two equal models beat each other, and both are gone. "
-                "One that beats must be better on at least one side.": _picks(
-                    _unless(lambda x, m: x[0] <= m[0] and x[1] >= m[1])
-                ),
-                "Here each model also beats itself, and nothing is left. Compare it with the "
-                "others only, or ask for better on at least one side.": _is_empty,
-                "These are the smallest alone. A larger model is on the front if it is more "
-                "accurate than all smaller ones.": _only(0, min),
-                "These are the most accurate alone. A less accurate model is on the front if it is "
-                "smaller than all better ones.": _only(1, max),
-                "A higher accuracy is better; here the lower one wins.": _picks(
-                    _unless(lambda x, m: x[0] <= m[0] and x[1] <= m[1] and x != m)
-                ),
-                "This is a mask. Indices are wanted: np.flatnonzero makes them.": _is_mask,
-                "These are the points. Their indices are wanted, from 0 on.": _are_points,
-            },
-        ),
-        front,
-        (
-            "When does one model beat another? Not larger, not less accurate, and not the same.",
-            "Go through the models from the smallest on. Which of them are on the front?",
-            "From the smallest on, of equal size the more accurate first: keep a model if it is "
-            "more accurate than all that were kept before.",
         ),
     )
 )

@@ -28,7 +28,8 @@ ITEMS.add(
                 "more than 2 points": (0.02, 1),
             },
             shown="{:.2%}",
-            why="No accuracy gives the naive chain away. Only who looks at the bytes will notice.",
+            why="Accuracy does not give the naive chain away. Only somebody who looks at the bytes "
+            "will notice.",
         ),
         lambda points: abs(_mean(points["int8"]) - _mean(points["naive-int8"])),
     )
@@ -38,13 +39,15 @@ ITEMS.add(
     Item(
         Question(
             "06.quiz.mixed",
-            "On the test images, beside the best uniform file: what is the mixed file?",
+            "On the test images, beside its rival (the smallest uniform file that loses at most "
+            "one point to float): what is the mixed file?",
             {
                 "smaller, and more accurate beyond noise": "better",
                 "smaller, and equal within noise": "equal",
                 "smaller, and less accurate beyond noise": "worse",
             },
-            why="The search had a budget, and looked for what is as good and smaller.",
+            why="Four fifths of the rival's bytes were its budget. What it could win there was to "
+            "lose nothing.",
         ),
         lambda long: _verdict(long["test"]),
     )
@@ -67,15 +70,16 @@ ITEMS.add(
     Item(
         Question(
             "06.quiz.memory",
-            "The float model's weights move from DRAM onto the chip. How much of the simulated "
-            "energy is left?",
+            "The float model's weights move from DRAM (memory outside the chip) onto the chip. How "
+            "much of the simulated energy is left?",
             {
                 "half or more": (0.5, 1.01),
                 "a quarter to a half": (0.25, 0.5),
                 "less than a quarter": (0, 0.25),
             },
             shown="{:.0%}",
-            why="A model that fits on the chip saves more than one that multiplies less.",
+            why="Nearly all of it was spent on fetching weights.",
+            kind="simulated",
         ),
         lambda estimates: estimates["on-chip"].total_nj / estimates["off-chip"].total_nj,
     )

@@ -2,8 +2,10 @@
 
 import copy
 import inspect
+import io
 import linecache
 import traceback
+from contextlib import redirect_stdout
 from dataclasses import dataclass
 from types import MappingProxyType
 
@@ -98,7 +100,7 @@ def for_function(reference, cases, *, same=None, mistakes=NONE, read=lambda got:
             )
         runs = [(args, run(answer, args, read)) for args in cases]
         if untouched(runs[0][1]):
-            return Finding(attempted=False, note="Your function returns nothing so far.")
+            return _unreturned(reference, answer, cases[0])
         truths = [read(reference(*copy.deepcopy(args))) for args in cases]
         failing = [
             (args, truth, got)
@@ -153,6 +155,20 @@ def run(answer, args, read=lambda got: got, copies=True):
         line = linecache.getline(frame.filename, frame.lineno).strip() if mine else ""
         where = f"\nin the line: {line}" if line else ""
         return Stopped(f"{type(error).__name__}: {error}{where}")
+
+
+def _unreturned(reference, answer, args):
+    """What to say of a function that returns nothing: not begun, or it prints its answer."""
+    printed = io.StringIO()
+    with redirect_stdout(printed):
+        run(answer, args)
+    said = printed.getvalue().strip()
+    if not said or said not in (str(truth := reference(*copy.deepcopy(args))), show(truth)):
+        return Finding(attempted=False, note="Your function returns nothing so far.")
+    return Finding(
+        "Your function prints its answer, and returns nothing.",
+        "print shows a value to you; return hands it to whoever called. Write return.",
+    )
 
 
 def describe(reference, args, expected, got):

@@ -12,6 +12,7 @@ from qlab.lessons.cards import card
 from qlab.lessons.registry import Registry
 
 QUESTIONS = Registry("question")
+KINDS = ("measured", "simulated")  # of a truth: a run gave it, or arithmetic did
 
 
 @dataclass(frozen=True)
@@ -35,6 +36,8 @@ class Question:
         option that it falls in is worth telling.
     why : str
         One or two sentences read after the reveal.
+    kind : {"measured", "simulated"}
+        What the truth is; the reveal says so.
     """
 
     id: str
@@ -44,13 +47,20 @@ class Question:
     near: float = 0
     shown: str = ""
     why: str = ""
+    kind: str = "measured"
 
     def __post_init__(self):
-        """Options or bounds, not both."""
+        """Options or bounds, not both; a kind there is."""
+        if self.kind not in KINDS:
+            raise ValueError(f"Question {self.id!r}: its kind is one of {', '.join(KINDS)}.")
         if bool(self.options) == bool(self.bounds):
             raise ValueError(f"Question {self.id!r} needs either options or bounds.")
         if self.options and not 3 <= len(self.options) <= 5:
             raise ValueError(f"Question {self.id!r} needs 3 to 5 options.")
+
+    def told(self, truth):
+        """Return what the truth is, in words, and its kind before it."""
+        return f"{self.kind.capitalize()}: {truth}"
 
     def option_for(self, truth):
         """Return the option that `truth` falls in; ValueError if none or several do."""
@@ -92,10 +102,11 @@ class Reveal:
     @property
     def words(self):
         """The sentences under the title."""
+        told = self.question.told(self.measured)
         if self.guess is None:
-            return f"Measured: {self.measured}", self.question.why
+            return told, self.question.why
         guess = self.guess if self.question.options else self.question.shown.format(self.guess)
-        return f"Your guess: {guess}", f"Measured: {self.measured}", self.question.why
+        return f"Your guess: {guess}", told, self.question.why
 
     @property
     def title(self):

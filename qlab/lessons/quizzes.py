@@ -135,6 +135,16 @@ class Sheet:
         told = (f"You said: {option}", self._told(item), item.question.why)
         return Mark("wrong", "Not this one", told)
 
+    def unmarkable(self):
+        """Questions that cannot be marked with what was measured.
+
+        Returns
+        -------
+        list of str
+            Their ids.
+        """
+        return [x.id for x in self.items if self.mark(x.id, None).state == "open"]
+
     def first_answers(self):
         """The answer that counts for each question answered so far, by id.
 
@@ -158,11 +168,11 @@ class Sheet:
         return self._truths[item.id]
 
     def _told(self, item):
-        """What was measured, in words."""
-        truth = self._truth(item)
-        option = item.question.option_for(truth)
-        shown = item.question.shown
-        return f"Measured: {shown.format(truth)}, so: {option}" if shown else f"Measured: {option}"
+        """What was measured or simulated, in words."""
+        truth, question = self._truth(item), item.question
+        option = question.option_for(truth)
+        words = f"{question.shown.format(truth)}, so: {option}" if question.shown else option
+        return question.told(words)
 
 
 def items(number):

@@ -7,7 +7,8 @@ from qlab.lessons.predictions import QUESTIONS, Question
 QUESTIONS.add(
     Question(
         "06.energy",
-        "One image, the float model, the weights in DRAM. What takes most of the energy?",
+        "One image, the float model, the weights in DRAM (memory outside the chip). What takes "
+        "most of the energy?",
         {
             "the multiplications": "arithmetic",
             "reading the weights": "weights",
@@ -15,6 +16,7 @@ QUESTIONS.add(
         },
         why="A byte from DRAM costs many times as much as a multiplication. Each weight of the "
         "dense layer is fetched, and used once.",
+        kind="simulated",
     )
 )
 
@@ -61,6 +63,17 @@ def conv_macs(height, width, channels, filters, kernel, stride):
     return places * filters * kernel * kernel * channels
 
 
+def _places(height, width, channels, filters, kernel, stride):
+    return conv_macs(height, width, channels, filters, kernel, stride) // (
+        filters * kernel * kernel * channels
+    )
+
+
+def _unrounded(height, width, channels, filters, kernel, stride):
+    sides = [(side - kernel) / stride + 1 for side in (height, width)]
+    return _macs(*sides, channels, filters, kernel)
+
+
 def _macs(h, w, channels, filters, kernel):
     return h * w * channels * filters * kernel * kernel
 
@@ -83,7 +96,7 @@ EXERCISES.add(
         "06.conv_macs",
         for_function(
             conv_macs,
-            [(28, 28, 1, 32, 2, 1), (13, 13, 32, 16, 2, 1), (32, 24, 3, 8, 5, 2)],
+            [(28, 28, 1, 32, 2, 1), (13, 13, 32, 16, 2, 1), (33, 24, 3, 8, 5, 3)],
             mistakes={
                 "These are the weights. Each is used at every place of the picture.": like(
                     lambda h, w, c, f, k, s: k * k * c * f
@@ -102,6 +115,16 @@ EXERCISES.add(
                 ),
                 "The stride is missing: the kernel moves by that many pixels.": like(_unstrided),
                 "This is one filter. There are several.": like(lambda *a: conv_macs(*a) / a[3]),
+                "A kernel stands at whole places: round down, with //.": like(_unrounded),
+                "Width is not height here: the picture need not be square.": like(
+                    lambda h, w, *a: conv_macs(h, h, *a), lambda h, w, *a: conv_macs(w, w, *a)
+                ),
+                "The bias is counted, too. It is added, and multiplies nothing.": like(
+                    lambda *a: conv_macs(*a) + _places(*a) * a[3], lambda *a: conv_macs(*a) + a[3]
+                ),
+                "A kernel has rows and columns: kernel * kernel products for each channel.": like(
+                    lambda *a: conv_macs(*a) / a[4]
+                ),
             },
         ),
         conv_macs,

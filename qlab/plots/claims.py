@@ -7,6 +7,8 @@ from matplotlib.ticker import FuncFormatter
 
 from qlab.plots import style
 
+LABEL = 0.2  # width of what is written beside a dot, as a share of the axis
+
 
 @style.styled
 def plot_claim(checked, log=(), axes=None):
@@ -15,8 +17,8 @@ def plot_claim(checked, log=(), axes=None):
     Parameters
     ----------
     checked : qlab.lessons.claims.CheckedClaim
-    log : collection of int
-        Numbers of the limits whose panel has a logarithmic axis.
+    log : int or collection of int
+        Numbers of the limits whose panel has a logarithmic axis, from 0.
     axes : sequence of matplotlib.axes.Axes or None
         One for each limit.
 
@@ -24,15 +26,24 @@ def plot_claim(checked, log=(), axes=None):
     -------
     list of matplotlib.axes.Axes
 
+    Raises
+    ------
+    TypeError
+        If `checked` is no checked claim.
+    ValueError
+        If `log` names a limit that there is not, or one with numbers that are not above 0.
+
     Examples
     --------
     >>> from qlab.lessons.claims import Claim, Limit
-    >>> claim = Claim("07.mine", "Half the bits, half the file.", (Limit("times smaller", 1.9),))
+    >>> claim = Claim("07.mine", "Half the bits, half the file.", Limit("times smaller", low=1.9))
     >>> ax, = plot_claim(claim.check({"large": 1.96, "small": 1.76}))
     >>> ax.get_xlabel(), [label.get_text() for label in ax.get_yticklabels()]
     ('times smaller', ['large', 'small'])
     """
-    limits, held = checked.claim.limits, checked.held
+    if not hasattr(checked, "held"):
+        raise TypeError(f"{checked!r} is no checked claim: give what claim.check(...) returns")
+    limits, held, log = checked.claim.limits, checked.held, _logarithmic(checked, log)
     height = 0.9 + 0.32 * len(held)
     axes = style.new_grid(1, len(limits), width=8.6, height=height, axes=axes)
     columns = np.array(list(checked.numbers.values())).T
@@ -42,19 +53,36 @@ def plot_claim(checked, log=(), axes=None):
     return axes
 
 
+def _logarithmic(checked, log):
+    """Which limits have a logarithmic axis, as a set; refuse those that cannot."""
+    log, limits = {log} if isinstance(log, int) else set(log), checked.claim.limits
+    for i in log:
+        if i not in range(len(limits)):
+            raise ValueError(f"there is no limit {i}; they are 0 to {len(limits) - 1}")
+        low = min([row[i] for row in checked.numbers.values()] + _ends(limits[i]))
+        if low <= 0:
+            raise ValueError(
+                f"a logarithmic axis needs numbers above 0, and there is {low:g}: "
+                f"leave {i} out of log"
+            )
+    return log
+
+
 def _panel(ax, limit, numbers, log):
     """Shade where the limit is kept, and write each number beside its dot."""
-    ends = [end for end in (limit.low, limit.high) if np.isfinite(end)]
-    low, high = _span([*numbers, *ends], log)
+    ends = _ends(limit)
+    low, high = _span([*numbers, *ends], log, np.isinf(limit.low))
     ax.axvspan(max(limit.low, low), min(limit.high, high), color=style.SKY, alpha=0.25, lw=0)
     for row, number in enumerate(numbers):
         kept = limit.holds(number)
         colour = style.RIGHT if kept else style.WRONG
-        words = f"{style.RIGHT_MARK if kept else style.WRONG_MARK} {number:.{limit.digits}f}"
+        words = f"{style.RIGHT_MARK if kept else style.WRONG_MARK} {limit.write(number)}"
         ax.plot(number, row, "o", color=colour)
+        right = _room_on_the_right(number, ends, (low, high), log)
         ax.annotate(
-            words, (number, row), (8, 0), textcoords="offset points", va="center", color=colour
-        )
+            words, (number, row), (8 if right else -8, 0), textcoords="offset points",
+            va="center", ha="left" if right else "right", color=colour,
+        )  # fmt: skip
     if log:
         ax.set_xscale("log")
         ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
@@ -63,10 +91,26 @@ def _panel(ax, limit, numbers, log):
     ax.tick_params(axis="y", length=0)
 
 
-def _span(numbers, log):
-    """Ends of the axis: all numbers inside, and room for what is written beside them."""
+def _ends(limit):
+    return [end for end in (limit.low, limit.high) if np.isfinite(end)]
+
+
+def _room_on_the_right(number, ends, span, log):
+    """Whether what is written right of a dot stays clear of the ends, or must stay there."""
+    scale = np.log if log else np.asarray
+    low, high = map(scale, span)
+    place, *ends = ((scale(x) - low) / (high - low) for x in (number, *ends))
+    return place < LABEL or not any(0 < end - place < LABEL for end in ends)
+
+
+def _span(numbers, log, at_most):
+    """Ends of the axis: all numbers inside, and room for what is written beside them.
+
+    Where the shade ends at its right, what lies in it is written left of its dot.
+    """
     low, high = min(numbers), max(numbers)
     if log:
-        return low / 2, high * (high / low) ** 0.3 * 2
+        room = (high / low) ** 0.3 * 2
+        return low / (room if at_most else 2), high * room
     wide = (high - low) or 1.0
-    return low - 0.1 * wide, high + 0.3 * wide
+    return low - (0.4 if at_most else 0.1) * wide, high + 0.3 * wide

@@ -36,7 +36,7 @@ class TrialsPanel:
     def __init__(self, ax, reference, largest):
         """Draw the frame, and put empty marks on it."""
         self.ax = ax
-        zoom(ax, reference)
+        zoom(ax, reference, side="right")
         ax.set(xlim=(0, largest / 1000), xlabel="file, packed and gzipped (KB)")
         ax.set(ylabel="accuracy (%)", title="Every file made, scored on the search images")
         ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
@@ -94,7 +94,7 @@ class ProgressPanel:
     def __init__(self, ax, reference):
         """Draw the frame, and put empty lines on it."""
         self.ax, self.files = ax, 0
-        zoom(ax, reference)
+        zoom(ax, reference, side="right")
         ax.set(xlabel="files scored", title="Best within the budget")
         ax.xaxis.set_major_locator(MaxNLocator(4, integer=True))
         self.lines = {

@@ -9,6 +9,7 @@ from qlab.plots import style
 LOOKS = {"kept": (style.BLUE, "-o"), "naive": (style.VERMILION, "--s")}
 TICKS = (10, 20, 50, 100, 200, 500, 1000)
 BRANCHES = {"packed int4": "pruned"}  # a step that does not follow the one drawn before it
+BRANCH_LABEL = "4 bits, without clusters"
 
 
 @style.styled
@@ -47,7 +48,7 @@ def plot_stages(chains, ax=None):
             if BRANCHES.get(label) in labels:
                 start = labels.index(BRANCHES[label])
                 ends = [start, place], [sizes[start], sizes[place]]
-                ax.plot(*ends, ":o", color=colour, lw=1.2)
+                ax.plot(*ends, ":o", color=colour, lw=1.2, label=BRANCH_LABEL)
         above = name == "naive"
         for place, size in enumerate(sizes):
             ax.annotate(

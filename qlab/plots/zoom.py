@@ -10,7 +10,7 @@ from qlab.plots import style
 SHARE = 0.2  # of the axis, for all accuracies below the knee
 
 
-def zoom(ax, reference, direction="y", below=0.15, ticks_per_one=20):
+def zoom(ax, reference, direction="y", below=0.15, ticks_per_one=20, side="left"):
     """Scale an accuracy axis so that a tenth of a point and a total loss are both on it.
 
     Straight from 0 to the knee, below `reference`, and straight again, but wider, from the knee to
@@ -27,6 +27,8 @@ def zoom(ax, reference, direction="y", below=0.15, ticks_per_one=20):
         How far below `reference` the knee is, rounded down to a tick.
     ticks_per_one : int
         20 for a tick every 5 points above the knee.
+    side : str
+        ``left`` or ``right``: where the words at the knee stand.
 
     Returns
     -------
@@ -64,6 +66,7 @@ def zoom(ax, reference, direction="y", below=0.15, ticks_per_one=20):
     line(knee, color=style.SOFT, lw=0.9, ls=(0, (1, 2)))
     if direction == "y":
         place = ("axes fraction", "data"), "offset points"
-        below = ax.annotate("squeezed below", (0.012, knee), (0, -3), *place, va="top")
+        edge = {"left": 0.012, "right": 0.988}[side]
+        below = ax.annotate("squeezed below", (edge, knee), (0, -3), *place, va="top", ha=side)
         below.set(fontsize=7.5, color=style.SOFT)
     return float(knee)

@@ -52,7 +52,7 @@ def steps(explorer, trait, label, values):
     return _card(trait, box, _slider(explorer, trait, values))
 
 
-def number(explorer, trait, label, stops):
+def number(explorer, trait, label, stops, step=None):
     """Slider that rests at `stops`, and a linked box that takes every number between.
 
     Parameters
@@ -62,6 +62,8 @@ def number(explorer, trait, label, stops):
     label : str
     stops : sequence of int or of float, ascending
         The first and last are also the limits. With whole stops the box takes whole numbers.
+    step : int, float or None
+        Of the box's arrows; None for 1, or 0.01 where the stops are float.
 
     Returns
     -------
@@ -70,10 +72,10 @@ def number(explorer, trait, label, stops):
     """
     value = getattr(explorer, trait)
     if isinstance(stops[0], float):
-        kind, step = ipywidgets.BoundedFloatText, 0.01
+        kind, usual = ipywidgets.BoundedFloatText, 0.01
     else:
-        kind, step = ipywidgets.BoundedIntText, 1
-    box = kind(value, min=stops[0], max=stops[-1], step=step, description=label)
+        kind, usual = ipywidgets.BoundedIntText, 1
+    box = kind(value, min=stops[0], max=stops[-1], step=step or usual, description=label)
     traitlets.link((explorer, trait), (box, "value"))
     card = _card(trait, box, _slider(explorer, trait, stops))
     if stops[-1] >= 100_000:

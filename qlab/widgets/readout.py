@@ -86,7 +86,7 @@ def accuracy(measurement, name="Accuracy"):
     return cell(
         name,
         f"{percent(measurement.accuracy)} {badge(measurement.kind)}",
-        f"95 % interval {100 * low:.1f} to {100 * high:.1f} %",
+        f"95 % interval {100 * low:.1f} to {100 * high:.1f}\N{NO-BREAK SPACE}%",
         f"{measurement.n:,} images{time}",
     )
 

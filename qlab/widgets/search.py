@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import traitlets
 
 import qlab
+from qlab.metrics import wilson_interval
 from qlab.plots.search import ProgressPanel, TrialsPanel
 from qlab.results import Comparison, Measurement, Recipe
 from qlab.search import (
@@ -65,11 +66,14 @@ class Found:
     uniform : Trial or None
         The most accurate uniform one within the budget.
     rival : Trial or None
-        The smallest uniform one that is at least as accurate as `best`.
+        The smallest uniform one as good as `best`: inside its 95 % interval, or above. Asking for
+        no image less would let a few images decide about thousands of bytes.
     reference : Measurement
         The float model on the search images.
     final : Final or None
         None until the test images are asked.
+    tried : int
+        Uniform recipes scored so far, of `qlab.search.UNIFORM`.
     """
 
     budget_bytes: int
@@ -78,6 +82,7 @@ class Found:
     rival: Trial | None
     reference: Measurement
     final: Final | None
+    tried: int
 
     @property
     def recipe(self):
@@ -86,8 +91,51 @@ class Found:
 
     @property
     def saved(self):
-        """float or None: how much smaller the best is than its rival, as a fraction."""
+        """float or None: how much smaller the best is than its rival, as a fraction of that."""
         return 1 - self.best.gzip_bytes / self.rival.gzip_bytes if self.rival else None
+
+
+def budgets(largest_bytes):
+    """Where the budget's slider rests: whole KB, and tenths for a small model.
+
+    Parameters
+    ----------
+    largest_bytes : int
+        Of the largest file that a search can make.
+
+    Returns
+    -------
+    tuple of float
+        KB, from a tenth of that on.
+
+    Examples
+    --------
+    >>> budgets(74_000)[:2], budgets(5_900)[:2]
+    ((7.0, 8.0), (0.5, 0.6))
+    """
+    tenths = 1 if largest_bytes < 20_000 else 10
+    last = max(10, round(largest_bytes / (100 * tenths)) * tenths)
+    first = max(tenths, last // 10 // tenths * tenths)
+    return tuple(kb / 10 for kb in range(first, last + 1, tenths))
+
+
+def as_good(trial):
+    """How many images right count as being as good as a trial: the lower end of its interval.
+
+    Parameters
+    ----------
+    trial : qlab.search.Trial
+
+    Returns
+    -------
+    float
+
+    Examples
+    --------
+    >>> round(as_good(Trial(1, Recipe(), 4564, 5000, 25_472)))
+    4523
+    """
+    return trial.n * wilson_interval(trial.correct, trial.n)[0]
 
 
 class SearchExplorer(Explorer):
@@ -109,8 +157,8 @@ class SearchExplorer(Explorer):
     base : Recipe or None
         What all recipes share, such as the bits of activations; None for int8.
     **settings
-        ``budget_kb``, ``method`` (``greedy`` or ``random``), ``files`` that a press of the button
-        makes.
+        ``budget_kb`` (tenths are possible), ``method`` (``greedy`` or ``random``), ``files`` that
+        a press of the button makes.
 
     Attributes
     ----------
@@ -136,7 +184,7 @@ class SearchExplorer(Explorer):
     """
 
     question = "Within a budget of bytes, which layer should get which bits and zeros?"
-    budget_kb = traitlets.Int(26, min=1, max=1000).tag(setting=True)
+    budget_kb = traitlets.Float(26, min=0.1, max=1000).tag(setting=True)
     method = traitlets.Enum(METHODS, "greedy").tag(setting=True)
     files = traitlets.Int(200, min=1, max=100_000).tag(setting=True)
 
@@ -163,8 +211,8 @@ class SearchExplorer(Explorer):
         }
         self.reference = qlab.evaluate(compressor.model, images, labels)
         largest = self._score_plain_ones()
-        self._budgets_kb = tuple(range(max(1, largest // 10), largest + 1))
-        self.budget_kb = max(1, round(0.35 * largest))
+        self._budgets_kb = budgets(largest)
+        self.budget_kb = max(1, round(0.35 * largest / 1000))
         self._finals = {}
         self.job = Job("Search", self._steps, self.guard)
         self.final_job = Job("Ask the test images", self._final_steps, self.guard)
@@ -181,13 +229,14 @@ class SearchExplorer(Explorer):
 
     def compute(self):
         """Find the best within the budget among the files there are."""
-        budget = 1000 * self.budget_kb
+        budget = round(1000 * self.budget_kb)
         everything = [x for mine in self.trials.values() for x in mine]
         chosen = best(everything, budget)
         uniform = self.trials["uniform"]
-        rival = smallest(uniform, chosen.correct) if chosen else None
+        rival = smallest(uniform, as_good(chosen)) if chosen else None
         final = self._finals.get(chosen.recipe) if chosen else None
-        return Found(budget, chosen, best(uniform, budget), rival, self.reference, final)
+        within = best(uniform, budget)
+        return Found(budget, chosen, within, rival, self.reference, final, len(uniform))
 
     def show(self, result):
         """Move the marks, and fill the read-out."""
@@ -262,7 +311,7 @@ class SearchExplorer(Explorer):
         model = self.subject.compressor.compress(chosen.recipe).packed()
         again = qlab.evaluate(model, scorer.images, scorer.labels)
         words = f"Scored again on the search images: {readout.percent(again.accuracy)}."
-        return f"qlab-mixed-{self.budget_kb}KB.tflite", model.data, words
+        return f"qlab-mixed-{self.budget_kb:g}KB.tflite", model.data, words
 
     def _chosen(self):
         """The best so far, or an error in words."""
@@ -282,14 +331,14 @@ class SearchExplorer(Explorer):
         yield 1, 1
 
     def _score_plain_ones(self):
-        """Score all layers at 8, 7, ... bits; return the KB of the largest file."""
+        """Score all layers at 8, 7, ... bits; return the bytes of the largest file."""
         uniform = self._scorers["uniform"]
         plain = search(uniform, 1, "uniform", len(WEIGHT_BITS))
-        return max(1, round(max(x.gzip_bytes for x in plain) / 1000))
+        return max(x.gzip_bytes for x in plain)
 
     def _phases(self, files, uniform=UNIFORM):
         """Yield (words, trials, how many): the uniform ones that are missing, then the method's."""
-        budget, mine = 1000 * self.budget_kb, self._scorers[self.method]
+        budget, mine = round(1000 * self.budget_kb), self._scorers[self.method]
         missing = min(uniform, UNIFORM - len(self.trials["uniform"]))
         if missing > 0:
             first = search(self._scorers["uniform"], budget, "uniform", missing)
@@ -311,7 +360,7 @@ class SearchExplorer(Explorer):
     def _controls(self):
         """The three controls."""
         return (
-            controls.number(self, "budget_kb", "Budget (KB, gzipped)", self._budgets_kb),
+            controls.number(self, "budget_kb", "Budget (KB, gzipped)", self._budgets_kb, step=0.1),
             controls.choice(self, "method", "Method", METHODS),
             controls.number(self, "files", "Files a press", FILES),
         )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from html import escape
 
+from qlab.search import UNIFORM
 from qlab.widgets import readout
 
 SHOWN = 8  # layers in the read-out; all are in the table of numbers
@@ -138,12 +139,14 @@ def _recipe(result):
 
 
 def _rival(result):
-    name = "Smallest uniform one as good"
+    name = "Smallest uniform one as good, within noise"
+    among = f"among {result.tried} of {UNIFORM} uniform files"
     rival = result.rival
     if rival is None:
-        return readout.cell(name, "none", "no uniform recipe tried is as accurate")
-    lines = (uniform_words(rival), f"{readout.percent(rival.accuracy)}, {rival.gzip_bytes:,} bytes")
+        return readout.cell(name, "none", "none reaches the best one's interval", among)
+    score = f"{readout.percent(rival.accuracy)}, {rival.gzip_bytes:,} bytes"
+    lines = (uniform_words(rival), score, among)
     if rival.recipe == result.recipe:
         return readout.cell(name, "is the best", *lines)
-    saved = f"{100 * result.saved:.0f} %"
+    saved = f"{100 * result.saved:.0f} %" if result.saved > 0 else "nothing"
     return readout.cell(name, f"{saved} <small>saved by mixing</small>", *lines)

@@ -34,11 +34,12 @@ def test_06_combine_and_ship(lab):
     place = place_of(lab, SEARCH)
     notes = place.locator(".qlab-notes").first
     expect(notes).to_contain_text("167 files made")  # 7 uniform ones, and 80 of each method
-    fill(place, "Budget (KB, gzipped)", 35)
+    fill(place, "Budget (KB, gzipped)", 34.5)
     place.get_by_label("Files a press").fill("20")
     place.get_by_label("Files a press").press("Enter")
     changes(place, lambda: place.get_by_role("button", name="Search").press("Enter"))
     expect(place.locator(".qlab-job").first).to_contain_text("Done.", timeout=PATIENCE)
+    expect(place).to_contain_text("among 133 of 133 uniform files")
     both_themes(lab, "06-search", place)
 
     place = place_of(lab, FRONT)

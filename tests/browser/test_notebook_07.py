@@ -7,6 +7,13 @@ from .test_notebooks import both_themes, run_cell
 
 pytestmark = pytest.mark.browser
 
+ANSWERS = (
+    "about half",
+    "6 to 8 times",
+    "some, fewer than 200",
+    "below 85 %",
+    "as large, or a little larger",
+)
 WRONG = 'return "true" if any(held.values()) else "false"'
 
 
@@ -15,6 +22,7 @@ def test_07_claims_checked(lab):
     lab.run_all(minutes=8)
 
     asked = lab.page.locator(".qlab-prediction", has_text="shrinks a model to a third or a quarter")
+    expect(asked).to_contain_text("Limit: times smaller, 3 to 4.")
     asked.get_by_role("radio", name="false").check()
     expect(asked).to_contain_text("Kept: false")
     said = run_cell(lab, 'reveal("07.third"')
@@ -38,5 +46,8 @@ def test_07_claims_checked(lab):
     both_themes(lab, "07-table", table)
 
     quiz = lab.page.locator(".qlab-quiz")
-    quiz.get_by_role("button", name="about half", exact=True).first.click()
-    expect(quiz).to_contain_text("1 of 5 answered")
+    for answered, option in enumerate(ANSWERS, 1):
+        quiz.get_by_role("button", name=option, exact=True).first.click()
+        expect(quiz).to_contain_text(f"{answered} of 5 answered")
+    expect(quiz).to_contain_text("5 of 5 answered, 5 right at the first try")
+    expect(quiz).not_to_contain_text("cannot be marked")

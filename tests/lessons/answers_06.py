@@ -87,6 +87,25 @@ def front_points(costs, accuracies):
     return [(costs[i], accuracies[i]) for i in swept_front(costs, accuracies)]
 
 
+def swept_by(key, keeps):
+    """The front by one walk from small to large."""
+
+    def answer(costs, accuracies):
+        found, best = [], 0
+        for i in sorted(range(len(costs)), key=lambda i: key(costs[i], accuracies[i])):
+            if keeps(accuracies[i], best):
+                best = accuracies[i]
+                found.append(i)
+        return found
+
+    return answer
+
+
+def sorted_places(costs, accuracies):
+    order = sorted(zip(costs, accuracies, strict=True), key=lambda x: (x[0], -x[1]))
+    return swept_front(*zip(*order, strict=True))
+
+
 def counted_macs(height, width, channels, filters, kernel, stride):
     count = 0
     for _ in range(0, height - kernel + 1, stride):
@@ -117,6 +136,13 @@ MISTAKES = [
     ("06.cheapest_step", lambda h, c: np.argmax(prices(h, c, worst=-1)), "the dearest"),
     ("06.cheapest_step", lambda h, c: np.argmin(prices(h, c, floor=-99)), "by luck"),
     ("06.cheapest_step", step_over_growing, "price is negative"),
+    ("06.cheapest_step", lambda h, c: looped_step(h, [x for x in c if x[1] < h[1]]), "shortened"),
+    ("06.cheapest_step", lambda h, c: np.argmin([max(1, h[0] - x) for x, _ in c]), "whatever it s"),
+    (
+        "06.cheapest_step",
+        lambda h, c: np.argmin([abs(h[0] - x) / (h[1] - y) if y < h[1] else 9 for x, y in c]),
+        "no loss",
+    ),
     ("06.cheapest_step", lambda h, c: c[looped_step(h, c)], "Its place"),
     ("06.front", front_where(lambda x, y: x[0] < y[0] and x[1] > y[1]), "on one side is enough"),
     ("06.front", front_where(lambda x, y: x[0] <= y[0] and x[1] >= y[1]), "beat each other"),
@@ -124,6 +150,9 @@ MISTAKES = [
     ("06.front", lambda c, a: [np.argmin(c)], "the smallest alone"),
     ("06.front", lambda c, a: [np.argmax(a)], "the most accurate alone"),
     ("06.front", front_where(lambda x, y: x[0] <= y[0] and x[1] <= y[1] and x != y), "lower one"),
+    ("06.front", swept_by(lambda c, a: c, lambda a, b: a > b), "Two models of one size"),
+    ("06.front", swept_by(lambda c, a: (c, -a), lambda a, b: a >= b), "only as accurate"),
+    ("06.front", sorted_places, "places after sorting"),
     ("06.front", masked_front, "mask"),
     ("06.front", front_points, "These are the points"),
     ("06.conv_macs", lambda h, w, c, f, k, s: k * k * c * f, "These are the weights"),
@@ -142,4 +171,21 @@ MISTAKES = [
         "stride is missing",
     ),
     ("06.conv_macs", lambda *a: counted_macs(*a) // a[3], "one filter"),
+    (
+        "06.conv_macs",
+        lambda h, w, c, f, k, s: macs_of((h - k + 1) // s, (w - k + 1) // s, c, f, k),
+        "One place is missing",
+    ),
+    (
+        "06.conv_macs",
+        lambda h, w, c, f, k, s: macs_of((h - k) / s + 1, (w - k) / s + 1, c, f, k),
+        "round down",
+    ),
+    ("06.conv_macs", lambda h, w, *a: counted_macs(h, h, *a), "Width is not height"),
+    (
+        "06.conv_macs",
+        lambda *a: counted_macs(*a) * (a[4] ** 2 * a[2] + 1) // (a[4] ** 2 * a[2]),
+        "The bias",
+    ),
+    ("06.conv_macs", lambda *a: counted_macs(*a) // a[4], "rows and columns"),
 ]

@@ -1,5 +1,7 @@
 """Answers to the exercises of notebook 07 as learners write them: right ones, classic mistakes."""
 
+import math
+
 MARKS = ("false", "true with a condition", "true")
 
 
@@ -19,6 +21,12 @@ def over_names(held):
     return MARKS[2 if all(held) else 1 if any(held) else 0]
 
 
+def any_first(held):
+    if any(held.values()):
+        return "true with a condition"
+    return "true" if all(held.values()) else "false"
+
+
 CORRECT = {
     "07.mark": [mark_by_count, mark_by_set],
     "07.bits_left": [lambda before, after: after / (before / 32)],
@@ -34,9 +42,12 @@ MISTAKES = [
     ),
     ("07.mark", lambda held: mark_by_set({k: not v for k, v in held.items()}), "Swapped"),
     ("07.mark", lambda held: all(held.values()), "are spelled"),
+    ("07.mark", any_first, "all(...) before any(...)"),
     ("07.bits_left", lambda before, after: before / after, "how many times smaller"),
     ("07.bits_left", lambda before, after: 32 * before / after, "before and after"),
     ("07.bits_left", lambda before, after: after / before, "part of the file that is left"),
     ("07.bits_left", lambda before, after: 8 * after / before, "32 bits each"),
     ("07.bits_left", lambda before, after: 32 * after // before, "Do not round"),
+    ("07.bits_left", lambda before, after: f"{32 * after / before} bits", "without a unit"),
+    ("07.bits_left", lambda before, after: math.log2(before / after), "No logarithm"),
 ]

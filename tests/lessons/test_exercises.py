@@ -422,6 +422,22 @@ def test_every_hint_of_a_mistake_is_reached_by_a_test(id):
 # Starters, wrong kinds of answer, exceptions
 
 
+@pytest.mark.parametrize(
+    ("id", "answer"),
+    [
+        ("07.mark", lambda held: print(answers_07.mark_by_set(held))),
+        ("07.bits_left", lambda before, after: print(32 * after / before)),
+    ],
+)
+def test_a_function_that_prints_its_answer_is_told_to_return_it(id, answer):
+    verdict = check(id, answer)
+    assert verdict.status == "not yet" and "Write return" in verdict.lines[1]
+
+
+def test_a_function_that_prints_anything_else_is_not_begun():
+    assert check("07.mark", lambda held: print("here")).status == "not attempted yet"
+
+
 def starter(*args): ...
 
 

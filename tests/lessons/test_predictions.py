@@ -43,6 +43,13 @@ def test_reveal_puts_guess_and_truth_together():
     assert reveal("00.size", 3.62).right
 
 
+def test_what_no_runtime_executed_is_called_simulated():
+    shown = repr(reveal("06.energy", "weights"))
+    assert "\nSimulated: reading the weights\n" in shown and "Measured" not in shown
+    with pytest.raises(ValueError, match="its kind is one of measured, simulated"):
+        Question("00.x", "?", dict.fromkeys("abc", (0, 1)), kind="guessed")
+
+
 def test_a_number_is_right_when_it_is_near():
     predict("02.blank").guess(14)
     shown = reveal("02.blank", 10.0)

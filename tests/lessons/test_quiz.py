@@ -2,6 +2,8 @@
 
 import json
 import re
+import tempfile
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -15,6 +17,7 @@ from qlab.lessons.quizzes import ITEMS, Sheet, items
 from qlab.lessons.shipped import compressor, model, score
 from qlab.lessons.welcome_quiz import verdict
 from qlab.operations import energy, operations
+from qlab.quiet import quiet
 from qlab.results import Measurement
 from qlab.sensitivity import sensitivity
 from qlab.sparse_encoding import sparse_file
@@ -68,13 +71,13 @@ def measured_in(number):
 
 
 def measured_in_07():
-    """What notebook 07 measures; Keras files are those that ship."""
+    """What notebook 07 measures, as it does."""
     test, calibration = qlab.data.load().test, qlab.data.calibration_images(128)
     student = qlab.pretrained("distilled-5k-600-taught-seed0")
     before = qlab.evaluate(model(), test.images, test.labels).predictions
     one = [qlab.Compressor(model(), qlab.data.calibration_images(1, seed=s)) for s in range(5)]
     files = [engine.compress(qlab.Recipe(calibration_size=1)) for engine in one]
-    names = {"plain": "baseline.keras", "wrapped": "qat-w8-seed0.keras"}
+    saved = saved_in_07()
     return {
         "eight": {
             "student of 5,000 weights": qlab.Compressor(student, calibration).compress(
@@ -85,8 +88,21 @@ def measured_in_07():
         "whole": qlab.pretrained("chain-control-seed0"),
         "changed": {"8 bits": int((score(qlab.Recipe())[1].predictions != before).sum())},
         "by_size": {1: [qlab.evaluate(f, test.images, test.labels).accuracy for f in files]},
-        "saved": {k: qlab.artefacts.path(name).stat().st_size for k, name in names.items()},
+        "saved": saved,
     }
+
+
+def saved_in_07():
+    """Bytes of the h5 files of notebook 07: the network, and wrapped by quantize_model."""
+    from qlab import train
+
+    keras, quantization = train.keras, train.tfmot.quantization.keras
+    network = keras.models.load_model(qlab.artefacts.path("baseline.keras"))
+    models = {"plain": network, "wrapped": quantization.quantize_model(network)}
+    with tempfile.TemporaryDirectory() as folder, quiet():
+        for name, kept in models.items():
+            kept.save(Path(folder, f"{name}.h5"), include_optimizer=False)
+        return {name: Path(folder, f"{name}.h5").stat().st_size for name in models}
 
 
 def measured_in_06():
@@ -228,6 +244,12 @@ def test_worse_and_better_are_told_from_noise():
 # Answers
 
 
+def test_a_simulated_truth_is_called_so(sheets):
+    mark = sheets["06"].mark("06.quiz.memory", "half or more")
+    assert any(line.startswith("Simulated: ") for line in mark.lines)
+    assert not any("Measured" in line for line in mark.lines)
+
+
 def test_the_first_answer_counts_and_is_kept():
     shown = quiz("01", **two())
     shown.choose("01.quiz.classes", "less than 5 points")
@@ -319,6 +341,13 @@ def test_the_fixed_text_is_the_same_whatever_was_answered():
     assert {k: before[k] for k in ("text/plain", "text/html")} == {
         k: after[k] for k in ("text/plain", "text/html")
     }
+
+
+def test_the_fixed_text_names_what_cannot_be_marked():
+    """So that a notebook whose measurement fits no option fails under nbval."""
+    shown = repr(quiz("01", **{**two(), "measured": None}))
+    assert shown.startswith("Quiz 01: 5 questions about what you measured; not to be marked: 01.")
+    assert "01.quiz.wrong" in shown and "01.quiz.layer" not in shown
 
 
 def test_marking_needs_no_widget():
