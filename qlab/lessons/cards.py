@@ -25,19 +25,13 @@ def card(state, title, *paragraphs):
     -------
     str of HTML
     """
-    colour = COLOURS[state]
     body = "".join(
         f'<p style="margin:.3em 0 0 0;white-space:pre-wrap">{escape(text)}</p>'
         for text in paragraphs
         if text
     )
-    return (
-        f'<div style="border-left:5px solid {colour};padding:.4em .8em;margin:.3em 0;'
-        "background:var(--jp-layout-color2, transparent);"
-        'color:var(--jp-content-font-color1, inherit)">'
-        f'<strong><span aria-hidden="true">{MARKS[state]}</span> '
-        f"{escape(title)}</strong>{body}</div>"
-    )
+    mark = f'<span aria-hidden="true">{MARKS[state]}</span>'
+    return _edged(state, f"<strong>{mark} {escape(title)}</strong>{body}")
 
 
 def table_card(state, caption, heads, rows, last=""):
@@ -64,12 +58,19 @@ def table_card(state, caption, heads, rows, last=""):
         "<tr>" + "".join(f"<td {left}>{escape(text)}</td>" for text in row) + "</tr>"
         for row in rows
     )
-    return (
-        f'<div style="border-left:5px solid {COLOURS[state]};padding:.4em .8em;margin:.3em 0;'
-        "background:var(--jp-layout-color2, transparent);"
-        'color:var(--jp-content-font-color1, inherit)">'
+    return _edged(
+        state,
         '<table style="margin:0;min-width:min(36em, 100%)">'
         f'<caption style="text-align:left;white-space:pre-line">{escape(caption)}</caption>'
         f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
-        f"<strong>{escape(last)}</strong></div>"
+        f"<strong>{escape(last)}</strong>",
+    )
+
+
+def _edged(state, html):
+    """Put HTML on a card with a coloured edge."""
+    return (
+        f'<div style="border-left:5px solid {COLOURS[state]};padding:.4em .8em;margin:.3em 0;'
+        "background:var(--jp-layout-color2, transparent);"
+        f'color:var(--jp-content-font-color1, inherit)">{html}</div>'
     )

@@ -9,7 +9,7 @@ import numpy as np
 
 from qlab.quiet import quiet
 from qlab.train.door import ConverterError, tf
-from qlab.train.wrapped import require_stripped, technique
+from qlab.train.wrapped import require_bare
 
 MODES = ("float32", "float16", "dynamic-range", "int8", "int16x8")
 
@@ -50,12 +50,7 @@ def convert(model, mode="float32", calibration=None):
     >>> data[4:8]
     b'TFL3'
     """
-    require_stripped(model)
-    if technique(model) is not None:
-        raise ValueError(
-            "this model is quantization-aware: train.convert_quantized(model) makes its integer "
-            "file, and train.float_twin(model) has its weights in float"
-        )
+    require_bare(model, "convert")
     if mode not in MODES:
         raise ValueError(f"mode must be one of {', '.join(MODES)}; got {mode!r}")
     if mode in ("int8", "int16x8"):

@@ -3,7 +3,6 @@
 import numpy as np
 
 from qlab.results import LARGEST_CALIBRATION
-from qlab.train.door import require_keras_2
 from qlab.train.schemes import KERNELS, WEIGHT_RANGES, Annotation, InputQuantizer, Wrapper
 from qlab.train.wrapped import require_stripped
 
@@ -33,13 +32,12 @@ def check_settings(weight_bits, activation_bits, logits_bits, granularity, weigh
 
 def check_model(model):
     """Raise, naming the layer and what to do, unless tfmot and the lowering know the model."""
-    require_keras_2(model)
+    require_stripped(model, "train")
     if any(isinstance(x, Wrapper | InputQuantizer | Annotation) for x in model.layers):
         raise ValueError(
             "this model is already quantization-aware; give the float model it came from, or "
             "train.float_twin(model) to go on from its weights at other bits"
         )
-    require_stripped(model, "train")
     for layer in model.layers:
         kind = type(layer).__name__
         activation = getattr(getattr(layer, "activation", None), "__name__", "linear")

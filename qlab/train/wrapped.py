@@ -52,7 +52,7 @@ def require_bare(model, verb):
     if technique(model):
         raise ValueError(
             f"this model is quantization-aware: {verb} the float model it came from, or "
-            "train.float_twin(model)"
+            "train.float_twin(model); train.convert_quantized(model) makes its integer file"
         )
 
 

@@ -227,9 +227,14 @@ class SearchExplorer(Explorer):
         """dict of str to list of Trial: all files so far, by method."""
         return {name: scorer.trials for name, scorer in self._scorers.items()}
 
+    @property
+    def _budget_bytes(self):
+        """int: the budget."""
+        return round(1000 * self.budget_kb)
+
     def compute(self):
         """Find the best within the budget among the files there are."""
-        budget = round(1000 * self.budget_kb)
+        budget = self._budget_bytes
         everything = [x for mine in self.trials.values() for x in mine]
         chosen = best(everything, budget)
         uniform = self.trials["uniform"]
@@ -338,7 +343,7 @@ class SearchExplorer(Explorer):
 
     def _phases(self, files, uniform=UNIFORM):
         """Yield (words, trials, how many): the uniform ones that are missing, then the method's."""
-        budget, mine = round(1000 * self.budget_kb), self._scorers[self.method]
+        budget, mine = self._budget_bytes, self._scorers[self.method]
         missing = min(uniform, UNIFORM - len(self.trials["uniform"]))
         if missing > 0:
             first = search(self._scorers["uniform"], budget, "uniform", missing)
