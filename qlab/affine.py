@@ -1,8 +1,4 @@
-"""The arithmetic of quantization: a range becomes a scale and a zero point, numbers become codes.
-
-Every code here is an int8 value. Fewer bits use the upper end of int8, so that the saturation which
-every int8 kernel performs at 127 is also the upper clamp of the narrower grid.
-"""
+"""The arithmetic of quantization: a range becomes a scale and a zero point, numbers become codes."""
 
 from __future__ import annotations
 
@@ -16,18 +12,7 @@ NARROWEST = 1e-6  # the TFLite converter widens a range up to this, by as much a
 
 @dataclass(frozen=True, eq=False)
 class QuantParams:
-    """The grid ``r = scale * (q - zero_point)`` with q in [q_min, q_max].
-
-    Parameters
-    ----------
-    scale : ndarray of float32, shape () or (C,)
-        Per tensor or per channel; all positive.
-    zero_point : ndarray of int64, same shape as `scale`
-    q_min, q_max : int
-        The smallest and largest code.
-    axis : int
-        Which axis of the tensor the C channels are; unused per tensor.
-    """
+    """The grid ``r = scale * (q - zero_point)`` with q in [q_min, q_max]."""
 
     scale: np.ndarray
     zero_point: np.ndarray

@@ -1,9 +1,4 @@
-"""Where a `.tflite` file's bytes are: every byte belongs to one part, or to none (padding).
-
-The file is read once through the schema's own accessors, over a table that notes which bytes it
-was asked for. So the account needs no second description of the format, and what nobody read is
-padding.
-"""
+"""Where a `.tflite` file's bytes are: every byte belongs to one part, or to none (padding)."""
 
 from __future__ import annotations
 
@@ -29,95 +24,19 @@ _UNIONS = {
 
 
 def anatomy(model):
-    """Bytes of each part of a file.
-
-    Parameters
-    ----------
-    model : LiteModel
-
-    Returns
-    -------
-    dict of str to int
-        In this order, adding up to the size of the file:
-
-        - ``weights``: the numbers of all layers' weights, and nothing around them;
-        - ``biases``: likewise their biases;
-        - ``scales``: scales, zero points and ranges of all tensors;
-        - ``names``: the characters of every name;
-        - ``graph``: what joins them: tables, offsets, lengths, shapes, options, other constants;
-        - ``padding``: bytes that nothing reads, there so that numbers start at round addresses.
-
-    Raises
-    ------
-    struct.error
-        If the bytes are no `.tflite` file; `LiteModel.from_bytes` checks that.
-
-    References
-    ----------
-    .. [1] FlatBuffers, "FlatBuffer Internals": tables, vtables, vectors, strings.
-
-    Examples
-    --------
-    >>> import qlab
-    >>> parts = anatomy(qlab.pretrained("baseline"))
-    >>> list(parts)
-    ['weights', 'biases', 'scales', 'names', 'graph', 'padding']
-    >>> parts["weights"], parts["biases"], parts["scales"]
-    (301704, 732, 0)
-    """
+    """Bytes of each part of a file."""
     counts = np.bincount(owners(model), minlength=len(PARTS))
     return dict(zip(PARTS, counts.tolist(), strict=True))
 
 
 def compressed_anatomy(model):
-    """Bytes that each part takes when it is compressed alone, as gzip does (DEFLATE, level 6).
-
-    In a gzipped file the parts share one stream and lend each other patterns, so these numbers need
-    not add up to `LiteModel.gzip_bytes`; they tell how well each part compresses.
-
-    Parameters
-    ----------
-    model : LiteModel
-
-    Returns
-    -------
-    dict of str to int
-        The same parts as `anatomy`. No headers are counted; a part without bytes has 0.
-
-    References
-    ----------
-    .. [1] Deutsch, DEFLATE Compressed Data Format, RFC 1951.
-
-    Examples
-    --------
-    >>> import qlab
-    >>> model = qlab.pretrained("baseline")
-    >>> raw, alone = anatomy(model), compressed_anatomy(model)
-    >>> alone["weights"] > 0.9 * raw["weights"], alone["names"] < 0.5 * raw["names"]
-    (True, True)
-    """
+    """Bytes that each part takes when it is compressed alone, as gzip does (DEFLATE, level 6)."""
     data, owner = np.frombuffer(model.data, np.uint8), owners(model)
     return {part: _deflated(data[owner == i]) for i, part in enumerate(PARTS)}
 
 
 def owners(model):
-    """Part that each byte of a file belongs to.
-
-    Parameters
-    ----------
-    model : LiteModel
-
-    Returns
-    -------
-    ndarray of uint8, shape (file bytes,)
-        Indices into `PARTS`.
-
-    Examples
-    --------
-    >>> import qlab
-    >>> PARTS[owners(qlab.pretrained("baseline"))[0]]
-    'graph'
-    """
+    """Part that each byte of a file belongs to."""
     owner = np.full(len(model.data), PADDING, np.uint8)
     owner[:8] = GRAPH  # where the root table is, and the mark TFL3
     _visit(schema.Model.GetRootAs(model.data), "graph", owner, _roles(model.parsed))

@@ -1,7 +1,4 @@
-"""The models that ship in data/pretrained, and the manifest that says where each came from.
-
-``make artefacts`` (``python -m qlab.train.artefacts``) makes them all anew.
-"""
+"""The models that ship in data/pretrained, and the manifest that says where each came from."""
 
 import difflib
 import hashlib
@@ -20,12 +17,7 @@ class ArtefactError(ValueError):
 
 
 def folder():
-    """Folder of the shipped files: in the checkout, or inside the installed package.
-
-    Returns
-    -------
-    pathlib.Path
-    """
+    """Folder of the shipped files: in the checkout, or inside the installed package."""
     package = Path(__file__).resolve().parent
     installed = package / "pretrained"
     return installed if installed.is_dir() else package.parent / "data" / "pretrained"
@@ -83,24 +75,7 @@ def path(name):
 
 
 def verify():
-    """Compare every shipped file with the manifest.
-
-    Returns
-    -------
-    list of (str, str or None)
-        File name, and what is wrong with it or None.
-
-    Raises
-    ------
-    ArtefactError
-        If the manifest itself is missing or unreadable.
-
-    Examples
-    --------
-    >>> from qlab import artefacts
-    >>> [problem for name, problem in artefacts.verify() if problem]
-    []
-    """
+    """Compare every shipped file with the manifest."""
     answers = []
     for name, entry in manifest()["files"].items():
         try:

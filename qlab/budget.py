@@ -14,18 +14,7 @@ SPARSITIES = (0.3, 0.5, 0.6, 0.7, 0.75, 0.8, 0.85, 0.9, 0.95)
 
 @dataclass(frozen=True, eq=False)
 class SparsityCurve:
-    """What pruning does to one layer while all others are kept.
-
-    Parameters
-    ----------
-    layer : str
-    sparsities : tuple of float
-        Rising; the first is that of the base, in most cases 0.
-    measurements : tuple of Measurement
-        One for each sparsity.
-    file_bytes : tuple of int
-        Of the whole file with its zeros encoded (`qlab.sparse_encoding.sparse_file`).
-    """
+    """What pruning does to one layer while all others are kept."""
 
     layer: str
     sparsities: tuple[float, ...]
@@ -39,38 +28,7 @@ class SparsityCurve:
 
 
 def sparsity_curves(compressor, images, labels, sparsities=SPARSITIES, base=None):
-    """Prune one layer at a time to each of several sparsities; yield its curve once measured.
-
-    Parameters
-    ----------
-    compressor : Compressor
-    images : ndarray of uint8, shape (n, 28, 28, 1)
-    labels : ndarray of int, shape (n,)
-    sparsities : sequence of float in [0, 1)
-    base : Recipe or None
-        For all other layers; None for float32.
-
-    Yields
-    ------
-    SparsityCurve
-        In the order of the layers.
-
-    Raises
-    ------
-    ValueError
-        If a sparsity is not in [0, 1), or the recipe does not fit the compressor.
-
-    Examples
-    --------
-    >>> import qlab
-    >>> test = qlab.data.load().test
-    >>> engine = qlab.Compressor(qlab.pretrained("baseline"), test.images[:128])
-    >>> curves = list(sparsity_curves(engine, test.images[:200], test.labels[:200], (0.5, 0.9)))
-    >>> [curve.layer for curve in curves], curves[2].sparsities
-    (['conv1', 'conv2', 'dense1', 'logits'], (0.0, 0.5, 0.9))
-    >>> curves[2].file_bytes[0] > 4 * curves[2].file_bytes[2]
-    True
-    """
+    """Prune one layer at a time to each of several sparsities; yield its curve once measured."""
     base = Recipe(weight_bits=32, activation_bits=32) if base is None else base
     start = _tried(compressor, base, images, labels)
     for layer in layers_with(compressor.model, "sparsity"):
@@ -85,39 +43,7 @@ def sparsity_curves(compressor, images, labels, sparsities=SPARSITIES, base=None
 
 
 def sparsities_for_budget(curves, budget_bytes):
-    """Choose a sparsity for each layer so that the file fits, at little loss.
-
-    Greedy: of all moves to a smaller file along some layer's curve, take the one that costs least
-    accuracy for each byte it saves, until the file fits; then take back what the budget turns out
-    not to need, the costliest first. Losses of several layers are taken to add up, which is a
-    guess: measure the recipe that comes out (`qlab.sensitivity.lowered` makes it).
-
-    Parameters
-    ----------
-    curves : iterable of SparsityCurve
-        Of one `sparsity_curves`.
-    budget_bytes : int
-        For the file with its zeros encoded.
-
-    Returns
-    -------
-    dict of str to float
-        A sparsity for each layer that is to be pruned further.
-
-    Raises
-    ------
-    ValueError
-        If no choice from the curves fits; the message says how small they go.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> right, less, wrong = (Measurement(np.arange(4) < n, np.ones(4)) for n in (4, 3, 0))
-    >>> curves = [SparsityCurve("a", (0.0, 0.9), (right, wrong), (1000, 500)),
-    ...           SparsityCurve("b", (0.0, 0.9), (right, less), (1000, 700))]
-    >>> sparsities_for_budget(curves, 800), sparsities_for_budget(curves, 500)
-    ({'b': 0.9}, {'a': 0.9})
-    """
+    """Choose a sparsity for each layer so that the file fits, at little loss."""
     curves = list(curves)
     if not curves:
         raise ValueError("there are no curves; sparsity_curves measures them")

@@ -1,9 +1,4 @@
-"""The ``qlab`` command; ``qlab --help`` lists what it does.
-
-Exit codes are 0 for success, 1 for a failure said in one message on stderr, 2 for a wrong
-command line and 130 after Ctrl-C. Every room is imported by the subcommand that needs it, so
-that ``qlab --help`` answers at once.
-"""
+"""The ``qlab`` command; ``qlab --help`` lists what it does."""
 
 import argparse
 import os
@@ -22,25 +17,7 @@ class CommandError(Exception):
 
 
 def main(argv=None):
-    """Run the ``qlab`` command.
-
-    Parameters
-    ----------
-    argv : list of str, optional
-        The arguments after the program's name; ``sys.argv[1:]`` by default.
-
-    Returns
-    -------
-    int
-        The exit code: 0, 1 or 130. A wrong command line raises ``SystemExit(2)`` as argparse
-        does, and ``--help`` and ``--version`` raise ``SystemExit(0)``.
-
-    Examples
-    --------
-    >>> main(["lab", "--help"])
-    Traceback (most recent call last):
-    SystemExit: 0
-    """
+    """Run the ``qlab`` command."""
     parser = build_parser()
     arguments, extra = parser.parse_known_args(argv)
     if extra and arguments.command != "lab":
@@ -62,13 +39,7 @@ def main(argv=None):
 
 
 def build_parser():
-    """Return the ``argparse`` parser of the ``qlab`` command.
-
-    Examples
-    --------
-    >>> build_parser().parse_args(["bench", "--json"]).json
-    True
-    """
+    """Return the ``argparse`` parser of the ``qlab`` command."""
     from qlab.challenge import options as challenge
 
     common = argparse.ArgumentParser(add_help=False)

@@ -10,23 +10,7 @@ ROUNDS = 1000  # of Lloyd's algorithm, far more than weights need
 
 
 def require_clusters(value, name="clusters"):
-    """Return `value` as an int if it is a number of clusters, else raise in words.
-
-    Parameters
-    ----------
-    value : int
-    name : str
-        What to call it in an error.
-
-    Returns
-    -------
-    int
-        2 to 256.
-
-    Raises
-    ------
-    ValueError
-    """
+    """Return `value` as an int if it is a number of clusters, else raise in words."""
     low, high = CLUSTERS
     if isinstance(value, bool) or not isinstance(value, int | np.integer):
         raise ValueError(f"{name} is {value!r}; give a whole number from {low} to {high}")
@@ -47,46 +31,7 @@ def bits_per_weight(k):
 
 
 def cluster(weights, k, init="linear", keep_zero=True):
-    """Replace weights by k values, the means of k clusters.
-
-    Lloyd's algorithm on sorted values: clusters are intervals then, and their means come from
-    running sums. It ends when no weight changes its cluster. Always the same for the same weights.
-
-    Parameters
-    ----------
-    weights : ndarray of float, any shape
-    k : int
-        2 to 256.
-    init : str
-        Where the first centroids lie: ``linear``, evenly between the smallest and the largest
-        weight, which keeps the few large weights apart and is best in [1]_; or ``density``, evenly
-        among the weights. A cluster that loses its last weight is given half of the widest one.
-    keep_zero : bool
-        Weights that are exactly zero stay so; zero is then one of the k values, and the other k - 1
-        belong to the other weights. Without zeros among the weights this changes nothing.
-
-    Returns
-    -------
-    centroids : ndarray of float32, shape (k,)
-        Ascending.
-    indices : ndarray of uint8, shape of `weights`
-        ``centroids[indices]`` are the new weights.
-
-    Raises
-    ------
-    ValueError
-        If k is not 2 to 256, or there are not k different weights, or one is NaN or infinite.
-
-    References
-    ----------
-    .. [1] Han et al., ICLR 2016, arXiv:1510.00149, section 3.
-
-    Examples
-    --------
-    >>> centroids, indices = cluster(np.array([0.0, 0.9, 1.1, -1.0, 0.0]), 3)
-    >>> centroids[indices].tolist()
-    [0.0, 1.0, 1.0, -1.0, 0.0]
-    """
+    """Replace weights by k values, the means of k clusters."""
     k, weights = require_clusters(k, "k"), np.asarray(weights, np.float32)
     if init not in INITS:
         raise ValueError(f"init is {init!r}; choose one of {', '.join(INITS)}")

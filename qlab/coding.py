@@ -1,31 +1,4 @@
-"""Zeros and clusters stored as what they are: a byte format of our own, after Deep Compression.
-
-No runtime reads it; `decode` gives the `.tflite` file back, byte for byte. The weights of each
-layer are cut out of the file and stored in the shortest of four ways, as two choices make them: all
-weights, or one bit each to say which are not zero, and those; values as they are, or a list of the
-different ones (at most 256) with an index of ``bits_per_weight`` bits for each weight.
-
-All numbers are little-endian. Bits fill bytes from the highest one down::
-
-    "QLABW1"                      6 bytes
-    length of the .tflite file    uint32
-    parts                         uint16
-    for each part, in the order of the file:
-        where it was              uint32
-        weights                   uint32
-        bytes of a weight         uint8, 1, 2 or 4
-        way                       uint8, 1 zeros left out + 2 list of values
-        (list) values - 1         uint8
-        (list) the values
-        (zeros) a bit a weight    rounded up to bytes
-        the values, or the indices, rounded up to bytes
-    the file without its parts
-
-References
-----------
-Han et al., ICLR 2016, arXiv:1510.00149, sections 2 and 3. Its third step, Huffman coding, is what
-gzip adds.
-"""
+"""Zeros and clusters stored as what they are: a byte format of our own, after Deep Compression."""
 
 from __future__ import annotations
 
@@ -51,27 +24,7 @@ WIDTHS = {1: np.dtype("u1"), 2: np.dtype("<u2"), 4: np.dtype("<u4")}  # bits are
 
 
 def encode(model):
-    """Store a model with its zeros and equal weights said briefly.
-
-    Parameters
-    ----------
-    model : LiteModel
-
-    Returns
-    -------
-    bytes
-        In the format above.
-
-    Examples
-    --------
-    >>> import qlab
-    >>> engine = qlab.Compressor(qlab.pretrained("baseline"), qlab.data.calibration_images(8))
-    >>> recipe = qlab.Recipe(32, 32, sparsity=0.9, clusters=16, calibration_size=8)
-    >>> model = engine.compress(recipe)
-    >>> data = encode(model)
-    >>> len(data) < 0.07 * model.file_bytes, decode(data).data == model.data
-    (True, True)
-    """
+    """Store a model with its zeros and equal weights said briefly."""
     require_lite_model(model)
     parts, rest, end = [], [], 0
     for start, values in _weights(model):
@@ -83,22 +36,7 @@ def encode(model):
 
 
 def decode(data):
-    """Give the `.tflite` file back.
-
-    Parameters
-    ----------
-    data : bytes
-        From anywhere: it is checked, and so is the file that comes out.
-
-    Returns
-    -------
-    LiteModel
-
-    Raises
-    ------
-    ModelError
-        If these are not the bytes of a model that LiteRT can run.
-    """
+    """Give the `.tflite` file back."""
     reader = _Reader(data)
     if reader.take(len(MARK)) != MARK:
         raise ModelError("this is not a coded model: it does not begin with QLABW1")
@@ -121,16 +59,7 @@ def decode(data):
 
 
 def coded_bytes(model):
-    """Size of a model in the format above.
-
-    Parameters
-    ----------
-    model : LiteModel
-
-    Returns
-    -------
-    int
-    """
+    """Size of a model in the format above."""
     return len(encode(model))
 
 

@@ -366,10 +366,7 @@ def _observe(model, groups, images):
 
 
 def _with_scales_of_the_empty(params, weights, layer, bits, axis):
-    """Channels that pruning emptied keep their former scale: their biases are stored in its units.
-
-    Zeros fit any scale, and the coarse one of an empty channel (1) would round its bias coarsely.
-    """
+    """Channels that pruning emptied keep their former scale: their biases are stored in its units."""
     others = None if axis is None else tuple(i for i in range(weights.ndim) if i != axis)
     alive = weights.any(axis=others)
     if alive.all():

@@ -1,8 +1,4 @@
-"""Fashion-MNIST: 70,000 grey pictures of garments, in ten classes (Xiao et al. 2017).
-
-``load()`` finds the data on this machine or fetches it, always verifies it, and reads each split
-when it is first touched. ``calibration_images()`` draws the pictures that find activation ranges.
-"""
+"""Fashion-MNIST: 70,000 grey pictures of garments, in ten classes (Xiao et al. 2017)."""
 
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -33,15 +29,7 @@ _PREFIX = {"train": "train", "test": "t10k"}
 
 @dataclass(frozen=True, eq=False)
 class Split:
-    """The training or the test pictures.
-
-    Attributes
-    ----------
-    images : ndarray of uint8, shape (n, 28, 28, 1), read-only
-        0 is background, 255 the brightest.
-    labels : ndarray of int64, shape (n,), read-only
-        Indices into `CLASS_NAMES`.
-    """
+    """The training or the test pictures."""
 
     images: np.ndarray = field(repr=False)
     labels: np.ndarray = field(repr=False)
@@ -52,16 +40,7 @@ class Split:
 
 @dataclass(frozen=True, eq=False)
 class FashionMNIST:
-    """Both splits, each read and verified when it is first touched, then kept.
-
-    Attributes
-    ----------
-    train : Split
-        60,000 pictures; 47 MB once read.
-    test : Split
-        10,000 pictures.
-    class_names : tuple of str, length 10
-    """
+    """Both splits, each read and verified when it is first touched, then kept."""
 
     class_names: tuple = field(default=CLASS_NAMES, repr=False)
 
@@ -110,23 +89,7 @@ def load():
 
 
 def fetch(progress=True):
-    """Make sure that the four files are on this machine and intact.
-
-    Parameters
-    ----------
-    progress : bool
-        Show on stderr what is being downloaded, and how far it is.
-
-    Returns
-    -------
-    pathlib.Path
-        The folder that holds the four verified files.
-
-    Raises
-    ------
-    DataError
-        As `load` does.
-    """
+    """Make sure that the four files are on this machine and intact."""
     folder, _ = _fetch.read(_fetch.FILES, progress)
     return Path(folder)
 

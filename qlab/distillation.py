@@ -1,7 +1,4 @@
-"""What a student learns from a teacher's answers: softened probabilities, their loss, its pull.
-
-Everything here is arithmetic on logits, in float64; `qlab.train.distil` trains with the same.
-"""
+"""What a student learns from a teacher's answers: softened probabilities, their loss, its pull."""
 
 from dataclasses import dataclass, field
 
@@ -10,22 +7,7 @@ import numpy as np
 
 @dataclass(frozen=True, eq=False)
 class LossTerms:
-    """The parts of the distillation loss and how hard each pulls at the student's logits.
-
-    Parameters
-    ----------
-    soft : float
-        T² · KL(teacher ‖ student), both softened at temperature T; mean over the images, in nats.
-    soft_without_factor : float
-        The same without T².
-    hard : float
-        Cross-entropy with the labels at temperature 1.
-    total : float
-        ``alpha * soft + (1 - alpha) * hard``.
-    gradients : dict of str to ndarray of float64, shape (n, classes)
-        Derivative by the student's logits, image by image, of "soft", "soft_without_factor",
-        "hard" and "total".
-    """
+    """The parts of the distillation loss and how hard each pulls at the student's logits."""
 
     soft: float
     soft_without_factor: float
@@ -110,29 +92,7 @@ def soft_loss(student_logits, teacher_logits, temperature):
 
 
 def hard_loss(logits, labels):
-    """Cross-entropy of a model's answers with the labels, in nats.
-
-    Parameters
-    ----------
-    logits : array_like of float, shape (n, classes)
-    labels : array_like of int, shape (n,)
-        0 to classes - 1.
-
-    Returns
-    -------
-    float
-        Mean over the n images.
-
-    Raises
-    ------
-    ValueError
-        If there is not one label an image, or a label is no class.
-
-    Examples
-    --------
-    >>> round(hard_loss([[0.0, 0.0]], [1]), 4)
-    0.6931
-    """
+    """Cross-entropy of a model's answers with the labels, in nats."""
     labels = _checked_labels(logits, labels)
     return float(-_log_softened(logits, 1.0)[np.arange(len(labels)), labels].mean())
 
@@ -240,14 +200,7 @@ def check_settings(temperature, alpha):
 
 
 def require_logits(values, whose):
-    """Raise ValueError unless `values` may be logits, one row an image; explains probabilities.
-
-    Parameters
-    ----------
-    values : array_like of float
-    whose : str
-        The beginning of the message, such as "the teacher's logits".
-    """
+    """Raise ValueError unless `values` may be logits, one row an image; explains probabilities."""
     values = np.asarray(values, np.float64)
     if values.ndim != 2 or values.shape[1] < 2 or not len(values):
         raise ValueError(

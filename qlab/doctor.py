@@ -1,8 +1,4 @@
-"""``qlab doctor``: is this machine ready for the course, and if not, what to do.
-
-No check imports TensorFlow into this process; the one that must try it does so in a process of
-its own.
-"""
+"""``qlab doctor``: is this machine ready for the course, and if not, what to do."""
 
 import importlib.metadata
 import json
@@ -42,19 +38,7 @@ CHROMIUM_ADVICE = (
 
 @dataclass(frozen=True)
 class Check:
-    """One line of the doctor's report.
-
-    Parameters
-    ----------
-    name : str
-        What was looked at.
-    text : str
-        What was found where `ok`, what to do where not.
-    ok : bool
-        Whether it is as it should be.
-    needed : bool
-        Whether the course needs it; without it the line is a note, not a failure.
-    """
+    """One line of the doctor's report."""
 
     name: str
     text: str
@@ -67,18 +51,7 @@ class Check:
 
 
 def main(out=None):
-    """Run every check and print each line as soon as it is known.
-
-    Parameters
-    ----------
-    out : file object, optional
-        Where to print; ``sys.stdout`` by default.
-
-    Returns
-    -------
-    int
-        0 if everything the course needs is there, else 1.
-    """
+    """Run every check and print each line as soon as it is known."""
     failed = 0
     for check in checks(notes=sys.stderr):
         print(check, file=out, flush=True)
@@ -113,20 +86,7 @@ def checks(notes=None):
 
 
 def find_chromium():
-    """Find a Chromium or Chrome for the browser tests.
-
-    Returns
-    -------
-    str or None
-        The program named by ``$QLAB_CHROMIUM``, else the first found on the PATH or in the
-        usual places of Linux, macOS and Windows. A ``$QLAB_CHROMIUM`` that is not a program
-        finds nothing, rather than something the learner did not ask for.
-
-    Examples
-    --------
-    >>> find_chromium() is None or Path(find_chromium()).is_file()
-    True
-    """
+    """Find a Chromium or Chrome for the browser tests."""
     chosen = os.environ.get("QLAB_CHROMIUM")
     if chosen:
         return shutil.which(chosen)
@@ -143,23 +103,7 @@ def check_python():
 
 
 def check_package(name):
-    """Check that a distribution is installed, without importing it.
-
-    Parameters
-    ----------
-    name : str
-        Its name on the package index.
-
-    Returns
-    -------
-    Check
-        With the version, or with how to install it.
-
-    Examples
-    --------
-    >>> check_package("surely-not-installed").ok
-    False
-    """
+    """Check that a distribution is installed, without importing it."""
     try:
         return Check(name, importlib.metadata.version(name))
     except importlib.metadata.PackageNotFoundError:
@@ -223,13 +167,7 @@ def check_data():
 
 
 def check_artefacts():
-    """Check every shipped model against its manifest.
-
-    Returns
-    -------
-    list of Check
-        One line if all are intact, else one for each that is not.
-    """
+    """Check every shipped model against its manifest."""
     from qlab import artefacts
 
     try:

@@ -1,10 +1,4 @@
-"""Find the four files of Fashion-MNIST on this machine, or bring them here.
-
-`$QLAB_DATA` and no other place if it is set; else the places of `places()` in turn, then the
-published mirrors, then Debian's package. What is brought here is verified in a temporary folder
-and moved into place file by file, under a lock, so that a crash or a second process starting at
-the same time leaves either no file or a good one.
-"""
+"""Find the four files of Fashion-MNIST on this machine, or bring them here."""
 
 import errno
 import os
@@ -58,18 +52,7 @@ def places():
 
 
 def read(names, progress=True):
-    """Read some of `FILES`, all from the first place where they are good.
-
-    Returns
-    -------
-    folder : Path
-    arrays : list of ndarray of uint8
-
-    Raises
-    ------
-    DataError
-        If no place has them and none can be fetched.
-    """
+    """Read some of `FILES`, all from the first place where they are good."""
     tried = []
     for folder in places():
         try:

@@ -9,29 +9,7 @@ from pathlib import Path
 
 
 def write_whole(path, data):
-    """Write `data` so that a reader sees the old file or the new one, never a part.
-
-    Parameters
-    ----------
-    path : path-like
-    data : bytes
-
-    Returns
-    -------
-    pathlib.Path
-
-    Raises
-    ------
-    OSError
-        If it cannot be written; what was there is then as it was.
-
-    Examples
-    --------
-    >>> import tempfile
-    >>> with tempfile.TemporaryDirectory() as folder:
-    ...     write_whole(Path(folder, "a.txt"), b"whole").read_bytes()
-    b'whole'
-    """
+    """Write `data` so that a reader sees the old file or the new one, never a part."""
     path = Path(path)
     temporary = path.with_name(f".{path.name[:100]}.{secrets.token_hex(4)}.part")
     try:
@@ -44,28 +22,7 @@ def write_whole(path, data):
 
 
 def read_whole(path, most_bytes):
-    """Read a regular file of at most so many bytes; a pipe or a device is never waited for.
-
-    Parameters
-    ----------
-    path : path-like
-    most_bytes : int
-
-    Returns
-    -------
-    bytes
-
-    Raises
-    ------
-    OSError
-        If it cannot be read, is not a regular file, or is larger.
-
-    Examples
-    --------
-    >>> read_whole(os.devnull, 10)
-    Traceback (most recent call last):
-    OSError: it is not a file
-    """
+    """Read a regular file of at most so many bytes; a pipe or a device is never waited for."""
     handle = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
     with os.fdopen(handle, "rb") as file:
         if not stat.S_ISREG(os.fstat(handle).st_mode):

@@ -17,70 +17,12 @@ PASSING = (  # what these give out has the channels that went in
 
 
 def remove_filters(model, fraction):
-    """Take the weakest filters out, and what read them.
-
-    Parameters
-    ----------
-    model : LiteModel
-        A float32 model. It stays as it is.
-    fraction : float
-        Share in [0, 1) of the filters of each convolution and units of each dense layer but the
-        last; see `strongest_filters`.
-
-    Returns
-    -------
-    LiteModel
-        Smaller and faster. Nothing was trained: `qlab.train.remove_filters` does the same to a
-        Keras model, which can learn on.
-
-    Raises
-    ------
-    ValueError
-        If `fraction` is not in [0, 1).
-    ModelError
-        If the model is not float32, or channels cannot be followed through one of its operators.
-
-    Examples
-    --------
-    >>> import qlab
-    >>> small = remove_filters(qlab.pretrained("baseline"), 0.5)
-    >>> [x.weights.shape for x in small.layers if x.weights is not None]
-    [(16, 2, 2, 1), (8, 2, 2, 16), (63, 288), (10, 63)]
-    """
+    """Take the weakest filters out, and what read them."""
     return without(model, strongest_filters(model, fraction))
 
 
 def strongest_filters(model, fraction):
-    """Filters that stay when the weakest are taken out of each layer.
-
-    A filter is as strong as the sum of its absolute weights [1]_.
-
-    Parameters
-    ----------
-    model : LiteModel
-    fraction : float
-        Share in [0, 1) to take out, rounded to whole filters; at least one stays.
-
-    Returns
-    -------
-    dict of str to ndarray of int
-        For each convolution and dense layer but the last, ascending.
-
-    Raises
-    ------
-    ValueError
-        If `fraction` is not in [0, 1).
-
-    References
-    ----------
-    .. [1] Li et al., ICLR 2017, arXiv:1608.08710, section 3.1.
-
-    Examples
-    --------
-    >>> import qlab
-    >>> strongest_filters(qlab.pretrained("baseline"), 0.9)["conv2"].size
-    2
-    """
+    """Filters that stay when the weakest are taken out of each layer."""
     require_lite_model(model)
     fraction, kept = require_sparsity(fraction, "fraction"), {}
     for layer in [x for x in model.layers if x.op in FILTERED and x.weights is not None][:-1]:
@@ -91,31 +33,7 @@ def strongest_filters(model, fraction):
 
 
 def filter_masks(model, kept):
-    """Which weights stay when filters go, seen in the whole model: rows, and inputs of the next.
-
-    Parameters
-    ----------
-    model : LiteModel
-    kept : mapping of str to ndarray of int
-        As `strongest_filters` gives it.
-
-    Returns
-    -------
-    dict of str to ndarray of bool
-        For each layer with weights, in their shape; True stays.
-
-    Raises
-    ------
-    ModelError
-        If channels cannot be followed through an operator.
-
-    Examples
-    --------
-    >>> import qlab
-    >>> model = qlab.pretrained("baseline")
-    >>> int(filter_masks(model, {"conv1": np.array([0, 7])})["conv2"].sum())  # 16 filters of 2x2x2
-    128
-    """
+    """Which weights stay when filters go, seen in the whole model: rows, and inputs of the next."""
     masks = {}
     for layer, inputs, outputs in _follow(model, kept):
         if layer.weights is not None:
@@ -125,23 +43,7 @@ def filter_masks(model, kept):
 
 
 def without(model, kept):
-    """The smaller model in which only some filters are left.
-
-    Parameters
-    ----------
-    model : LiteModel
-    kept : mapping of str to ndarray of int
-        For the layers that lose some, those that stay.
-
-    Returns
-    -------
-    LiteModel
-
-    Raises
-    ------
-    ModelError
-        If channels cannot be followed through an operator.
-    """
+    """The smaller model in which only some filters are left."""
     followed = _follow(model, kept)
     if all(np.size(kept[x.name]) == len(x.weights) for x, *_ in followed if x.name in kept):
         return model  # nothing goes

@@ -15,23 +15,7 @@ FRONT, NEAR, BEATEN = "on the front", "interval reaches the front", "beaten"
 
 
 def front(costs, accuracies):
-    """Points that no other beats: none is both cheaper or equal and more accurate or equal.
-
-    Parameters
-    ----------
-    costs, accuracies : array_like of float, shape (n,)
-        A cost that is NaN is never on the front.
-
-    Returns
-    -------
-    ndarray of int
-        Indices, from the cheapest on; accuracy rises along them. Of equal points the first counts.
-
-    Examples
-    --------
-    >>> front([30, 10, 20, 10], [0.90, 0.80, 0.70, 0.80]).tolist()
-    [1, 0]
-    """
+    """Points that no other beats: none is both cheaper or equal and more accurate or equal."""
     costs, accuracies = np.asarray(costs, float), np.asarray(accuracies, float)
     best, found = -np.inf, []
     for i in np.lexsort((-accuracies, costs)):
@@ -42,30 +26,7 @@ def front(costs, accuracies):
 
 
 def standings(board, cost="gzip_bytes"):
-    """Where each model stands: on the front, within its interval of it, or beaten.
-
-    Parameters
-    ----------
-    board : sequence of qlab.pareto.Entry
-    cost : {"gzip_bytes", "file_bytes", "latency_ms"}
-
-    Returns
-    -------
-    list of str
-        ``interval reaches the front``: a model that costs no more has a higher accuracy, but one
-        inside this one's 95 % interval.
-
-    Raises
-    ------
-    ValueError
-        If `cost` is none of these.
-
-    Examples
-    --------
-    >>> from qlab.pareto import entries
-    >>> sorted(set(standings(entries())) - {"interval reaches the front"})
-    ['beaten', 'on the front']
-    """
+    """Where each model stands: on the front, within its interval of it, or beaten."""
     if cost not in COSTS:
         raise ValueError(f"cost is {cost!r}; choose one of {', '.join(COSTS)}")
     costs = [getattr(entry, cost) for entry in board]
@@ -83,18 +44,7 @@ def standings(board, cost="gzip_bytes"):
 
 
 def rows(board, cost="gzip_bytes"):
-    """The board as plain rows, the best standing and the cheapest first.
-
-    Parameters
-    ----------
-    board : sequence of qlab.pareto.Entry
-    cost : str
-
-    Returns
-    -------
-    list of dict
-        With the same keys in each: numbers are numbers.
-    """
+    """The board as plain rows, the best standing and the cheapest first."""
     words = standings(board, cost)
     order = {FRONT: 0, NEAR: 1, BEATEN: 2}
     ranked = sorted(

@@ -7,20 +7,7 @@ from qlab.lowering import DICTATED, MOVING
 
 
 class Group:
-    """Activation tensors of one grid.
-
-    Attributes
-    ----------
-    tensors : list of int
-    sources : list of int
-        Those of them that an operator computed; the others hold the same numbers, moved.
-    layers : list of str
-        Who wrote them.
-    kept : bool
-        Whether they keep 8 bits: the input, the logits, the output.
-    dictated : QuantParams or None
-        The grid that the only kernel which can write them insists on.
-    """
+    """Activation tensors of one grid."""
 
     def __init__(self):
         self.tensors, self.sources, self.layers = [], [], []
@@ -38,24 +25,7 @@ class Group:
 
 
 def groups(model):
-    """The group of each activation tensor of a float model.
-
-    Parameters
-    ----------
-    model : LiteModel
-
-    Returns
-    -------
-    dict of int to Group
-        By tensor index.
-
-    Examples
-    --------
-    >>> import qlab
-    >>> found = groups(qlab.pretrained("baseline"))
-    >>> [group.layers for group in dict.fromkeys(found.values())][1:]
-    [['conv1', 'pool1'], ['conv2', 'pool2', 'flatten'], ['dense1'], ['logits']]
-    """
+    """The group of each activation tensor of a float model."""
     graph = model.parsed.subgraphs[0]
     found = {int(graph.inputs[0]): Group()}
     for tensor, group in found.items():

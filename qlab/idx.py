@@ -1,9 +1,4 @@
-"""Read one file of Fashion-MNIST and prove that it is the right one.
-
-The four files are gzipped idx files (http://yann.lecun.com/exdb/mnist): a magic number, the
-dimensions, then one byte a value. Mirrors compress again, so the checksums are those of the
-decompressed values without the idx header.
-"""
+"""Read one file of Fashion-MNIST and prove that it is the right one."""
 
 import hashlib
 import math
@@ -39,22 +34,7 @@ class BadFile(ValueError):
 
 
 def read_array(path):
-    """Read a file of Fashion-MNIST, verified.
-
-    Parameters
-    ----------
-    path : path
-        Named as one of `FILES`.
-
-    Returns
-    -------
-    ndarray of uint8, shape as `FILES` says, read-only
-
-    Raises
-    ------
-    BadFile
-        If the file is missing, unreadable, truncated, swapped with another one or altered.
-    """
+    """Read a file of Fashion-MNIST, verified."""
     path = Path(path)
     shape, digest = FILES[path.name]
     header = struct.pack(f">I{len(shape)}I", 0x800 | len(shape), *shape)

@@ -314,19 +314,7 @@ class LiteModel:
 
 
 def require_lite_model(model):
-    """Raise in words unless `model` is a `LiteModel`; a Keras model is the likeliest slip.
-
-    Raises
-    ------
-    TypeError
-
-    Examples
-    --------
-    >>> require_lite_model("my.tflite")
-    Traceback (most recent call last):
-    ...
-    TypeError: this takes a qlab.LiteModel, not a str; qlab.LiteModel.from_file reads a .tflite file
-    """
+    """Raise in words unless `model` is a `LiteModel`; a Keras model is the likeliest slip."""
     if isinstance(model, LiteModel):
         return
     kind = type(model).__name__

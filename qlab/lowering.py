@@ -1,15 +1,4 @@
-"""From a float graph and a plan of grids to the graph that LiteRT runs.
-
-Every tensor rests either in float or as int8 codes. An operator runs on integers where all it
-reads, writes and carries is integer, and in float otherwise; QUANTIZE and DEQUANTIZE stand between.
-
-Two things int8 kernels do not offer are made of QUANTIZE steps, so that nothing is fictional:
-
-* a signed tensor below 8 bits: int8 saturation clamps at 127 only. So the operator writes codes
-  shifted down until the grid's lower end is -128, where saturation clamps too, and a QUANTIZE
-  shifts them back up, where the upper end saturates;
-* an output grid that the kernel dictates (tanh: 1/128) is converted to the planned one afterwards.
-"""
+"""From a float graph and a plan of grids to the graph that LiteRT runs."""
 
 from __future__ import annotations
 
@@ -46,15 +35,7 @@ SUPPORTED = tuple(VERSIONS)
 
 @dataclass(frozen=True, eq=False)
 class StoredWeights:
-    """One layer's weights as they go into the file.
-
-    Parameters
-    ----------
-    values : ndarray
-        int8 codes, or float16 or float32 values, in the shape of the weights.
-    params : QuantParams or None
-        The grid of int8 codes.
-    """
+    """One layer's weights as they go into the file."""
 
     values: np.ndarray
     params: QuantParams | None = None
@@ -70,25 +51,7 @@ def needs_lower_clamp(params, activation):
 
 
 def lower(source, layers, activations, weights, description=b"qlab"):
-    """Write the graph that carries the given grids.
-
-    Parameters
-    ----------
-    source : ModelT
-        A float32 model of one graph; not changed.
-    layers : sequence of Layer
-        Its layers, one for each operator.
-    activations : dict of int to QuantParams or None
-        For each activation tensor its grid, or None to leave it in float.
-    weights : dict of str to StoredWeights
-        For each layer with weights, by its name.
-    description : bytes
-        Goes into the file.
-
-    Returns
-    -------
-    ModelT
-    """
+    """Write the graph that carries the given grids."""
     builder = _Builder(source, description)
     graph = source.subgraphs[0]
     first = int(graph.inputs[0])
@@ -135,11 +98,7 @@ def _emit(builder, operator, layer, activations, weights):
 
 
 def sums_fit(bias, grid, weights, planned):
-    """Whether the kernels' int32 sums, in units of input scale x weight scale, can do this layer.
-
-    They cannot where an activation is silent or nearly so: XNNPACK refuses to rescale sums by 256
-    or more, or by less than 2**-32, and the bias must be a whole number of units in 32 bits.
-    """
+    """Whether the kernels' int32 sums, in units of input scale x weight scale, can do this layer."""
     unit = weights.scale.astype(np.float64) * grid.scale
     rescaled = unit / planned.scale
     largest = 0.0 if bias is None else np.abs(bias / unit).max()

@@ -13,71 +13,24 @@ PACKAGES = ("numpy", "ai-edge-litert")
 
 
 def machine():
-    """What kind of machine this is: neither its name on the network nor its user's.
-
-    Returns
-    -------
-    dict
-        ``cpu`` (the processor's name, str), ``cores`` (int, those this process may use) and
-        ``system`` (str).
-
-    Examples
-    --------
-    >>> sorted(machine()), machine()["cores"] >= 1
-    (['cores', 'cpu', 'system'], True)
-    """
+    """What kind of machine this is: neither its name on the network nor its user's."""
     return {"cpu": _cpu(), "cores": cores(), "system": f"{platform.system()} {platform.machine()}"}
 
 
 def machine_name():
-    """The machine in one line, to stand beside a latency.
-
-    Returns
-    -------
-    str
-
-    Examples
-    --------
-    >>> machine()["cpu"] in machine_name() and machine()["system"] in machine_name()
-    True
-    """
+    """The machine in one line, to stand beside a latency."""
     known = machine()
     noun = "core" if known["cores"] == 1 else "cores"
     return f"{known['cpu']}, {known['cores']} {noun}, {known['system']}"
 
 
 def cores():
-    """How many cores this process may use.
-
-    Returns
-    -------
-    int
-
-    Examples
-    --------
-    >>> cores() >= 1
-    True
-    """
+    """How many cores this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def versions(packages=PACKAGES):
-    """Versions of Python, of qlab, and of packages; none is imported.
-
-    Parameters
-    ----------
-    packages : sequence of str
-
-    Returns
-    -------
-    dict of str to str
-        A package that is not installed is left out.
-
-    Examples
-    --------
-    >>> list(versions())
-    ['python', 'qlab', 'numpy', 'ai-edge-litert']
-    """
+    """Versions of Python, of qlab, and of packages; none is imported."""
     import qlab
 
     found = {"python": platform.python_version(), "qlab": qlab.__version__}

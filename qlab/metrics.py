@@ -12,26 +12,7 @@ Z_95 = 1.959963984540054  # 97.5 % quantile of the normal distribution
 
 
 def accuracy(predictions, labels):
-    """Fraction of predictions that equal their label.
-
-    Parameters
-    ----------
-    predictions, labels : array_like of int, shape (n,)
-
-    Returns
-    -------
-    float in [0, 1]
-
-    Raises
-    ------
-    ValueError
-        If the shapes differ or n is 0.
-
-    Examples
-    --------
-    >>> accuracy([1, 2, 3, 4], [1, 2, 3, 9])
-    0.75
-    """
+    """Fraction of predictions that equal their label."""
     predictions, labels = np.asarray(predictions), np.asarray(labels)
     if predictions.shape != labels.shape or predictions.size == 0:
         raise ValueError(
@@ -42,35 +23,7 @@ def accuracy(predictions, labels):
 
 
 def wilson_interval(correct, n):
-    """95 % interval of a proportion (Wilson's score interval).
-
-    Parameters
-    ----------
-    correct : int
-        Successes, 0 to `n`.
-    n : int
-        Trials, at least 1.
-
-    Returns
-    -------
-    (float, float)
-        Lower and upper end, both in [0, 1].
-
-    Raises
-    ------
-    ValueError
-        If `n` < 1 or `correct` is not in 0 to `n`.
-
-    References
-    ----------
-    .. [1] Wilson, J. Am. Stat. Assoc. 22 (1927) 209.
-
-    Examples
-    --------
-    >>> low, high = wilson_interval(8917, 10_000)
-    >>> round(low, 4), round(high, 4)
-    (0.8855, 0.8976)
-    """
+    """95 % interval of a proportion (Wilson's score interval)."""
     if n < 1 or not 0 <= correct <= n:
         raise ValueError(f"{correct} correct of {n}: needs 0 <= correct <= n and n >= 1")
     p, z2 = correct / n, Z_95**2
@@ -80,32 +33,7 @@ def wilson_interval(correct, n):
 
 
 def mcnemar_p(only_a, only_b):
-    """Two-sided p-value of the exact McNemar test.
-
-    Parameters
-    ----------
-    only_a, only_b : int
-        How many items only the first, only the second model got right.
-
-    Returns
-    -------
-    float in [0, 1]
-        Probability of a split at least this uneven if both models were equally good.
-
-    Raises
-    ------
-    ValueError
-        If a count is negative.
-
-    References
-    ----------
-    .. [1] McNemar, Psychometrika 12 (1947) 153; exact form: binomial with p = 1/2.
-
-    Examples
-    --------
-    >>> mcnemar_p(10, 10), round(mcnemar_p(0, 10), 5)
-    (1.0, 0.00195)
-    """
+    """Two-sided p-value of the exact McNemar test."""
     if only_a < 0 or only_b < 0:
         raise ValueError(f"counts cannot be negative: {only_a}, {only_b}")
     n, k = only_a + only_b, min(only_a, only_b)
@@ -153,27 +81,7 @@ def compare(a, b):
 
 
 def sqnr_db(signal, approximation):
-    """Signal-to-quantization-noise ratio in decibels.
-
-    Parameters
-    ----------
-    signal, approximation : array_like of float, same shape
-
-    Returns
-    -------
-    float
-        ``10 * log10(sum(signal**2) / sum((signal - approximation)**2))``; infinite without noise.
-
-    Raises
-    ------
-    ValueError
-        If the shapes differ.
-
-    Examples
-    --------
-    >>> round(sqnr_db([1.0, -1.0], [0.9, -0.9]), 1)
-    20.0
-    """
+    """Signal-to-quantization-noise ratio in decibels."""
     signal, approximation = np.asarray(signal, np.float64), np.asarray(approximation, np.float64)
     if signal.shape != approximation.shape:
         raise ValueError(f"shapes differ: {signal.shape} and {approximation.shape}")

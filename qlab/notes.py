@@ -10,26 +10,7 @@ from qlab.shaping import different_values
 
 
 def notes(compressor, recipe):
-    """Sentences about one recipe.
-
-    Parameters
-    ----------
-    compressor : Compressor
-    recipe : Recipe
-        One that it can carry out.
-
-    Returns
-    -------
-    tuple of str
-        Often empty.
-
-    Examples
-    --------
-    >>> import qlab
-    >>> engine = qlab.Compressor(qlab.pretrained("baseline"), qlab.data.calibration_images(8))
-    >>> notes(engine, qlab.Recipe(sparsity=0.5, calibration_size=8))
-    ('Weights of all layers are pruned, those of logits too; biases are kept.',)
-    """
+    """Sentences about one recipe."""
     about = (_shapes, _roundings, _scales, _clamps, _float_kernels, _silent)
     return tuple(sentence for part in about for sentence in part(compressor, recipe))
 

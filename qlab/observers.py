@@ -1,8 +1,4 @@
-"""Calibration: what activations were seen, and what range to represent.
-
-Every image leaves its extrema and its histogram, so that the range for **any** prefix of the
-calibration set is a matter of adding rows, without running the images again.
-"""
+"""Calibration: what activations were seen, and what range to represent."""
 
 from __future__ import annotations
 
@@ -18,17 +14,7 @@ PERCENTILE = 99.9
 
 @dataclass(frozen=True, eq=False)
 class Observation:
-    """What one activation did on each calibration image.
-
-    Parameters
-    ----------
-    low, high : ndarray of float32, shape (images,)
-        Smallest and largest value on the first 1, 2, 3, ... images.
-    counts : ndarray of unsigned int, shape (images, BINS)
-        Histogram of each image.
-    edges : ndarray of float64, shape (BINS + 1,)
-        Common bin edges, from the extrema over all images, widened to contain 0.
-    """
+    """What one activation did on each calibration image."""
 
     low: np.ndarray
     high: np.ndarray
@@ -36,47 +22,12 @@ class Observation:
     edges: np.ndarray
 
     def histogram(self, calibration_size):
-        """Histogram over the first images.
-
-        Parameters
-        ----------
-        calibration_size : int
-
-        Returns
-        -------
-        ndarray of int64, shape (BINS,)
-        """
+        """Histogram over the first images."""
         return self.counts[:calibration_size].sum(axis=0, dtype=np.int64)
 
 
 def observe(batches, images):
-    """Observe streamed activations; goes over them twice, first for extrema, then for histograms.
-
-    Parameters
-    ----------
-    batches : callable
-        Returns, each time it is called, an iterator of ``(first image, [values, ...])``: for each
-        tensor a float array of shape (images in the batch, ...).
-    images : int
-        How many images there are in all.
-
-    Returns
-    -------
-    list of Observation
-        One for each tensor.
-
-    Raises
-    ------
-    ValueError
-        If an activation is NaN or infinite.
-
-    Examples
-    --------
-    >>> x = np.array([[0.0, 1.0], [0.0, 3.0]], np.float32)
-    >>> [seen] = observe(lambda: [(0, [x])], images=2)
-    >>> seen.high.tolist(), int(seen.histogram(2).sum())
-    ([1.0, 3.0], 4)
-    """
+    """Observe streamed activations; goes over them twice, first for extrema, then for histograms."""
     extrema = None
     for start, values in batches():
         flat = [value.reshape(len(value), -1) for value in values]
@@ -102,17 +53,7 @@ def observe(batches, images):
 
 
 def merge(observations):
-    """Pool activations that will share one grid, such as the inputs of a concatenation.
-
-    Parameters
-    ----------
-    observations : list of Observation
-        Of the same images.
-
-    Returns
-    -------
-    Observation
-    """
+    """Pool activations that will share one grid, such as the inputs of a concatenation."""
     if len(observations) == 1:
         return observations[0]
     low = np.minimum.reduce([seen.low for seen in observations])
@@ -126,42 +67,7 @@ def merge(observations):
 
 
 def activation_range(observation, calibration_size, observer="min-max", bits=8):
-    """Range to represent, by one of three observers.
-
-    Parameters
-    ----------
-    observation : Observation
-    calibration_size : int
-        Use the first so many images.
-    observer : str
-        ``min-max``: all that was seen. ``percentile``: without the most extreme 0.1 % at either
-        signed end. ``mse``: the clipping that gives the least squared rounding and clipping error
-        at this many bits, of 80 fractions of the min-max range.
-    bits : int
-        2 to 8; only ``mse`` looks at it.
-
-    Returns
-    -------
-    (float, float)
-        Low and high, containing 0.
-
-    Raises
-    ------
-    ValueError
-        If `calibration_size` is not 1 to the number of images, or the observer is unknown.
-
-    References
-    ----------
-    .. [1] Wu et al., arXiv:2004.09602, section 3.3 (max, percentile) .
-    .. [2] Banner et al., NeurIPS 2019, arXiv:1810.05723 (clipping by squared error).
-
-    Examples
-    --------
-    >>> x = np.linspace(0, 1, 10_000, dtype=np.float32)[None]
-    >>> [seen] = observe(lambda: [(0, [x])], images=1)
-    >>> activation_range(seen, 1), round(activation_range(seen, 1, "percentile")[1], 3)
-    ((0.0, 1.0), 0.999)
-    """
+    """Range to represent, by one of three observers."""
     if not 1 <= calibration_size <= len(observation.low):
         raise ValueError(
             f"calibration_size is {calibration_size}; "

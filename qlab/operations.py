@@ -1,7 +1,4 @@
-"""What one image costs, counted from the graph: multiply-accumulates, bytes moved, an estimate.
-
-The counts are exact for the graph as written. The energy is `simulated`: nobody measured it.
-"""
+"""What one image costs, counted from the graph: multiply-accumulates, bytes moved, an estimate."""
 
 from __future__ import annotations
 
@@ -46,25 +43,7 @@ BYTE_PJ = {"on-chip": PICOJOULES["cache of 32 KB"] / 8, "off-chip": PICOJOULES["
 
 @dataclass(frozen=True)
 class LayerWork:
-    """What one layer does for one image.
-
-    Parameters
-    ----------
-    name, op : str
-        Layer and operator.
-    arithmetic : str
-        ``float32``, ``int8`` or ``int16x8``: what the kernel multiplies. Weights of 4 bits are
-        multiplied as 8; dynamic-range layers quantize their input first and count as int8.
-    macs : int
-        Multiply-accumulates of a dense kernel; taps on padding count.
-    nonzero_macs : int
-        Those with a weight that is not zero: all that a kernel for sparse weights would do.
-    weight_bytes : int
-        Weights and biases as the operator reads them, once. Weights behind a DEQUANTIZE count in
-        float, and those behind a DENSIFY with their zeros: that is what is read in every run.
-    activation_bytes : int
-        Inputs read once and the output written once.
-    """
+    """What one layer does for one image."""
 
     name: str
     op: str
@@ -82,18 +61,7 @@ class LayerWork:
 
 @dataclass(frozen=True)
 class Energy:
-    """An estimate of the energy for one image, in nanojoules; no runtime executed it.
-
-    Parameters
-    ----------
-    arithmetic_nj, weights_nj, activations_nj : float
-    weights_in : str
-        ``on-chip`` or ``off-chip``: where the weights are read from.
-    kind : str
-        Always ``simulated``.
-    source : str
-        Where the picojoules come from.
-    """
+    """An estimate of the energy for one image, in nanojoules; no runtime executed it."""
 
     arithmetic_nj: float
     weights_nj: float

@@ -11,27 +11,7 @@ INT4_MAX = 7
 
 
 def packed(model):
-    """Store every layer's int8 weights that fit 4 bits as packed INT4.
-
-    Parameters
-    ----------
-    model : LiteModel
-        Such as `Compressor.compress` makes with ``weight_bits`` of 4 or fewer.
-
-    Returns
-    -------
-    LiteModel
-        The same numbers in fewer bytes; `model` itself if no weights fit.
-
-    Examples
-    --------
-    >>> import qlab
-    >>> images = qlab.data.load().test.images[:16]
-    >>> engine = qlab.Compressor(qlab.pretrained("baseline"), images)
-    >>> small = engine.compress(qlab.Recipe(weight_bits=4, calibration_size=16))
-    >>> packed(small).file_bytes < 0.6 * small.file_bytes
-    True
-    """
+    """Store every layer's int8 weights that fit 4 bits as packed INT4."""
     graph = model.graph()
     tensors = graph.subgraphs[0].tensors
     changed = False
@@ -50,27 +30,7 @@ def packed(model):
 
 
 def pack_int4(codes):
-    """Pack codes two to a byte, the first in the low half.
-
-    Parameters
-    ----------
-    codes : ndarray of int8, shape (n,)
-        Each from -8 to 7.
-
-    Returns
-    -------
-    ndarray of uint8, shape (ceil(n / 2),)
-
-    Raises
-    ------
-    ValueError
-        If a code does not fit 4 bits.
-
-    Examples
-    --------
-    >>> pack_int4(np.array([1, -1, 7], np.int8)).tolist()
-    [241, 7]
-    """
+    """Pack codes two to a byte, the first in the low half."""
     codes = np.asarray(codes, np.int8).reshape(-1)
     if codes.size and not (codes.min() >= -8 and codes.max() <= 7):
         raise ValueError(f"codes from {codes.min()} to {codes.max()} do not fit 4 bits (-8 to 7)")

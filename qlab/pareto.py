@@ -1,8 +1,4 @@
-"""The Pareto board: every shipped model and every one the learner kept, and which no other beats.
-
-Sizes are counted in the files as they lie there. Accuracies come from the manifest, or from the
-moment at which a model was kept, and are `cached`; `remeasure` makes them `measured`.
-"""
+"""The Pareto board: every shipped model and every one the learner kept, and which no other beats."""
 
 from __future__ import annotations
 
@@ -27,25 +23,7 @@ _measured, _timed, _gzipped = {}, {}, {}  # by checksum, in this process
 
 @dataclass(frozen=True)
 class Entry:
-    """A model on the board.
-
-    Parameters
-    ----------
-    name : str
-    origin : str
-        ``shipped`` or ``yours``.
-    recipe : dict
-    correct, n : int
-        Test images classified rightly, of so many.
-    kind : str
-        Of the accuracy: ``measured`` in this kernel, or ``cached``.
-    file_bytes, gzip_bytes : int
-    latency : Latency or None
-    latency_kind : str
-        ``measured`` in this kernel, ``cached``, or empty.
-    sha256 : str
-        Of the file.
-    """
+    """A model on the board."""
 
     name: str
     origin: str
@@ -121,17 +99,7 @@ def keep(model, name, recipe=None):
 
 
 def drop(name):
-    """Take your models of this name off the board.
-
-    Parameters
-    ----------
-    name : str
-
-    Returns
-    -------
-    int
-        How many there were. A shipped model cannot be dropped.
-    """
+    """Take your models of this name off the board."""
     return shelf.drop(name)
 
 
@@ -158,22 +126,7 @@ def entries(troubles=None):
 
 
 def remeasure(chosen):
-    """Score and time models here; they are `measured` from then on, in this kernel.
-
-    Parameters
-    ----------
-    chosen : sequence of Entry
-
-    Yields
-    ------
-    (int, int, str)
-        How many are done, of how many, and the next one's name.
-
-    Raises
-    ------
-    ModelError, OSError, ValueError
-        If a kept file is damaged.
-    """
+    """Score and time models here; they are `measured` from then on, in this kernel."""
     for done, entry in enumerate(chosen):
         yield done, len(chosen), entry.name
         _measure(entry.sha256, _load(entry))

@@ -17,30 +17,7 @@ TRAINING = (
 
 
 def recipe_dict(recipe):
-    """A recipe as data that JSON can hold.
-
-    Parameters
-    ----------
-    recipe : Recipe, mapping, str or None
-        A mapping as the manifest has it, or a learner's own words.
-
-    Returns
-    -------
-    dict
-        Of strings, numbers, booleans, None, lists and dicts; empty for None.
-
-    Raises
-    ------
-    TypeError
-        If it is none of these.
-
-    Examples
-    --------
-    >>> recipe_dict(Recipe(weight_bits=4, overrides={"conv1": {"weight_bits": 3}}))["overrides"]
-    {'conv1': {'weight_bits': 3}}
-    >>> recipe_dict("pruned by hand")
-    {'words': 'pruned by hand'}
-    """
+    """A recipe as data that JSON can hold."""
     if recipe is None:
         return {}
     if isinstance(recipe, str):
@@ -59,28 +36,7 @@ def recipe_dict(recipe):
 
 
 def recipe_words(recipe, brief=False):
-    """A recipe in one line.
-
-    Parameters
-    ----------
-    recipe : dict
-        As `recipe_dict` gives it.
-    brief : bool
-        Leave out how the training was run.
-
-    Returns
-    -------
-    str
-
-    Examples
-    --------
-    >>> recipe_words({"weight_bits": 4, "overrides": {"conv1": {"weight_bits": 3}}, "seed": [0, 1]})
-    'weight bits 4, overrides (conv1 (weight bits 3)), seed 0 and 1'
-    >>> recipe_words({"epochs": 4, "optimizer": "Adam", "weight_bits": 4}, brief=True)
-    'epochs 4, weight bits 4'
-    >>> recipe_words({})
-    'not recorded'
-    """
+    """A recipe in one line."""
     if set(recipe) == {"words"}:
         return str(recipe["words"]) or "not recorded"
     shown = {key: x for key, x in recipe.items() if not (brief and key in TRAINING)}

@@ -11,33 +11,7 @@ from qlab.litemodel import WEIGHTED, LiteModel, op_name, pack
 
 
 def with_weights(model, weights):
-    """Replace the weights of some layers.
-
-    Parameters
-    ----------
-    model : LiteModel
-        A float32 model.
-    weights : mapping of str to ndarray of float32
-        By layer, in the shape of the weights there are.
-
-    Returns
-    -------
-    LiteModel
-        As many bytes as before, unless layers shared a constant and no longer do.
-
-    Raises
-    ------
-    ValueError
-        If there is no such layer, or it has no float32 weights of that shape.
-
-    Examples
-    --------
-    >>> import qlab
-    >>> model = qlab.pretrained("baseline")
-    >>> blank = with_weights(model, {"conv1": np.zeros_like(model.layer("conv1").weights)})
-    >>> blank.file_bytes == model.file_bytes, bool(blank.layer("conv1").weights.any())
-    (True, False)
-    """
+    """Replace the weights of some layers."""
     for name, values in weights.items():
         held = model.layer(name).weights
         if held is None or held.dtype != np.float32 or held.shape != np.shape(values):

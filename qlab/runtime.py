@@ -126,23 +126,7 @@ def logits(model, images, batch=BATCH, threads=None):
 
 
 def activations(model, images, tensors, batch=64, threads=None):
-    """Yield what the given tensors hold, batch by batch.
-
-    Parameters
-    ----------
-    model : LiteModel
-    images : ndarray of uint8 or float32, shape (n, 28, 28, 1)
-    tensors : sequence of int
-        Indices of activation tensors; each becomes an output of a copy of the graph.
-    batch, threads
-        As for `predict`.
-
-    Yields
-    ------
-    (int, list of ndarray)
-        Number of the first image, and for each tensor its values of shape (images, ...), in the
-        tensor's own dtype.
-    """
+    """Yield what the given tensors hold, batch by batch."""
     graph = model.graph()
     graph.signatureDefs = None
     graph.subgraphs[0].outputs = np.array(list(tensors), np.int32)

@@ -1,8 +1,4 @@
-"""Mixed precision: bits and sparsity of each layer, found by making files and scoring them.
-
-Nothing is predicted: every trial is a real file, weighed as it would be sent (weights of 4 bits or
-fewer packed, then gzipped) and scored by LiteRT.
-"""
+"""Mixed precision: bits and sparsity of each layer, found by making files and scoring them."""
 
 from __future__ import annotations
 
@@ -25,18 +21,7 @@ PATIENCE = 1000  # proposals in a row that were known already, before a method g
 
 @dataclass(frozen=True)
 class Trial:
-    """One file, weighed and scored.
-
-    Parameters
-    ----------
-    number : int
-        Which file of its scorer it is, from 1 on.
-    recipe : Recipe
-    correct, n : int
-        Of the search images.
-    gzip_bytes : int
-        Of the file as `qlab.LiteModel.packed` has it, gzipped.
-    """
+    """One file, weighed and scored."""
 
     number: int
     recipe: Recipe
@@ -171,18 +156,7 @@ def best(trials, budget_bytes):
 
 
 def smallest(trials, correct):
-    """The smallest trial with at least so many images right; of equals the most accurate.
-
-    Parameters
-    ----------
-    trials : iterable of Trial
-    correct : float
-
-    Returns
-    -------
-    Trial or None
-        None if no trial is that good.
-    """
+    """The smallest trial with at least so many images right; of equals the most accurate."""
     good = [x for x in trials if x.correct >= correct]
     return min(good, key=lambda x: (x.gzip_bytes, -x.correct), default=None)
 
@@ -232,18 +206,7 @@ def search(score, budget_bytes, method="greedy", files=300, seed=0):
 
 
 def uniform(score, budget_bytes=None, rng=None):
-    """Yield every recipe that treats all layers alike: bits, sparsity, and what that is a share of.
-
-    Parameters
-    ----------
-    score : Scorer
-    budget_bytes, rng
-        Not used: all are tried.
-
-    Yields
-    ------
-    Trial
-    """
+    """Yield every recipe that treats all layers alike: bits, sparsity, and what that is a share of."""
     for sparsity in SPARSITIES[::2]:
         for scope in SCOPES if sparsity else SCOPES[:1]:
             for bits in WEIGHT_BITS:
@@ -254,19 +217,7 @@ def uniform(score, budget_bytes=None, rng=None):
 
 
 def random(score, budget_bytes=None, rng=None):
-    """Yield recipes whose layers have bits and sparsity by the roll of a die.
-
-    Parameters
-    ----------
-    score : Scorer
-    budget_bytes
-        Not used: a recipe's size is known when its file is made.
-    rng : numpy.random.Generator
-
-    Yields
-    ------
-    Trial
-    """
+    """Yield recipes whose layers have bits and sparsity by the roll of a die."""
     stale = 0
     while stale < PATIENCE:
         before = len(score.trials)
@@ -275,28 +226,7 @@ def random(score, budget_bytes=None, rng=None):
 
 
 def greedy(score, budget_bytes, rng):
-    """Lower one layer after the other, each time where it costs least; then improve.
-
-    It starts at 8 bits everywhere. A step gives one layer one bit less, or a tenth or three tenths
-    more zeros: the step that loses the fewest images for each byte saved. Bytes saved beyond the
-    budget count for nothing. What a step was worth earlier is taken as a guess, and measured anew
-    when it is the best one left (lazy evaluation [1]_). Within the budget it goes on by small
-    changes of one or two layers, and keeps each that is no worse.
-
-    Parameters
-    ----------
-    score : Scorer
-    budget_bytes : int
-    rng : numpy.random.Generator
-
-    Yields
-    ------
-    Trial
-
-    References
-    ----------
-    .. [1] Minoux, Optimization Techniques 7 (1978) 234.
-    """
+    """Lower one layer after the other, each time where it costs least; then improve."""
     place = ((0, 0),) * len(score.layers)
     here = yield from score.tried(_recipe(score, place))
     worth = {(i, *step): -1.0 for i in range(len(place)) for step in STEPS}  # unknown: look first

@@ -15,20 +15,7 @@ WHICH = ("weight_bits", "activation_bits", "both")  # of bits; "sparsity" is the
 
 @dataclass(frozen=True, eq=False)
 class LayerSensitivity:
-    """What happened when one layer was lowered and all others were kept.
-
-    Parameters
-    ----------
-    layer : str
-    recipe : Recipe
-        The base with this one layer overridden.
-    measurement : Measurement
-    comparison : Comparison
-        From the base to this, on the same images.
-    bytes_saved : int
-        Off the packed floor: this layer's weights x bits given up / 8. 0 if only activations
-        were lowered, which no file holds. Of a pruned layer: off the file with zeros encoded.
-    """
+    """What happened when one layer was lowered and all others were kept."""
 
     layer: str
     recipe: Recipe
@@ -38,63 +25,12 @@ class LayerSensitivity:
 
 
 def sensitivity(compressor, images, labels, bits, base=None, which="weight_bits"):
-    """Lower one layer at a time to a few bits, or prune it; measure what that does.
-
-    Parameters
-    ----------
-    compressor : Compressor
-    images : ndarray of uint8, shape (n, 28, 28, 1)
-    labels : ndarray of int, shape (n,)
-    bits : int or float
-        For the one layer; with ``which="sparsity"`` the fraction of its weights to prune.
-    base : Recipe or None
-        For all others; None for `Recipe()`, int8.
-    which : str
-        What is set: ``weight_bits``, ``activation_bits``, ``both`` or ``sparsity``.
-
-    Returns
-    -------
-    tuple of LayerSensitivity
-        In the order of the layers.
-
-    Raises
-    ------
-    ValueError
-        If `which` or `bits` is outside its list, or the recipe does not fit the compressor.
-
-    See Also
-    --------
-    scan : The same, layer by layer, for work that shows progress or can be stopped.
-
-    Examples
-    --------
-    >>> import qlab
-    >>> test = qlab.data.load().test
-    >>> compressor = qlab.Compressor(qlab.pretrained("baseline"), test.images[:128])
-    >>> entries = sensitivity(compressor, test.images[:500], test.labels[:500], bits=2)
-    >>> [entry.layer for entry in entries], entries[0].bytes_saved
-    (['conv1', 'conv2', 'dense1', 'logits'], 96)
-    """
+    """Lower one layer at a time to a few bits, or prune it; measure what that does."""
     return tuple(scan(compressor, images, labels, bits, base, which))
 
 
 def scan(compressor, images, labels, bits, base=None, which="weight_bits"):
-    """Yield what `sensitivity` returns, layer by layer, as it is measured.
-
-    Parameters
-    ----------
-    compressor, images, labels, bits, base, which
-        As for `sensitivity`.
-
-    Yields
-    ------
-    LayerSensitivity
-
-    Raises
-    ------
-    ValueError
-        As `sensitivity` does.
-    """
+    """Yield what `sensitivity` returns, layer by layer, as it is measured."""
     base = Recipe() if base is None else base
     dense = compressor.compress(base)
     start = evaluate(dense, images, labels)
@@ -110,25 +46,7 @@ def scan(compressor, images, labels, bits, base=None, which="weight_bits"):
 
 
 def layers_with(model, which):
-    """Names of the layers that have what is to be lowered.
-
-    Parameters
-    ----------
-    model : LiteModel
-    which : str
-        ``weight_bits``: those with weights. ``activation_bits``: those that put out new numbers
-        (pooling and reshaping only move them). ``both``: those with weights, which all do.
-        ``sparsity``: those with weights.
-
-    Returns
-    -------
-    tuple of str
-
-    Raises
-    ------
-    ValueError
-        If `which` is none of the four.
-    """
+    """Names of the layers that have what is to be lowered."""
     ways = (*WHICH, "sparsity")
     if which not in ways:
         raise ValueError(f"which is {which!r}; choose one of {', '.join(ways)}")
@@ -138,31 +56,7 @@ def layers_with(model, which):
 
 
 def lowered(base, bits, which="weight_bits"):
-    """A recipe with bits, or a sparsity, of their own for some layers.
-
-    Parameters
-    ----------
-    base : Recipe
-        Overrides it has are kept.
-    bits : mapping of str to int or float
-        For each layer named, its bits, or its sparsity.
-    which : str
-        ``weight_bits``, ``activation_bits``, ``both`` or ``sparsity``.
-
-    Returns
-    -------
-    Recipe
-
-    Raises
-    ------
-    ValueError
-        If a value is none that a recipe takes.
-
-    Examples
-    --------
-    >>> lowered(Recipe(), {"dense1": 4}).overrides
-    (('dense1', (('weight_bits', 4),)),)
-    """
+    """A recipe with bits, or a sparsity, of their own for some layers."""
     settings = ("weight_bits", "activation_bits") if which == "both" else (which,)
     overrides = {layer: dict(values) for layer, values in base.overrides}
     for layer, value in bits.items():
@@ -171,17 +65,7 @@ def lowered(base, bits, which="weight_bits"):
 
 
 def floor_bytes(model, recipe):
-    """The packed floor of a recipe: all weights x their bits / 8, in bytes, rounded up.
-
-    Parameters
-    ----------
-    model : LiteModel
-    recipe : Recipe
-
-    Returns
-    -------
-    int
-    """
+    """The packed floor of a recipe: all weights x their bits / 8, in bytes, rounded up."""
     weighted = [x for x in model.layers if x.weights is not None]
     bits = sum(x.weights.size * recipe.bits("weight_bits", x.name) for x in weighted)
     return -(-bits // 8)

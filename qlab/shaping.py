@@ -14,16 +14,7 @@ REMEMBERED = 8  # shapes a layer; moving another slider then costs no sorting
 
 
 class Shape(NamedTuple):
-    """What happens to one layer's weights before they are quantized; the default is nothing.
-
-    Parameters
-    ----------
-    pool : tuple of str
-        Layers whose weights are ranked together; empty if nothing is pruned.
-    pruned : int
-        How many weights of the pool become zero.
-    clusters : int or None
-    """
+    """What happens to one layer's weights before they are quantized; the default is nothing."""
 
     pool: tuple[str, ...] = ()
     pruned: int = 0
@@ -31,22 +22,7 @@ class Shape(NamedTuple):
 
 
 class Shaper:
-    """The float weights of a model, in every shape that recipes ask for.
-
-    Parameters
-    ----------
-    layers : sequence of Layer
-        Those without weights are passed over.
-
-    Examples
-    --------
-    >>> import qlab
-    >>> model = qlab.pretrained("baseline")
-    >>> shaper = Shaper(model.layers)
-    >>> shape = shaper.shape("dense1", qlab.Recipe(sparsity=0.9, sparsity_scope="per-layer"))
-    >>> shape.pruned, int(np.count_nonzero(shaper.weights("dense1", shape)))
-    (64800, 7200)
-    """
+    """The float weights of a model, in every shape that recipes ask for."""
 
     def __init__(self, layers):
         self._dense = {x.name: x.weights for x in layers if x.weights is not None}
@@ -54,17 +30,7 @@ class Shaper:
         self.weights = lru_cache(REMEMBERED * len(self._dense))(self._shaped)
 
     def shape(self, layer, recipe):
-        """What a recipe does to one layer.
-
-        Parameters
-        ----------
-        layer : str
-        recipe : Recipe
-
-        Returns
-        -------
-        Shape
-        """
+        """What a recipe does to one layer."""
         pool, sparsity = self._pool(layer, recipe)
         pruned = pruned_count(sum(self._dense[name].size for name in pool), sparsity)
         clusters = recipe.setting("clusters", layer)
@@ -93,11 +59,5 @@ class Shaper:
 
 
 def different_values(weights):
-    """How many different values an array has.
-
-    Examples
-    --------
-    >>> different_values(np.array([[1.0, 2.0], [2.0, 0.0]]))
-    3
-    """
+    """How many different values an array has."""
     return count_different(np.sort(weights, axis=None))

@@ -1,8 +1,4 @@
-"""The learner's shelf: models kept from any notebook, one folder for each content.
-
-The folder lies beside the learner's progress file. It may have been copied from anybody, so
-whatever is read from it is checked first; a model is only run after `LiteModel.from_bytes`.
-"""
+"""The learner's shelf: models kept from any notebook, one folder for each content."""
 
 from __future__ import annotations
 
@@ -39,26 +35,7 @@ class ShelfError(ValueError):
 
 @dataclass(frozen=True, eq=False)
 class Kept:
-    """A model on the shelf, and what was measured when it was put there.
-
-    Parameters
-    ----------
-    name : str
-        The learner's.
-    recipe : dict
-    sha256 : str
-        Of the file.
-    file_bytes : int
-    correct, n : int
-        Images classified rightly, of so many.
-    latency : Latency or None
-    machine : str
-        Where it was timed.
-    when : str
-        UTC.
-    place : pathlib.Path
-        Its folder.
-    """
+    """A model on the shelf, and what was measured when it was put there."""
 
     name: str
     recipe: dict
@@ -77,30 +54,12 @@ class Kept:
         return _verified(self.place)
 
     def model(self):
-        """Check the file as one from outside, and return it.
-
-        Returns
-        -------
-        LiteModel
-
-        Raises
-        ------
-        ModelError
-            If it is not a `.tflite` file that LiteRT can run.
-        OSError, ValueError
-            If it is gone or was changed meanwhile.
-        """
+        """Check the file as one from outside, and return it."""
         return LiteModel.from_bytes(self.data, name=self.name)
 
 
 def folder():
-    """Where this learner's shelf is: ``models`` beside the progress file.
-
-    Returns
-    -------
-    pathlib.Path
-        With ``$QLAB_PROGRESS`` set to ``ada.json``, ``ada-models`` beside that file.
-    """
+    """Where this learner's shelf is: ``models`` beside the progress file."""
     named = os.environ.get("QLAB_PROGRESS")
     if named:
         progress = Path(os.path.abspath(os.path.expanduser(named)))
@@ -109,27 +68,7 @@ def folder():
 
 
 def put(model, name, recipe, score, latency=None):
-    """Put a model on the shelf, whole or not at all; the same file again gets the new name.
-
-    Parameters
-    ----------
-    model : LiteModel
-    name : str
-    recipe : Recipe, mapping, str or None
-    score : (int, int)
-        Images classified rightly, of so many.
-    latency : Latency or None
-
-    Returns
-    -------
-    pathlib.Path
-        The model's own folder.
-
-    Raises
-    ------
-    ShelfError
-        If the name is empty, the model too large, the shelf full, or the disk refuses.
-    """
+    """Put a model on the shelf, whole or not at all; the same file again gets the new name."""
     require_lite_model(model)
     name = clean_name(name)
     if model.file_bytes > LARGEST_MODEL:
@@ -153,22 +92,7 @@ def put(model, name, recipe, score, latency=None):
 
 
 def kept(troubles=None):
-    """All models on the shelf, oldest first.
-
-    Parameters
-    ----------
-    troubles : list or None
-        Gets a sentence for each entry that cannot be used; without it they are left out silently.
-
-    Returns
-    -------
-    list of Kept
-
-    Examples
-    --------
-    >>> kept()
-    []
-    """
+    """All models on the shelf, oldest first."""
     found = []
     for name in _names():
         try:
@@ -181,13 +105,7 @@ def kept(troubles=None):
 
 
 def drop(name):
-    """Take the models of this name off the shelf.
-
-    Returns
-    -------
-    int
-        How many there were.
-    """
+    """Take the models of this name off the shelf."""
     gone = [each for each in kept() if each.name == name]
     for each in gone:
         shutil.rmtree(folder() / each.sha256, ignore_errors=True)
@@ -283,27 +201,7 @@ def _latency(entry):
 
 
 def clean_name(name):
-    r"""A name that can stand in a table.
-
-    Parameters
-    ----------
-    name : str
-
-    Returns
-    -------
-    str
-        One line of at most 80 printable characters.
-
-    Raises
-    ------
-    ShelfError
-        If nothing can be read in it.
-
-    Examples
-    --------
-    >>> clean_name("my\n 4 bits")
-    'my 4 bits'
-    """
+    r"""A name that can stand in a table."""
     words = " ".join(_line(name).split())
     if not words:
         raise ShelfError("a kept model needs a name, such as 'my 4 bits'")

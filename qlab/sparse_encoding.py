@@ -1,8 +1,4 @@
-"""A smaller file that LiteRT still runs: weights without their zeros, and a DENSIFY step for each.
-
-LiteRT puts the zeros back when it loads the file. So the file shrinks, and nothing else does: the
-memory that the weights take and the time of a prediction stay as they were.
-"""
+"""A smaller file that LiteRT still runs: weights without their zeros, and a DENSIFY step for each."""
 
 from __future__ import annotations
 

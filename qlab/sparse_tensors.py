@@ -1,9 +1,4 @@
-"""Zeros left out of a tensor, as the `.tflite` format does it: only the others, and where they are.
-
-A sparse tensor is walked level by level: one level an axis, in the traversal order, then one for
-each axis that is split into blocks. A dense level lists every index; a compressed one (CSR) lists,
-for each step of the level above, only those that lead to a value.
-"""
+"""Zeros left out of a tensor, as the `.tflite` format does it: only the others, and where they are."""
 
 from __future__ import annotations
 
@@ -21,28 +16,7 @@ _NARROW = (
 
 
 def compressed(values):
-    """Leave the zeros of a tensor out, along its last axis.
-
-    Parameters
-    ----------
-    values : ndarray of int8, float16 or float32, of two axes or more
-
-    Returns
-    -------
-    others : ndarray, shape (k,)
-        The k values that are not zero, in the order of the array. Of a tensor of zeros one is kept:
-        LiteRT does not take a constant without bytes for one.
-    where : SparsityParametersT
-        All axes dense but the last, which is compressed; indices as narrow as they can be.
-
-    Examples
-    --------
-    >>> others, where = compressed(np.array([[0, 5, 0], [7, 0, 9]], np.int8))
-    >>> others.tolist(), where.dimMetadata[1].arrayIndices.values.tolist()
-    ([5, 7, 9], [1, 0, 2])
-    >>> expanded(others, (2, 3), where).tolist()
-    [[0, 5, 0], [7, 0, 9]]
-    """
+    """Leave the zeros of a tensor out, along its last axis."""
     rows = values.reshape(-1, values.shape[-1])
     kept = rows != 0
     kept[0, 0] |= not kept.any()
@@ -59,25 +33,7 @@ def compressed(values):
 
 
 def expanded(others, shape, where):
-    """Put the zeros of a sparse tensor back.
-
-    Parameters
-    ----------
-    others : ndarray, shape (k,)
-        The values that the file holds.
-    shape : tuple of int
-    where : SparsityParametersT
-        Of any file: it is checked before it is used.
-
-    Returns
-    -------
-    ndarray of `shape`, with the dtype of `others`
-
-    Raises
-    ------
-    ValueError
-        If the parts do not fit each other.
-    """
+    """Put the zeros of a sparse tensor back."""
     count = math.prod(shape)
     _require(0 < count <= LARGEST, f"the shape {shape} is empty or too large")
     places, above = np.zeros(1, np.int64), np.zeros(1, np.int64)
@@ -124,10 +80,7 @@ def _levels(shape, where):
 
 
 def _listed(level, above, steps):
-    """What a compressed level lists under each step of the level above.
-
-    Returns, for each entry, which of those steps it is under, its number and its index.
-    """
+    """What a compressed level lists under each step of the level above."""
     segments, indices = (
         np.zeros(0, np.int64) if part is None else np.asarray(part.values, np.int64)
         for part in (level.arraySegments, level.arrayIndices)

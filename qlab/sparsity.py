@@ -1,7 +1,4 @@
-"""Which weights to set to zero: masks by magnitude, in patterns, and how many at which step.
-
-Masks are boolean arrays in the shape of the weights: True is kept, False becomes zero.
-"""
+"""Which weights to set to zero: masks by magnitude, in patterns, and how many at which step."""
 
 from __future__ import annotations
 
@@ -14,30 +11,7 @@ SCOPES = ("global", "per-layer")
 
 
 def require_sparsity(value, name="sparsity"):
-    """Return `value` as a float if it is a sparsity, else raise in words.
-
-    Parameters
-    ----------
-    value : float
-    name : str
-        What to call it in an error.
-
-    Returns
-    -------
-    float in [0, 1)
-
-    Raises
-    ------
-    ValueError
-        If it is no number, negative, NaN, or 1 or more (percent, most likely).
-
-    Examples
-    --------
-    >>> require_sparsity(90)
-    Traceback (most recent call last):
-    ...
-    ValueError: sparsity is 90; it is a fraction, not percent: for 90 % give 0.9
-    """
+    """Return `value` as a float if it is a sparsity, else raise in words."""
     if isinstance(value, bool | np.bool) or not isinstance(value, Real | np.number):
         raise ValueError(f"{name} is {value!r}; give a number from 0 to below 1, such as 0.9")
     if value == 1:
@@ -53,50 +27,12 @@ def require_sparsity(value, name="sparsity"):
 
 
 def pruned_count(n, sparsity):
-    """How many of n weights a sparsity sets to zero.
-
-    Parameters
-    ----------
-    n : int
-    sparsity : float in [0, 1)
-
-    Returns
-    -------
-    int
-        ``sparsity * n``, rounded (half to even), but never all n.
-
-    Examples
-    --------
-    >>> pruned_count(10, 0.26), pruned_count(10, 0.99)
-    (3, 9)
-    """
+    """How many of n weights a sparsity sets to zero."""
     return min(round(require_sparsity(sparsity) * n), max(n - 1, 0))
 
 
 def magnitude_ranks(weights):
-    """Place of each weight in the order of magnitudes, over all arrays together.
-
-    A mask for any sparsity follows from the ranks by one comparison, so that sorting is done once.
-
-    Parameters
-    ----------
-    weights : mapping of str to ndarray of float
-
-    Returns
-    -------
-    dict of str to ndarray of int32, in the shapes of the weights
-        0 is the smallest of all. Among equal magnitudes the earlier comes first.
-
-    Raises
-    ------
-    ValueError
-        If a weight is NaN or infinite.
-
-    Examples
-    --------
-    >>> magnitude_ranks({"a": np.array([0.5, -0.1]), "b": np.array([0.3])})
-    {'a': array([2, 0], dtype=int32), 'b': array([1], dtype=int32)}
-    """
+    """Place of each weight in the order of magnitudes, over all arrays together."""
     arrays = {name: np.asarray(values) for name, values in weights.items()}
     for name, values in arrays.items():
         if not np.isfinite(values).all():
@@ -164,36 +100,7 @@ def magnitude_masks(weights, sparsity, scope="global"):
 
 
 def n_of_m_mask(weights, n, m, axis=-1):
-    """Mask that keeps the n largest of every m weights in a row, such as 2 of 4.
-
-    Parameters
-    ----------
-    weights : ndarray of float
-    n, m : int
-        0 < n < m.
-    axis : int
-        Along which the rows of m lie. The last one is the input channels of weights in a `.tflite`
-        file; in Keras' layout that is axis -2.
-
-    Returns
-    -------
-    ndarray of bool
-        Of equal magnitudes the later is kept.
-
-    Raises
-    ------
-    ValueError
-        If n and m are no such pair, or m does not divide the length of the axis.
-
-    References
-    ----------
-    .. [1] Mishra et al., 2021, arXiv:2104.08378: 2:4 sparsity, which some GPUs have units for.
-
-    Examples
-    --------
-    >>> n_of_m_mask(np.array([[0.1, -0.9, 0.3, 0.2]]), 2, 4).tolist()
-    [[False, True, True, False]]
-    """
+    """Mask that keeps the n largest of every m weights in a row, such as 2 of 4."""
     weights = np.asarray(weights)
     _require_whole(n=n, m=m)
     if not 0 < n < m:
@@ -211,35 +118,7 @@ def n_of_m_mask(weights, n, m, axis=-1):
 
 
 def block_mask(weights, sparsity, block=(1, 4)):
-    """Mask that drops whole blocks, those of the smallest mean magnitude.
-
-    Parameters
-    ----------
-    weights : ndarray of float, shape (rows, ...)
-        Read as a matrix: one row for each entry of the first axis.
-    sparsity : float in [0, 1)
-        Of the blocks; the count is exact, as in `magnitude_masks`.
-    block : (int, int)
-        Rows and columns of a block. Blocks at the edges may be smaller.
-
-    Returns
-    -------
-    ndarray of bool, shape of `weights`
-
-    Raises
-    ------
-    ValueError
-        If `sparsity` is not in [0, 1), or a block is no two sizes, or larger than the matrix.
-
-    References
-    ----------
-    .. [1] Narang et al., 2017, arXiv:1711.02782.
-
-    Examples
-    --------
-    >>> block_mask(np.array([[0.1, 0.2, 0.9, 0.0]]), 0.5, block=(1, 2)).tolist()
-    [[False, False, True, True]]
-    """
+    """Mask that drops whole blocks, those of the smallest mean magnitude."""
     weights = np.asarray(weights)
     try:
         height, width = block
@@ -262,43 +141,7 @@ def block_mask(weights, sparsity, block=(1, 4)):
 
 
 def polynomial_sparsity(step, begin_step, end_step, initial, final, power=3, frequency=100):
-    """Fraction pruned at each training step, rising from `initial` to `final`.
-
-    Parameters
-    ----------
-    step : int or array_like of int
-    begin_step, end_step : int
-        Pruning steps, both included. Before the first nothing is pruned; after the last the
-        fraction stays.
-    initial, final : float in [0, 1)
-    power : float
-        3 in [1]_; 1 is a straight line.
-    frequency : int
-        Masks are renewed every so many steps from `begin_step` on and stay in between: a staircase.
-        Where `frequency` does not divide the interval, the last step falls before `end_step`, and
-        `final` is not quite reached.
-
-    Returns
-    -------
-    float or ndarray of float, shape of `step`
-        ``final + (initial - final) * (1 - (t - begin_step) / (end_step - begin_step))**power``
-        with t the last step at which masks were renewed; 0 before `begin_step`.
-
-    Raises
-    ------
-    ValueError
-        If a fraction is not in [0, 1) or falls, steps are negative or out of order, or `power` or
-        `frequency` is not positive.
-
-    References
-    ----------
-    .. [1] Zhu & Gupta, 2017, arXiv:1710.01878, eq. 1.
-
-    Examples
-    --------
-    >>> polynomial_sparsity([0, 100, 550, 1000, 5000], 100, 1000, 0.5, 0.9, frequency=50).round(2)
-    array([0.  , 0.5 , 0.85, 0.9 , 0.9 ])
-    """
+    """Fraction pruned at each training step, rising from `initial` to `final`."""
     initial, final = require_sparsity(initial, "initial"), require_sparsity(final, "final")
     if initial > final:
         raise ValueError(f"initial {initial} is above final {final}; pruned weights do not return")
@@ -317,28 +160,7 @@ def polynomial_sparsity(step, begin_step, end_step, initial, final, power=3, fre
 
 
 def constant_sparsity(step, begin_step, sparsity):
-    """Fraction pruned at each training step: none, and from `begin_step` on all of it.
-
-    Parameters
-    ----------
-    step : int or array_like of int
-    begin_step : int
-    sparsity : float in [0, 1)
-
-    Returns
-    -------
-    float or ndarray of float, shape of `step`
-
-    Raises
-    ------
-    ValueError
-        If `sparsity` is not in [0, 1) or `begin_step` is negative.
-
-    Examples
-    --------
-    >>> constant_sparsity([0, 9, 10], 10, 0.5)
-    array([0. , 0. , 0.5])
-    """
+    """Fraction pruned at each training step: none, and from `begin_step` on all of it."""
     sparsity = require_sparsity(sparsity)
     _require_whole(begin_step=begin_step)
     if begin_step < 0:

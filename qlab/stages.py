@@ -31,18 +31,7 @@ STEPS = {  # of the shipped chains: what a step is called, and its file
 
 @dataclass(frozen=True, eq=False)
 class Stage:
-    """One step's file, scored.
-
-    Parameters
-    ----------
-    name : str
-    model : LiteModel
-    measurement : Measurement
-    zeros : dict of str to float
-        For each layer, the fraction of its stored weights that are zero.
-    different : dict of str to int
-        For each layer, how many different values its stored weights have.
-    """
+    """One step's file, scored."""
 
     name: str
     model: LiteModel
@@ -52,24 +41,7 @@ class Stage:
 
 
 def facts(model):
-    """What the bytes of a file hold.
-
-    Parameters
-    ----------
-    model : LiteModel
-
-    Returns
-    -------
-    dict
-        ``gzip_bytes``; ``zeros`` and ``different`` as of `Stage`.
-
-    Examples
-    --------
-    >>> import qlab
-    >>> held = facts(qlab.pretrained("baseline-int8"))
-    >>> held["different"]["conv1"] <= 128, max(held["zeros"].values()) < 0.1
-    (True, True)
-    """
+    """What the bytes of a file hold."""
     stored = {x.name: x.weights for x in model.layers if x.weights is not None}
     return {
         "gzip_bytes": model.gzip_bytes,
@@ -79,19 +51,7 @@ def facts(model):
 
 
 def stage(name, model, images, labels):
-    """Look into one step's file, and score it.
-
-    Parameters
-    ----------
-    name : str
-    model : LiteModel
-    images : ndarray of uint8, shape (n, 28, 28, 1)
-    labels : ndarray of int, shape (n,)
-
-    Returns
-    -------
-    Stage
-    """
+    """Look into one step's file, and score it."""
     held = facts(model)
     score = evaluate(model, images, labels)
     return Stage(name, model, score, held["zeros"], held["different"])

@@ -29,15 +29,7 @@ CARRIES_OVER = (
 
 @dataclass(frozen=True)
 class LatencyReport:
-    """Latencies of one model on one machine.
-
-    Parameters
-    ----------
-    machine : str
-        Its processor, cores and system.
-    rows : tuple of Latency
-        One for each number of threads.
-    """
+    """Latencies of one model on one machine."""
 
     machine: str
     rows: tuple[Latency, ...]

@@ -15,30 +15,7 @@ import numpy as np
 
 @dataclass(frozen=True)
 class Row:
-    """One measured line of the table.
-
-    Parameters
-    ----------
-    name : str
-        What was measured.
-    unit : str
-        ``x``, ``ms``, ``s``, ``/s`` or ``MB``.
-    target : float
-    samples : tuple of float
-        In `unit`; empty if it could not be measured here.
-    at_least : bool
-        Whether the target is a lower bound rather than an upper one.
-    tail : bool
-        Whether the target is for the 95th percentile rather than the median.
-    note : str
-        What went in, or why there are no samples.
-
-    Examples
-    --------
-    >>> row = Row("import qlab", "s", 0.5, (0.02, 0.03, 0.04))
-    >>> row.median, row.met
-    (0.03, True)
-    """
+    """One measured line of the table."""
 
     name: str
     unit: str
@@ -70,19 +47,7 @@ class Row:
 
 
 def measure(progress=None, quick=False):
-    """Measure every row.
-
-    Parameters
-    ----------
-    progress : callable or None
-        Called with a sentence before each measurement.
-    quick : bool
-        Leave out what takes minutes: the browser and the notebooks.
-
-    Returns
-    -------
-    list of Row
-    """
+    """Measure every row."""
     from qlab.bench import course, engine, kernel
 
     steps = [*engine.STEPS, *kernel.STEPS, *([] if quick else course.STEPS)]
@@ -95,21 +60,7 @@ def measure(progress=None, quick=False):
 
 
 def main(as_json=False, quick=False, out=None):
-    """Measure, and print a table or JSON.
-
-    Parameters
-    ----------
-    as_json : bool
-    quick : bool
-        As for `measure`.
-    out : file or None
-        None for standard output. Progress goes to standard error.
-
-    Returns
-    -------
-    int
-        0 if every measured target is met, 1 if one is not.
-    """
+    """Measure, and print a table or JSON."""
     out = out or sys.stdout
     rows = measure(lambda words: print(words, file=sys.stderr, flush=True), quick)
     print(json.dumps([_plain(row) for row in rows], indent=1) if as_json else table(rows), file=out)
@@ -117,22 +68,7 @@ def main(as_json=False, quick=False, out=None):
 
 
 def table(rows):
-    """Lay rows out as text.
-
-    Parameters
-    ----------
-    rows : list of Row
-
-    Returns
-    -------
-    str
-
-    Examples
-    --------
-    >>> print(table([Row("import qlab", "s", 0.5, (0.02, 0.03, 0.04))]))
-                    median       p95   target      met
-    import qlab     0.03 s   0.039 s  <= 0.5 s      yes
-    """
+    """Lay rows out as text."""
     width = max(len(row.name) for row in rows)
     lines = [f"{'':{width}}{'median':>11}{'p95':>10}{'target':>9}{'met':>9}"]
     for row in rows:

@@ -13,19 +13,7 @@ HEAD = " #    gzipped       file   accuracy  95 % interval     submitted (UTC)  
 
 
 def grade_main(file, as_json=False, out=print):
-    """Grade a file and print the verdict.
-
-    Parameters
-    ----------
-    file : path-like
-    as_json : bool
-    out : callable(str)
-
-    Returns
-    -------
-    int
-        0 if it is in a league, 1 if not.
-    """
+    """Grade a file and print the verdict."""
     verdict = grade(file)
     if as_json:
         out(json.dumps(verdict.to_dict(), indent=2))
@@ -35,28 +23,7 @@ def grade_main(file, as_json=False, out=print):
 
 
 def board_main(folder, file=None, name=None, regrade=False, as_json=False, out=print):
-    """Submit a file if one is given, and print the board.
-
-    Parameters
-    ----------
-    folder : path-like
-    file, name : path-like and str, or None
-        What is submitted, and by whom.
-    regrade : bool
-        Measure every file anew.
-    as_json : bool
-    out : callable(str)
-
-    Returns
-    -------
-    int
-        0; 1 if a file was given and is in no league.
-
-    Raises
-    ------
-    BoardError
-        If there is no such folder, or only one of `file` and `name` is given.
-    """
+    """Submit a file if one is given, and print the board."""
     if (file is None) != (name is None):
         raise BoardError("a submission needs both: --submit FILE and --name NAME")
     taken = True
@@ -75,12 +42,7 @@ def _progress(done, total):
 
 
 def lines(ranked):
-    """Yield a board as lines of text.
-
-    Parameters
-    ----------
-    ranked : Board
-    """
+    """Yield a board as lines of text."""
     for league in LEAGUES:
         yield f"League {league}: the smallest gzipped file with a test accuracy of {league} or more"
         rows = ranked.league(league)

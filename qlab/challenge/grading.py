@@ -101,22 +101,7 @@ def measure(data):
 
 
 def codes(wanted):
-    """What each brightness is to a model: pixel / 255, quantized by its input's own parameters.
-
-    Parameters
-    ----------
-    wanted : qlab.challenge.rules.Input
-
-    Returns
-    -------
-    ndarray, shape (256,)
-
-    Examples
-    --------
-    >>> from qlab.challenge.rules import Input
-    >>> codes(Input(np.dtype("i1"), 1 / 255, -128))[[0, 1, 255]].tolist()
-    [-128, -127, 127]
-    """
+    """What each brightness is to a model: pixel / 255, quantized by its input's own parameters."""
     real = np.arange(256, dtype=np.uint8) * np.float32(PIXEL_SCALE)
     if wanted.dtype.kind == "f":
         return real.astype(wanted.dtype)

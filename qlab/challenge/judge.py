@@ -1,9 +1,4 @@
-"""The judge: a process of its own that runs one file on all pictures and answers with classes.
-
-It is given the pictures and never their labels, so it could not say what was right if it wanted to.
-All that it reads was written by the grader, but for the model; before it touches that, it seals
-itself (`qlab.challenge.seal`). What it answers is for the grader to doubt.
-"""
+"""The judge: a process of its own that runs one file on all pictures and answers with classes."""
 
 import os
 import struct
@@ -24,11 +19,7 @@ SIDE, CLASSES, MOST_REASON = 28, 10, 500
 
 
 def main():
-    """Read a job from standard input, answer on standard output, and end.
-
-    The answer is `READY` and a byte of gaps; then `PREDICTED` and a byte for each picture, its
-    class or `NO_CLASS`; or `FAILED` and a reason.
-    """
+    """Read a job from standard input, answer on standard output, and end."""
     job = sys.stdin.buffer
     dtype, images, warm_up, model, *limits = HEADER.unpack(job.read(HEADER.size))
     dtype = np.dtype(dtype.decode())
@@ -48,20 +39,7 @@ def main():
 
 
 def classes(model, images, codes):
-    """Run a model on pictures, one at a time if it lets us.
-
-    Parameters
-    ----------
-    model : bytes
-    images : ndarray of uint8, shape (n, 28, 28, 1)
-    codes : ndarray, shape (256,)
-        What each brightness is to the model, in the dtype of its input.
-
-    Returns
-    -------
-    ndarray of uint8, shape (n,)
-        Index of the largest of the ten outputs; `NO_CLASS` where one of them is NaN.
-    """
+    """Run a model on pictures, one at a time if it lets us."""
     interpreter, batch = _interpreter(model)
     view = interpreter.tensor(interpreter.get_input_details()[0]["index"])
     output = interpreter.get_output_details()[0]
@@ -76,11 +54,7 @@ def classes(model, images, codes):
 
 
 def _interpreter(model):
-    """An interpreter that has run once, and how many pictures it takes a call.
-
-    One, unless the graph insists on its own number: then a picture's class cannot depend on the
-    pictures beside it.
-    """
+    """An interpreter that has run once, and how many pictures it takes a call."""
     try:
         return _started(model, 1), 1
     except (RuntimeError, ValueError):

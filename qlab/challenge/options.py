@@ -2,13 +2,7 @@
 
 
 def add_to(add):
-    """Add both subcommands.
-
-    Parameters
-    ----------
-    add : callable(name, run, text)
-        Makes a subcommand and returns its ``argparse`` parser.
-    """
+    """Add both subcommands."""
     grade = add("grade", _grade, "measure a .tflite file for the challenge, trusting nothing in it")
     grade.epilog = "Exit code: 0 if the file is in a league, 1 if not; the reason is printed."
     grade.add_argument("file", metavar="FILE")

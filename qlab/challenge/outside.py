@@ -12,31 +12,7 @@ class Refused(ValueError):
 
 
 def read(path, most_bytes=MOST_BYTES):
-    """Read a regular file that is no link, and no more of it than is allowed.
-
-    Parameters
-    ----------
-    path : path-like
-    most_bytes : int
-        The file is refused, unread, if it is larger.
-
-    Returns
-    -------
-    bytes
-
-    Raises
-    ------
-    Refused
-        If there is no such file, if it is a link, a folder, a pipe or a device, if it is too
-        large, or if it cannot be read.
-
-    Examples
-    --------
-    >>> read(".")
-    Traceback (most recent call last):
-    ...
-    qlab.challenge.outside.Refused: it is not a file
-    """
+    """Read a regular file that is no link, and no more of it than is allowed."""
     if os.path.islink(path):
         raise Refused("it is a link; give the file itself")
     # O_NOFOLLOW: it may become a link now. O_NONBLOCK: opening a pipe would wait for a writer.
@@ -59,23 +35,7 @@ def read(path, most_bytes=MOST_BYTES):
 
 
 def printable(text, most=200):
-    r"""Return text without control characters and reversed writing, and not too long.
-
-    Parameters
-    ----------
-    text : str or bytes
-    most : int
-        Characters kept.
-
-    Returns
-    -------
-    str
-
-    Examples
-    --------
-    >>> printable("a\x1b[31mb\u202ec"), printable(b"\xff-1"), printable("abc", 2)
-    ('a�[31mb�c', '�-1', 'a…')
-    """
+    r"""Return text without control characters and reversed writing, and not too long."""
     if isinstance(text, bytes):
         text = text[: 4 * most].decode("utf-8", "replace")
     text = "".join(
@@ -85,26 +45,7 @@ def printable(text, most=200):
 
 
 def clean_name(text):
-    """Return a participant's name as it is shown: one line, at most 40 characters.
-
-    Parameters
-    ----------
-    text : str
-
-    Returns
-    -------
-    str
-
-    Raises
-    ------
-    ValueError
-        If nothing is left of it.
-
-    Examples
-    --------
-    >>> clean_name("  Ada   Lovelace ")
-    'Ada Lovelace'
-    """
+    """Return a participant's name as it is shown: one line, at most 40 characters."""
     name = " ".join(printable(unicodedata.normalize("NFC", str(text)), 200).split())
     if not name.strip("\ufffd "):
         raise ValueError("the name is empty; give one that others know you by")

@@ -14,20 +14,7 @@ from qlab.challenge.verdict import Verdict
 
 @dataclass(frozen=True)
 class Entry:
-    """A submission with its verdict.
-
-    Parameters
-    ----------
-    name : str
-        Safe to print; not escaped for HTML.
-    when : datetime.datetime
-        In UTC.
-    file : str
-        Its name in the folder.
-    verdict : Verdict
-    kind : str
-        ``measured``: just now; ``cached``: when it was submitted or last measured.
-    """
+    """A submission with its verdict."""
 
     name: str
     when: datetime
@@ -50,32 +37,13 @@ class Row:
 
 @dataclass(frozen=True)
 class Board:
-    """All entries of a folder, and what became of the rest.
-
-    Parameters
-    ----------
-    entries : tuple of Entry
-        In the order of submission; those that are in no league too.
-    notices : tuple of str
-        What was set aside, left out or could not be kept, in words safe to print.
-    """
+    """All entries of a folder, and what became of the rest."""
 
     entries: tuple[Entry, ...]
     notices: tuple[str, ...] = ()
 
     def league(self, league):
-        """Rank a league by gzipped bytes; of equals, the one submitted first is ahead.
-
-        Parameters
-        ----------
-        league : str
-            One of `qlab.challenge.LEAGUES`.
-
-        Returns
-        -------
-        tuple of Row
-            One for each participant.
-        """
+        """Rank a league by gzipped bytes; of equals, the one submitted first is ahead."""
         best, first = {}, {}
         for entry in self.entries:
             first.setdefault(entry.verdict.sha256, entry)
@@ -106,34 +74,7 @@ def remark(row):
 
 
 def board(folder, regrade=False, test=None, limits=None, progress=None):
-    """Read a folder of submissions, grade what was not graded, and rank.
-
-    Sizes are taken from the files each time. An accuracy that was measured before is believed if
-    the note beside the file names this very file (SHA-256) and this version of the grader. Whoever
-    can write to the folder can also write such a note, or another date: `regrade` measures every
-    file anew; the dates stay as they are.
-
-    Parameters
-    ----------
-    folder : path-like
-    regrade : bool
-        Believe no note.
-    test, limits
-        As for `qlab.challenge.grade`.
-    progress : callable(int, int) or None
-        Told how many files are done, and of how many.
-
-    Returns
-    -------
-    Board
-
-    Raises
-    ------
-    BoardError
-        If there is no such folder.
-    JudgeError
-        If the judge process could not start.
-    """
+    """Read a folder of submissions, grade what was not graded, and rank."""
     found, notices = submissions(folder)
     entries = []
     for done, submission in enumerate(found, 1):

@@ -1,10 +1,4 @@
-"""Reads a `.tflite` file that nobody vouches for: every offset is checked before it is followed.
-
-FlatBuffers points freely within a file, so a small hostile file can name gigabytes: by a length
-beyond its end, or by many pointers to one place. Here each byte counts each time it is read, and
-they may not add up to more than the file. So reading takes time in proportion to the file, and so
-does whatever reads the file after.
-"""
+"""Reads a `.tflite` file that nobody vouches for: every offset is checked before it is followed."""
 
 import struct
 
@@ -18,35 +12,7 @@ _U16, _I32, _U32 = struct.Struct("<H"), struct.Struct("<i"), struct.Struct("<I")
 
 
 def read(data):
-    """Read the bytes of a `.tflite` file into plain Python.
-
-    Parameters
-    ----------
-    data : bytes
-
-    Returns
-    -------
-    dict of str to object
-        The schema's ``Model``: tables are dicts of the fields that are present, many numbers are
-        NumPy arrays (views of `data`), texts are bytes.
-
-    Raises
-    ------
-    Refused
-        If it is not a `.tflite` file, points outside of itself or to one place twice, or has
-        parts that the challenge does not know (`qlab.challenge.tables`).
-
-    References
-    ----------
-    .. [1] FlatBuffers, Internals: tables, vtables, vectors, strings, unions.
-
-    Examples
-    --------
-    >>> import qlab
-    >>> model = read(qlab.pretrained("baseline").data)
-    >>> model["version"], len(model["subgraphs"][0]["operators"])
-    (3, 7)
-    """
+    """Read the bytes of a `.tflite` file into plain Python."""
     if len(data) < 16 or data[4:8] != b"TFL3":
         raise Refused("it is not a .tflite file: it does not carry the mark TFL3")
     reader = _Reader(data)

@@ -1,8 +1,4 @@
-"""What a file must be to take part: built-in operators, one graph, a picture in, ten numbers out.
-
-The rules look at a file as `qlab.challenge.reader` gives it. What passes them may still fail to
-run; that is for the judge process to find out.
-"""
+"""What a file must be to take part: built-in operators, one graph, a picture in, ten numbers out."""
 
 from __future__ import annotations
 
@@ -33,29 +29,7 @@ class Input(NamedTuple):
 
 
 def check(model):
-    """Hold a file against the rules.
-
-    Parameters
-    ----------
-    model : dict
-        As `qlab.challenge.reader.read` gives it.
-
-    Returns
-    -------
-    Input
-
-    Raises
-    ------
-    Refused
-        If a rule is broken; the message says which.
-
-    Examples
-    --------
-    >>> import qlab
-    >>> from qlab.challenge.reader import read
-    >>> check(read(qlab.pretrained("baseline").data)).dtype
-    dtype('float32')
-    """
+    """Hold a file against the rules."""
     if model.get("version") != 3:
         raise Refused("its schema is not version 3")
     graphs = model.get("subgraphs", ())

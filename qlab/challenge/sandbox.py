@@ -33,17 +33,7 @@ class JudgeError(RuntimeError):
 
 @dataclass(frozen=True)
 class Limits:
-    """What a file may use while it is judged.
-
-    Parameters
-    ----------
-    seconds : int
-        Of processor time.
-    wall_seconds : float
-        By the clock; other work on the machine counts here too.
-    memory_bytes : int
-        Of address space, with Python and LiteRT in it.
-    """
+    """What a file may use while it is judged."""
 
     seconds: int = 60
     wall_seconds: float = 300.0
@@ -51,32 +41,7 @@ class Limits:
 
 
 def predict(model, images, codes, limits):
-    """Have a file run in a judge process.
-
-    Parameters
-    ----------
-    model : bytes
-        A file that `qlab.challenge.rules.check` let pass. Its labels never leave this process.
-    images : ndarray of uint8, shape (n, 28, 28, 1)
-    codes : ndarray, shape (256,)
-        What each brightness is to the model, in the dtype of its input.
-    limits : Limits
-
-    Returns
-    -------
-    classes : ndarray of uint8, shape (n,)
-        0 to 9, or `qlab.challenge.judge.NO_CLASS`.
-    gaps : tuple of str
-        What this system could not limit, among `qlab.challenge.judge.GAPS`.
-
-    Raises
-    ------
-    Refused
-        If the file does not run within its limits, or its process answers anything else than a
-        class for each picture.
-    JudgeError
-        If the judge process did not get as far as the file.
-    """
+    """Have a file run in a judge process."""
     room = max(len(images), judge.MOST_REASON) + 3
     warm_up, codes = _warm_up(), np.ascontiguousarray(codes)
     header = judge.HEADER.pack(
@@ -94,11 +59,7 @@ def predict(model, images, codes, limits):
 
 
 def _run(question, answer, seconds):
-    """Run a judge from file to file; return its exit code, None if it had to be ended.
-
-    It sees an empty folder, hardly any environment and no other open file. An answer in a file
-    needs nobody who reads along, and the system itself keeps it from growing.
-    """
+    """Run a judge from file to file; return its exit code, None if it had to be ended."""
     paths = [str(Path(qlab.__file__).parents[1]), *(path or os.getcwd() for path in sys.path)]
     environment = {name: os.environ[name] for name in _KEPT if name in os.environ}
     with tempfile.TemporaryDirectory(prefix="qlab-judge-") as folder:

@@ -1,9 +1,4 @@
-"""What a process can still do to the machine, given up for good: limits, and a short list of calls.
-
-Called by the judge process on itself, before it looks at a file that nobody vouches for. Should
-such a file take over the process through a fault in LiteRT, it can then neither open a file, nor
-reach the network, nor start or signal a process.
-"""
+"""What a process can still do to the machine, given up for good: limits, and a short list of calls."""
 
 import ctypes
 import platform
@@ -58,23 +53,7 @@ _NO_NEW_PRIVILEGES, _SECCOMP, _FILTER = 38, 22, 2  # options of prctl
 
 
 def seal(seconds, memory_bytes, file_bytes):
-    """Limit this process, for good.
-
-    Parameters
-    ----------
-    seconds : int
-        Of processor time.
-    memory_bytes : int
-        Of address space.
-    file_bytes : int
-        Largest file that it may write.
-
-    Returns
-    -------
-    list of str
-        What this system could not take away or limit, among ``processor time``, ``memory``,
-        ``files``, ``processes`` and ``system calls``.
-    """
+    """Limit this process, for good."""
     return [*_limit(seconds, memory_bytes, file_bytes), *([] if _filter() else ["system calls"])]
 
 
@@ -106,22 +85,7 @@ class _Program(ctypes.Structure):
 
 
 def program(machine):
-    """The filter as classic BPF: a system call that is not on the list fails as not permitted.
-
-    Parameters
-    ----------
-    machine : str
-        ``x86_64`` or ``aarch64``.
-
-    Returns
-    -------
-    bytes
-        8 bytes an instruction.
-
-    References
-    ----------
-    .. [1] Linux, Documentation/userspace-api/seccomp_filter.rst.
-    """
+    """The filter as classic BPF: a system call that is not on the list fails as not permitted."""
     numbers = _NUMBERS[machine]
     steps = [
         (_LOAD, 0, 0, 4),  # the architecture that the call is made in

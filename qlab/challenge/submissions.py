@@ -1,9 +1,4 @@
-"""A class's submissions: a folder with a `.tflite` file for each, and a small note beside it.
-
-Nothing is shared between two submissions, so any number can come at once without a lock: each file
-appears whole, under a name of its own, and is never written again. The note says who and when, and
-what was measured; should it be damaged, the file's own name still says who and when.
-"""
+"""A class's submissions: a folder with a `.tflite` file for each, and a small note beside it."""
 
 from __future__ import annotations
 
@@ -32,19 +27,7 @@ class BoardError(ValueError):
 
 @dataclass(frozen=True)
 class Submission:
-    """One file of the folder.
-
-    Parameters
-    ----------
-    path : pathlib.Path
-    name : str
-        Of the participant, safe to print.
-    when : datetime.datetime
-        In UTC.
-    record : Verdict or None
-        What was measured when it was submitted, by the same grader; None if the note does not say.
-        Only as much to be trusted as whoever can write to the folder.
-    """
+    """One file of the folder."""
 
     path: Path
     name: str
@@ -105,25 +88,7 @@ def key(name):
 
 
 def submissions(folder):
-    """List a folder's submissions.
-
-    A `.tflite` file that was put there by hand is one too: under its own name, as of its own date.
-
-    Parameters
-    ----------
-    folder : path-like
-
-    Returns
-    -------
-    submissions : list of Submission
-    notices : list of str
-        What was set aside or left out, in words.
-
-    Raises
-    ------
-    BoardError
-        If there is no such folder.
-    """
+    """List a folder's submissions."""
     found, notices = [], []
     for path in sorted(_folder(folder).glob(f"*{ENDING}")):
         if path.name.startswith("."):
@@ -133,13 +98,7 @@ def submissions(folder):
 
 
 def keep_note(submission):
-    """Write the note beside a file, whole or not at all.
-
-    Raises
-    ------
-    OSError
-        If the folder cannot be written.
-    """
+    """Write the note beside a file, whole or not at all."""
     note = {"challenge": 1, "name": submission.name, "when": submission.when.isoformat()}
     verdict = submission.record
     if verdict is not None:

@@ -1,10 +1,4 @@
-"""The part of the TFLite schema that the challenge reads, as data.
-
-A table is its fields, in the order of their slots: ``name:kind``. A kind is a number (``u4`` is an
-unsigned one of 4 bytes), ``text``, ``[u4]`` for many numbers, ``Table``, ``[Table]``, or
-``<Union>``, whose field before it, ``name_type``, says which table it is. A field that has no
-place here (buffers outside of the file, for one) is not read: the file is refused.
-"""
+"""The part of the TFLite schema that the challenge reads, as data."""
 
 from typing import NamedTuple
 
@@ -126,12 +120,6 @@ UNIONS = {
 
 
 def union_member(union, number):
-    """What the schema calls a member of a union.
-
-    Examples
-    --------
-    >>> union_member("BuiltinOptions", 93), union_member("BuiltinOptions", 999)
-    ('WhileOptions', 'BuiltinOptions of number 999')
-    """
+    """What the schema calls a member of a union."""
     names = {value: name for name, value in vars(getattr(schema, union)).items()}
     return names.get(number, f"{union} of number {number}")

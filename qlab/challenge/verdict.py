@@ -12,27 +12,7 @@ LEAGUES = ("0.90", "0.85")
 
 @dataclass(frozen=True)
 class Verdict:
-    """What was measured of a file.
-
-    Parameters
-    ----------
-    reason : str
-        Why it cannot take part, in words; empty if it was run. What fits no league was run too.
-    file_bytes, gzip_bytes : int
-        Sizes; 0 if the file could not be read.
-    sha256 : str
-        Of the file; empty if it could not be read.
-    correct, n : int
-        Pictures that it classified as they are labelled, and all of them; 0 if it was not run.
-    gaps : tuple of str
-        What this system could not limit while the file ran.
-
-    Examples
-    --------
-    >>> verdict = Verdict(file_bytes=84_248, gzip_bytes=62_000, correct=8_712, n=10_000)
-    >>> verdict.leagues, verdict.qualifies, verdict.accuracy
-    (('0.85',), True, 0.8712)
-    """
+    """What was measured of a file."""
 
     reason: str = ""
     file_bytes: int = 0

@@ -13,28 +13,7 @@ MEMORY_BYTES = 4 * 2**30
 
 
 def apart(work, *arguments, out=print, seconds=SECONDS):
-    """Call ``work(*arguments, say)`` in a process of its own, with limits.
-
-    Parameters
-    ----------
-    work : callable
-        Importable by name, as are its arguments by value. ``say(words)`` reaches `out` here.
-    *arguments
-    out : callable
-        Prints a line.
-    seconds : float
-        Wall time after which the process is ended.
-
-    Returns
-    -------
-    object
-        What `work` returned.
-
-    Raises
-    ------
-    ExportError
-        What `work` raised in words; or that its process ended, or took too long.
-    """
+    """Call ``work(*arguments, say)`` in a process of its own, with limits."""
     context = multiprocessing.get_context("spawn")
     receiver, sender = context.Pipe(duplex=False)
     process = context.Process(target=_run, args=(sender, work, arguments), daemon=True)

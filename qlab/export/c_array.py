@@ -60,31 +60,7 @@ const unsigned int {name}_len = {length}u;
 
 
 def c_array(model, stem):
-    """Write a model as C: a header and a source.
-
-    Parameters
-    ----------
-    model : LiteModel
-    stem : str
-        Stem of the two files; the array's name follows from it.
-
-    Returns
-    -------
-    dict of str to bytes
-        ``STEM.h`` and ``STEM.c``, in ASCII.
-
-    Raises
-    ------
-    ExportError
-        If the model is larger than 16 MiB, more than any microcontroller holds.
-
-    Examples
-    --------
-    >>> import qlab
-    >>> files = c_array(qlab.pretrained("qat-w4-seed0"), "qat-w4")
-    >>> list(files), b"extern const unsigned char qat_w4_model[46160];" in files["qat-w4.h"]
-    (['qat-w4.h', 'qat-w4.c'], True)
-    """
+    """Write a model as C: a header and a source."""
     require_lite_model(model)
     if model.file_bytes > LARGEST:
         raise ExportError(

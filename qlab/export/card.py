@@ -1,7 +1,4 @@
-"""A model card in Markdown: what the model is, how well it does, and where that ends [1]_.
-
-.. [1] Mitchell et al., Model Cards for Model Reporting, FAT* 2019, arXiv:1810.03993.
-"""
+"""A model card in Markdown: what the model is, how well it does, and where that ends [1]_."""
 
 from __future__ import annotations
 
@@ -31,27 +28,7 @@ LIMITS = (
 
 
 def card(facts, files):
-    """Write the model card.
-
-    Parameters
-    ----------
-    facts : qlab.export.facts.Facts
-    files : sequence of str
-        Names of all exported files.
-
-    Returns
-    -------
-    str
-        Markdown. Texts that came with the file cannot change its form.
-
-    Examples
-    --------
-    >>> import qlab
-    >>> from qlab.export.facts import examine
-    >>> text = card(examine(qlab.pretrained("baseline-int8"), "small"), ["small.tflite"])
-    >>> text.splitlines()[0], "| Ankle boot | 1,000 |" in text
-    ('# Model card: small', True)
-    """
+    """Write the model card."""
     sections = (
         _head(facts, files),
         _recipe(facts),

@@ -79,28 +79,7 @@ def export(model, to, name="model", recipe=None, force=False, verify=False, say=
 
 
 def main(file, to, name=None, force=False, verify=False, out=print):
-    """Run ``qlab export FILE --to DIR``.
-
-    Parameters
-    ----------
-    file, to : path-like
-    name : str or None
-        None for the file's own name.
-    force, verify : bool
-        As `export`.
-    out : callable
-        Prints a line.
-
-    Returns
-    -------
-    int
-        The exit code, 0.
-
-    Raises
-    ------
-    ExportError
-        If it cannot be done, in words.
-    """
+    """Run ``qlab export FILE --to DIR``."""
     out(f"checking {plain_name(file)} in a process of its own")
     try:
         model = LiteModel.from_file(file)

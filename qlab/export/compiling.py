@@ -31,45 +31,13 @@ int main(void) {{
 
 
 def find_compiler():
-    """Path of a C compiler: what ``$CC`` names, or ``cc``, ``gcc`` or ``clang``.
-
-    Returns
-    -------
-    str or None
-        None if there is none.
-
-    Examples
-    --------
-    >>> find_compiler() is None or os.path.exists(find_compiler())
-    True
-    """
+    """Path of a C compiler: what ``$CC`` names, or ``cc``, ``gcc`` or ``clang``."""
     names = [os.environ["CC"]] if os.environ.get("CC") else COMPILERS
     return next((found for name in names if (found := shutil.which(name))), None)
 
 
 def compiled_bytes(files, stem, compiler=None, flags=("-std=c99",)):
-    """Compile a C array with a small program, run it, and return what the array holds.
-
-    Parameters
-    ----------
-    files : dict of str to bytes
-        As `qlab.export.c_array` returns them.
-    stem : str
-    compiler : str or None
-        None for `find_compiler`.
-    flags : sequence of str
-        Given to the compiler before the files.
-
-    Returns
-    -------
-    bytes
-        Equal to the model's, if all is well; the array begins at an address that 16 divides.
-
-    Raises
-    ------
-    ExportError
-        If there is no compiler, or it fails.
-    """
+    """Compile a C array with a small program, run it, and return what the array holds."""
     compiler = compiler or find_compiler()
     if compiler is None:
         raise ExportError(

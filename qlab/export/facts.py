@@ -20,17 +20,7 @@ PIECE = 1000  # images between two looks at the progress bar
 
 @dataclass(frozen=True, eq=False)
 class Scored:
-    """One file, measured.
-
-    Parameters
-    ----------
-    file : str
-        Its name.
-    model : LiteModel
-    measurement : Measurement or None
-        None if the course's images do not fit it.
-    latency : LatencyReport
-    """
+    """One file, measured."""
 
     file: str
     model: LiteModel
@@ -45,22 +35,7 @@ class Scored:
 
 @dataclass(frozen=True, eq=False)
 class Facts:
-    """All that card and provenance say.
-
-    Parameters
-    ----------
-    stem : str
-        Stem of the exported files.
-    whole : Scored
-        The file as it came.
-    packed : Scored or None
-        With weights of 4 bits two to a byte; None where that changes nothing.
-    source : dict
-        Empty, or the shipped artefact that this file is: ``artefact`` and ``made``.
-    recipe : dict
-        As given, or as recorded for this file; empty if nothing is known.
-    class_names : tuple of str
-    """
+    """All that card and provenance say."""
 
     stem: str
     whole: Scored
@@ -76,30 +51,7 @@ class Facts:
 
 
 def examine(model, stem, recipe=None, say=lambda words: None, progress=False):
-    """Measure a model, and its packed form, on the 10,000 test images and on this machine.
-
-    Parameters
-    ----------
-    model : LiteModel
-    stem : str
-    recipe : Recipe, mapping, str or None
-        None looks it up: in the manifest, then on the learner's shelf.
-    say : callable
-        Told, in words, what is being done.
-    progress : bool
-        Show a bar on stderr while a slow model is scored.
-
-    Returns
-    -------
-    Facts
-
-    Examples
-    --------
-    >>> import qlab
-    >>> facts = examine(qlab.pretrained("baseline-int8"), "small")
-    >>> facts.source["artefact"], facts.packed, facts.whole.measurement.n
-    ('baseline-int8.tflite', None, 10000)
-    """
+    """Measure a model, and its packed form, on the 10,000 test images and on this machine."""
     source, known = lookup(model)
     test = data.load().test
     score = lambda file, model: _scored(file, model, test, say, progress)  # noqa: E731
@@ -115,20 +67,7 @@ def examine(model, stem, recipe=None, say=lambda words: None, progress=False):
 
 
 def lookup(model):
-    """What is recorded about exactly this file.
-
-    Parameters
-    ----------
-    model : LiteModel
-
-    Returns
-    -------
-    source : dict
-        ``artefact`` and ``made`` of a shipped file; ``kept_as`` of one on the learner's shelf;
-        empty otherwise.
-    recipe : dict
-        Empty if none is recorded.
-    """
+    """What is recorded about exactly this file."""
     from qlab import shelf
 
     sha = hashlib.sha256(model.data).hexdigest()
@@ -142,14 +81,7 @@ def lookup(model):
 
 
 def unfit(model):
-    """Why the course's images cannot score a model, in words; empty if they can.
-
-    Examples
-    --------
-    >>> import qlab
-    >>> unfit(qlab.pretrained("baseline"))
-    ''
-    """
+    """Why the course's images cannot score a model, in words; empty if they can."""
     require_lite_model(model)
     graph = model.parsed.subgraphs[0]
     shapes = [

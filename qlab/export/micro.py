@@ -1,7 +1,4 @@
-"""What TensorFlow Lite Micro needs to know of a model: its operators, and what it cannot run.
-
-Checked against the headers and kernels of the tflite-micro repository.
-"""
+"""What TensorFlow Lite Micro needs to know of a model: its operators, and what it cannot run."""
 
 from __future__ import annotations
 
@@ -27,76 +24,21 @@ _SPELT = {"CUMSUM": "CumSum", "PADV2": "PadV2"}
 
 
 def operators(model):
-    """Operators of a model, each once.
-
-    Parameters
-    ----------
-    model : LiteModel
-
-    Returns
-    -------
-    tuple of str
-        TFLite's names, in alphabetical order.
-
-    Examples
-    --------
-    >>> import qlab
-    >>> operators(qlab.pretrained("baseline"))
-    ('CONV_2D', 'FULLY_CONNECTED', 'MAX_POOL_2D', 'RESHAPE')
-    """
+    """Operators of a model, each once."""
     require_lite_model(model)
     graph = model.parsed
     return tuple(sorted({op_name(graph, x) for x in graph.subgraphs[0].operators}))
 
 
 def resolver_calls(model):
-    """Lines of C++ that register the operators of a model, and no others.
-
-    Parameters
-    ----------
-    model : LiteModel
-
-    Returns
-    -------
-    tuple of str
-        The declaration of the resolver, then a call for each operator that TensorFlow Lite Micro
-        has.
-
-    Examples
-    --------
-    >>> import qlab
-    >>> for line in resolver_calls(qlab.pretrained("baseline")):
-    ...     print(line)
-    tflite::MicroMutableOpResolver<4> resolver;
-    resolver.AddConv2D();
-    resolver.AddFullyConnected();
-    resolver.AddMaxPool2D();
-    resolver.AddReshape();
-    """
+    """Lines of C++ that register the operators of a model, and no others."""
     known = [op for op in operators(model) if op in KNOWN]
     calls = [f"resolver.Add{_SPELT.get(op) or _camel(op)}();" for op in known]
     return (f"tflite::MicroMutableOpResolver<{len(known)}> resolver;", *calls)
 
 
 def obstacles(model):
-    """Why TensorFlow Lite Micro could not run this model as it is.
-
-    Parameters
-    ----------
-    model : LiteModel
-
-    Returns
-    -------
-    tuple of str
-        Sentences; empty if nothing is known to stand in the way.
-
-    Examples
-    --------
-    >>> import qlab
-    >>> hybrid = qlab.pretrained("baseline-dynamic-range")
-    >>> obstacles(qlab.pretrained("baseline-int8")), len(obstacles(hybrid))
-    ((), 1)
-    """
+    """Why TensorFlow Lite Micro could not run this model as it is."""
     found = [f"It has no operator {op}." for op in operators(model) if op not in KNOWN]
     pairs = set(_pairs(model.parsed))
     kinds = schema.TensorType
@@ -112,16 +54,7 @@ def obstacles(model):
 
 
 def needs_int4(model):
-    """Whether the model has weights of 4 bits, packed two to a byte.
-
-    Parameters
-    ----------
-    model : LiteModel
-
-    Returns
-    -------
-    bool
-    """
+    """Whether the model has weights of 4 bits, packed two to a byte."""
     return any(weights == schema.TensorType.INT4 for _, weights in _pairs(model.parsed))
 
 

@@ -12,23 +12,7 @@ _MARKS = re.compile(r"([\\`*_{}\[\]()#|!~$])")
 
 
 def file_stem(path):
-    """Stem for exported files: ASCII letters, digits, ``.``, ``_`` and ``-``.
-
-    Parameters
-    ----------
-    path : path-like
-        A file's name or path; its folder and ``.tflite`` are dropped.
-
-    Returns
-    -------
-    str
-        At most 60 characters; ``model`` if nothing is left.
-
-    Examples
-    --------
-    >>> file_stem("here/my größtes model.tflite"), file_stem("🙂.tflite")
-    ('my-grosstes-model', 'model')
-    """
+    """Stem for exported files: ASCII letters, digits, ``.``, ``_`` and ``-``."""
     name = Path(str(path)).name
     if name.lower().endswith(".tflite"):
         name = name[: -len(".tflite")]
@@ -37,24 +21,7 @@ def file_stem(path):
 
 
 def identifier(stem):
-    """Identifier for C and C++ out of a name.
-
-    It ends in ``_model``, so that it is no keyword; it begins with a letter and has no two
-    underscores in a row, so that no compiler or library claims it.
-
-    Parameters
-    ----------
-    stem : str
-
-    Returns
-    -------
-    str
-
-    Examples
-    --------
-    >>> identifier("qat-w4-seed0"), identifier("int"), identifier("3 bits")
-    ('qat_w4_seed0_model', 'int_model', 'm_3_bits_model')
-    """
+    """Identifier for C and C++ out of a name."""
     words = re.sub(r"[^A-Za-z0-9]+", "_", _ascii(stem)).strip("_")[:LONGEST].rstrip("_")
     if words[:1].isdigit():
         words = f"m_{words}"
@@ -62,24 +29,7 @@ def identifier(stem):
 
 
 def plain(text, longest=200):
-    r"""One line of text that Markdown shows as it is, and no page runs.
-
-    Parameters
-    ----------
-    text : object
-        Shown as ``str``.
-    longest : int
-        Characters kept.
-
-    Returns
-    -------
-    str
-
-    Examples
-    --------
-    >>> print(plain("<b>4 bits</b> | new\nline"))
-    &lt;b&gt;4 bits&lt;/b&gt; \| new line
-    """
+    r"""One line of text that Markdown shows as it is, and no page runs."""
     printable = "".join(c if c.isprintable() else " " for c in str(text))
     words = " ".join(printable.split())
     cut = words if len(words) <= longest else words[: longest - 1] + "…"

@@ -12,21 +12,7 @@ VERSION = 1
 
 
 def provenance(facts, contents):
-    """Write the provenance of exported files.
-
-    Parameters
-    ----------
-    facts : qlab.export.facts.Facts
-    contents : dict of str to bytes
-        Every other file of the export, by name.
-
-    Returns
-    -------
-    bytes
-        JSON: ``files`` with checksum and size of each, ``source``, ``recipe``, what was
-        ``measured``, the ``machine``, the package ``versions`` and the ``date`` (UTC). No path,
-        and no name of a person or of a machine.
-    """
+    """Write the provenance of exported files."""
     document = {
         "qlab_provenance": VERSION,
         "name": facts.stem,

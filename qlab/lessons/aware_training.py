@@ -73,25 +73,13 @@ QUESTIONS.add(
 
 
 def fake_quantize_weights(weights, scale, bits):
-    """Round weights to the symmetric narrow grid of `scale`, staying in float.
-
-    Examples
-    --------
-    >>> fake_quantize_weights(np.array([0.3, -9.0]), 0.25, 3).tolist()
-    [0.25, -0.75]
-    """
+    """Round weights to the symmetric narrow grid of `scale`, staying in float."""
     largest = 2 ** (bits - 1) - 1
     return scale * np.clip(np.rint(weights / scale), -largest, largest)
 
 
 def straight_through(upstream, weights, low, high):
-    """Gradient of fake quantization as the straight-through estimator has it.
-
-    Examples
-    --------
-    >>> straight_through(np.array([0.5, 0.5]), np.array([0.3, 2.0]), -1, 1).tolist()
-    [0.5, 0.0]
-    """
+    """Gradient of fake quantization as the straight-through estimator has it."""
     return np.where((weights >= low) & (weights <= high), upstream, 0.0)
 
 
@@ -110,13 +98,7 @@ def train_one_weight(weight, target, scale, rate, steps):
 
 
 def gain(baseline, control, aware):
-    """Gain of quantization-aware training over the same extra epochs without it.
-
-    Examples
-    --------
-    >>> round(gain(0.90, np.array([0.91, 0.92]), np.array([0.92, 0.92])), 4)
-    0.005
-    """
+    """Gain of quantization-aware training over the same extra epochs without it."""
     return float(np.mean(aware) - np.mean(control))
 
 

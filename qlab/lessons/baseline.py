@@ -52,13 +52,7 @@ QUESTIONS.add(
 
 
 def convolution_parameters(height, width, inputs, outputs):
-    """Weights and biases of a convolution with `outputs` filters of `height` x `width` x `inputs`.
-
-    Examples
-    --------
-    >>> convolution_parameters(2, 2, 32, 16)
-    2064
-    """
+    """Weights and biases of a convolution with `outputs` filters of `height` x `width` x `inputs`."""
     return height * width * inputs * outputs + outputs
 
 
@@ -68,13 +62,7 @@ def float32_bytes():
 
 
 def discordant(predictions_a, predictions_b, labels):
-    """Count images that only model a, and that only model b, got right.
-
-    Examples
-    --------
-    >>> discordant([0, 1, 2, 3], [0, 1, 1, 9], [0, 1, 2, 9])
-    (1, 1)
-    """
+    """Count images that only model a, and that only model b, got right."""
     result = metrics.compare(Measurement(predictions_a, labels), Measurement(predictions_b, labels))
     return result.only_a, result.only_b
 

@@ -12,19 +12,7 @@ MARKS = {"right": "✓", "wrong": "✗", "open": "○"}
 
 
 def card(state, title, *paragraphs):
-    """Return a card: mark and title in words, a coloured edge, then escaped paragraphs.
-
-    Parameters
-    ----------
-    state : {"right", "wrong", "open"}
-    title : str
-    *paragraphs : str
-        Plain text; line breaks are kept.
-
-    Returns
-    -------
-    str of HTML
-    """
+    """Return a card: mark and title in words, a coloured edge, then escaped paragraphs."""
     body = "".join(
         f'<p style="margin:.3em 0 0 0;white-space:pre-wrap">{escape(text)}</p>'
         for text in paragraphs
@@ -35,23 +23,7 @@ def card(state, title, *paragraphs):
 
 
 def table_card(state, caption, heads, rows, last=""):
-    """Return a table with a coloured edge, and a last line under it.
-
-    Parameters
-    ----------
-    state : {"right", "wrong", "open"}
-    caption : str
-        Line breaks are kept.
-    heads : sequence of str
-        One a column.
-    rows : iterable of sequence of str
-        Plain text, one entry a column.
-    last : str
-
-    Returns
-    -------
-    str of HTML
-    """
+    """Return a table with a coloured edge, and a last line under it."""
     left = 'style="text-align:left;vertical-align:top;padding:.2em .8em .2em 0"'
     head = "".join(f'<th scope="col" {left}>{escape(text)}</th>' for text in heads)
     body = "".join(

@@ -1,7 +1,4 @@
-"""Claims, questions and exercises of notebook 07: what introductory articles say, in our words.
-
-Each claim is asked for its mark before it is measured; its question is made from it.
-"""
+"""Claims, questions and exercises of notebook 07: what introductory articles say, in our words."""
 
 import math
 

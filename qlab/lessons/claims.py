@@ -1,8 +1,4 @@
-"""A claim as something that can fail: cases, a number in each, and limits set before measuring.
-
-A claim holds in a case if its numbers there keep every limit. The mark follows from the cases
-alone: it holds in all of them, in some, or in none. Nobody types a mark.
-"""
+"""A claim as something that can fail: cases, a number in each, and limits set before measuring."""
 
 import math
 from collections.abc import Mapping
@@ -20,24 +16,7 @@ STATES = dict(zip(OUTCOMES, ("right", "open", "wrong"), strict=True))
 
 
 def mark(held):
-    """Say what a claim is worth: one of `OUTCOMES`.
-
-    Parameters
-    ----------
-    held : dict of str to bool
-        For each case, whether the claim holds in it.
-
-    Returns
-    -------
-    str
-
-    Examples
-    --------
-    >>> mark({"8 bits": True, "2 bits": False})
-    'true with a condition'
-    >>> mark({"8 bits": True, "4 bits": True}), mark({"8 bits": False})
-    ('true', 'false')
-    """
+    """Say what a claim is worth: one of `OUTCOMES`."""
     if all(held.values()):
         return "true"
     return "true with a condition" if any(held.values()) else "false"
@@ -138,14 +117,7 @@ class Claim:
 
 @dataclass(frozen=True, repr=False)
 class CheckedClaim:
-    """A claim beside what was measured. `Claim.check` makes it.
-
-    Attributes
-    ----------
-    claim : Claim
-    numbers : dict of str to tuple of float
-        For each case one number a limit.
-    """
+    """A claim beside what was measured. `Claim.check` makes it."""
 
     claim: Claim
     numbers: dict

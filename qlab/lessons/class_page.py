@@ -9,18 +9,7 @@ from qlab.lessons.tally import tally_exercise, tally_question
 
 
 def class_page(learners, broken):
-    """Return the HTML page of a class.
-
-    Parameters
-    ----------
-    learners : sequence of qlab.lessons.report.Learner
-    broken : sequence of (str, str)
-        Files that could not be used, and why.
-
-    Returns
-    -------
-    str
-    """
+    """Return the HTML page of a class."""
     documents = [learner.progress for learner in learners]
     return page(
         f"qlab: a class of {len(learners)}",

@@ -152,16 +152,7 @@ EXERCISES.add(
 
 
 def cheapest_step(here, candidates):
-    """Which step loses the fewest images for each byte that it saves.
-
-    Each is a pair (images right, bytes). A loss of less than one image counts as one; a step that
-    saves nothing does not count.
-
-    Examples
-    --------
-    >>> cheapest_step((900, 80_000), [(890, 70_000), (899, 79_500), (860, 60_000)])
-    0
-    """
+    """Which step loses the fewest images for each byte that it saves."""
     correct, size = here
     prices = [
         max(correct - right, 1) / (size - smaller) if smaller < size else np.inf

@@ -36,17 +36,7 @@ class Part:
 
 
 def parts():
-    """Every notebook of the course, with its questions, its exercises and its quiz.
-
-    Returns
-    -------
-    tuple of Part
-
-    Examples
-    --------
-    >>> [part.title for part in parts()][:2]
-    ['Welcome', 'Baseline']
-    """
+    """Every notebook of the course, with its questions, its exercises and its quiz."""
     return tuple(
         Part(
             number,
@@ -60,31 +50,13 @@ def parts():
 
 
 def number_of(id):
-    """The notebook that a question or an exercise belongs to.
-
-    Examples
-    --------
-    >>> number_of("02.quantize")
-    '02'
-    """
+    """The notebook that a question or an exercise belongs to."""
     return id.split(".")[0]
 
 
 @dataclass(frozen=True)
 class Standing:
-    """How far a learner is in one notebook.
-
-    Attributes
-    ----------
-    guessed, right, wrong : int
-        Questions with a guess; of these, revealed right, and revealed wrong.
-    passed : int
-        Exercises passed.
-    quizzed : int
-        Quiz questions answered right at the first try.
-    seconds : int
-        Time at work, pauses of more than 10 minutes left out.
-    """
+    """How far a learner is in one notebook."""
 
     part: Part
     guessed: int

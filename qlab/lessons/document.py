@@ -1,8 +1,4 @@
-"""What a progress file holds, and the checks that make anybody's file safe to read.
-
-A file comes from a learner's disk or from a class's mail, so nothing in it is trusted: size,
-nesting, version, names and types are checked, and what this version does not know is dropped.
-"""
+"""What a progress file holds, and the checks that make anybody's file safe to read."""
 
 import json
 import re
@@ -21,43 +17,12 @@ class ProgressError(ValueError):
 
 
 def empty():
-    """A document in which nothing has been done.
-
-    Examples
-    --------
-    >>> empty()
-    {'version': 1, 'learner': '', 'questions': {}, 'exercises': {}, 'notebooks': {}}
-    """
+    """A document in which nothing has been done."""
     return {"version": VERSION, "learner": "", **{kind: {} for kind in FIELDS}}
 
 
 def parse(data):
-    """Read and check the bytes of a progress file.
-
-    Parameters
-    ----------
-    data : bytes
-
-    Returns
-    -------
-    dict
-        ``version``, ``learner`` and, by id, ``questions``, ``exercises`` and ``notebooks`` with
-        only the fields named in `FIELDS`, each of its type.
-
-    Raises
-    ------
-    ProgressError
-        If it is not such a document, in words.
-
-    Examples
-    --------
-    >>> parse(b'{"version": 1, "exercises": {"02.quantize": {"attempts": 2}}}')["exercises"]
-    {'02.quantize': {'attempts': 2}}
-    >>> parse(b'{"version": 1, "exercises": {"02.quan')
-    Traceback (most recent call last):
-        ...
-    qlab.lessons.document.ProgressError: it is not JSON, or only the beginning of it
-    """
+    """Read and check the bytes of a progress file."""
     if len(data) > MOST_BYTES:
         raise ProgressError(f"it is larger than {MOST_BYTES:,} bytes")
     try:
@@ -169,13 +134,7 @@ def to_bytes(document):
 
 
 def storable(value):
-    """A guess or a truth as a progress file can hold it: a number, True, False or a short text.
-
-    Examples
-    --------
-    >>> storable(3), storable(float("inf")), len(storable("x" * 1000))
-    (3, 'inf', 500)
-    """
+    """A guess or a truth as a progress file can hold it: a number, True, False or a short text."""
     value = value.item() if hasattr(value, "item") else value
     if isinstance(value, bool) or _is_number(value):
         return value
@@ -188,12 +147,6 @@ def now():
 
 
 def seconds_between(earlier, later):
-    """Seconds from one time to another.
-
-    Examples
-    --------
-    >>> seconds_between("2025-01-31T12:00:00Z", "2025-01-31T12:01:30Z")
-    90
-    """
+    """Seconds from one time to another."""
     difference = datetime.fromisoformat(later) - datetime.fromisoformat(earlier)
     return int(difference.total_seconds())

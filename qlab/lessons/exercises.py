@@ -14,19 +14,7 @@ EXERCISES = Registry("exercise")
 
 @dataclass(frozen=True)
 class Finding:
-    """What a judge saw. ``problem`` is empty when the answer is right.
-
-    Parameters
-    ----------
-    problem : str
-        Which input failed, what was expected, what came.
-    mistake : str
-        The classic mistake this looks like, as a hint; empty when none was recognised.
-    attempted : bool
-        False when the answer is still the starter.
-    note : str
-        Said when the answer is right, such as what was measured.
-    """
+    """What a judge saw. ``problem`` is empty when the answer is right."""
 
     problem: str = ""
     mistake: str = ""
@@ -82,13 +70,7 @@ class Solution:
 
 
 def untouched(answer):
-    """Tell whether an answer is a starter's placeholder: None, ``...``, or a tuple of those.
-
-    Examples
-    --------
-    >>> untouched(...), untouched((..., ...)), untouched(0)
-    (True, True, False)
-    """
+    """Tell whether an answer is a starter's placeholder: None, ``...``, or a tuple of those."""
     if isinstance(answer, tuple) and answer:
         return all(untouched(part) for part in answer)
     return answer is None or answer is Ellipsis

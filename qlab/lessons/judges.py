@@ -24,16 +24,7 @@ class Stopped:
 
 
 def close(expected, got):
-    """Tell whether two answers are the same numbers, whatever their type.
-
-    Lists, tuples, arrays and scalars of any dtype are equal if their values agree to 1 part in
-    10,000, or exactly where integers are expected; axes of length 1 do not count.
-
-    Examples
-    --------
-    >>> close((0.5, 3), np.float32([0.5, 3])), close(0.91, 91), close(20_000, 20_001)
-    (True, False, False)
-    """
+    """Tell whether two answers are the same numbers, whatever their type."""
     rtol = 0 if np.asarray(expected).dtype.kind in "iu" else 1e-4
     try:
         expected, got = (np.squeeze(np.asarray(v, np.float64)) for v in (expected, got))
@@ -48,13 +39,7 @@ def like(*wrong):
 
 
 def show(value):
-    """Write a value briefly, the same on every machine.
-
-    Examples
-    --------
-    >>> show((0.1 + 0.2, np.arange(3))), show(np.zeros((2, 3, 3), np.uint8))
-    ('(0.3, [0, 1, 2])', 'uint8 array of shape (2, 3, 3)')
-    """
+    """Write a value briefly, the same on every machine."""
     if isinstance(value, Stopped):
         return value.words
     if value is None:
@@ -71,25 +56,7 @@ def show(value):
 
 
 def for_function(reference, cases, *, same=None, mistakes=NONE, read=lambda got: got):
-    """Judge a function by running it beside the reference.
-
-    Parameters
-    ----------
-    reference : callable
-    cases : list of tuple
-        Arguments of each call.
-    same : callable(args, expected, got) -> bool, optional
-        Whether an answer is right; by default `close` to the reference.
-    mistakes : dict of str to callable(args, got) -> bool
-        A hint for each classic mistake, and a test for it. The first that fits every failing
-        case is named.
-    read : callable, optional
-        Turns what a call returned into what is compared, such as a generator into an array.
-
-    Returns
-    -------
-    callable(answer) -> Finding
-    """
+    """Judge a function by running it beside the reference."""
     same = same or (lambda args, expected, got: close(expected, got))
 
     def judge(answer):
@@ -115,18 +82,7 @@ def for_function(reference, cases, *, same=None, mistakes=NONE, read=lambda got:
 
 
 def for_number(reference, *, mistakes=NONE):
-    """Judge a number against the reference, called when the answer is checked.
-
-    Parameters
-    ----------
-    reference : callable() -> number
-    mistakes : dict of str to callable(args, got) -> bool
-        As for `for_function`, with no arguments.
-
-    Returns
-    -------
-    callable(answer) -> Finding
-    """
+    """Judge a number against the reference, called when the answer is checked."""
 
     def judge(answer):
         if callable(answer):

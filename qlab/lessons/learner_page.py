@@ -10,16 +10,7 @@ from qlab.lessons.tally import counted_guess
 
 
 def learner_page(learner):
-    """Return the HTML page of one learner.
-
-    Parameters
-    ----------
-    learner : qlab.lessons.report.Learner
-
-    Returns
-    -------
-    str
-    """
+    """Return the HTML page of one learner."""
     return page(
         f"qlab: progress of {learner.name}",
         summary([standing(part, learner.progress) for part in parts()]),

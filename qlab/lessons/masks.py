@@ -7,13 +7,7 @@ from qlab.lessons.judges import close, for_function, like
 
 
 def magnitude_mask(weights, sparsity):
-    """Mask that drops the smallest weights: True is kept.
-
-    Examples
-    --------
-    >>> magnitude_mask(np.array([0.5, -0.1, 0.2, -0.9]), 0.5).tolist()
-    [True, False, False, True]
-    """
+    """Mask that drops the smallest weights: True is kept."""
     smallest_first = np.argsort(np.abs(weights), axis=None)
     mask = np.ones(weights.size, bool)
     mask[smallest_first[: round(sparsity * weights.size)]] = False
@@ -21,13 +15,7 @@ def magnitude_mask(weights, sparsity):
 
 
 def global_masks(layers, sparsity):
-    """One mask a layer, with one threshold for all layers together.
-
-    Examples
-    --------
-    >>> [mask.tolist() for mask in global_masks([np.array([0.1, 0.2]), np.array([3.0, -4.0])], 0.5)]
-    [[False, False], [True, True]]
-    """
+    """One mask a layer, with one threshold for all layers together."""
     mask = magnitude_mask(np.concatenate([layer.ravel() for layer in layers]), sparsity)
     parts = np.split(mask, np.cumsum([layer.size for layer in layers])[:-1])
     return [part.reshape(layer.shape) for part, layer in zip(parts, layers, strict=True)]

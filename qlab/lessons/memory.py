@@ -1,8 +1,4 @@
-"""What a learner guessed, tried and passed, remembered in the learner's progress file.
-
-Every change goes through `qlab.lessons.store`: two notebooks at once lose nothing, and a disk
-that cannot be written stops neither.
-"""
+"""What a learner guessed, tried and passed, remembered in the learner's progress file."""
 
 import os
 
@@ -72,11 +68,7 @@ def record_guess(question_id, guess):
 
 
 def record_reveal(question_id, truth, measured, right):
-    """Keep the truth that a reveal showed.
-
-    The first guess that a reveal answers is the one that counts: neither a better guess nor a
-    new measurement changes it afterwards.
-    """
+    """Keep the truth that a reveal showed."""
 
     def change(entry, now):
         if "counted" in entry:
@@ -90,10 +82,7 @@ def record_reveal(question_id, truth, measured, right):
 
 
 def record_check(exercise_id, passed, mistake=""):
-    """Count failed checks of an exercise in a row and return the count; a pass resets it.
-
-    Attempts, and the classic `mistake` that was recognised, are kept up to the first pass.
-    """
+    """Count failed checks of an exercise in a row and return the count; a pass resets it."""
 
     def change(entry, now):
         if "passed" not in entry:

@@ -12,11 +12,7 @@ CELL = "padding:.3em .8em;text-align:left;border-bottom:1px solid var(--jp-borde
 
 
 class Progress:
-    """The map of the course, drawn when it is shown. Make one with `progress`.
-
-    Its ``repr`` is the same whatever was done, so that a committed notebook stays as it is;
-    ``print`` shows the map as text.
-    """
+    """The map of the course, drawn when it is shown. Make one with `progress`."""
 
     def __repr__(self):
         """Fixed text, for a page or a test without a browser."""

@@ -136,13 +136,7 @@ QUESTIONS.add(
 
 
 def packed_bytes(count, bits):
-    """Bytes of `count` weights of `bits` bits each, packed without gaps.
-
-    Examples
-    --------
-    >>> packed_bytes(75_426, 4)
-    37713
-    """
+    """Bytes of `count` weights of `bits` bits each, packed without gaps."""
     return -(-count * bits // 8)
 
 

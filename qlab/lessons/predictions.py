@@ -1,8 +1,4 @@
-"""Predict, then look: questions, guesses and what was measured.
-
-A question is plain data. Its control lives in `qlab.widgets.prediction`, which is imported only
-when a notebook shows it.
-"""
+"""Predict, then look: questions, guesses and what was measured."""
 
 import math
 from dataclasses import dataclass
@@ -17,28 +13,7 @@ KINDS = ("measured", "simulated")  # of a truth: a run gave it, or arithmetic di
 
 @dataclass(frozen=True)
 class Question:
-    """A question with 3 to 5 options, or with a number between two bounds.
-
-    Parameters
-    ----------
-    id : str
-        Notebook and name, such as ``"02.layer"``.
-    text : str
-    options : dict of str to truth
-        What each option stands for: a value that the truth equals, or a pair (low, high) of
-        numbers for ``low <= truth < high``. Empty for a number.
-    bounds : (float, float)
-        Smallest and largest number that can be guessed; used when there are no options.
-    near : float
-        A number this close to the truth counts as right.
-    shown : str
-        Format of a measured number, unit included, such as ``"{:.0f} %"``; empty where only the
-        option that it falls in is worth telling.
-    why : str
-        One or two sentences read after the reveal.
-    kind : {"measured", "simulated"}
-        What the truth is; the reveal says so.
-    """
+    """A question with 3 to 5 options, or with a number between two bounds."""
 
     id: str
     text: str

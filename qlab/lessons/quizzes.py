@@ -1,9 +1,4 @@
-"""Five questions at the end of a notebook, each about something that was measured in it.
-
-A question is plain data beside the function that finds its answer. That function gets the
-notebook's own variables, so that question and answer cannot disagree. The buttons live in
-`qlab.widgets.quiz`, which is imported only when a notebook shows it.
-"""
+"""Five questions at the end of a notebook, each about something that was measured in it."""
 
 import inspect
 from collections.abc import Callable
@@ -19,16 +14,7 @@ ITEMS = Registry("quiz question")
 
 @dataclass(frozen=True)
 class Item:
-    """A question of a quiz and how its truth is found.
-
-    Parameters
-    ----------
-    question : Question
-        With options; its id is ``"02.quiz.step"``: notebook, the word quiz, name.
-    truth : callable
-        Called with the notebook's variables of its parameters' names. What it returns falls in
-        one of the options.
-    """
+    """A question of a quiz and how its truth is found."""
 
     question: Question
     truth: Callable
@@ -61,29 +47,7 @@ class Mark:
 
 
 class Sheet:
-    """The questions of one quiz with what was measured for them.
-
-    Parameters
-    ----------
-    number : str
-        Of the notebook, such as "02".
-    measured : dict
-        The notebook's variables by name.
-
-    Raises
-    ------
-    ValueError
-        If there is no such quiz, or a variable is missing.
-
-    Examples
-    --------
-    >>> from qlab.results import Measurement
-    >>> measured = Measurement(predictions=[1, 2, 3], labels=[1, 2, 3])
-    >>> Sheet("17", {"measured": measured})
-    Traceback (most recent call last):
-        ...
-    ValueError: There is no quiz '17'. There are: 00, 01, 02, 03, 04, 05, 06, 07
-    """
+    """The questions of one quiz with what was measured for them."""
 
     def __init__(self, number, measured):
         self.number, self._measured, self._truths = number, measured, {}
@@ -96,23 +60,7 @@ class Sheet:
             )
 
     def answer(self, id, option):
-        """Mark an answer and remember it; the first one is the one that counts.
-
-        Parameters
-        ----------
-        id : str
-            Of a question of this quiz.
-        option : str
-
-        Returns
-        -------
-        Mark
-
-        Raises
-        ------
-        ValueError
-            If there is no such question or option.
-        """
+        """Mark an answer and remember it; the first one is the one that counts."""
         item = ITEMS.find(id)
         memory.record_guess(id, item.question.validate(option))
         mark = self.mark(id, option)
@@ -136,22 +84,11 @@ class Sheet:
         return Mark("wrong", "Not this one", told)
 
     def unmarkable(self):
-        """Questions that cannot be marked with what was measured.
-
-        Returns
-        -------
-        list of str
-            Their ids.
-        """
+        """Questions that cannot be marked with what was measured."""
         return [x.id for x in self.items if self.mark(x.id, None).state == "open"]
 
     def first_answers(self):
-        """The answer that counts for each question answered so far, by id.
-
-        Returns
-        -------
-        dict of str to str
-        """
+        """The answer that counts for each question answered so far, by id."""
         remembered = memory.progress()["questions"]
         found = {}
         for item in self.items:

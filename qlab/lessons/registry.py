@@ -4,15 +4,7 @@ from difflib import get_close_matches
 
 
 class Registry(dict):
-    """Questions or exercises by id.
-
-    Examples
-    --------
-    >>> Registry("exercise", {"01.accuracy": 1}).find("01.acuracy")
-    Traceback (most recent call last):
-        ...
-    ValueError: There is no exercise '01.acuracy'. Did you mean '01.accuracy'?
-    """
+    """Questions or exercises by id."""
 
     def __init__(self, noun, entries=()):
         """Start with `entries`; `noun` is what errors call one."""

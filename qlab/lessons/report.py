@@ -17,16 +17,7 @@ class ReportError(Exception):
 
 @dataclass(frozen=True)
 class Learner:
-    """One readable progress file.
-
-    Attributes
-    ----------
-    name : str
-        The learner's own name for themselves, or the file's without its ending.
-    file : str
-    progress : dict
-        A checked progress document.
-    """
+    """One readable progress file."""
 
     name: str
     file: str
@@ -34,27 +25,7 @@ class Learner:
 
 
 def main(source=None, to=".", out=print):
-    """Write ``qlab-report`` or, for a folder, ``qlab-class``, as ``.html`` and ``.csv``.
-
-    Parameters
-    ----------
-    source : path-like, optional
-        A progress file or a folder of them, sub-folders included; this user's own by default.
-    to : path-like
-        The folder to write into; made if it is missing.
-    out : callable(str)
-        Says what was read and written.
-
-    Returns
-    -------
-    int
-        0. Files of a class that cannot be used are listed and do not fail it.
-
-    Raises
-    ------
-    ReportError
-        If there is nothing that can be used, or the report cannot be written.
-    """
+    """Write ``qlab-report`` or, for a folder, ``qlab-class``, as ``.html`` and ``.csv``."""
     source = Path(source) if source is not None else store.default_path()
     if source.is_dir():
         learners, broken = read_class(source)
@@ -79,18 +50,7 @@ def main(source=None, to=".", out=print):
 
 
 def read_class(folder):
-    """Read every ``*.json`` below a folder.
-
-    Parameters
-    ----------
-    folder : pathlib.Path
-
-    Returns
-    -------
-    learners : list of Learner
-    broken : list of (str, str)
-        Files that cannot be used, and why.
-    """
+    """Read every ``*.json`` below a folder."""
     learners, broken = [], []
     for path in sorted(folder.rglob("*.json")):
         file = str(path.relative_to(folder))

@@ -5,13 +5,7 @@ from qlab.lessons.judges import for_function, like
 
 
 def polynomial(step, begin_step, end_step, initial, final):
-    """Sparsity at a step: 0 at first, then from `initial` to `final`, fast and ever slower.
-
-    Examples
-    --------
-    >>> [polynomial(step, 100, 300, 0.5, 0.9) for step in (0, 100, 200, 300, 999)]
-    [0.0, 0.5, 0.85, 0.9, 0.9]
-    """
+    """Sparsity at a step: 0 at first, then from `initial` to `final`, fast and ever slower."""
     if step < begin_step:
         return 0.0
     rest = 1 - (min(step, end_step) - begin_step) / (end_step - begin_step)

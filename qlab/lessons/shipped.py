@@ -21,17 +21,7 @@ def compressor():
 
 @lru_cache(maxsize=32)
 def score(recipe):
-    """Build the file that `recipe` describes and score it on all test images.
-
-    Returns
-    -------
-    LiteModel, Measurement
-
-    Raises
-    ------
-    ValueError
-        If the recipe does not fit the baseline.
-    """
+    """Build the file that `recipe` describes and score it on all test images."""
     import qlab
 
     small, test = compressor().compress(recipe), qlab.data.load().test

@@ -52,13 +52,7 @@ QUESTIONS.add(
 
 
 def conv_macs(height, width, channels, filters, kernel, stride):
-    """Multiply-accumulates of a convolution without padding, for one image.
-
-    Examples
-    --------
-    >>> conv_macs(28, 28, 1, 32, 2, 1)
-    93312
-    """
+    """Multiply-accumulates of a convolution without padding, for one image."""
     places = ((height - kernel) // stride + 1) * ((width - kernel) // stride + 1)
     return places * filters * kernel * kernel * channels
 

@@ -14,19 +14,7 @@ COLUMNS = (
 
 
 def rows(progress, learner, file):
-    """Yield a row for each notebook, question and exercise of the course, done or not.
-
-    Parameters
-    ----------
-    progress : dict
-        A progress document.
-    learner, file : str
-
-    Yields
-    ------
-    dict
-        Some of `COLUMNS`.
-    """
+    """Yield a row for each notebook, question and exercise of the course, done or not."""
     for part in parts():
         common = {"learner": learner, "file": file, "notebook": part.number}
         notebook = progress["notebooks"].get(part.number, {})
@@ -50,13 +38,7 @@ def rows(progress, learner, file):
 
 
 def question_status(entry):
-    """Where a question stands, in words.
-
-    Examples
-    --------
-    >>> question_status({}), question_status({"guess": 3, "right": True, "late": True})
-    ('not guessed', 'right, guessed after the result was shown')
-    """
+    """Where a question stands, in words."""
     if "guess" not in entry:
         return "not guessed"
     if "right" not in entry:
@@ -66,13 +48,7 @@ def question_status(entry):
 
 
 def exercise_status(entry):
-    """Where an exercise stands, in words.
-
-    Examples
-    --------
-    >>> exercise_status({}), exercise_status({"attempts": 2}), exercise_status({"passed": "..."})
-    ('not attempted', 'not passed yet', 'passed')
-    """
+    """Where an exercise stands, in words."""
     word = "passed" if "passed" in entry else "not passed yet"
     if word != "passed" and not entry.get("attempts"):
         word = "not attempted"
@@ -80,29 +56,7 @@ def exercise_status(entry):
 
 
 def to_csv(rows, columns=COLUMNS):
-    """Return rows as the bytes of a CSV file that spreadsheets open as UTF-8.
-
-    A text that a spreadsheet would run as a formula gets an apostrophe in front [1]_.
-
-    Parameters
-    ----------
-    rows : iterable of dict
-    columns : sequence of str
-        In this order.
-
-    Returns
-    -------
-    bytes
-
-    References
-    ----------
-    .. [1] OWASP, CSV Injection.
-
-    Examples
-    --------
-    >>> to_csv([{"learner": "=1+1", "guess": -3}]).decode("utf-8-sig").splitlines()[1]
-    "'=1+1,,,,,,-3,,,,,,"
-    """
+    """Return rows as the bytes of a CSV file that spreadsheets open as UTF-8."""
     text = io.StringIO(newline="")
     writer = csv.DictWriter(text, columns)
     writer.writeheader()

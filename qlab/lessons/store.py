@@ -1,8 +1,4 @@
-"""One learner's progress file: read, changed under a lock, written whole.
-
-A file that is broken is set aside, never overwritten. A disk that cannot be written never stops
-a notebook: changes then wait in this kernel and are written as soon as that works again.
-"""
+"""One learner's progress file: read, changed under a lock, written whole."""
 
 import os
 import stat
@@ -21,12 +17,7 @@ LOCK_SECONDS = 3
 
 
 def default_path():
-    """Where this user's progress is: ``$QLAB_PROGRESS``, or a file in the user's state folder.
-
-    Returns
-    -------
-    pathlib.Path
-    """
+    """Where this user's progress is: ``$QLAB_PROGRESS``, or a file in the user's state folder."""
     named = os.environ.get("QLAB_PROGRESS")
     if named:
         return Path(os.path.abspath(os.path.expanduser(named)))
@@ -34,24 +25,7 @@ def default_path():
 
 
 def read(path):
-    """Read and check a progress file.
-
-    Parameters
-    ----------
-    path : path-like
-
-    Returns
-    -------
-    dict
-        As `qlab.lessons.document.parse` gives it.
-
-    Raises
-    ------
-    ProgressError
-        If the file is not a usable progress file.
-    OSError
-        If it cannot be read, or is a folder, a pipe or a device.
-    """
+    """Read and check a progress file."""
     # Without O_NONBLOCK, opening a pipe waits for somebody to write into it.
     handle = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
     if not stat.S_ISREG(os.fstat(handle).st_mode):
@@ -62,18 +36,7 @@ def read(path):
 
 
 def write_whole(path, data):
-    """Write `data` so that a reader sees the old file or the new one, never a part.
-
-    Parameters
-    ----------
-    path : pathlib.Path
-    data : bytes
-
-    Raises
-    ------
-    OSError
-        If it cannot be written; the old file is then as it was.
-    """
+    """Write `data` so that a reader sees the old file or the new one, never a part."""
     handle, temporary = tempfile.mkstemp(prefix=f".{path.name}-", dir=path.parent)
     try:
         with os.fdopen(handle, "wb") as file:
@@ -85,18 +48,7 @@ def write_whole(path, data):
 
 
 class Store:
-    """The progress in one file, and what could not be written to it yet.
-
-    Parameters
-    ----------
-    path : pathlib.Path
-
-    Examples
-    --------
-    >>> store = Store(default_path())
-    >>> store.update(lambda document: document.update(learner="Ada"))["learner"]
-    'Ada'
-    """
+    """The progress in one file, and what could not be written to it yet."""
 
     def __init__(self, path):
         self.path = Path(os.path.realpath(path))  # a link stays a link
@@ -126,19 +78,7 @@ class Store:
             return self._document
 
     def update(self, change):
-        """Change the newest document and write it.
-
-        Parameters
-        ----------
-        change : callable(dict)
-            Changes the document in place. Called again, on a fresh document, for as long as it
-            could not be written.
-
-        Returns
-        -------
-        dict
-            The document after the change.
-        """
+        """Change the newest document and write it."""
         with self._thread:
             self._waiting.append(change)
             self._document = None
@@ -149,18 +89,7 @@ class Store:
             return self.read()
 
     def set_aside(self, only_broken=True):
-        """Rename the file, so that progress starts afresh and nothing is lost.
-
-        Parameters
-        ----------
-        only_broken : bool
-            Leave a usable file where it is: another kernel may have set the broken one aside.
-
-        Raises
-        ------
-        OSError
-            If it could not be renamed; it is then as it was.
-        """
+        """Rename the file, so that progress starts afresh and nothing is lost."""
         if not os.path.lexists(self.path):
             return
         with self._lock:

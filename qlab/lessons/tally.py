@@ -12,23 +12,7 @@ OTHER = "another answer"  # of an older or a newer version of the course, or mad
 
 @dataclass(frozen=True)
 class QuestionTally:
-    """How a class answered one question.
-
-    Attributes
-    ----------
-    counts : dict of str to int
-        How many learners chose each option; for a number, how many guessed in each range.
-    true_label : str
-        The option or range that most learners measured; empty if nobody has measured yet.
-    measured : str
-        The same as it was shown to most of them.
-    others : int
-        Learners who measured another option or range.
-    skipped : int
-        Learners without a guess.
-    late : int
-        Learners who first guessed after they had seen the truth; they count as well.
-    """
+    """How a class answered one question."""
 
     question: Question
     counts: dict
@@ -60,27 +44,7 @@ class ExerciseTally:
 
 
 def tally_question(question, documents):
-    """Count the guesses of a class.
-
-    Parameters
-    ----------
-    question : Question
-    documents : sequence of dict
-        Progress documents.
-
-    Returns
-    -------
-    QuestionTally
-
-    Examples
-    --------
-    >>> from qlab.lessons.predictions import QUESTIONS
-    >>> guess = {"guess": "4 times or more", "truth": 3.6, "measured": "3.60 times smaller"}
-    >>> class_ = [{"questions": {"00.size": guess}}, {"questions": {}}]
-    >>> result = tally_question(QUESTIONS["00.size"], class_)
-    >>> result.true_label, result.counts["4 times or more"], result.skipped
-    ('between 3 and 4 times', 1, 1)
-    """
+    """Count the guesses of a class."""
     entries = [d["questions"].get(question.id, {}) for d in documents]
     guesses = [counted_guess(e) for e in entries if counted_guess(e) is not None]
     labels = Counter(label_of_guess(question, guess) for guess in guesses)
@@ -99,18 +63,7 @@ def tally_question(question, documents):
 
 
 def tally_exercise(exercise, documents):
-    """Count how a class did an exercise.
-
-    Parameters
-    ----------
-    exercise : Exercise
-    documents : sequence of dict
-        Progress documents.
-
-    Returns
-    -------
-    ExerciseTally
-    """
+    """Count how a class did an exercise."""
     entries = [d["exercises"].get(exercise.id, {}) for d in documents]
     attempts = [e["attempts"] for e in entries if e.get("attempts")]
     passed = sum("passed" in e for e in entries)

@@ -1,7 +1,4 @@
-"""Where a file's bytes are, beside the float32 file: all of it, and all but the weights enlarged.
-
-Two panels, each a frame drawn once and marks that can be moved.
-"""
+"""Where a file's bytes are, beside the float32 file: all of it, and all but the weights enlarged."""
 
 from __future__ import annotations
 
@@ -22,23 +19,7 @@ THICK = 0.7
 
 
 class FilePanel:
-    """Four stacked bars on one scale: the float32 file and this file, as they are and gzipped.
-
-    A dashed line stands where this file would end if all of it shrank as its bits do.
-
-    Parameters
-    ----------
-    ax : matplotlib.axes.Axes
-    parts, compressed : mapping of str to int
-        The float32 file's bytes, by part: as they are, and each part compressed alone.
-    gzip_bytes : int
-        The float32 file, gzipped.
-
-    Attributes
-    ----------
-    marks : tuple of matplotlib artists
-        What `show` moves.
-    """
+    """Four stacked bars on one scale: the float32 file and this file, as they are and gzipped."""
 
     @style.styled
     def __init__(self, ax, parts, compressed, gzip_bytes):
@@ -56,15 +37,7 @@ class FilePanel:
         self.marks = (*self.raw.marks, *self.gzipped.marks, self.line, self.promise)
 
     def show(self, parts, compressed, gzip_bytes, weight_bits=None):
-        """Draw this file.
-
-        Parameters
-        ----------
-        parts, compressed : mapping of str to int
-        gzip_bytes : int
-        weight_bits : int or None
-            The line stands at so many 32nds of the float32 file; None draws none.
-        """
+        """Draw this file."""
         total = sum(parts.values())
         share = f"{100 * total / self.float_bytes:.1f} %"
         self.raw.show(parts, total, f"{total:,} bytes, {share}")
@@ -80,20 +53,7 @@ class FilePanel:
 
 
 class RestPanel:
-    """All that is not weights, enlarged: for each part the float32 file's bytes and this file's.
-
-    Parameters
-    ----------
-    ax : matplotlib.axes.Axes
-    parts : mapping of str to int
-        The float32 file's bytes.
-    largest : int
-        Bytes at the right edge, about.
-
-    Attributes
-    ----------
-    marks : tuple of matplotlib artists
-    """
+    """All that is not weights, enlarged: for each part the float32 file's bytes and this file's."""
 
     @style.styled
     def __init__(self, ax, parts, largest):
@@ -126,12 +86,7 @@ class RestPanel:
         self.ax.set_xlim(0, 1.35 * max(parts[name] for name in PARTS[1:]))
 
     def show(self, parts):
-        """Draw this file.
-
-        Parameters
-        ----------
-        parts : mapping of str to int
-        """
+        """Draw this file."""
         for name, bar, words in zip(PARTS[1:], self.bars, self.words, strict=True):
             bar.set_width(parts[name])
             words.xy = parts[name], words.xy[1]
@@ -139,27 +94,7 @@ class RestPanel:
 
 
 def plot_anatomy(parts, float_parts, ax=None):
-    """Bytes of each part but the weights, beside those of the float32 file.
-
-    Parameters
-    ----------
-    parts, float_parts : mapping of str to int
-        From `qlab.LiteModel.anatomy`.
-    ax : matplotlib.axes.Axes or None
-        None makes a new figure.
-
-    Returns
-    -------
-    matplotlib.axes.Axes
-
-    Examples
-    --------
-    >>> import qlab
-    >>> model = qlab.pretrained("baseline")
-    >>> ax = plot_anatomy(model.anatomy(), model.anatomy())
-    >>> [label.get_text() for label in ax.get_yticklabels()]
-    ['biases', 'scales', 'names', 'graph', 'padding']
-    """
+    """Bytes of each part but the weights, beside those of the float32 file."""
     ax = style.new_axes(ax)
     largest = max(p[name] for p in (parts, float_parts) for name in PARTS[1:])
     RestPanel(ax, float_parts, largest).show(parts)
@@ -167,26 +102,7 @@ def plot_anatomy(parts, float_parts, ax=None):
 
 
 def plot_file(model, float_model, weight_bits=None, ax=None):
-    """The whole file beside the float32 file, as they are and gzipped.
-
-    Parameters
-    ----------
-    model, float_model : LiteModel
-    weight_bits : int or None
-        Marks where so many 32nds of the float32 file end.
-    ax : matplotlib.axes.Axes or None
-
-    Returns
-    -------
-    matplotlib.axes.Axes
-
-    Examples
-    --------
-    >>> import qlab
-    >>> model = qlab.pretrained("baseline")
-    >>> plot_file(model, model).get_xlabel()
-    'KB'
-    """
+    """The whole file beside the float32 file, as they are and gzipped."""
     from qlab.anatomy import compressed_anatomy
 
     ax = style.new_axes(ax, height=2.6)

@@ -14,22 +14,7 @@ HISTOGRAM_SHARE = 0.52  # of the panel's height; the ranges stand above
 
 
 class CalibrationPanel:
-    """Accuracy against calibration size, a dot for each draw of calibration images.
-
-    Parameters
-    ----------
-    ax : matplotlib.axes.Axes
-    reference : float
-        Accuracy of the float model.
-    interval : (float, float)
-        Its 95 % interval.
-    largest : int
-        Calibration size at the right edge.
-
-    Attributes
-    ----------
-    marks : tuple of matplotlib artists
-    """
+    """Accuracy against calibration size, a dot for each draw of calibration images."""
 
     @style.styled
     def __init__(self, ax, reference, interval, largest=1024):
@@ -71,17 +56,7 @@ class CalibrationPanel:
         )
 
     def show(self, now, size, past=()):
-        """Draw all draws.
-
-        Parameters
-        ----------
-        now : mapping of int to sequence of float
-            For each size tried under the present setting, the accuracies of the draws.
-        size : int
-            The size to point out.
-        past : iterable of such mappings
-            Those of settings tried before.
-        """
+        """Draw all draws."""
         sizes = sorted(now)
         self.middle.set_data(sizes, [middle(now[s]) for s in sizes])
         self.others.set_data(*_fanned({s: now[s] for s in sizes if s != size}))
@@ -94,17 +69,7 @@ class CalibrationPanel:
 
 
 class RangesPanel:
-    """Histogram of a layer's activations, and above it the range that each draw found for it.
-
-    Parameters
-    ----------
-    ax : matplotlib.axes.Axes
-
-    Attributes
-    ----------
-    marks : tuple of matplotlib artists
-        What `show` moves; `frame` changes what lies behind.
-    """
+    """Histogram of a layer's activations, and above it the range that each draw found for it."""
 
     @style.styled
     def __init__(self, ax):
@@ -140,15 +105,7 @@ class RangesPanel:
 
     @style.styled
     def frame(self, counts, edges, name=""):
-        """Set limits and title for a layer, from what it really puts out.
-
-        Parameters
-        ----------
-        counts : array_like, shape (k,)
-        edges : array_like, shape (k + 1,)
-        name : str
-            The layer's.
-        """
+        """Set limits and title for a layer, from what it really puts out."""
         step = max(1, len(counts) // 64)
         self.edges = np.asarray(edges, float)[::step]
         share = shares(counts, edges, self.edges)
@@ -167,22 +124,7 @@ class RangesPanel:
         self.ax.set_title(f"Ranges found for {name}" if name else "Ranges found")
 
     def show(self, counts, edges, ranges, chosen=0, levels=None, note=""):
-        """Draw what calibration saw, and each draw's range.
-
-        Parameters
-        ----------
-        counts : array_like, shape (k,)
-        edges : array_like, shape (k + 1,)
-            Histogram on the calibration images of the middle draw.
-        ranges : sequence of (float, float)
-            Of each draw.
-        chosen : int
-            The draw that histogram, ticks and note are of.
-        levels : int or None
-            How many values the codes can take; ticks where they can be told apart.
-        note : str
-            Words in the panel.
-        """
+        """Draw what calibration saw, and each draw's range."""
         self.seen.set_data(np.maximum(shares(counts, edges, self.edges), 1e-9), self.edges)
         right = self.ax.get_xlim()[1]
         heights = 0.95 - np.arange(len(ranges)) * min(0.065, 0.33 / len(ranges))
@@ -209,35 +151,12 @@ class RangesPanel:
 
 
 def middle(values):
-    """The middle value; of an even number, the upper of the two.
-
-    Examples
-    --------
-    >>> middle([3, 1, 2])
-    2
-    """
+    """The middle value; of an even number, the upper of the two."""
     return sorted(values)[len(values) // 2]
 
 
 def shares(counts, edges, into):
-    """A histogram's shares, in percent, in other bins.
-
-    Parameters
-    ----------
-    counts : array_like, shape (k,)
-    edges : array_like, shape (k + 1,)
-    into : array_like, shape (m + 1,)
-        Other edges; what is outside them is left out.
-
-    Returns
-    -------
-    ndarray of float, shape (m,)
-
-    Examples
-    --------
-    >>> shares([1, 3], [0.0, 1.0, 2.0], [0.0, 0.5, 2.0]).tolist()
-    [12.5, 87.5]
-    """
+    """A histogram's shares, in percent, in other bins."""
     counts, edges, into = (np.asarray(values, float) for values in (counts, edges, into))
     total = max(counts.sum(), 1)
     if edges[0] == edges[-1]:
@@ -247,29 +166,7 @@ def shares(counts, edges, into):
 
 
 def plot_calibration(accuracies, reference, interval, ax=None):
-    """Accuracy against calibration size, one dot for each draw.
-
-    Parameters
-    ----------
-    accuracies : mapping of int to sequence of float
-        For each calibration size, the accuracies of the draws.
-    reference : float
-        Accuracy of the float model.
-    interval : (float, float)
-        Its 95 % interval.
-    ax : matplotlib.axes.Axes or None
-        None makes a new figure.
-
-    Returns
-    -------
-    matplotlib.axes.Axes
-
-    Examples
-    --------
-    >>> ax = plot_calibration({1: [0.86, 0.90], 64: [0.90, 0.90]}, 0.904, (0.898, 0.910))
-    >>> ax.get_ylabel()
-    'accuracy (%)'
-    """
+    """Accuracy against calibration size, one dot for each draw."""
     ax = style.new_axes(ax)
     panel = CalibrationPanel(ax, reference, interval, max(accuracies))
     panel.show(accuracies, max(accuracies))

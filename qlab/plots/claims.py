@@ -104,10 +104,7 @@ def _room_on_the_right(number, ends, span, log):
 
 
 def _span(numbers, log, at_most):
-    """Ends of the axis: all numbers inside, and room for what is written beside them.
-
-    Where the shade ends at its right, what lies in it is written left of its dot.
-    """
+    """Ends of the axis: all numbers inside, and room for what is written beside them."""
     low, high = min(numbers), max(numbers)
     if log:
         room = (high / low) ** 0.3 * 2

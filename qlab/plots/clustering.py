@@ -15,17 +15,7 @@ SIZES = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000)
 
 
 class ValuesPanel:
-    """Histogram of a layer's weights; above it the values that clusters and that rounding allow.
-
-    Parameters
-    ----------
-    ax : matplotlib.axes.Axes
-
-    Attributes
-    ----------
-    marks : tuple of matplotlib artists
-        What `show` moves; `frame` changes what lies behind.
-    """
+    """Histogram of a layer's weights; above it the values that clusters and that rounding allow."""
 
     @style.styled
     def __init__(self, ax):
@@ -43,14 +33,7 @@ class ValuesPanel:
 
     @style.styled
     def frame(self, weights, name=""):
-        """Set limits and title for a layer.
-
-        Parameters
-        ----------
-        weights : ndarray of float
-        name : str
-            The layer's.
-        """
+        """Set limits and title for a layer."""
         half = float(np.quantile(np.abs(weights), MOST)) or 1.0
         counts, edges = np.histogram(weights, BINS, (-half, half))
         self.bars.set_data(counts, edges)
@@ -60,15 +43,7 @@ class ValuesPanel:
         self.ax.set_title(f"Weights of {name}" if name else "Weights and their values")
 
     def show(self, clusters, rounded, words=("", "")):
-        """Draw the values.
-
-        Parameters
-        ----------
-        clusters, rounded : ndarray of float
-            Values that a weight may take.
-        words : (str, str)
-            What to say of each.
-        """
+        """Draw the values."""
         for lines, values, low in ((self.clusters, clusters, 1.08), (self.rounded, rounded, 1.46)):
             inside = values[np.abs(values) <= 1.06 * self.half]
             ends = low * self.top, (low + 0.12) * self.top
@@ -79,22 +54,7 @@ class ValuesPanel:
 
 
 class WorthPanel:
-    """Accuracy against the number of values, or against size, for clusters and for rounding.
-
-    Parameters
-    ----------
-    ax : matplotlib.axes.Axes
-    reference : float
-        Accuracy of the float baseline.
-    interval : (float, float)
-        Its 95 % interval.
-    largest : float or None
-        Kilobytes of the float file, gzipped; None to draw against the number of values.
-
-    Attributes
-    ----------
-    marks : tuple of matplotlib artists
-    """
+    """Accuracy against the number of values, or against size, for clusters and for rounding."""
 
     @style.styled
     def __init__(self, ax, reference, interval, largest=None):
@@ -129,19 +89,7 @@ class WorthPanel:
             ax.legend(handles, words, loc="upper left", ncol=2, borderaxespad=0.1, **look)
 
     def show(self, clusters, rounded, here, trained=(), control=()):
-        """Draw the accuracies.
-
-        Parameters
-        ----------
-        clusters, rounded : sequence of (float, float)
-            Values or kilobytes, and accuracy, as tried so far.
-        here : sequence of (float, float, (float, float))
-            The present files: values or kilobytes, accuracy, its interval.
-        trained : sequence of (float, float)
-            Models trained with clusters.
-        control : sequence of float
-            Accuracies; their weights are all different.
-        """
+        """Draw the accuracies."""
         for line, points in (
             (self.clusters, sorted(clusters)),
             (self.rounded, sorted(rounded)),
@@ -155,28 +103,7 @@ class WorthPanel:
 
 @style.styled
 def plot_values(weights, clusters, rounded, name="", ax=None):
-    """Histogram of weights, and above it the values of clusters and of rounding.
-
-    Parameters
-    ----------
-    weights : array_like of float
-    clusters, rounded : array_like of float, shape (k,)
-        Values that a weight may take.
-    name : str
-        The layer's.
-    ax : matplotlib.axes.Axes or None
-        None makes a new figure.
-
-    Returns
-    -------
-    matplotlib.axes.Axes
-
-    Examples
-    --------
-    >>> ax = plot_values([-0.4, 0.0, 0.1], [-0.4, 0.05], [-0.4, 0.0, 0.4], "dense1")
-    >>> ax.get_title(loc="left")
-    'Weights of dense1'
-    """
+    """Histogram of weights, and above it the values of clusters and of rounding."""
     ax = style.new_axes(ax)
     panel = ValuesPanel(ax)
     panel.frame(np.asarray(weights, float), name)

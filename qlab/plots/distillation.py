@@ -14,18 +14,7 @@ DASHES = {"with T²": "-", "without T²": (0, (5, 2)), "labels": ":"}
 
 
 class AnswerPanel:
-    """One garment, and what the label, the teacher and a student say of it.
-
-    Parameters
-    ----------
-    ax : matplotlib.axes.Axes
-    class_names : sequence of str
-
-    Attributes
-    ----------
-    marks : tuple of matplotlib artists
-        What `show` moves.
-    """
+    """One garment, and what the label, the teacher and a student say of it."""
 
     @style.styled
     def __init__(self, ax, class_names):
@@ -49,15 +38,7 @@ class AnswerPanel:
         self.marks = (*self.bars, self.student, self.label, self.garment)
 
     def show(self, image, label, teacher, student):
-        """Draw one garment.
-
-        Parameters
-        ----------
-        image : ndarray of uint8, shape (28, 28)
-        label : int
-        teacher, student : ndarray of float, shape (classes,)
-            Probabilities.
-        """
+        """Draw one garment."""
         for bar, width in zip(self.bars, teacher, strict=True):
             bar.set_width(width)
         self.student.set_data(student, range(len(student)))
@@ -66,18 +47,7 @@ class AnswerPanel:
 
 
 class SimilarityPanel:
-    """How much of each class a model sees in every other.
-
-    Parameters
-    ----------
-    ax : matplotlib.axes.Axes
-    class_names : sequence of str
-
-    Attributes
-    ----------
-    marks : tuple of matplotlib artists
-        What `show` moves.
-    """
+    """How much of each class a model sees in every other."""
 
     @style.styled
     def __init__(self, ax, class_names):
@@ -93,32 +63,13 @@ class SimilarityPanel:
         self.marks = (self.matrix, self.row)
 
     def show(self, similarity, chosen):
-        """Draw the matrix; dark is half of the answer or more.
-
-        Parameters
-        ----------
-        similarity : ndarray of float, shape (classes, classes)
-            As `qlab.distillation.class_similarity` gives it.
-        chosen : int
-            The class whose row is framed.
-        """
+        """Draw the matrix; dark is half of the answer or more."""
         self.matrix.set_data(similarity)
         self.row.set_y(chosen - 0.5)
 
 
 class PullPanel:
-    """How hard the terms of the loss pull at the student's logits, over the temperature.
-
-    Parameters
-    ----------
-    ax : matplotlib.axes.Axes
-    temperatures : ndarray of float, ascending
-
-    Attributes
-    ----------
-    marks : tuple of matplotlib artists
-        What `show` moves; `frame` changes what lies behind.
-    """
+    """How hard the terms of the loss pull at the student's logits, over the temperature."""
 
     @style.styled
     def __init__(self, ax, temperatures):
@@ -142,13 +93,7 @@ class PullPanel:
 
     @style.styled
     def frame(self, curves):
-        """Draw the curves, and set limits that hold them.
-
-        Parameters
-        ----------
-        curves : dict of str to ndarray of float, shape of the temperatures
-            By the names of `PULLS`.
-        """
+        """Draw the curves, and set limits that hold them."""
         every = np.concatenate(list(curves.values()))
         self.ax.set_ylim(0.6 * every.min(), 2.2 * every.max())
         for name, values in curves.items():
@@ -156,30 +101,13 @@ class PullPanel:
             self.words[name].set_position((0.96 * self.temperatures[-1], 1.08 * values[-1]))
 
     def show(self, temperature, sizes):
-        """Mark the present temperature.
-
-        Parameters
-        ----------
-        temperature : float
-        sizes : dict of str to float
-            By the names of `PULLS`.
-        """
+        """Mark the present temperature."""
         for name, size in sizes.items():
             self.dots[name].set_data([temperature], [size])
 
 
 class GridPanel:
-    """Accuracy of students over temperature and alpha: mean and spread over the seeds.
-
-    Parameters
-    ----------
-    ax : matplotlib.axes.Axes
-
-    Attributes
-    ----------
-    marks : tuple of matplotlib artists
-        What `show` moves; `frame` changes what lies behind.
-    """
+    """Accuracy of students over temperature and alpha: mean and spread over the seeds."""
 
     @style.styled
     def __init__(self, ax):
@@ -193,14 +121,7 @@ class GridPanel:
 
     @style.styled
     def frame(self, temperatures, alphas, accuracies, title):
-        """Draw the heat map.
-
-        Parameters
-        ----------
-        temperatures, alphas : sequence of float, ascending
-        accuracies : ndarray of float, shape (alphas, temperatures, seeds)
-        title : str
-        """
+        """Draw the heat map."""
         for artist in self.behind:
             artist.remove()
         self.temperatures, self.alphas = tuple(temperatures), tuple(alphas)
@@ -216,53 +137,20 @@ class GridPanel:
             self.behind.append(self.ax.text(j, i, words, ha="center", va="center", **look))
 
     def show(self, temperature, alpha):
-        """Frame the cell nearest to the settings.
-
-        Returns
-        -------
-        (int, int)
-            Its place among the alphas and the temperatures.
-        """
+        """Frame the cell nearest to the settings."""
         i, j = nearest(self.alphas, alpha), nearest(np.log(self.temperatures), np.log(temperature))
         self.here.set_xy((j - 0.5, i - 0.5))
         return i, j
 
 
 def nearest(values, value):
-    """Index of the value that is nearest.
-
-    Examples
-    --------
-    >>> nearest([0.1, 0.5, 0.9], 0.6)
-    1
-    """
+    """Index of the value that is nearest."""
     return int(np.argmin(np.abs(np.asarray(values) - value)))
 
 
 @style.styled
 def plot_answers(image, label, teacher, student, class_names, ax=None):
-    """What label, teacher and student say of one garment.
-
-    Parameters
-    ----------
-    image : ndarray of uint8, shape (28, 28) or (28, 28, 1)
-    label : int
-    teacher, student : array_like of float, shape (classes,)
-        Probabilities.
-    class_names : sequence of str
-    ax : matplotlib.axes.Axes or None
-
-    Returns
-    -------
-    matplotlib.axes.Axes
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> ax = plot_answers(np.zeros((28, 28)), 1, [0.3, 0.7], [0.2, 0.8], ["Bag", "Shirt"])
-    >>> ax.get_xlabel()
-    'probability (%)'
-    """
+    """What label, teacher and student say of one garment."""
     ax = style.new_axes(ax, 4.2, 3.4)
     panel = AnswerPanel(ax, class_names)
     panel.show(np.reshape(image, np.shape(image)[:2]), label, teacher, student)

@@ -1,7 +1,4 @@
-"""Garments whose class changed: a gallery with both answers, and how many changed in each class.
-
-Right and wrong differ by colour and by a mark, so that colour is never the only carrier.
-"""
+"""Garments whose class changed: a gallery with both answers, and how many changed in each class."""
 
 from __future__ import annotations
 
@@ -18,18 +15,7 @@ COLOURS = {True: style.RIGHT, False: style.WRONG}
 
 
 class GalleryPanel:
-    """Up to 24 garments; beside each what it is, the float model's answer, and the new answer.
-
-    Parameters
-    ----------
-    ax : matplotlib.axes.Axes
-    class_names : sequence of str
-
-    Attributes
-    ----------
-    marks : tuple of matplotlib artists
-        What `show` moves.
-    """
+    """Up to 24 garments; beside each what it is, the float model's answer, and the new answer."""
 
     capacity = ROWS * COLUMNS
 
@@ -44,17 +30,7 @@ class GalleryPanel:
         self.marks = (self.sheet,)
 
     def show(self, images, labels, before, after, empty=""):
-        """Draw garments.
-
-        Parameters
-        ----------
-        images : ndarray of uint8, shape (n, height, width) or (n, height, width, 1)
-            n at most 24. Of float32, from 0 to 1.
-        labels, before, after : array_like of int, shape (n,)
-            What each is, and both answers.
-        empty : str
-            What to say instead if there are none.
-        """
+        """Draw garments."""
         self.sheet.clear()
         if not len(images):
             self.sheet.words(2, CELL_HEIGHT / 2, empty, size=11)
@@ -71,21 +47,7 @@ class GalleryPanel:
 
 
 class FlipCountsPanel:
-    """For each class, how many garments became wrong (left) and how many became right (right).
-
-    The scale is that of square roots, so that 3 and 300 both fit.
-
-    Parameters
-    ----------
-    ax : matplotlib.axes.Axes
-    class_names : sequence of str
-    largest : int
-        Garments in the largest class.
-
-    Attributes
-    ----------
-    marks : tuple of matplotlib artists
-    """
+    """For each class, how many garments became wrong (left) and how many became right (right)."""
 
     @style.styled
     def __init__(self, ax, class_names, largest):
@@ -116,14 +78,7 @@ class FlipCountsPanel:
         )
 
     def show(self, newly_wrong, newly_right, chosen=None):
-        """Draw the counts.
-
-        Parameters
-        ----------
-        newly_wrong, newly_right : array_like of int, shape (classes,)
-        chosen : int or None
-            The class to look at; the others fade. None for all.
-        """
+        """Draw the counts."""
         for side, counts, bars, words in zip(
             (-1, 1), (newly_wrong, newly_right), self.bars, self.words, strict=True
         ):
@@ -135,28 +90,7 @@ class FlipCountsPanel:
 
 
 def plot_flips(images, labels, before, after, class_names, ax=None):
-    """Gallery of garments with two models' answers, the first 24.
-
-    Parameters
-    ----------
-    images : ndarray of uint8, shape (n, 28, 28, 1)
-    labels, before, after : array_like of int, shape (n,)
-        What each is, and both answers.
-    class_names : sequence of str
-    ax : matplotlib.axes.Axes or None
-        None makes a new figure.
-
-    Returns
-    -------
-    matplotlib.axes.Axes
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> ax = plot_flips(np.zeros((1, 28, 28, 1), np.uint8), [0], [0], [1], ["Bag", "Coat"])
-    >>> [what for what, *_ in ax.artists[0].items if isinstance(what, str)]
-    ['Bag', '✓ Bag', '→ ✗ Coat']
-    """
+    """Gallery of garments with two models' answers, the first 24."""
     ax = style.new_axes(ax, width=7.0, height=4.3)
     n = GalleryPanel.capacity
     GalleryPanel(ax, class_names).show(images[:n], labels[:n], before[:n], after[:n], "none")
@@ -164,26 +98,7 @@ def plot_flips(images, labels, before, after, class_names, ax=None):
 
 
 def plot_flip_counts(newly_wrong, newly_right, class_names, largest=None, ax=None):
-    """How many became wrong and how many became right, in each class.
-
-    Parameters
-    ----------
-    newly_wrong, newly_right : array_like of int, shape (classes,)
-    class_names : sequence of str
-    largest : int or None
-        Garments in the largest class; sets the scale.
-    ax : matplotlib.axes.Axes or None
-
-    Returns
-    -------
-    matplotlib.axes.Axes
-
-    Examples
-    --------
-    >>> ax = plot_flip_counts([3, 40], [5, 1], ["Bag", "Coat"], largest=1000)
-    >>> [text.get_text() for text in ax.texts]
-    ['3', '40', '✗ wrong', '5', '1', '✓ right']
-    """
+    """How many became wrong and how many became right, in each class."""
     ax = style.new_axes(ax, width=3.6)
     largest = largest or int(max(1, np.max(newly_wrong), np.max(newly_right)))
     FlipCountsPanel(ax, class_names, largest).show(newly_wrong, newly_right)

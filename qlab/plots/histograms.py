@@ -1,8 +1,4 @@
-"""Histograms of one layer: its weights with the quantization grid over them, its activations.
-
-Each picture is a panel: a frame drawn once and marks that can be moved, so that a live explorer and
-a still figure are drawn by the same lines.
-"""
+"""Histograms of one layer: its weights with the quantization grid over them, its activations."""
 
 from __future__ import annotations
 
@@ -18,21 +14,7 @@ HEADROOM = 1.12
 
 
 class WeightPanel:
-    """Histogram of a layer's weights, and over it the values its codes can take.
-
-    The grid has a row for each output channel (at most 24, from the widest range at the bottom to
-    the narrowest): with one scale for the whole tensor the ticks stand in line, with one for each
-    channel they fan out.
-
-    Parameters
-    ----------
-    ax : matplotlib.axes.Axes
-
-    Attributes
-    ----------
-    marks : tuple of matplotlib artists
-        What `show` moves; `frame` changes what lies behind.
-    """
+    """Histogram of a layer's weights, and over it the values its codes can take."""
 
     @style.styled
     def __init__(self, ax):
@@ -49,15 +31,7 @@ class WeightPanel:
 
     @style.styled
     def frame(self, counts, edges, name=""):
-        """Set limits and title for a layer.
-
-        Parameters
-        ----------
-        counts : array_like, shape (k,)
-        edges : array_like, shape (k + 1,)
-        name : str
-            The layer's.
-        """
+        """Set limits and title for a layer."""
         counts, edges = np.asarray(counts, float), np.asarray(edges, float)
         self.bars.set_data(counts, edges)
         half = max(abs(edges[0]), abs(edges[-1])) * 1.06
@@ -65,17 +39,7 @@ class WeightPanel:
         self.ax.set_title(f"Weights of {name}" if name else "Weights and their grid")
 
     def show(self, scales, q_max, note=""):
-        """Draw the grid.
-
-        Parameters
-        ----------
-        scales : array_like of float, shape () or (C,), or None
-            Step of the grid, per tensor or per channel; None if the weights stay float.
-        q_max : int
-            Codes go from -q_max to q_max.
-        note : str
-            Words at the top of the panel.
-        """
+        """Draw the grid."""
         self.note.set_text(note)
         self.grid.set_visible(scales is not None)
         if scales is not None:
@@ -86,26 +50,7 @@ class WeightPanel:
 
 
 def grid_path(scales, q_max, height):
-    """Upright ticks at the values codes can take, one row a channel.
-
-    Parameters
-    ----------
-    scales : array_like of float, shape (C,)
-    q_max : int
-        Codes go from -q_max to q_max.
-    height : float
-        Of all rows together; at most 24 rows, evenly chosen from the widest scale upwards.
-
-    Returns
-    -------
-    matplotlib.path.Path
-        Two vertices a tick, from its foot to its head.
-
-    Examples
-    --------
-    >>> grid_path([0.5], 1, height=10.0).vertices.tolist()
-    [[-0.5, 0.0], [-0.5, 10.0], [0.0, 0.0], [0.0, 10.0], [0.5, 0.0], [0.5, 10.0]]
-    """
+    """Upright ticks at the values codes can take, one row a channel."""
     scales = np.sort(np.asarray(scales, float))[::-1]
     chosen = np.linspace(0, len(scales) - 1, min(len(scales), GRID_ROWS)).round().astype(int)
     values = scales[chosen, None] * np.arange(-q_max, q_max + 1)
@@ -116,16 +61,7 @@ def grid_path(scales, q_max, height):
 
 
 class ActivationPanel:
-    """Histogram of what a layer puts out, with the range that its codes can hold.
-
-    Parameters
-    ----------
-    ax : matplotlib.axes.Axes
-
-    Attributes
-    ----------
-    marks : tuple of matplotlib artists
-    """
+    """Histogram of what a layer puts out, with the range that its codes can hold."""
 
     @style.styled
     def __init__(self, ax):
@@ -143,15 +79,7 @@ class ActivationPanel:
 
     @style.styled
     def frame(self, counts, edges, name=""):
-        """Set limits and title for a layer, from the histogram over all calibration images.
-
-        Parameters
-        ----------
-        counts : array_like, shape (k,)
-        edges : array_like, shape (k + 1,)
-        name : str
-            The layer's.
-        """
+        """Set limits and title for a layer, from the histogram over all calibration images."""
         edges = np.asarray(edges, float)
         margin = 0.04 * (edges[-1] - edges[0] or 1)
         self.ax.set_xlim(edges[0] - margin, edges[-1] + margin)
@@ -159,19 +87,7 @@ class ActivationPanel:
         self.ax.set_title(f"Activations after {name}" if name else "Activations and their range")
 
     def show(self, counts, edges, low, high, levels=None, note=""):
-        """Draw the histogram and the range.
-
-        Parameters
-        ----------
-        counts : array_like, shape (k,)
-        edges : array_like, shape (k + 1,)
-        low, high : float or None
-            What is outside is clipped; None if nothing is.
-        levels : int or None
-            How many values the codes can take; ticks at the bottom where they can be told apart.
-        note : str
-            Words at the top of the panel.
-        """
+        """Draw the histogram and the range."""
         self.bars.set_data(np.asarray(counts, float), np.asarray(edges, float))
         left, right = self.ax.get_xlim()
         clips, few = low is not None, levels is not None and levels <= 64
@@ -184,31 +100,7 @@ class ActivationPanel:
 
 @style.styled
 def plot_weights(counts, edges, scales=None, q_max=127, name="", ax=None):
-    """Weight histogram with the quantization grid over it.
-
-    Parameters
-    ----------
-    counts : array_like, shape (k,)
-    edges : array_like, shape (k + 1,)
-    scales : array_like of float, shape () or (C,), or None
-        Step of the grid; None draws none.
-    q_max : int
-        Codes go from -q_max to q_max.
-    name : str
-        The layer's.
-    ax : matplotlib.axes.Axes or None
-        None makes a new figure.
-
-    Returns
-    -------
-    matplotlib.axes.Axes
-
-    Examples
-    --------
-    >>> ax = plot_weights([1, 4, 2], [-1.5, -0.5, 0.5, 1.5], scales=0.5, q_max=3, name="conv")
-    >>> ax.get_title(loc="left")
-    'Weights of conv'
-    """
+    """Weight histogram with the quantization grid over it."""
     ax = style.new_axes(ax)
     panel = WeightPanel(ax)
     panel.frame(counts, edges, name)
@@ -218,30 +110,7 @@ def plot_weights(counts, edges, scales=None, q_max=127, name="", ax=None):
 
 @style.styled
 def plot_activations(counts, edges, low, high, levels=None, name="", ax=None):
-    """Activation histogram with its clipping range.
-
-    Parameters
-    ----------
-    counts : array_like, shape (k,)
-    edges : array_like, shape (k + 1,)
-    low, high : float
-        The range; what is outside is shaded.
-    levels : int or None
-        How many values the codes can take.
-    name : str
-        The layer's.
-    ax : matplotlib.axes.Axes or None
-
-    Returns
-    -------
-    matplotlib.axes.Axes
-
-    Examples
-    --------
-    >>> ax = plot_activations([90, 10, 1], [0, 1, 2, 3], low=0, high=2.5, levels=16)
-    >>> ax.get_yscale()
-    'log'
-    """
+    """Activation histogram with its clipping range."""
     ax = style.new_axes(ax)
     panel = ActivationPanel(ax)
     panel.frame(counts, edges, name)
@@ -250,45 +119,14 @@ def plot_activations(counts, edges, low, high, levels=None, name="", ax=None):
 
 
 def clipped_share(counts, edges, low, high):
-    """Fraction of a histogram's values outside a range; a bin that is cut counts by its share.
-
-    Parameters
-    ----------
-    counts : array_like, shape (k,)
-    edges : array_like, shape (k + 1,)
-    low, high : float
-
-    Returns
-    -------
-    float in [0, 1]
-
-    Examples
-    --------
-    >>> clipped_share([4, 3, 1], [0.0, 1.0, 2.0, 3.0], 0.0, 2.0)
-    0.125
-    """
+    """Fraction of a histogram's values outside a range; a bin that is cut counts by its share."""
     below = np.concatenate([[0], np.cumsum(counts)])
     inside = np.interp(high, edges, below) - np.interp(low, edges, below)
     return float(max(0.0, 1 - inside / max(below[-1], 1)))
 
 
 def clipped_words(counts, edges, low, high):
-    """Share of a histogram's values outside a range, in words.
-
-    Parameters
-    ----------
-    counts, edges, low, high
-        As for `clipped_share`.
-
-    Returns
-    -------
-    str
-
-    Examples
-    --------
-    >>> clipped_words([4, 3, 1], [0.0, 1.0, 2.0, 3.0], 0.0, 2.0)
-    '12.50 % clipped'
-    """
+    """Share of a histogram's values outside a range, in words."""
     share = clipped_share(counts, edges, low, high)
     if 0 < share < 1e-4:
         return "under 0.01 % clipped"

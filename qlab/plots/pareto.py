@@ -14,17 +14,7 @@ ABOVE = 0.02  # of accuracy; `zoom` leaves 0.03 above its reference, and 0.01 is
 
 
 class ParetoPanel:
-    """Accuracy, with its interval, against a cost; the front as steps.
-
-    Parameters
-    ----------
-    ax : matplotlib.axes.Axes
-
-    Attributes
-    ----------
-    marks : tuple of matplotlib artists
-        What `show` moves; `frame` changes what lies behind.
-    """
+    """Accuracy, with its interval, against a cost; the front as steps."""
 
     @style.styled
     def __init__(self, ax):
@@ -46,15 +36,7 @@ class ParetoPanel:
 
     @style.styled
     def frame(self, costs, accuracies, cost):
-        """Set limits, ticks and labels that hold all models.
-
-        Parameters
-        ----------
-        costs, accuracies : array_like of float, shape (n,)
-            As `show` gets them.
-        cost : str
-            A key of `qlab.fronts.COSTS`.
-        """
+        """Set limits, ticks and labels that hold all models."""
         ax = self.ax
         for line in [x for x in ax.lines if x not in self.marks] + list(ax.texts):
             line.remove()
@@ -88,20 +70,7 @@ class ParetoPanel:
         return inside and all(accuracy < top for accuracy in accuracies)
 
     def show(self, costs, accuracies, intervals, kinds, cost, chosen=None):
-        """Draw the models.
-
-        Parameters
-        ----------
-        costs, accuracies : array_like of float, shape (n,)
-            A cost that is NaN is not drawn.
-        intervals : sequence of (float, float), length n
-        kinds : sequence of str, length n
-            ``yours``, ``shipped`` or ``control``.
-        cost : str
-            A key of `qlab.fronts.COSTS`.
-        chosen : int or None
-            The model that is ringed.
-        """
+        """Draw the models."""
         x, y = scaled(costs, cost), np.asarray(accuracies, float)
         kinds = np.asarray(kinds, str)
         self.whiskers.set_segments(
@@ -123,27 +92,7 @@ class ParetoPanel:
 
 @style.styled
 def plot_pareto(board, cost="gzip_bytes", chosen=None, ax=None):
-    """Accuracy against a cost for every model of a board, with the front.
-
-    Parameters
-    ----------
-    board : sequence of qlab.pareto.Entry
-    cost : {"gzip_bytes", "file_bytes", "latency_ms"}
-    chosen : int or None
-        Index of a model to ring.
-    ax : matplotlib.axes.Axes or None
-        None makes a new figure.
-
-    Returns
-    -------
-    matplotlib.axes.Axes
-
-    Examples
-    --------
-    >>> from qlab.pareto import entries
-    >>> plot_pareto(entries()).get_xlabel()
-    'file, gzipped (KB)'
-    """
+    """Accuracy against a cost for every model of a board, with the front."""
     ax = style.new_axes(ax, 7.0, 4.2)
     panel = ParetoPanel(ax)
     values = columns(board, cost)
@@ -153,17 +102,7 @@ def plot_pareto(board, cost="gzip_bytes", chosen=None, ax=None):
 
 
 def columns(board, cost):
-    """What `ParetoPanel.show` takes, out of the entries of a board.
-
-    Parameters
-    ----------
-    board : sequence of qlab.pareto.Entry
-    cost : str
-
-    Returns
-    -------
-    dict
-    """
+    """What `ParetoPanel.show` takes, out of the entries of a board."""
     return {
         "costs": np.array([getattr(entry, cost) for entry in board], float),
         "accuracies": np.array([entry.accuracy for entry in board], float),
@@ -176,22 +115,7 @@ def columns(board, cost):
 
 
 def room(accuracies):
-    """How far below the best the axis is wide, and its ticks: for nine models in ten.
-
-    Parameters
-    ----------
-    accuracies : array_like of float, shape (n,)
-
-    Returns
-    -------
-    (float, int)
-        As `qlab.plots.zoom.zoom` takes them.
-
-    Examples
-    --------
-    >>> room([0.90, 0.91, 0.92]), room([0.1, 0.8, 0.93])
-    ((0.04, 100), (0.15, 50))
-    """
+    """How far below the best the axis is wide, and its ticks: for nine models in ten."""
     spread = np.ptp(np.quantile(accuracies, [0.1, 1])) if len(accuracies) else 0
     below = float(np.clip(spread - ABOVE, 0.04, 0.15))
     return below, 100 if below < 0.08 else 50
@@ -209,13 +133,7 @@ def scaled(costs, cost):
 
 
 def ticks(low, high):
-    """Round numbers between two ends of a logarithmic axis: at least three, where there are.
-
-    Examples
-    --------
-    >>> ticks(8, 60), ticks(55, 110)
-    ([10.0, 20.0, 50.0], [60.0, 70.0, 80.0, 90.0, 100.0])
-    """
+    """Round numbers between two ends of a logarithmic axis: at least three, where there are."""
     decades = range(int(np.floor(np.log10(low))), int(np.ceil(np.log10(high))) + 1)
     for steps in STEPS:
         found = [step * 10.0**n for n in decades for step in steps if low <= step * 10.0**n <= high]

@@ -1,7 +1,4 @@
-"""What a model answered: single images, and all of them by class.
-
-Right and wrong differ in colour and in a mark, so that nobody needs to see the colour.
-"""
+"""What a model answered: single images, and all of them by class."""
 
 from __future__ import annotations
 
@@ -82,24 +79,7 @@ def plot_predictions(images, labels, predictions, class_names, columns=6, axes=N
 
 @style.styled
 def plot_confusion(labels, predictions, class_names, ax=None):
-    """Confusion matrix: rows are true classes, columns answers, numbers count images.
-
-    Parameters
-    ----------
-    labels, predictions : array_like of int, shape (n,)
-    class_names : sequence of str, length k
-    ax : matplotlib.axes.Axes or None
-
-    Returns
-    -------
-    matplotlib.axes.Axes
-
-    Examples
-    --------
-    >>> ax = plot_confusion([0, 0, 1], [0, 1, 1], ["Bag", "Coat"])
-    >>> [text.get_text() for text in ax.texts]
-    ['1', '1', '', '1']
-    """
+    """Confusion matrix: rows are true classes, columns answers, numbers count images."""
     ax = style.new_axes(ax, 6.2, 5.4)
     k = len(class_names)
     counts = confusion(labels, predictions, k)
@@ -160,28 +140,7 @@ def plot_class_accuracy(labels, predictions, class_names, ax=None):
 
 
 def confusion(labels, predictions, classes):
-    """Count images by true class and answer.
-
-    Parameters
-    ----------
-    labels, predictions : array_like of int, shape (n,)
-    classes : int
-
-    Returns
-    -------
-    ndarray of int, shape (classes, classes)
-        Row: true class; column: answer.
-
-    Raises
-    ------
-    ValueError
-        If a label or an answer is not 0 to classes - 1.
-
-    Examples
-    --------
-    >>> confusion([0, 0, 1], [0, 1, 1], 2).tolist()
-    [[1, 1], [0, 1]]
-    """
+    """Count images by true class and answer."""
     labels, predictions = np.asarray(labels), np.asarray(predictions)
     both = np.concatenate([labels, predictions])
     if both.size and (both.min() < 0 or both.max() >= classes):

@@ -15,17 +15,7 @@ COLOURS = np.array([to_rgba(style.PAPER), to_rgba(style.BLUE)]) * 255
 
 
 class HolePanel:
-    """Histogram of a layer's weights: all of them behind, and those that are left.
-
-    Parameters
-    ----------
-    ax : matplotlib.axes.Axes
-
-    Attributes
-    ----------
-    marks : tuple of matplotlib artists
-        What `show` moves; `frame` changes what lies behind.
-    """
+    """Histogram of a layer's weights: all of them behind, and those that are left."""
 
     @style.styled
     def __init__(self, ax):
@@ -46,15 +36,7 @@ class HolePanel:
 
     @style.styled
     def frame(self, weights, name=""):
-        """Set limits and title for a layer.
-
-        Parameters
-        ----------
-        weights : ndarray of float
-            Before anything is pruned.
-        name : str
-            The layer's.
-        """
+        """Set limits and title for a layer."""
         half = float(np.quantile(np.abs(weights), MOST)) or 1.0
         self.edges = np.linspace(-half, half, BINS + 1)
         counts = self._counts(weights)
@@ -63,16 +45,7 @@ class HolePanel:
         self.ax.set_title(f"Weights of {name}" if name else "Weights")
 
     def show(self, kept, tuned=None, note=""):
-        """Draw what is left.
-
-        Parameters
-        ----------
-        kept : ndarray of float, shape (k,)
-            The weights that are not zero.
-        tuned : ndarray of float, shape (m,), or None
-            The same after a training, if there is one.
-        note : str
-        """
+        """Draw what is left."""
         self.kept.set_data(self._counts(kept), self.edges)
         self.tuned.set_visible(tuned is not None)
         if tuned is not None:
@@ -84,16 +57,7 @@ class HolePanel:
 
 
 class MaskPanel:
-    """A layer's weights as a table: an output channel a row, blue where a weight is not zero.
-
-    Parameters
-    ----------
-    ax : matplotlib.axes.Axes
-
-    Attributes
-    ----------
-    marks : tuple of matplotlib artists
-    """
+    """A layer's weights as a table: an output channel a row, blue where a weight is not zero."""
 
     @style.styled
     def __init__(self, ax):
@@ -109,15 +73,7 @@ class MaskPanel:
 
     @style.styled
     def frame(self, shape, name=""):
-        """Set limits and title for a table.
-
-        Parameters
-        ----------
-        shape : (int, int)
-            Output channels and inputs; at most 64 and 96 of them are shown.
-        name : str
-            The layer's.
-        """
+        """Set limits and title for a table."""
         rows, columns = np.minimum(shape, WINDOW)
         self.ax.set(xlim=(0, columns), ylim=(rows, 0))
         of = [
@@ -128,38 +84,14 @@ class MaskPanel:
         self.ax.set_title(f"What is left of {name}" if name else "What is left")
 
     def show(self, kept):
-        """Draw a mask.
-
-        Parameters
-        ----------
-        kept : ndarray of bool, shape (rows, columns)
-        """
+        """Draw a mask."""
         window = kept[: WINDOW[0], : WINDOW[1]]
         self.table.set_data(COLOURS[window.astype(int)].astype(np.uint8))
         self.table.set_extent((0, window.shape[1], window.shape[0], 0))
 
 
 def as_table(layer, weights):
-    """A layer's weights as a table: an output channel a row.
-
-    Parameters
-    ----------
-    layer : qlab.litemodel.Layer
-        Says which axis counts output channels.
-    weights : ndarray
-        Of the layer's shape.
-
-    Returns
-    -------
-    ndarray of shape (output channels, inputs)
-
-    Examples
-    --------
-    >>> import qlab
-    >>> layer = qlab.pretrained("baseline").layer("conv2")
-    >>> layer.weights.shape, as_table(layer, layer.weights).shape
-    ((16, 2, 2, 32), (16, 128))
-    """
+    """A layer's weights as a table: an output channel a row."""
     first = np.moveaxis(weights, layer.channel_axis, 0)
     return first.reshape(len(first), -1)
 
@@ -199,24 +131,7 @@ def plot_pruned_weights(weights, kept, name="", ax=None):
 
 @style.styled
 def plot_mask(kept, name="", ax=None):
-    """Table of a layer's weights, an output channel a row, blue where a weight is not zero.
-
-    Parameters
-    ----------
-    kept : array_like of bool, shape (output channels, inputs)
-    name : str
-        The layer's.
-    ax : matplotlib.axes.Axes or None
-
-    Returns
-    -------
-    matplotlib.axes.Axes
-
-    Examples
-    --------
-    >>> plot_mask([[True, False], [False, True]]).get_ylabel()
-    'output channel'
-    """
+    """Table of a layer's weights, an output channel a row, blue where a weight is not zero."""
     ax = style.new_axes(ax)
     kept = np.asarray(kept, bool)
     panel = MaskPanel(ax)

@@ -16,21 +16,7 @@ ABOVE = 0.015  # of accuracy above the baseline, for models that were trained lo
 
 
 class WaysPanel:
-    """Accuracy of three ways to few bits; a dot a seed, with its 95 % interval.
-
-    Parameters
-    ----------
-    ax : matplotlib.axes.Axes
-    reference : float
-        Accuracy of the float baseline.
-    interval : (float, float)
-        Its 95 % interval.
-
-    Attributes
-    ----------
-    marks : tuple of matplotlib artists
-        What `show` moves.
-    """
+    """Accuracy of three ways to few bits; a dot a seed, with its 95 % interval."""
 
     @style.styled
     def __init__(self, ax, reference, interval):
@@ -53,15 +39,7 @@ class WaysPanel:
         self.marks = (*self.whiskers, *self.dots, self.hollow, self.note)
 
     def show(self, ways, cached=()):
-        """Draw the accuracies.
-
-        Parameters
-        ----------
-        ways : sequence of three sequences of Measurement
-            In the order of `WAYS`, one a seed.
-        cached : sequence of float
-            Accuracies of the control on better grids, measured earlier.
-        """
+        """Draw the accuracies."""
         for i, way in enumerate(ways):
             x = i + _fan(len(way))
             self.dots[i].set_data(x, [m.accuracy for m in way])
@@ -74,20 +52,7 @@ class WaysPanel:
 
 
 class StepsPanel:
-    """A layer's weights in steps of their grid: before rounding, and after.
-
-    Both are shares a step, so that a bar is the area of the hill around it where rounding alone
-    made it.
-
-    Parameters
-    ----------
-    ax : matplotlib.axes.Axes
-
-    Attributes
-    ----------
-    marks : tuple of matplotlib artists
-        What `show` moves; `frame` changes what lies behind.
-    """
+    """A layer's weights in steps of their grid: before rounding, and after."""
 
     @style.styled
     def __init__(self, ax):
@@ -104,16 +69,7 @@ class StepsPanel:
 
     @style.styled
     def frame(self, before, after, bits, name=""):
-        """Set limits and title for a layer at some bits.
-
-        Parameters
-        ----------
-        before, after : ndarray, shape (weights,)
-            In steps of the grid; float, and codes.
-        bits : int
-        name : str
-            The layer's.
-        """
+        """Set limits and title for a layer at some bits."""
         self.bits, top = bits, 2 ** (bits - 1) - 1
         half = top * 1.08 + 1.2 if bits > 2 else 3.2
         hill, bars = shares(before, bits)[0], shares(after, bits, True)[0]
@@ -121,31 +77,14 @@ class StepsPanel:
         self.ax.set_title(f"Weights of {name}" if name else "Weights on their grid")
 
     def show(self, before, after, words=""):
-        """Draw both.
-
-        Parameters
-        ----------
-        before, after : ndarray, shape (weights,)
-        words : str
-            What the hill is.
-        """
+        """Draw both."""
         self.before.set_data(*shares(before, self.bits))
         self.after.set_data(*shares(after, self.bits, True))
         self.note.set_text(f"blue: {words}\noutline: rounded to {2**self.bits - 1} levels")
 
 
 class LearningPanel:
-    """One quantity over the epochs of a live training.
-
-    Parameters
-    ----------
-    ax : matplotlib.axes.Axes
-    quantity : {"loss", "accuracy"}
-
-    Attributes
-    ----------
-    marks : tuple of matplotlib artists
-    """
+    """One quantity over the epochs of a live training."""
 
     @style.styled
     def __init__(self, ax, quantity):
@@ -183,13 +122,7 @@ class LearningPanel:
         return inside and left < epochs <= right < 1.2 * epochs
 
     def show(self, training=(), scored=(), best=None):
-        """Draw the curves.
-
-        Parameters
-        ----------
-        training, scored : sequence of (epoch, value)
-        best : (epoch, value) or None
-        """
+        """Draw the curves."""
         for line, points in ((self.training, training), (self.scored, scored)):
             line.set_data([x for x, _ in points], [y for _, y in points])
         self.best.set_data(*([[best[0]], [best[1]]] if best else ([], [])))
@@ -197,25 +130,7 @@ class LearningPanel:
 
 
 def shares(weights, bits, codes=False):
-    """Histogram of weights in steps of their grid, as a percentage a step.
-
-    Parameters
-    ----------
-    weights : ndarray
-    bits : int
-    codes : bool
-        Bars around the codes, of half a step or, beyond 4 bits, a step; instead of fine bins.
-
-    Returns
-    -------
-    (ndarray of shape (k,), ndarray of shape (k + 1,))
-        Heights and edges. What lies beyond the picture is left out.
-
-    Examples
-    --------
-    >>> shares(np.array([-1, 0, 0, 1]), 2, codes=True)[0].tolist()
-    [25.0, 0.0, 50.0, 0.0, 25.0]
-    """
+    """Histogram of weights in steps of their grid, as a percentage a step."""
     top, weights = 2 ** (bits - 1) - 1, np.asarray(weights, float)
     if codes:
         wide = 0.25 if bits <= 4 else 0.5  # half of a bar; with many codes the bars touch
@@ -228,28 +143,7 @@ def shares(weights, bits, codes=False):
 
 @style.styled
 def plot_quantization_aware(ways, reference, interval, ax=None):
-    """Accuracy of post-training quantization, of the float control and of QAT, a dot a seed.
-
-    Parameters
-    ----------
-    ways : sequence of three sequences of Measurement
-    reference : float
-        Accuracy of the float baseline.
-    interval : (float, float)
-    ax : matplotlib.axes.Axes or None
-        None makes a new figure.
-
-    Returns
-    -------
-    matplotlib.axes.Axes
-
-    Examples
-    --------
-    >>> from qlab.results import Measurement
-    >>> m = Measurement([0, 1], [0, 2])
-    >>> plot_quantization_aware([[m], [m, m], [m, m]], 0.5, (0.1, 0.9)).get_ylabel()
-    'accuracy (%)'
-    """
+    """Accuracy of post-training quantization, of the float control and of QAT, a dot a seed."""
     ax = style.new_axes(ax, 4.2, 3.4)
     WaysPanel(ax, reference, interval).show(ways)
     return ax

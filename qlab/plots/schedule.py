@@ -11,21 +11,7 @@ LEAST = 1e-4  # share of the weights at the foot of the cuts: 0.01 %
 
 
 class SchedulePanel:
-    """Sparsity over the steps of a training: as wished, and as the masks have it.
-
-    Parameters
-    ----------
-    ax : matplotlib.axes.Axes
-    steps : int
-        Of the whole training.
-    epoch : int
-        Steps an epoch; a faint line stands at the end of each.
-
-    Attributes
-    ----------
-    marks : tuple of matplotlib artists
-        What `show` moves.
-    """
+    """Sparsity over the steps of a training: as wished, and as the masks have it."""
 
     @style.styled
     def __init__(self, ax, steps, epoch):
@@ -51,16 +37,7 @@ class SchedulePanel:
         ax.legend(handles, words, ncol=3, **place, **look)
 
     def show(self, wished, masks, updates, begin, end):
-        """Draw a schedule.
-
-        Parameters
-        ----------
-        wished, masks : ndarray of float, shape (steps + 1,)
-            Sparsity at each step: of the curve, and of the masks.
-        updates : ndarray of int, shape (k,)
-            Steps at which the masks are made anew.
-        begin, end : int
-        """
+        """Draw a schedule."""
         at = np.arange(len(masks))
         inside = (at >= begin) & (at <= end)
         self.wished.set_data(at[inside], wished[inside])
@@ -75,18 +52,7 @@ class SchedulePanel:
 
 
 class CutsPanel:
-    """What each update cuts: its share of all weights, on a logarithmic scale.
-
-    Parameters
-    ----------
-    ax : matplotlib.axes.Axes
-    steps, epoch : int
-        As for `SchedulePanel`.
-
-    Attributes
-    ----------
-    marks : tuple of matplotlib artists
-    """
+    """What each update cuts: its share of all weights, on a logarithmic scale."""
 
     @style.styled
     def __init__(self, ax, steps, epoch):
@@ -103,14 +69,7 @@ class CutsPanel:
         self.marks = (self.stems, self.heads)
 
     def show(self, updates, cuts):
-        """Draw the cuts.
-
-        Parameters
-        ----------
-        updates : ndarray of int, shape (k,)
-        cuts : ndarray of float, shape (k,)
-            Shares of all weights; those that cut nothing are left out.
-        """
+        """Draw the cuts."""
         kept = cuts > LEAST / 10
         x, y = updates[kept], cuts[kept]
         self.stems.set_segments([[(a, LEAST), (a, b)] for a, b in zip(x, y, strict=True)])
@@ -120,30 +79,7 @@ class CutsPanel:
 
 @style.styled
 def plot_schedule(wished, masks, updates, begin, end, epoch=469, ax=None):
-    """Sparsity over a training: the curve of the schedule, and the staircase of its updates.
-
-    Parameters
-    ----------
-    wished, masks : array_like of float, shape (steps + 1,)
-        Sparsity at each step: of the curve, and of the masks.
-    updates : array_like of int, shape (k,)
-        Steps at which the masks are made anew.
-    begin, end : int
-    epoch : int
-        Steps an epoch.
-    ax : matplotlib.axes.Axes or None
-        None makes a new figure.
-
-    Returns
-    -------
-    matplotlib.axes.Axes
-
-    Examples
-    --------
-    >>> ax = plot_schedule([0.0, 0.2, 0.4], [0.0, 0.0, 0.4], [0, 2], 0, 2, epoch=2)
-    >>> ax.get_ylabel()
-    'sparsity (%)'
-    """
+    """Sparsity over a training: the curve of the schedule, and the staircase of its updates."""
     ax = style.new_axes(ax)
     wished, masks, updates = np.asarray(wished), np.asarray(masks), np.asarray(updates)
     SchedulePanel(ax, len(masks) - 1, epoch).show(wished, masks, updates, begin, end)

@@ -16,21 +16,7 @@ LOOKS = {  # colour, mark, size of each method's files
 
 
 class TrialsPanel:
-    """Accuracy against gzipped bytes, a mark for each file, and the budget.
-
-    Parameters
-    ----------
-    ax : matplotlib.axes.Axes
-    reference : float
-        Accuracy of the float model on the same images: sets the scale.
-    largest : float
-        Bytes at the right edge.
-
-    Attributes
-    ----------
-    marks : tuple of matplotlib artists
-        What `show` moves.
-    """
+    """Accuracy against gzipped bytes, a mark for each file, and the budget."""
 
     @style.styled
     def __init__(self, ax, reference, largest):
@@ -57,15 +43,7 @@ class TrialsPanel:
                   handlelength=1.1, labelspacing=0.3)  # fmt: skip
 
     def show(self, trials, budget_bytes, best=None):
-        """Draw what is scored so far.
-
-        Parameters
-        ----------
-        trials : mapping of str to sequence of qlab.search.Trial
-            By method.
-        budget_bytes : float
-        best : qlab.search.Trial or None
-        """
+        """Draw what is scored so far."""
         self.budget.set_x(0)
         self.budget.set_width(budget_bytes / 1000)
         for name, cloud in self.clouds.items():
@@ -76,19 +54,7 @@ class TrialsPanel:
 
 
 class ProgressPanel:
-    """The best accuracy within the budget after so many files, a line a method.
-
-    Parameters
-    ----------
-    ax : matplotlib.axes.Axes
-    reference : float
-        Accuracy of the float model.
-
-    Attributes
-    ----------
-    marks : tuple of matplotlib artists
-        What `show` moves; `frame` changes what lies behind.
-    """
+    """The best accuracy within the budget after so many files, a line a method."""
 
     @style.styled
     def __init__(self, ax, reference):
@@ -116,29 +82,7 @@ class ProgressPanel:
 
 
 def climbing(trials, budget_bytes):
-    """The best accuracy within a budget, after each file.
-
-    Parameters
-    ----------
-    trials : sequence of qlab.search.Trial
-    budget_bytes : float
-
-    Returns
-    -------
-    files : ndarray of int
-        From the first file on that was small enough.
-    accuracies : ndarray of float, same shape
-
-    Examples
-    --------
-    >>> from qlab.results import Recipe
-    >>> from qlab.search import Trial
-    >>> sizes_and_hits = [(9, 90), (5, 70), (4, 80), (5, 75)]
-    >>> trials = [Trial(i, Recipe(), hits, 100, size)
-    ...           for i, (size, hits) in enumerate(sizes_and_hits, 1)]
-    >>> [x.tolist() for x in climbing(trials, 5)]
-    [[2, 3, 4], [0.7, 0.8, 0.8]]
-    """
+    """The best accuracy within a budget, after each file."""
     fits = np.array([x.accuracy if x.gzip_bytes <= budget_bytes else -1 for x in trials], float)
     highest = np.maximum.accumulate(fits) if fits.size else fits
     begun = highest >= 0
@@ -146,30 +90,7 @@ def climbing(trials, budget_bytes):
 
 
 def plot_search(trials, budget_bytes, reference, ax=None):
-    """Every file that searches made, and the best within the budget.
-
-    Parameters
-    ----------
-    trials : mapping of str to sequence of qlab.search.Trial
-        By method: ``uniform``, ``random``, ``greedy``.
-    budget_bytes : float
-    reference : float
-        Accuracy of the float model on the same images.
-    ax : matplotlib.axes.Axes or None
-        None makes a new figure.
-
-    Returns
-    -------
-    matplotlib.axes.Axes
-
-    Examples
-    --------
-    >>> from qlab.results import Recipe
-    >>> from qlab.search import Trial
-    >>> trials = {"random": [Trial(1, Recipe(), 90, 100, 70_000)]}
-    >>> plot_search(trials, 30_000, 0.92).get_xlabel()
-    'file, packed and gzipped (KB)'
-    """
+    """Every file that searches made, and the best within the budget."""
     from qlab.search import best
 
     ax = style.new_axes(ax)

@@ -13,21 +13,7 @@ MARKERS = "os^Dv*"
 
 
 class SensitivityPanel:
-    """Accuracy with one layer lowered, a bar for each layer, from the base downwards.
-
-    Parameters
-    ----------
-    ax : matplotlib.axes.Axes
-    reference : float
-        Accuracy of the float model: sets the scale.
-    rows : int
-        The most layers there will be.
-
-    Attributes
-    ----------
-    marks : tuple of matplotlib artists
-        What `show` moves; `frame` changes what lies behind.
-    """
+    """Accuracy with one layer lowered, a bar for each layer, from the base downwards."""
 
     @style.styled
     def __init__(self, ax, reference, rows):
@@ -51,26 +37,12 @@ class SensitivityPanel:
 
     @style.styled
     def frame(self, names, title="One layer lowered"):
-        """Set the rows and the title.
-
-        Parameters
-        ----------
-        names : sequence of str
-            Of the layers.
-        title : str
-        """
+        """Set the rows and the title."""
         self.ax.set_yticks(range(len(names)), names)
         self.ax.set_title(title)
 
     def show(self, base, entries):
-        """Draw what is measured so far.
-
-        Parameters
-        ----------
-        base : qlab.results.Measurement
-        entries : sequence of LayerSensitivity
-            In the order of the rows.
-        """
+        """Draw what is measured so far."""
         low, high = base.interval
         self.band.set_x(low)
         self.band.set_width(high - low)
@@ -89,22 +61,7 @@ class SensitivityPanel:
 
 
 class RecipesPanel:
-    """Accuracy against size: the mixed recipe beside uniform ones.
-
-    Parameters
-    ----------
-    ax : matplotlib.axes.Axes
-    reference : float
-        Accuracy of the float model.
-    largest : int
-        Bytes at the right edge, about: all weights at 8 bits.
-    xlabel : str
-        Which size this is.
-
-    Attributes
-    ----------
-    marks : tuple of matplotlib artists
-    """
+    """Accuracy against size: the mixed recipe beside uniform ones."""
 
     @style.styled
     def __init__(self, ax, reference, largest, xlabel="packed floor (KB): weights × bits / 8"):
@@ -138,19 +95,7 @@ class RecipesPanel:
         )
 
     def show(self, mixed, uniform, tried=(), limit=None):
-        """Draw the recipes.
-
-        Parameters
-        ----------
-        mixed : (int, qlab.results.Measurement)
-            Bytes of the packed floor, and what was measured.
-        uniform : mapping of str to (int, qlab.results.Measurement)
-            By name; at most two, the more accurate one first.
-        tried : sequence of (int, float)
-            Bytes and accuracy of earlier recipes.
-        limit : int or None
-            Bytes that a recipe may have; None draws no line.
-        """
+        """Draw the recipes."""
         self.limit.set_visible(limit is not None)
         self.limit.set_xdata([(limit or 0) / 1000] * 2)
         points = [*uniform.values(), mixed]
@@ -171,20 +116,7 @@ class RecipesPanel:
 
 
 class CurvesPanel:
-    """Accuracy against the sparsity of one layer, a curve for each layer.
-
-    Parameters
-    ----------
-    ax : matplotlib.axes.Axes
-    reference : float
-        Accuracy of the float model: sets the scale.
-    names : sequence of str
-        Of the layers.
-
-    Attributes
-    ----------
-    marks : tuple of matplotlib artists
-    """
+    """Accuracy against the sparsity of one layer, a curve for each layer."""
 
     @style.styled
     def __init__(self, ax, reference, names):
@@ -208,17 +140,7 @@ class CurvesPanel:
         ax.legend(handles, [*names, "chosen"], labelspacing=0.3, fontsize=8, **look)
 
     def show(self, base, curves, chosen=()):
-        """Draw what is measured so far.
-
-        Parameters
-        ----------
-        base : qlab.results.Measurement
-            Of the model in which nothing is pruned.
-        curves : mapping of str to mapping of float to float
-            For each layer, accuracy by sparsity.
-        chosen : sequence of (float, float)
-            Sparsity and accuracy of points to mark.
-        """
+        """Draw what is measured so far."""
         low, high = base.interval
         self.band.set_y(low)
         self.band.set_height(high - low)
@@ -229,14 +151,7 @@ class CurvesPanel:
 
 
 def verdict(comparison):
-    """A paired comparison in a few words.
-
-    Examples
-    --------
-    >>> from qlab.results import Comparison
-    >>> verdict(Comparison(only_a=120, only_b=20, n=10_000, p_value=1e-9))
-    '−1.00 points, p < 0.001'
-    """
+    """A paired comparison in a few words."""
     points = f"{100 * comparison.difference:+.2f} points".replace("-", "−")
     if comparison.within_noise:
         return f"{points}, within noise (p = {comparison.p_value:.2f})"
@@ -245,33 +160,7 @@ def verdict(comparison):
 
 
 def plot_sensitivity(base, entries, ax=None):
-    """Accuracy with one layer lowered, a bar for each layer, with interval and paired test.
-
-    Parameters
-    ----------
-    base : qlab.results.Measurement
-        Of the recipe in which no layer is lowered.
-    entries : sequence of LayerSensitivity
-        As `qlab.sensitivity.sensitivity` returns them.
-    ax : matplotlib.axes.Axes or None
-        None makes a new figure.
-
-    Returns
-    -------
-    matplotlib.axes.Axes
-
-    Examples
-    --------
-    >>> import qlab
-    >>> from qlab.sensitivity import sensitivity
-    >>> test = qlab.data.load().test
-    >>> images, labels = test.images[:300], test.labels[:300]
-    >>> compressor = qlab.Compressor(qlab.pretrained("baseline"), test.images[300:428])
-    >>> base = qlab.evaluate(compressor.compress(qlab.Recipe()), images, labels)
-    >>> ax = plot_sensitivity(base, sensitivity(compressor, images, labels, bits=2))
-    >>> [label.get_text() for label in ax.get_yticklabels()]
-    ['conv1', 'conv2', 'dense1', 'logits']
-    """
+    """Accuracy with one layer lowered, a bar for each layer, with interval and paired test."""
     ax = style.new_axes(ax)
     panel = SensitivityPanel(ax, base.accuracy, max(len(entries), 1))
     panel.frame([entry.layer for entry in entries])

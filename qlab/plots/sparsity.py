@@ -14,20 +14,7 @@ GAINS = ("file", "gzipped", "zeros left out", "an image")
 
 
 class CliffPanel:
-    """Accuracy against sparsity: pruned at once, pruned and trained on, and the control.
-
-    Parameters
-    ----------
-    ax : matplotlib.axes.Axes
-    reference : float
-        Accuracy of the float baseline.
-    interval : (float, float)
-        Its 95 % interval.
-
-    Attributes
-    ----------
-    marks : tuple of matplotlib artists
-    """
+    """Accuracy against sparsity: pruned at once, pruned and trained on, and the control."""
 
     @style.styled
     def __init__(self, ax, reference, interval):
@@ -53,21 +40,7 @@ class CliffPanel:
         ax.legend(handles, words, loc="upper left", ncol=2, columnspacing=1, **look)
 
     def show(self, here, interval, once=(), tuned=(), control=()):
-        """Draw the accuracies.
-
-        Parameters
-        ----------
-        here : (float, float)
-            Sparsity and accuracy of the file.
-        interval : (float, float)
-            Of that accuracy.
-        once : sequence of (sparsity, accuracy)
-            Pruned at once, as tried so far.
-        tuned : sequence of (sparsity, sequence of accuracies)
-            Pruned and trained on, an accuracy a seed.
-        control : sequence of float
-            Accuracies of the controls; they have no zeros.
-        """
+        """Draw the accuracies."""
         self.here.set_data([here[0]], [here[1]])
         self.bar.set_data([here[0]] * 2, interval)
         tried = sorted(once)
@@ -78,16 +51,7 @@ class CliffPanel:
 
 
 class GainsPanel:
-    """What the zeros buy: size and time of this file, as a share of those of the unpruned one.
-
-    Parameters
-    ----------
-    ax : matplotlib.axes.Axes
-
-    Attributes
-    ----------
-    marks : tuple of matplotlib artists
-    """
+    """What the zeros buy: size and time of this file, as a share of those of the unpruned one."""
 
     @style.styled
     def __init__(self, ax):
@@ -106,13 +70,7 @@ class GainsPanel:
         self.marks = (*self.bars, *self.words)
 
     def show(self, gains):
-        """Draw the shares.
-
-        Parameters
-        ----------
-        gains : sequence of (float or None, str)
-            In the order of `GAINS`: the share, and what to say of it; None leaves the row out.
-        """
+        """Draw the shares."""
         for bar, text, name, (share, words) in zip(
             self.bars, self.words, GAINS, gains, strict=True
         ):
@@ -124,31 +82,7 @@ class GainsPanel:
 
 @style.styled
 def plot_sparsity(once, tuned, control, reference, interval, ax=None):
-    """Accuracy against sparsity: pruned at once, pruned and trained on, and the control.
-
-    Parameters
-    ----------
-    once : sequence of (sparsity, accuracy)
-        The last is marked.
-    tuned : sequence of (sparsity, sequence of accuracies)
-    control : sequence of float
-        Accuracies.
-    reference : float
-        Accuracy of the float baseline.
-    interval : (float, float)
-        Its 95 % interval.
-    ax : matplotlib.axes.Axes or None
-
-    Returns
-    -------
-    matplotlib.axes.Axes
-
-    Examples
-    --------
-    >>> ax = plot_sparsity([(0.0, 0.90), (0.5, 0.87)], [(0.5, [0.91])], [0.91], 0.90, (0.89, 0.91))
-    >>> ax.get_xlabel()
-    'sparsity (%)'
-    """
+    """Accuracy against sparsity: pruned at once, pruned and trained on, and the control."""
     ax = style.new_axes(ax)
     panel = CliffPanel(ax, reference, interval)
     panel.show(once[-1], (once[-1][1],) * 2, once, tuned, control)

@@ -1,8 +1,4 @@
-"""Words and small images that come back often: each is drawn once, then stamped.
-
-Matplotlib lays text out anew each time it draws it, about 1 ms a word; a gallery has 72 of them. A
-stamp is a copy of pixels.
-"""
+"""Words and small images that come back often: each is drawn once, then stamped."""
 
 from __future__ import annotations
 
@@ -18,21 +14,7 @@ from qlab.plots import style
 
 
 class Stamps(Artist):
-    """A sheet of stamps over one axes; `image` and `words` add to it, `clear` empties it.
-
-    Parameters
-    ----------
-    ax : matplotlib.axes.Axes
-
-    Examples
-    --------
-    >>> ax = style.new_axes()
-    >>> sheet = Stamps(ax)
-    >>> sheet.words(0.1, 0.5, "✓ Shirt", style.RIGHT)
-    >>> sheet.image(0.1, 0.9, np.zeros((28, 28)), height=0.2)
-    >>> [words for words, *_ in sheet.items if isinstance(words, str)]
-    ['✓ Shirt']
-    """
+    """A sheet of stamps over one axes; `image` and `words` add to it, `clear` empties it."""
 
     def __init__(self, ax):
         super().__init__()
@@ -50,16 +32,7 @@ class Stamps(Artist):
         self.items.append((text, x, y, color, size, bold))
 
     def image(self, x, y, pixels, height):
-        """Put an image with its top left at (`x`, `y`), in whole screen pixels a pixel.
-
-        Parameters
-        ----------
-        x, y : float
-            Data coordinates.
-        pixels : ndarray of float in [0, 1], shape (rows, columns) or (rows, columns, 3)
-        height : float
-            At most so high, in data coordinates.
-        """
+        """Put an image with its top left at (`x`, `y`), in whole screen pixels a pixel."""
         self.items.append((pixels, x, y, height))
 
     @allow_rasterization

@@ -53,11 +53,7 @@ RC = {
 
 @contextmanager
 def _in_style():
-    """The course's style for a while.
-
-    The first figure of a notebook wakes its backend, which makes pyplot interactive. That must
-    stay: rc_context alone would undo it, and no later figure would be shown.
-    """
+    """The course's style for a while."""
     with mpl.rc_context(RC):
         yield
         interactive = mpl.is_interactive()
@@ -69,18 +65,7 @@ styled = _in_style()  # @styled: whatever a function draws, it draws in the cour
 
 @styled
 def new_axes(ax=None, width=6.0, height=3.6):
-    """Return `ax`, or the Axes of a new figure in the course's style.
-
-    Parameters
-    ----------
-    ax : matplotlib.axes.Axes or None
-    width, height : float
-        Inches, for a new figure only.
-
-    Returns
-    -------
-    matplotlib.axes.Axes
-    """
+    """Return `ax`, or the Axes of a new figure in the course's style."""
     if ax is not None:
         return ax
     import matplotlib.pyplot as plt

@@ -13,25 +13,7 @@ ACCURACY_TICKS = (0.2, 0.4, 0.6, 0.7, 0.8, 0.85, 0.9, 0.92, 0.94, 0.96, 0.98, 0.
 
 
 class TradeoffPanel:
-    """Accuracy against size, with a trail of points, the best so far, and the float model.
-
-    Accuracy is drawn on a scale of errors (logarithm of 1 - accuracy), so that 88 and 89 % can be
-    told apart while 20 % still fits.
-
-    Parameters
-    ----------
-    ax : matplotlib.axes.Axes
-    reference : (float, float)
-        Size in bytes and accuracy of the float model.
-    smallest : float
-        Bytes at the left edge.
-    chance : float
-        Accuracy at the lower edge, a little below that of guessing.
-
-    Attributes
-    ----------
-    marks : tuple of matplotlib artists
-    """
+    """Accuracy against size, with a trail of points, the best so far, and the float model."""
 
     @style.styled
     def __init__(self, ax, reference, smallest, chance=0.09):
@@ -73,18 +55,7 @@ class TradeoffPanel:
         )
 
     def show(self, sizes, accuracies, interval, here=None):
-        """Draw the trail, and where the learner is.
-
-        Parameters
-        ----------
-        sizes : array_like of float, shape (n,)
-            Bytes.
-        accuracies : array_like of float, shape (n,)
-        interval : (float, float)
-            Of the accuracy where the learner is.
-        here : (float, float) or None
-            Size and accuracy of that point; None for the last of the trail.
-        """
+        """Draw the trail, and where the learner is."""
         x, y = np.asarray(sizes, float) / 1000, np.asarray(accuracies, float)
         best = front(x, y)
         self.trail.set_data(x, y)
@@ -98,29 +69,7 @@ class TradeoffPanel:
 
 @style.styled
 def plot_tradeoff(sizes, accuracies, reference, interval=None, ax=None):
-    """Accuracy against size with the trail of points and the best-so-far front.
-
-    Parameters
-    ----------
-    sizes : array_like of float, shape (n,)
-        Bytes of each file, gzipped, in the order visited.
-    accuracies : array_like of float, shape (n,)
-    reference : (float, float)
-        Size in bytes and accuracy of the float model.
-    interval : (float, float) or None
-        Of the last accuracy.
-    ax : matplotlib.axes.Axes or None
-
-    Returns
-    -------
-    matplotlib.axes.Axes
-
-    Examples
-    --------
-    >>> ax = plot_tradeoff([70_000, 35_000], [0.89, 0.87], reference=(280_000, 0.892))
-    >>> ax.get_xlabel()
-    'file, gzipped (KB)'
-    """
+    """Accuracy against size with the trail of points and the best-so-far front."""
     ax = style.new_axes(ax)
     chance = min(0.09, min(accuracies) * 0.9)
     panel = TradeoffPanel(ax, reference, smallest=min(sizes) / 2, chance=chance)

@@ -11,36 +11,7 @@ SHARE = 0.2  # of the axis, for all accuracies below the knee
 
 
 def zoom(ax, reference, direction="y", below=0.15, ticks_per_one=20, side="left"):
-    """Scale an accuracy axis so that a tenth of a point and a total loss are both on it.
-
-    Straight from 0 to the knee, below `reference`, and straight again, but wider, from the knee to
-    just above `reference`. A dotted line marks the knee.
-
-    Parameters
-    ----------
-    ax : matplotlib.axes.Axes
-    reference : float in [0, 1]
-        The accuracy that nothing is expected to beat by much.
-    direction : str
-        ``x`` or ``y``.
-    below : float
-        How far below `reference` the knee is, rounded down to a tick.
-    ticks_per_one : int
-        20 for a tick every 5 points above the knee.
-    side : str
-        ``left`` or ``right``: where the words at the knee stand.
-
-    Returns
-    -------
-    float
-        The knee.
-
-    Examples
-    --------
-    >>> ax = style.new_axes()
-    >>> zoom(ax, 0.904)
-    0.75
-    """
+    """Scale an accuracy axis so that a tenth of a point and a total loss are both on it."""
     knee = max(0.05, np.floor(ticks_per_one * (reference - below)) / ticks_per_one)
     top = min(1.005, reference + 0.03)
 

@@ -1,8 +1,4 @@
-"""Make everything in data/pretrained: ``python -m qlab.train.artefacts``, or ``make artefacts``.
-
-Each product is a function that returns file contents and what the manifest says of them. Files
-are moved into place whole, and the manifest is written last, under a lock.
-"""
+"""Make everything in data/pretrained: ``python -m qlab.train.artefacts``, or ``make artefacts``."""
 
 import argparse
 import datetime
@@ -32,13 +28,7 @@ PACKAGES = ("numpy", "tensorflow", "tf_keras", "tensorflow-model-optimization", 
 
 
 def baseline():
-    """The baseline, trained with each of `SEEDS`.
-
-    Returns
-    -------
-    contents : dict of str to bytes
-    entries : dict of str to dict
-    """
+    """The baseline, trained with each of `SEEDS`."""
     dataset = data.load()
     pairs = [(split.images, split.labels) for split in (dataset.train, dataset.test)]
     histories, spread = {}, {}
@@ -64,13 +54,7 @@ def baseline():
 
 
 def conversions():
-    """The baseline as the converter's other four modes store it.
-
-    Returns
-    -------
-    contents : dict of str to bytes
-    entries : dict of str to dict
-    """
+    """The baseline as the converter's other four modes store it."""
     model, test = train.load("baseline"), data.load().test
     calibration = data.calibration_images(CALIBRATION_SIZE)
     contents, about = {}, {}
@@ -94,17 +78,7 @@ PRODUCTS = {
 
 
 def write(contents, entries):
-    """Put files in place, each whole or not at all, then enter them into the manifest.
-
-    Two processes may write at the same time: the last one wins, and files and manifest agree.
-
-    Parameters
-    ----------
-    contents : dict of str to bytes
-        By file name.
-    entries : dict of str to dict
-        What the manifest says of each file, besides its checksum and size.
-    """
+    """Put files in place, each whole or not at all, then enter them into the manifest."""
     folder = artefacts.folder()
     folder.mkdir(parents=True, exist_ok=True)
     with filelock.FileLock(folder / ".lock"):

@@ -1,9 +1,4 @@
-"""The chain's models that ship: its steps, the naive chain beside it, and the float control.
-
-All start from the shipped baseline. The control learns for as many epochs, in three trainings of
-the same lengths, in the same order of images, at the same learning rates; nothing is pruned,
-clustered or rounded.
-"""
+"""The chain's models that ship: its steps, the naive chain beside it, and the float control."""
 
 from qlab import data, train
 from qlab.litemodel import LiteModel
@@ -16,13 +11,7 @@ LEARNING_RATE = 1e-3
 
 
 def control():
-    """The float controls.
-
-    Returns
-    -------
-    contents : dict of str to bytes
-    entries : dict of str to dict
-    """
+    """The float controls."""
     images, labels, test = _data()
     contents, entries = {}, {}
     for seed in SEEDS:
@@ -36,13 +25,7 @@ def control():
 
 
 def files():
-    """The chain's files, and the naive chain's.
-
-    Returns
-    -------
-    contents : dict of str to bytes
-    entries : dict of str to dict
-    """
+    """The chain's files, and the naive chain's."""
     images, labels, test = _data()
     contents, entries = {}, {}
     for seed in SEEDS:

@@ -1,13 +1,4 @@
-"""The teacher, the students it taught, their controls, and the grid of temperatures and alphas.
-
-A seed decides which images have labels, a student's initial weights and the order of the images.
-Students of one seed and one setting differ in nothing but what they learn from:
-
-* "taught": the labels and the shipped teacher's softened answers to the same images. The teacher
-  itself has seen all 60,000 labels; that is what it passes on;
-* "plain": the labels alone;
-* "smoothed": the labels, smoothed by `SMOOTHING`.
-"""
+"""The teacher, the students it taught, their controls, and the grid of temperatures and alphas."""
 
 import csv
 import functools
@@ -38,13 +29,7 @@ ALPHAS = (0.1, 0.5, 0.9, 1.0)
 
 
 def teacher():
-    """The teacher, trained for as long as it takes; it goes on where it was interrupted.
-
-    Returns
-    -------
-    contents : dict of str to bytes
-    entries : dict of str to dict
-    """
+    """The teacher, trained for as long as it takes; it goes on where it was interrupted."""
     model = train.teacher(precision=PRECISION)
     notes = Path(platformdirs.user_cache_dir("qlab")) / "teacher"
     notes.mkdir(parents=True, exist_ok=True)
@@ -61,18 +46,7 @@ def teacher():
 
 
 def packed_teacher(model, history):
-    """Files and entries of a trained teacher, its weights as float32 and as float16.
-
-    Parameters
-    ----------
-    model : tf_keras.Model
-    history : dict of str to list of float
-
-    Returns
-    -------
-    contents : dict of str to bytes
-    entries : dict of str to dict
-    """
+    """Files and entries of a trained teacher, its weights as float32 and as float16."""
     plain = train.teacher()
     plain.set_weights(model.get_weights())
     contents = {
@@ -95,19 +69,7 @@ def packed_teacher(model, history):
 
 
 def students(name, labels):
-    """The students of one size and one number of labels: three arms, five seeds.
-
-    Parameters
-    ----------
-    name : {"20k", "5k"}
-    labels : int
-        How many training images there are.
-
-    Returns
-    -------
-    contents : dict of str to bytes
-    entries : dict of str to dict
-    """
+    """The students of one size and one number of labels: three arms, five seeds."""
     contents, entries = {}, {}
     for seed in SEEDS:
         for arm in ARMS:
@@ -120,17 +82,7 @@ def students(name, labels):
 
 
 def grid(labels):
-    """The small student taught at each of `TEMPERATURES` and `ALPHAS`; only the numbers are kept.
-
-    Parameters
-    ----------
-    labels : int
-
-    Returns
-    -------
-    contents : dict of str to bytes
-    entries : dict of str to dict
-    """
+    """The small student taught at each of `TEMPERATURES` and `ALPHAS`; only the numbers are kept."""
     runs, name = [], f"distilled-grid-{labels}.json"
     for temperature, alpha in itertools.product(TEMPERATURES, ALPHAS):
         for seed in GRID_SEEDS:
@@ -158,31 +110,12 @@ PRODUCTS = {
 
 
 def chosen(labels, seed):
-    """Which training images have labels: the first of a permutation that the seed decides.
-
-    Parameters
-    ----------
-    labels, seed : int
-
-    Returns
-    -------
-    ndarray of int, shape (labels,)
-    """
+    """Which training images have labels: the first of a permutation that the seed decides."""
     return np.random.Generator(np.random.PCG64(seed)).permutation(60_000)[:labels]
 
 
 def trained(recipe):
-    """A student, trained from the beginning as its recipe says.
-
-    Parameters
-    ----------
-    recipe : dict
-        As in the manifest.
-
-    Returns
-    -------
-    tf_keras.Model
-    """
+    """A student, trained from the beginning as its recipe says."""
     indices = chosen(recipe["labels"], recipe["seed"])
     logits = np.zeros((len(indices), 10), np.float32)
     if recipe["arm"] == "taught":
@@ -193,25 +126,7 @@ def trained(recipe):
 
 
 def fitted(student, teacher, images, labels, recipe, **more):
-    """The student, after `qlab.train.distil` with the settings of a recipe, to the end.
-
-    Parameters
-    ----------
-    student, teacher, images, labels
-        As of `qlab.train.distil`.
-    recipe : dict
-    more
-        Further settings of `qlab.train.distil`.
-
-    Returns
-    -------
-    tf_keras.Model
-
-    Raises
-    ------
-    KeyboardInterrupt
-        If it was interrupted: distil keeps what it had; this must not.
-    """
+    """The student, after `qlab.train.distil` with the settings of a recipe, to the end."""
     names = ("temperature", "alpha", "epochs", "batch_size", "learning_rate", "schedule", "seed")
     settings = {name: recipe[name] for name in names} | more
     history = train.distil(student, teacher, images, labels, **settings)

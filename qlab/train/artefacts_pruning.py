@@ -1,10 +1,4 @@
-"""The pruned and clustered models that ship, and their controls.
-
-Every model here, the control too, starts from the shipped baseline and learns for as many epochs,
-in the same order of images, at the same learning rates. Seeds differ in that order alone. One more
-control answers what removing filters is worth: the narrow network trained from the start, for as
-many epochs as the baseline and its tuning took together.
-"""
+"""The pruned and clustered models that ship, and their controls."""
 
 import json
 
@@ -42,29 +36,13 @@ STRIP = {"prune": train.strip_pruning, "cluster_weights": train.strip_clustering
 
 
 def control():
-    """The float controls of all kinds.
-
-    Returns
-    -------
-    contents : dict of str to bytes
-    entries : dict of str to dict
-    """
+    """The float controls of all kinds."""
     role = {"role": "float control of every pruned-* and clustered-* of this seed"}
     return _each_seed("pruned-control", lambda seed: (train.load("baseline"), role), lambda x: x)
 
 
 def kind(name):
-    """The models of one of `KINDS`.
-
-    Parameters
-    ----------
-    name : str
-
-    Returns
-    -------
-    contents : dict of str to bytes
-    entries : dict of str to dict
-    """
+    """The models of one of `KINDS`."""
     technique, settings = KINDS[name]
 
     def start(seed):
@@ -76,13 +54,7 @@ def kind(name):
 
 
 def scratch():
-    """The narrow network of "pruned-filters", trained from random weights for as long in all.
-
-    Returns
-    -------
-    contents : dict of str to bytes
-    entries : dict of str to dict
-    """
+    """The narrow network of "pruned-filters", trained from random weights for as long in all."""
     pair = _pairs()[0]
 
     def start(seed):

@@ -1,9 +1,4 @@
-"""The quantization-aware models that ship, their float controls, and what helps at 2 bits.
-
-Bits are those of the weights; activations have 8. Every model here, the control too, starts from
-the shipped baseline and learns for as many epochs, in the same order of images, at the same
-learning rates. Seeds differ in that order alone.
-"""
+"""The quantization-aware models that ship, their float controls, and what helps at 2 bits."""
 
 import json
 
@@ -34,13 +29,7 @@ STEPS = {  # of making 2 bits work: settings of the aware model, and of its trai
 
 
 def control():
-    """The float controls of all widths, and what post-training quantization makes of them.
-
-    Returns
-    -------
-    contents : dict of str to bytes
-    entries : dict of str to dict
-    """
+    """The float controls of all widths, and what post-training quantization makes of them."""
     pairs = _pairs()
     contents, entries, histories = {}, {}, {}
     for seed in SEEDS:
@@ -61,17 +50,7 @@ def control():
 
 
 def aware(bits):
-    """The models trained quantization-aware at one width of weights.
-
-    Parameters
-    ----------
-    bits : int
-
-    Returns
-    -------
-    contents : dict of str to bytes
-    entries : dict of str to dict
-    """
+    """The models trained quantization-aware at one width of weights."""
     pairs = _pairs()
     contents, entries, histories = {}, {}, {}
     settings = {"weight_bits": bits, "activation_bits": 8, "weight_range": RANGES[bits]}
@@ -96,13 +75,7 @@ def aware(bits):
 
 
 def steps():
-    """What helps at 2 bits, and by how much: each of `STEPS` with every seed.
-
-    Returns
-    -------
-    contents : dict of str to bytes
-    entries : dict of str to dict
-    """
+    """What helps at 2 bits, and by how much: each of `STEPS` with every seed."""
     pairs, found = _pairs(), {}
     for name, (settings, training) in STEPS.items():
         training = dict(training)

@@ -1,8 +1,4 @@
-"""The search that ships as JSON: uniform recipes, greedy and random search, and the final score.
-
-The budget is four fifths of the best uniform file: the smallest that loses at most a point of
-accuracy to float on the search images. Nothing is trained here.
-"""
+"""The search that ships as JSON: uniform recipes, greedy and random search, and the final score."""
 
 import json
 
@@ -27,13 +23,7 @@ CALIBRATION_SIZE = 128
 
 
 def run():
-    """Search with each method and seed; score what was chosen on the test images, once.
-
-    Returns
-    -------
-    contents : dict of str to bytes
-    entries : dict of str to dict
-    """
+    """Search with each method and seed; score what was chosen on the test images, once."""
     compressor = Compressor(pretrained("baseline"), data.calibration_images(CALIBRATION_SIZE))
     pair = search_images(IMAGES)
     reference = evaluate(compressor.model, *pair)
@@ -77,14 +67,7 @@ def row(trial):
 
 
 def agreement(compressor, pair, recipes=AGREEMENT):
-    """How well search images put recipes in order, beside how well other test images do.
-
-    Returns
-    -------
-    dict
-        Over random recipes that keep at least 80 % on the second half of the test images: rank
-        correlation of accuracy there with that on the search images, and on the first half.
-    """
+    """How well search images put recipes in order, beside how well other test images do."""
     test = data.load().test
     half = len(test) // 2
     score = Scorer(compressor, *pair)

@@ -1,8 +1,4 @@
-"""The chain: prune, cluster, train quantization-aware, each step keeping what those before made.
-
-And beside it the naive chain, of the same steps in their plain form, each of which undoes the
-one before.
-"""
+"""The chain: prune, cluster, train quantization-aware, each step keeping what those before made."""
 
 from qlab.train.clustering import cluster_weights, strip_clustering
 from qlab.train.collaborative import preserving
@@ -73,13 +69,7 @@ def chain(
 
 
 def pruned(model, images, labels, sparsity, epochs, **training):
-    """Prune while training, to the end of the schedule halfway through.
-
-    Returns
-    -------
-    tf_keras.Model
-        Without wrappers; parameters as of `chain`.
-    """
+    """Prune while training, to the end of the schedule halfway through."""
     half = max(1, epochs * -(-len(images) // BATCH_SIZE) // 2)
     every = max(1, min(FREQUENCY, half // 10))
     end = half // every * every
@@ -93,26 +83,14 @@ def pruned(model, images, labels, sparsity, epochs, **training):
 
 
 def clustered(model, images, labels, clusters, keep, epochs, **training):
-    """Cluster while training.
-
-    Returns
-    -------
-    tf_keras.Model
-        Without wrappers; parameters as of `chain`.
-    """
+    """Cluster while training."""
     wrapped = cluster_weights(model, clusters, keep_zero=keep)
     _fit(wrapped, images, labels, epochs, training)
     return strip_clustering(wrapped)
 
 
 def quantized(model, images, labels, weight_bits, keep, epochs, **training):
-    """Train quantization-aware.
-
-    Returns
-    -------
-    tf_keras.Model
-        Quantization-aware, for `convert_quantized`; parameters as of `chain`.
-    """
+    """Train quantization-aware."""
     wrap = preserving if keep else quantization_aware
     aware = wrap(model, weight_bits)
     _fit(aware, images, labels, epochs, training)

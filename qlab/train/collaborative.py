@@ -69,27 +69,13 @@ def preserving(model, weight_bits=8, calibration=None):
 
 
 def kept_weights(model):
-    """Kernels of a model that `preserving` wrapped, as training left them, before rounding.
-
-    Parameters
-    ----------
-    model : tf_keras.Model
-
-    Returns
-    -------
-    dict of str to ndarray of float32
-        By the name of the layer inside the wrapper.
-    """
+    """Kernels of a model that `preserving` wrapped, as training left them, before rounding."""
     found = {layer: weight_quantizer(layer) for layer in model.layers}
     return {layer.layer.name: kept[0].numpy() for layer, kept in found.items() if kept}
 
 
 class _Clusters(tfmot.experimental.combine.Default8BitClusterPreserveQuantizeScheme):
-    """tfmot's scheme, with quantizers of its own for each layer.
-
-    tfmot shares one between all layers of a kind, and the first of them that has no zeros switches
-    the keeping of zeros off for those after it, with a warning.
-    """
+    """tfmot's scheme, with quantizers of its own for each layer."""
 
     def __init__(self, model):
         super().__init__()

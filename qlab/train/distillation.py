@@ -136,26 +136,7 @@ class Distiller(keras.Model):
 
 
 def distillation_loss(student_logits, teacher_logits, labels, temperature, alpha):
-    """Tensors of the loss and its two terms, in float32.
-
-    Parameters
-    ----------
-    student_logits, teacher_logits : tf.Tensor of float, shape (n, classes)
-    labels : tf.Tensor of int, shape (n,)
-        -1 for an image without a label: the hard term is the mean over the others, 0 if there
-        are none.
-    temperature, alpha : float
-
-    Returns
-    -------
-    (tf.Tensor, tf.Tensor, tf.Tensor)
-        ``alpha * soft + (1 - alpha) * hard``, soft and hard, where soft is T² · KL(teacher ‖
-        student) at temperature T and hard the cross-entropy [1]_.
-
-    References
-    ----------
-    .. [1] Hinton, Vinyals and Dean 2015, arXiv:1503.02531, section 2.
-    """
+    """Tensors of the loss and its two terms, in float32."""
     softer = [tf.cast(x, tf.float64) / temperature for x in (student_logits, teacher_logits)]
     student, teacher = (tf.nn.log_softmax(x) for x in softer)
     divergence = tf.reduce_sum(tf.exp(teacher) * (teacher - student), axis=-1)

@@ -1,8 +1,4 @@
-"""The one door to TensorFlow: Keras 2 as `keras`, TensorFlow as `tf`, nothing printed on the way.
-
-Every other module of this room writes ``from qlab.train.door import keras, tf``. TensorFlow's
-model-optimization toolkit works with Keras 2 only, which lives on as the package ``tf_keras``.
-"""
+"""The one door to TensorFlow: Keras 2 as `keras`, TensorFlow as `tf`, nothing printed on the way."""
 
 import os
 import warnings

@@ -12,32 +12,7 @@ PASSING = (  # what these give out has the channels that went in
 
 
 def follow(model, kept):
-    """Follow the channels that are left through the whole network.
-
-    Parameters
-    ----------
-    model : tf_keras.Model
-    kept : dict of str to ndarray of int
-        The filters that stay, of the layers that lose some.
-
-    Returns
-    -------
-    inputs, outputs : dict of str to ndarray of int
-        For each layer, which channels of its input and of its output are left.
-
-    Raises
-    ------
-    ValueError
-        If some layer cannot do with fewer channels, or the model's output would lose some; the
-        message names the layer.
-
-    Examples
-    --------
-    >>> from qlab import train
-    >>> inputs, outputs = follow(train.baseline(), {"conv2": np.array([0, 3])})
-    >>> inputs["flatten"], inputs["dense1"][:4], len(outputs["dense1"])
-    (array([0, 3]), array([ 0,  3, 16, 19]), 125)
-    """
+    """Follow the channels that are left through the whole network."""
     inputs, outputs = {}, {}
     for node in _nodes(model):
         layer = node.layer
@@ -60,19 +35,7 @@ def follow(model, kept):
 
 
 def left(layer, inputs, outputs):
-    """Weights of a layer, without those of channels that are gone.
-
-    Parameters
-    ----------
-    layer : tf_keras.layers.Layer
-    inputs, outputs : ndarray of int
-        As from `follow`.
-
-    Returns
-    -------
-    list of ndarray
-        In the order of ``layer.get_weights()``.
-    """
+    """Weights of a layer, without those of channels that are gone."""
     weights = layer.get_weights()
     if isinstance(layer, keras.layers.DepthwiseConv2D):
         return [weights[0][:, :, inputs], *(bias[outputs] for bias in weights[1:])]

@@ -94,22 +94,7 @@ def filter_norms(layer):
 
 
 def removable(model):
-    """Names of the layers that can lose filters by themselves.
-
-    Parameters
-    ----------
-    model : tf_keras.Model
-
-    Returns
-    -------
-    list of str
-
-    Examples
-    --------
-    >>> from qlab import train
-    >>> removable(train.baseline())
-    ['conv1', 'conv2', 'dense1']
-    """
+    """Names of the layers that can lose filters by themselves."""
     names = []
     for layer in model.layers:
         if type(layer) in WIDTH and layer.output_shape[-1] > 1:

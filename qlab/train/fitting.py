@@ -94,25 +94,7 @@ def fit(
 
 
 def run(model, batches, epochs, steps, validation=None, progress=True, callbacks=()):
-    """Let Keras train a compiled model, with the course's progress bar and history.
-
-    Parameters
-    ----------
-    model : tf_keras.Model
-        Compiled.
-    batches : tf.data.Dataset
-        One pass over it is an epoch.
-    epochs, steps : int
-        `steps` batches an epoch.
-    validation : tf.data.Dataset, optional
-    progress, callbacks
-        As in `fit`.
-
-    Returns
-    -------
-    dict of str to list of float
-        As of `fit`; interrupting the kernel ends the training early, as there.
-    """
+    """Let Keras train a compiled model, with the course's progress bar and history."""
     watch = _Watch(epochs, steps, progress)
     callbacks = [watch, *callbacks, *_pruning(model, callbacks)]
     try:

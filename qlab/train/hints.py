@@ -4,26 +4,7 @@ from qlab.train.door import keras, tf
 
 
 class Hint(keras.layers.Layer):
-    """Compares a layer of the student with one of the teacher.
-
-    Parameters
-    ----------
-    student, teacher : tf_keras.Model
-    names : (str, str)
-        A layer of each, of equal height and width.
-    weight : float
-        Above 0.
-
-    Raises
-    ------
-    ValueError
-        If a layer does not exist or the two do not fit, in words.
-
-    References
-    ----------
-    .. [1] Romero et al., FitNets, ICLR 2015, arXiv:1412.6550, eq. 3; the regressor is a
-       convolution of 1 x 1, so that it costs little and moves nothing.
-    """
+    """Compares a layer of the student with one of the teacher."""
 
     def __init__(self, student, teacher, names, weight=1.0):
         super().__init__(name="hint")

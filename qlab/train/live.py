@@ -28,21 +28,7 @@ CALIBRATION_SIZE = 128
 
 @dataclass(frozen=True, eq=False)
 class Frame:
-    """The model at one moment of its training.
-
-    Parameters
-    ----------
-    epoch : float
-        How much of the training is done, in epochs.
-    loss, accuracy : float or None
-        Of the training images since the frame before; None before the first batch.
-    model : LiteModel
-        The file that was scored; weights of 4 bits or fewer lie packed, as in the shipped files.
-    measurement : Measurement
-        That of LiteRT.
-    weights : dict of str to (ndarray, ndarray)
-        For each layer its weights in steps of their grid: as they learn, in float, and rounded.
-    """
+    """The model at one moment of its training."""
 
     epoch: float
     loss: float | None
@@ -55,46 +41,7 @@ class Frame:
 def live_quantization_aware(
     weight_bits, images, labels, scored, epochs=1, learning_rate=LEARNING_RATE, seed=0
 ):
-    """Train the shipped baseline on, quantization-aware, and look at it each quarter epoch.
-
-    The settings are those of the shipped files; the learning rate falls along a cosine.
-
-    Parameters
-    ----------
-    weight_bits : int
-        2 to 8.
-    images : ndarray of uint8, shape (n, 28, 28, 1)
-        To learn from.
-    labels : ndarray of int, shape (n,)
-    scored : (images, labels)
-        To score each frame on.
-    epochs : float
-        Any number above 0, such as 0.25.
-    learning_rate : float
-    seed : int
-        Of the order of the images.
-
-    Yields
-    ------
-    (int, int, Frame or None)
-        Batches done, batches in all, and a frame if one was just taken: the first before any
-        batch. Whoever wants no more closes the generator.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If a setting is wrong or the images do not fit the model, in words.
-
-    Examples
-    --------
-    >>> from qlab import data
-    >>> test = data.load().test
-    >>> scored = test.images[:9], test.labels[:9]
-    >>> steps = live_quantization_aware(4, test.images[:256], test.labels[:256], scored)
-    >>> done, total, frame = next(steps)
-    >>> done, total, frame.measurement.n
-    (0, 2, 9)
-    """
+    """Train the shipped baseline on, quantization-aware, and look at it each quarter epoch."""
     _check_settings(1, BATCH_SIZE, learning_rate, "cosine")
     if not 0 < epochs < np.inf:
         raise ValueError(f"epochs must be above 0; got {epochs!r}")

@@ -9,18 +9,7 @@ from qlab.train.saving import save
 
 
 def measured(file, pair):
-    """Score a file on the test set, in the manifest's form.
-
-    Parameters
-    ----------
-    file : bytes
-    pair : (images, labels)
-
-    Returns
-    -------
-    dict
-        ``accuracy``, ``correct``, ``n`` and the 95 % ``interval``.
-    """
+    """Score a file on the test set, in the manifest's form."""
     return facts(evaluate(LiteModel(file), *pair))
 
 

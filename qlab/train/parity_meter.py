@@ -17,17 +17,7 @@ LOOKED_AT = 64  # images on which the layers are compared
 
 @dataclass(frozen=True)
 class LayerParity:
-    """How far one layer's output in LiteRT is from the same layer's in Keras.
-
-    Parameters
-    ----------
-    name : str
-        Name in the file, such as ``conv1``.
-    differing : float
-        Fraction of values that differ by more than half a step of the grid.
-    largest_steps : float
-        Largest difference, in steps of the grid.
-    """
+    """How far one layer's output in LiteRT is from the same layer's in Keras."""
 
     name: str
     differing: float
@@ -36,17 +26,7 @@ class LayerParity:
 
 @dataclass(frozen=True)
 class Parity:
-    """Keras beside LiteRT.
-
-    Parameters
-    ----------
-    keras : Measurement
-        Of kind ``simulated``: fake quantization in float.
-    lite : Measurement
-        Of kind ``measured``.
-    layers : tuple of LayerParity
-        In the order in which LiteRT runs them.
-    """
+    """Keras beside LiteRT."""
 
     keras: Measurement
     lite: Measurement

@@ -14,12 +14,7 @@ WHOLE = (  # layers with weights that stay as they are
 
 
 def plan(model, schedule, layers, scope, n_of_m, block):
-    """Which layer gets which schedule, or an error in words.
-
-    Returns
-    -------
-    dict of str to PruningSchedule
-    """
+    """Which layer gets which schedule, or an error in words."""
     if scope not in SCOPES:
         raise ValueError(f"scope is {scope!r}; choose one of {', '.join(SCOPES)}")
     one_threshold = scope == "global"

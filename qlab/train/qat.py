@@ -131,18 +131,7 @@ def require_aware(model):
 
 
 def activation_quantizers(layer):
-    """Each quantizer of a wrapped layer's activations, with the variables of its range.
-
-    Parameters
-    ----------
-    layer : tf_keras.layers.Layer
-
-    Returns
-    -------
-    dict of str to (quantizer, dict)
-        "output" rounds what the layer gives, "pre" what goes into its activation function. Empty
-        for a layer that rounds nothing.
-    """
+    """Each quantizer of a wrapped layer's activations, with the variables of its range."""
     if isinstance(layer, InputQuantizer):
         return {"output": (layer.quantizer, layer.quantizer_vars)} if layer.quantizer else {}
     found = {}

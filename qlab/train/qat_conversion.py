@@ -1,9 +1,4 @@
-"""From a quantization-aware Keras model to the `.tflite` file that computes the same.
-
-The converter would fold BatchNorm into rounded weights and round them again. So the file is
-written by qlab's own lowering instead: the weights' codes and all ranges are read from the
-trained model, and LiteRT computes with exactly these.
-"""
+"""From a quantization-aware Keras model to the `.tflite` file that computes the same."""
 
 import numpy as np
 
@@ -72,19 +67,7 @@ def convert_quantized(model, packed=None):
 
 
 def matched(source, twin):
-    """Which layers of a Keras model give what each activation tensor of its float file holds.
-
-    Parameters
-    ----------
-    source : LiteModel
-        The float32 file of `twin`.
-    twin : tf_keras.Model
-
-    Returns
-    -------
-    dict of int to list of str
-        By tensor; an empty list for one that no layer gives, such as what goes into a tanh.
-    """
+    """Which layers of a Keras model give what each activation tensor of its float file holds."""
     shape = (PROBES, *twin.input_shape[1:])
     images = np.random.default_rng(0).random(shape, dtype=np.float32)
     tensors = [int(source.parsed.subgraphs[0].inputs[0]), *(x.output for x in source.layers)]

@@ -1,8 +1,4 @@
-"""How tfmot's wrappers round below 8 bits: a quantizer, a `QuantizeConfig` and a scheme of ours.
-
-At 8 bits tfmot's own default scheme is used. Its layout transforms (BatchNorm, ReLU, Concatenate)
-are kept below 8 bits too; what they leave at 8 bits is then set to the bits that were asked for.
-"""
+"""How tfmot's wrappers round below 8 bits: a quantizer, a `QuantizeConfig` and a scheme of ours."""
 
 import contextlib
 
@@ -32,23 +28,7 @@ WEIGHT_RANGES = ("max", "least-squares")
 
 
 class WeightQuantizer(quantizers.LastValueQuantizer):
-    """Symmetric narrow grid for weights, one for each output channel or one in all.
-
-    Parameters
-    ----------
-    num_bits : int
-        2 to 8.
-    per_channel : bool
-    weight_range : {"max", "least-squares"}
-        "max": the grid ends at the largest weight, taken anew at each step. "least-squares": the
-        grid's scale follows the weights to the least squared rounding error, one step of Lloyd's
-        iteration at each training step [1]_; weights beyond its end are clipped.
-
-    References
-    ----------
-    .. [1] Lloyd, IEEE Trans. Inf. Theory 28 (1982) 129; for ternary weights compare Li et al.,
-       arXiv:1605.04711.
-    """
+    """Symmetric narrow grid for weights, one for each output channel or one in all."""
 
     def __init__(self, num_bits, per_channel=True, weight_range="max"):
         super().__init__(num_bits, per_channel, symmetric=True, narrow_range=True)
@@ -119,19 +99,7 @@ class WeightQuantizer(quantizers.LastValueQuantizer):
 
 
 class BitsConfig(tfmot.quantization.keras.QuantizeConfig):
-    """What of a layer is rounded, and to how many bits.
-
-    Parameters
-    ----------
-    weights, activations : sequence of str
-        Names of the layer's attributes.
-    output : bool
-        Whether its output is rounded.
-    weight_bits, activation_bits : int
-    per_channel : bool
-    weight_range : str
-        As `WeightQuantizer` has them.
-    """
+    """What of a layer is rounded, and to how many bits."""
 
     def __init__(
         self,
@@ -178,17 +146,7 @@ class BitsConfig(tfmot.quantization.keras.QuantizeConfig):
 
 
 class BitsScheme(DefaultScheme):
-    """tfmot's default scheme at other bits.
-
-    Parameters
-    ----------
-    bits : dict
-        ``weight_bits``, ``activation_bits``, ``per_channel``, ``weight_range`` of every layer.
-    logits : str
-        Name of the layer that gives the logits.
-    logits_bits : int
-        Its activation bits.
-    """
+    """tfmot's default scheme at other bits."""
 
     def __init__(self, bits, logits, logits_bits):
         super().__init__()

@@ -1,7 +1,4 @@
-"""What the shipped teacher answers to the training images: computed once, kept in the cache.
-
-``python -m qlab.train.soft_labels`` computes the logits if need be, and says where they are.
-"""
+"""What the shipped teacher answers to the training images: computed once, kept in the cache."""
 
 import hashlib
 import io
@@ -66,17 +63,7 @@ def teacher_logits(indices=None, progress=True):
 
 
 def cache_file(content=None):
-    """Path of the cached logits of a teacher, by default the shipped one.
-
-    Parameters
-    ----------
-    content : bytes, optional
-        The teacher's file.
-
-    Returns
-    -------
-    pathlib.Path
-    """
+    """Path of the cached logits of a teacher, by default the shipped one."""
     content = artefacts.path(TEACHER).read_bytes() if content is None else content
     name = f"logits-{hashlib.sha256(content).hexdigest()[:16]}.npz"
     return Path(platformdirs.user_cache_dir("qlab")) / "teacher" / name

@@ -95,28 +95,7 @@ def constant_sparsity(sparsity, begin_step=1, end_step=-1, frequency=100):
 
 
 def by_layer(schedule, kernels):
-    """Share one schedule among layers so that one magnitude is the threshold of all.
-
-    Parameters
-    ----------
-    schedule : PruningSchedule
-        With the sparsity that all layers together should have.
-    kernels : dict of str to ndarray
-
-    Returns
-    -------
-    dict of str to PruningSchedule
-        Of the same steps, and for each layer the share of its own weights that are below the
-        threshold now.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> kernels = {"strong": np.array([5.0, 6.0, 7.0, 8.0]), "weak": np.array([1.0, 2.0, 3.0, 9.0])}
-    >>> shared = by_layer(constant_sparsity(0.5), kernels)
-    >>> {name: float(schedule(1)[1]) for name, schedule in shared.items()}
-    {'strong': 0.25, 'weak': 0.75}
-    """
+    """Share one schedule among layers so that one magnitude is the threshold of all."""
     config = schedule.get_config()["config"]
     shares = {
         key: {name: _share(mask) for name, mask in magnitude_masks(kernels, value).items()}

@@ -11,23 +11,7 @@ _KINDS = {
 
 
 def technique(model):
-    """What the layers of a Keras 2 model are wrapped for.
-
-    Parameters
-    ----------
-    model : tf_keras.Model
-
-    Returns
-    -------
-    {"pruning", "clustering", "quantization", None}
-        None for a model without wrappers.
-
-    Examples
-    --------
-    >>> from qlab import train
-    >>> print(technique(train.baseline()))
-    None
-    """
+    """What the layers of a Keras 2 model are wrapped for."""
     for layer in model.layers:
         found = technique(layer) if hasattr(layer, "layers") else _technique_of(layer)
         if found:

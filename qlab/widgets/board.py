@@ -116,16 +116,7 @@ class ChallengeBoard(ipywidgets.VBox):
 
 
 def tables(board):
-    """A board as HTML; every name and notice from outside is escaped.
-
-    Parameters
-    ----------
-    board : qlab.challenge.Board
-
-    Returns
-    -------
-    str
-    """
+    """A board as HTML; every name and notice from outside is escaped."""
     leagues = "".join(_table(league, board.league(league)) for league in challenge.LEAGUES)
     below = [
         f"In no league: {x.name}, {printable(x.file)}: "
@@ -138,13 +129,7 @@ def tables(board):
 
 
 def summary(board):
-    """How many entries there are, and which of their numbers to believe.
-
-    Examples
-    --------
-    >>> summary(challenge.Board(()))
-    'No submissions yet.'
-    """
+    """How many entries there are, and which of their numbers to believe."""
     if not board.entries:
         return "No submissions yet."
     cached = sum(entry.kind == "cached" for entry in board.entries)

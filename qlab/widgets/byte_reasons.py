@@ -11,18 +11,7 @@ from qlab.results import Recipe
 
 @dataclass(frozen=True, eq=False)
 class Anatomy:
-    """A file taken apart.
-
-    Parameters
-    ----------
-    recipe : Recipe or None
-        None for the float32 file that it is compared with.
-    model : LiteModel
-    parts : dict of str to int
-        Bytes of each part, adding up to the size of the file.
-    compressed : dict of str to int
-        Bytes of each part compressed alone.
-    """
+    """A file taken apart."""
 
     recipe: Recipe | None
     model: LiteModel
@@ -36,34 +25,12 @@ class Anatomy:
 
 
 def take_apart(model, recipe=None):
-    """Account for each byte of a file.
-
-    Parameters
-    ----------
-    model : LiteModel
-    recipe : Recipe or None
-        What it was made from.
-
-    Returns
-    -------
-    Anatomy
-    """
+    """Account for each byte of a file."""
     return Anatomy(recipe, model, anatomy(model), compressed_anatomy(model))
 
 
 def explain(result, base):
-    """Why the file is not as small as its bits promise, computed from its bytes.
-
-    Parameters
-    ----------
-    result, base : Anatomy
-        Of the file and of the float32 file.
-
-    Returns
-    -------
-    tuple of str
-        Sentences.
-    """
+    """Why the file is not as small as its bits promise, computed from its bytes."""
     bits, kept = result.recipe.weight_bits, result.parts["weights"] / base.parts["weights"]
     share = result.model.file_bytes / base.model.file_bytes
     if bits == 32:
@@ -123,11 +90,5 @@ def _change(before, after):
 
 
 def percent(fraction):
-    """A share of bytes as a percentage: one decimal, and none where it is zero.
-
-    Examples
-    --------
-    >>> percent(0.125), percent(0.25)
-    ('12.5 %', '25 %')
-    """
+    """A share of bytes as a percentage: one decimal, and none where it is zero."""
     return f"{100 * fraction:.1f}".removesuffix(".0") + " %"

@@ -15,26 +15,7 @@ from qlab.widgets import readout
 
 @dataclass(frozen=True, eq=False)
 class Calibration:
-    """One recipe carried out on each draw of calibration images, and measured.
-
-    Parameters
-    ----------
-    recipe : Recipe
-    images : str
-        What the calibration images are, of `qlab.widgets.draws.IMAGES`.
-    layer : str
-        The layer shown.
-    names : tuple of str
-        Of the draws.
-    measurements : tuple of Measurement
-        One for each draw.
-    comparisons : tuple of Comparison
-        From the float model to each draw's file, on the same images.
-    ranges : tuple of (float, float)
-        Of the layer shown, one for each draw.
-    input_ranges : tuple of (float, float)
-        Real values that the input of each draw's file can hold.
-    """
+    """One recipe carried out on each draw of calibration images, and measured."""
 
     recipe: Recipe
     images: str
@@ -67,17 +48,7 @@ class Calibration:
 
 
 def cells(result):
-    """The read-out.
-
-    Parameters
-    ----------
-    result : Calibration
-
-    Returns
-    -------
-    str
-        HTML.
-    """
+    """The read-out."""
     k, several = result.middle, len(result.names) > 1
     low, high = (readout.percent(pick(result.accuracies)) for pick in (min, max))
     spread = f"{100 * result.spread:.2f} <small>points</small>" if several else "one draw"
@@ -92,19 +63,7 @@ def cells(result):
 
 
 def tables(result, trail):
-    """The numbers in the picture, as text.
-
-    Parameters
-    ----------
-    result : Calibration
-    trail : dict
-        As `CalibrationExplorer.trail`.
-
-    Returns
-    -------
-    str
-        HTML.
-    """
+    """The numbers in the picture, as text."""
     of_each = zip(result.names, result.measurements, result.ranges, strict=True)
     draws = [
         (
@@ -126,24 +85,7 @@ def tables(result, trail):
 
 
 def trail_csv(trail):
-    """The trail as CSV, a row for each file scored.
-
-    Parameters
-    ----------
-    trail : dict
-        As `CalibrationExplorer.trail`.
-
-    Returns
-    -------
-    str
-
-    Examples
-    --------
-    >>> print(trail_csv({("random", "min-max", 8): {4: (0.9, 0.8)}}), end="")
-    images,observer,activation_bits,calibration_size,draw,accuracy
-    random,min-max,8,4,1,0.9
-    random,min-max,8,4,2,0.8
-    """
+    """The trail as CSV, a row for each file scored."""
     text = io.StringIO()
     table = csv.writer(text, lineterminator="\n")
     table.writerow(
@@ -156,17 +98,7 @@ def trail_csv(trail):
 
 
 def input_range(model):
-    """Real values that a file's integer input can hold.
-
-    Parameters
-    ----------
-    model : LiteModel
-        With an int8 input.
-
-    Returns
-    -------
-    (float, float)
-    """
+    """Real values that a file's integer input can hold."""
     graph = model.parsed.subgraphs[0]
     grid = graph.tensors[int(graph.inputs[0])].quantization
     low, high = float(grid.scale[0]) * (np.array([-128, 127]) - int(grid.zeroPoint[0]))

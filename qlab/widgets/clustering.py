@@ -27,15 +27,7 @@ BITS = (2, 3, 4, 5, 6, 7, 8)
 
 @dataclass(frozen=True, eq=False)
 class Clustered:
-    """Clusters beside rounding.
-
-    Parameters
-    ----------
-    clusters, rounded : Way
-        Weights alone; activations stay float32 in both.
-    to_float, to_rounded : Comparison
-        From the float model, and from the rounded one, to the clustered one, on the same images.
-    """
+    """Clusters beside rounding."""
 
     clusters: Way
     rounded: Way

@@ -10,19 +10,7 @@ from qlab.widgets.seeds import difference_cell, mean_cell, p_words, points, verd
 
 
 def cells(result, here):
-    """The cells of the read-out.
-
-    Parameters
-    ----------
-    result : qlab.widgets.clustering.Clustered
-    here : qlab.widgets.shipped.Tuned or None
-        Models trained with as many clusters.
-
-    Returns
-    -------
-    list of str
-        HTML.
-    """
+    """The cells of the read-out."""
     clusters, rounded = result.clusters, result.rounded
     bits = rounded.recipe.weight_bits
     made = [
@@ -51,18 +39,7 @@ def cells(result, here):
 
 
 def floor_bytes(way):
-    """Bytes that the weights need, and nothing else.
-
-    Parameters
-    ----------
-    way : qlab.widgets.ways.Way
-
-    Returns
-    -------
-    int
-        Weights x bits / 8. With k clusters a weight is an index, and each layer has a table of k
-        values in float32. No runtime here runs such a file.
-    """
+    """Bytes that the weights need, and nothing else."""
     k = way.recipe.clusters
     if not k:
         return way.sizes.packed_floor_bytes
@@ -72,19 +49,7 @@ def floor_bytes(way):
 
 
 def notes(result, granularity):
-    """What the picture cannot say.
-
-    Parameters
-    ----------
-    result : qlab.widgets.clustering.Clustered
-    granularity : str
-        Of the rounding.
-
-    Returns
-    -------
-    list of str
-        Sentences.
-    """
+    """What the picture cannot say."""
     clusters, rounded = result.clusters, result.rounded
     k = clusters.recipe.clusters
     said = [
@@ -112,20 +77,7 @@ def notes(result, granularity):
 
 
 def alt(result, here, layer, counts):
-    """The picture in words.
-
-    Parameters
-    ----------
-    result : qlab.widgets.clustering.Clustered
-    here : qlab.widgets.shipped.Tuned or None
-    layer : str
-    counts : (int, int)
-        Different values of the layer, clustered and rounded.
-
-    Returns
-    -------
-    str
-    """
+    """The picture in words."""
     clusters, rounded = result.clusters, result.rounded
     words = (
         f"Weights of {layer} share {counts[0]} values in clusters and {counts[1]} by rounding. "
@@ -141,22 +93,7 @@ def alt(result, here, layer, counts):
 
 
 def tables(tried, tuned, layer, values):
-    """The numbers in the picture, as text.
-
-    Parameters
-    ----------
-    tried : mapping of str to mapping of int to (int, float)
-        As `ClusteringExplorer.sweep` gives it.
-    tuned : sequence of qlab.widgets.shipped.Tuned
-    layer : str
-    values : (ndarray, ndarray)
-        Of the layer, clustered and rounded.
-
-    Returns
-    -------
-    str
-        HTML.
-    """
+    """The numbers in the picture, as text."""
     names = {"clusters": "clusters"}
     rows = [
         (names.get(name, f"rounded, {name}"), k, f"{size:,}", readout.percent(accuracy))

@@ -1,7 +1,4 @@
-"""Controls for an explorer's settings: each has a label, and each can be reached by keyboard.
-
-ipywidgets sliders have no accessible name, so each is paired with a box that has one.
-"""
+"""Controls for an explorer's settings: each has a label, and each can be reached by keyboard."""
 
 from __future__ import annotations
 
@@ -12,64 +9,21 @@ FULL = {"width": "100%"}
 
 
 def choice(explorer, trait, label, options):
-    """Drop-down for a setting.
-
-    Parameters
-    ----------
-    explorer : traitlets.HasTraits
-    trait : str
-        Name of the setting.
-    label : str
-    options : sequence of values, or of (text, value)
-
-    Returns
-    -------
-    ipywidgets.Box
-        Its drop-down is ``.children[0]``.
-    """
+    """Drop-down for a setting."""
     box = ipywidgets.Dropdown(options=options, value=getattr(explorer, trait), description=label)
     traitlets.link((explorer, trait), (box, "value"))
     return _card(trait, box)
 
 
 def steps(explorer, trait, label, values):
-    """Slider and linked drop-down for a setting that can have only these `values`.
-
-    Parameters
-    ----------
-    explorer : traitlets.HasTraits
-    trait : str
-    label : str
-    values : sequence of numbers, ascending
-
-    Returns
-    -------
-    ipywidgets.Box
-        The drop-down is ``.children[0]``, the slider ``.children[1]``.
-    """
+    """Slider and linked drop-down for a setting that can have only these `values`."""
     box = ipywidgets.Dropdown(options=values, value=getattr(explorer, trait), description=label)
     traitlets.link((explorer, trait), (box, "value"))
     return _card(trait, box, _slider(explorer, trait, values))
 
 
 def number(explorer, trait, label, stops, step=None):
-    """Slider that rests at `stops`, and a linked box that takes every number between.
-
-    Parameters
-    ----------
-    explorer : traitlets.HasTraits
-    trait : str
-    label : str
-    stops : sequence of int or of float, ascending
-        The first and last are also the limits. With whole stops the box takes whole numbers.
-    step : int, float or None
-        Of the box's arrows; None for 1, or 0.01 where the stops are float.
-
-    Returns
-    -------
-    ipywidgets.Box
-        The number box is ``.children[0]``, the slider ``.children[1]``.
-    """
+    """Slider that rests at `stops`, and a linked box that takes every number between."""
     value = getattr(explorer, trait)
     if isinstance(stops[0], float):
         kind, usual = ipywidgets.BoundedFloatText, 0.01
@@ -84,14 +38,7 @@ def number(explorer, trait, label, stops, step=None):
 
 
 def enable(card, on):
-    """Let a control be moved, or not: where it would change nothing.
-
-    Parameters
-    ----------
-    card : ipywidgets.Box
-        As the functions above make it.
-    on : bool
-    """
+    """Let a control be moved, or not: where it would change nothing."""
     for child in card.children:
         child.disabled = not on
 

@@ -20,16 +20,7 @@ GRID = re.compile(r"distilled-grid-(\d+)\.json")
 
 @dataclass(frozen=True, eq=False)
 class Arms:
-    """Students of one size and one number of labels, scored: one measurement a seed and an arm.
-
-    Parameters
-    ----------
-    taught, plain, smoothed : tuple of Measurement
-    logits : dict of str to ndarray of float32, shape (n, classes)
-        Of the first seed's "taught" and "plain".
-    file_bytes : int
-        Of one student.
-    """
+    """Students of one size and one number of labels, scored: one measurement a seed and an arm."""
 
     taught: tuple[Measurement, ...]
     plain: tuple[Measurement, ...]
@@ -38,28 +29,14 @@ class Arms:
     file_bytes: int
 
     def to(self, arm):
-        """Comparisons from a control to the taught student of the same seed.
-
-        Returns
-        -------
-        tuple of Comparison
-        """
+        """Comparisons from a control to the taught student of the same seed."""
         pairs = zip(getattr(self, arm), self.taught, strict=True)
         return tuple(qlab.compare(*pair) for pair in pairs)
 
 
 @dataclass(frozen=True, eq=False)
 class Grid:
-    """Students over temperature and alpha, measured earlier.
-
-    Parameters
-    ----------
-    student : str
-        "5k" or "20k".
-    labels : int
-    temperatures, alphas : list of float, ascending
-    accuracies : ndarray of float, shape (alphas, temperatures, seeds)
-    """
+    """Students over temperature and alpha, measured earlier."""
 
     student: str
     labels: int
@@ -69,13 +46,7 @@ class Grid:
 
 
 class Answers:
-    """Teacher and students on some images; each is asked when first needed, and remembered.
-
-    Parameters
-    ----------
-    images : ndarray of uint8, shape (n, 28, 28, 1)
-    labels : ndarray of int, shape (n,)
-    """
+    """Teacher and students on some images; each is asked when first needed, and remembered."""
 
     def __init__(self, images, labels):
         """Nothing is asked yet."""
@@ -106,25 +77,7 @@ class Answers:
         return int(of_class[min(rank, len(of_class)) - 1])
 
     def arms(self, student, labels, tell=lambda done, total: None):
-        """Score the shipped students of one setting.
-
-        Parameters
-        ----------
-        student : str
-            "5k" or "20k".
-        labels : int
-        tell : callable
-            Told how many files are scored, and how many there are, after each.
-
-        Returns
-        -------
-        Arms
-
-        Raises
-        ------
-        qlab.artefacts.ArtefactError
-            If a file is missing or altered.
-        """
+        """Score the shipped students of one setting."""
         key = student, labels
         if key not in self._arms:
             self._arms[key] = self._scored(f"distilled-{student}-{labels}", tell)
@@ -147,17 +100,7 @@ class Answers:
 
 
 def settings():
-    """Student sizes and numbers of labels that ship, smallest first.
-
-    Returns
-    -------
-    list of (str, int)
-
-    Examples
-    --------
-    >>> ("5k", 6000) in settings()
-    True
-    """
+    """Student sizes and numbers of labels that ship, smallest first."""
     found = set()
     for file in artefacts.manifest()["files"]:
         if file.startswith("distilled-") and file.endswith("-taught-seed0.tflite"):
@@ -167,40 +110,14 @@ def settings():
 
 
 def seeds_of(stem):
-    """Names of the shipped models of a family, one a seed, in order.
-
-    Examples
-    --------
-    >>> seeds_of("qat-w4")
-    ['qat-w4-seed0', 'qat-w4-seed1', 'qat-w4-seed2']
-    """
+    """Names of the shipped models of a family, one a seed, in order."""
     files = sorted(artefacts.manifest()["files"])
     found = (re.fullmatch(rf"({re.escape(stem)}-seed\d+)\.tflite", file) for file in files)
     return [match[1] for match in found if match]
 
 
 def grid(labels):
-    """The measured students over temperature and alpha, learning from some number of labels.
-
-    Parameters
-    ----------
-    labels : int
-        Where no grid was measured with as many, the one nearest below is given.
-
-    Returns
-    -------
-    Grid
-
-    Raises
-    ------
-    qlab.artefacts.ArtefactError
-        If the file is missing or altered.
-
-    Examples
-    --------
-    >>> grid(60_000).accuracies.shape == grid(600).accuracies.shape
-    True
-    """
+    """The measured students over temperature and alpha, learning from some number of labels."""
     files = artefacts.manifest()["files"]
     shipped = {int(match[1]): file for file in files if (match := GRID.fullmatch(file))}
     found = max((n for n in shipped if n <= labels), default=min(shipped))

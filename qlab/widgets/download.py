@@ -15,31 +15,7 @@ from qlab.widgets.readout import percent
 
 
 class Download(ipywidgets.HBox):
-    """A button; pressed, it makes the file and hands it to the browser.
-
-    The file travels as a ``data:`` link which the browser follows by itself, once; where a page
-    forbids that, the link stays for the learner to press. Nothing is made before it is asked for.
-
-    Parameters
-    ----------
-    label : str
-        What the button says.
-    make : callable
-        Returns ``(file name, bytes, note)``; the note is said beside the link.
-    guard : callable or None
-        Runs `make` and says errors in words: an explorer's ``guard``.
-    recipe : callable or None
-        For a `.tflite` file: returns how it was made. A second button then keeps the file on the
-        Pareto board.
-
-    Examples
-    --------
-    >>> button = Download("Save", lambda: ("trail.csv", b"bits,accuracy", "1 point"))
-    >>> button.press()
-    ('trail.csv', b'bits,accuracy')
-    >>> "1 point" in button.link.value
-    True
-    """
+    """A button; pressed, it makes the file and hands it to the browser."""
 
     def __init__(self, label, make, guard=None, recipe=None):
         """Build the buttons and the place where the link appears."""
@@ -60,29 +36,13 @@ class Download(ipywidgets.HBox):
         self.add_class("qlab-download")
 
     def press(self):
-        """Make the file and offer it.
-
-        Returns
-        -------
-        (str, bytes)
-            Name and content, as offered.
-        """
+        """Make the file and offer it."""
         name, data, note = self.make()
         self.link.value = _link(name, data, note)
         return name, data
 
     def keep(self):
-        """Make the file, score and time it, and keep it on the Pareto board.
-
-        Returns
-        -------
-        qlab.pareto.Entry
-
-        Raises
-        ------
-        qlab.shelf.ShelfError
-            If it cannot be scored on the test images, or cannot be kept.
-        """
+        """Make the file, score and time it, and keep it on the Pareto board."""
         name, data, _ = self.make()
         name = Path(name).stem.removeprefix("qlab-")
         entry = pareto.keep(LiteModel(data), name, self.recipe())

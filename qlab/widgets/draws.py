@@ -14,37 +14,14 @@ IMAGES = ("random", "one class", "blank", "unscaled")
 
 @dataclass(frozen=True, eq=False)
 class Draw:
-    """One draw of calibration images, calibrated on.
-
-    Parameters
-    ----------
-    name : str
-        What to call it on screen.
-    compressor : qlab.Compressor
-    """
+    """One draw of calibration images, calibrated on."""
 
     name: str
     compressor: qlab.Compressor
 
 
 class Pool:
-    """Where calibration images are drawn from.
-
-    Parameters
-    ----------
-    model : LiteModel
-        The float model; of images without labels it says the class.
-    draws : int
-        How many draws to provide.
-    images : ndarray of uint8 or float32, shape (n, ...), or None
-        A learner's own; None for the training images of the course.
-
-    Examples
-    --------
-    >>> pool = Pool(qlab.pretrained("baseline"), draws=2, images=qlab.data.load().test.images[:64])
-    >>> pool.draw("unscaled", 1)[1].dtype, pool.draw("blank", 0)[1].max()
-    (dtype('float32'), np.uint8(0))
-    """
+    """Where calibration images are drawn from."""
 
     def __init__(self, model, draws, images=None):
         self.model, self.draws, self._own = model, draws, images is not None
@@ -54,27 +31,7 @@ class Pool:
         self._classes = None
 
     def draw(self, kind, index):
-        """Images of one draw.
-
-        Parameters
-        ----------
-        kind : str
-            ``random``; ``one class``, another one in each draw; ``blank``: pixels of 0;
-            ``unscaled``: random, but handed over as real values 0 to 255 instead of 0 to 1.
-        index : int
-            0 to ``draws - 1``.
-
-        Returns
-        -------
-        (str, ndarray)
-            Name, and at most 1,024 images. Of the course's training images the draws are
-            disjoint; of a learner's own they are those images in another order.
-
-        Raises
-        ------
-        ValueError
-            If there are not so many classes.
-        """
+        """Images of one draw."""
         if kind == "one class":
             return self._one_class(index)
         if kind == "blank":

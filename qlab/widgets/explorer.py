@@ -198,11 +198,7 @@ class Explorer(ipywidgets.VBox):
             return None
 
     def _setting_changed(self, change):
-        """Update once, unless `set` is collecting.
-
-        JupyterLab answers controls in a subshell, a thread of its own, from the moment that it has
-        started; two changes around that moment come in two threads.
-        """
+        """Update once, unless `set` is collecting."""
         if self._held:
             self._stale = True
             return

@@ -32,17 +32,7 @@ CSS = """
 
 @dataclass(frozen=True)
 class Spot:
-    """A place on a picture that tells more.
-
-    Parameters
-    ----------
-    x, y : float
-        In the data of the axes.
-    lines : tuple of str
-        Text; the first is the title.
-    focus : bool
-        Whether the Tab key stops here too.
-    """
+    """A place on a picture that tells more."""
 
     x: float
     y: float
@@ -51,28 +41,7 @@ class Spot:
 
 
 class SpottedPicture:
-    """A `LivePicture` with `Spot` places on its first axes.
-
-    Parameters
-    ----------
-    picture : qlab.widgets.live.LivePicture
-
-    Attributes
-    ----------
-    spots : ipywidgets.HTML
-        Lies over the picture. A spot's text appears beside it, and is its accessible name.
-    widget : ipywidgets.Box
-        Both.
-
-    Examples
-    --------
-    >>> from qlab.widgets.live import LivePicture
-    >>> spotted = SpottedPicture(LivePicture(panels=1, width=300, height=200))
-    >>> _ = spotted.picture.axes[0].set(xlim=(0, 1), ylim=(0, 1))
-    >>> spotted.redraw("One point.", [Spot(0.5, 0.5, ("A < B", "8 bits"), focus=True)])
-    >>> 'aria-label="A &lt; B. 8 bits"' in spotted.spots.value
-    True
-    """
+    """A `LivePicture` with `Spot` places on its first axes."""
 
     def __init__(self, picture):
         """Lay the places over the image."""
@@ -88,13 +57,7 @@ class SpottedPicture:
         return self.picture.png
 
     def redraw(self, alt="", spots=()):
-        """Draw the picture, and put the places where the data are.
-
-        Parameters
-        ----------
-        alt : str
-        spots : iterable of Spot
-        """
+        """Draw the picture, and put the places where the data are."""
         self.picture.redraw(alt)
         items = "".join(self._item(spot) for spot in spots)
         self.spots.value = f"<style>{CSS}</style><ul>{items}</ul>"

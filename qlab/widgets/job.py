@@ -12,35 +12,7 @@ PAUSE = 0.01  # seconds between steps, in which the kernel hears the button
 
 
 class Job(ipywidgets.HBox):
-    """A button for slow work that keeps what it had when it is stopped.
-
-    Parameters
-    ----------
-    label : str
-        What the button says.
-    work : callable
-        Returns an iterator; each step of it does a part and gives ``(done, total)``.
-    guard : callable
-        Runs a step and says errors in words: an explorer's ``guard``.
-
-    Attributes
-    ----------
-    lock : threading.RLock
-        Held during a step. A front end may have buttons answered by another thread than the one
-        that runs the steps (kernel subshells); whoever changes what `work` uses takes it too.
-
-    Examples
-    --------
-    >>> kept = []
-    >>> def work():
-    ...     for i in range(3):
-    ...         kept.append(i)
-    ...         yield i + 1, 3
-    >>> job = Job("Count", work, guard=lambda step: step())
-    >>> job.start()  # no event loop here: it runs to its end
-    >>> kept, job.running, "Done" in job.status.value
-    ([0, 1, 2], False, True)
-    """
+    """A button for slow work that keeps what it had when it is stopped."""
 
     def __init__(self, label, work, guard):
         """Build the button and the place for the bar."""

@@ -8,34 +8,7 @@ from qlab.widgets.controls import FULL
 
 
 class LayerBoxes(ipywidgets.VBox):
-    """One drop-down a layer, linked with a dictionary among an explorer's settings.
-
-    Parameters
-    ----------
-    explorer : traitlets.HasTraits
-    trait : str
-        The setting: for some layers, a value.
-    layers : sequence of str
-    options : sequence of values, or of (text, value)
-    default : value
-        Of layers that the dictionary leaves out.
-    heading : str
-
-    Attributes
-    ----------
-    boxes : dict of str to ipywidgets.Dropdown
-
-    Examples
-    --------
-    >>> import traitlets
-    >>> class Holder(traitlets.HasTraits):
-    ...     bits = traitlets.Dict()
-    >>> holder = Holder()
-    >>> table = LayerBoxes(holder, "bits", ["conv", "dense"], (4, 8), 8, "Bits of each layer")
-    >>> table.boxes["dense"].value = 4
-    >>> holder.bits
-    {'dense': 4}
-    """
+    """One drop-down a layer, linked with a dictionary among an explorer's settings."""
 
     def __init__(self, explorer, trait, layers, options, default, heading):
         """Lay out the boxes."""
@@ -53,13 +26,7 @@ class LayerBoxes(ipywidgets.VBox):
         super().__init__([words, cards], layout=FULL)
 
     def show(self, enabled=None):
-        """Let the boxes say what the setting says.
-
-        Parameters
-        ----------
-        enabled : collection of str or None
-            Layers whose box can be moved; None for all.
-        """
+        """Let the boxes say what the setting says."""
         held = getattr(self._explorer, self._trait)
         for name, box in self.boxes.items():
             box.value = held.get(name, self._default)

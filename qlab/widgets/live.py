@@ -20,44 +20,13 @@ DENSITY = 2  # device pixels a CSS pixel
 
 
 class Picture(ipywidgets.Image):
-    """An image with a name for screen readers: `tooltip` becomes the title of the <img>.
-
-    The front end sets a title only where the model also has an empty `description`, which
-    ipywidgets.Image lacks.
-    """
+    """An image with a name for screen readers: `tooltip` becomes the title of the <img>."""
 
     description = traitlets.Unicode("").tag(sync=True)
 
 
 class LivePicture:
-    """Panels side by side, drawn once and then blitted, shown as a PNG twice as fine as displayed.
-
-    Parameters
-    ----------
-    panels : int
-        Axes side by side.
-    width, height : int
-        CSS pixels.
-    ratios : sequence of float or None
-        Relative widths of the panels.
-
-    Attributes
-    ----------
-    axes : tuple of matplotlib.axes.Axes
-        Draw the frame here once: titles, labels, limits.
-    widget : ipywidgets.Image
-        Shows the current picture.
-
-    Examples
-    --------
-    >>> picture = LivePicture(panels=1, width=300, height=200)
-    >>> _ = picture.axes[0].set(xlim=(0, 1), ylim=(0, 1), xlabel="size (KB)")
-    >>> (line,) = picture.add(*picture.axes[0].plot([0, 1], [0, 1]))
-    >>> line.set_ydata([1, 0])
-    >>> picture.redraw(alt="A line that falls.")
-    >>> picture.png[1:4], picture.widget.tooltip
-    (b'PNG', 'A line that falls.')
-    """
+    """Panels side by side, drawn once and then blitted, shown as a PNG twice as fine as displayed."""
 
     def __init__(self, panels=3, width=900, height=300, ratios=None):
         """Make the axes; nothing is drawn before the first `redraw`."""
@@ -75,13 +44,7 @@ class LivePicture:
         self._frame = None
 
     def add(self, *artists):
-        """Register artists as marks: what `redraw` draws anew, in this order.
-
-        Returns
-        -------
-        tuple of matplotlib artists
-            Those given.
-        """
+        """Register artists as marks: what `redraw` draws anew, in this order."""
         for artist in artists:
             artist.set_animated(True)
         self._marks.extend(artists)
@@ -92,13 +55,7 @@ class LivePicture:
         self._frame = None
 
     def redraw(self, alt=""):
-        """Draw the marks over the frame and send the picture to the widget.
-
-        Parameters
-        ----------
-        alt : str
-            What the picture shows, in words, for those who cannot see it.
-        """
+        """Draw the marks over the frame and send the picture to the widget."""
         if self._frame is None:
             self._draw_frame()
         self.canvas.restore_region(self._frame)
@@ -123,24 +80,7 @@ class LivePicture:
 
 
 def encode(rgba):
-    """Encode a picture as a PNG with the course's fixed palette of 256 colours.
-
-    A palette PNG is encoded in a tenth of the time of an RGB one, and text and lines stay crisp:
-    the palette holds each colour of the style in steps to white and to ink.
-
-    Parameters
-    ----------
-    rgba : array_like of uint8, shape (height, width, 4)
-
-    Returns
-    -------
-    bytes
-
-    Examples
-    --------
-    >>> encode(np.full((2, 3, 4), 255, np.uint8))[1:4]
-    b'PNG'
-    """
+    """Encode a picture as a PNG with the course's fixed palette of 256 colours."""
     pixels = np.asarray(rgba)
     height, width = pixels.shape[:2]
     image = Image.frombuffer("RGBA", (width, height), pixels, "raw", "RGBA", 0, 1)

@@ -25,19 +25,7 @@ OFTEN = 5  # models scored between two redraws
 
 @dataclass(frozen=True, eq=False)
 class Board:
-    """What the explorer shows.
-
-    Parameters
-    ----------
-    entries : tuple of qlab.pareto.Entry
-    standings : tuple of str
-        Of each, among those shown.
-    chosen : int or None
-        Index of the one that is looked at; None if there are none.
-    cost : str
-    troubles : tuple of str
-        Files that could not be used.
-    """
+    """What the explorer shows."""
 
     entries: tuple[pareto.Entry, ...]
     standings: tuple[str, ...]

@@ -20,17 +20,7 @@ LOWEST = (False, False, False)
 
 
 def cells(result):
-    """The read-out of the model that is looked at.
-
-    Parameters
-    ----------
-    result : qlab.widgets.pareto.Board
-
-    Returns
-    -------
-    str
-        HTML.
-    """
+    """The read-out of the model that is looked at."""
     shown = [_counts_cell(result)]
     if result.chosen is not None:
         entry, standing = result.entries[result.chosen], result.standings[result.chosen]
@@ -115,10 +105,7 @@ def _cut(words, longest=300):
 
 
 def spots(result):
-    """A place for each model that has a cost; the Tab key stops at yours and at the front.
-
-    What lies on top comes last: the front over the beaten, yours over the shipped.
-    """
+    """A place for each model that has a cost; the Tab key stops at yours and at the front."""
     places = range(len(result.entries))
     for i in sorted(places, key=lambda i: _height(result, i)):
         entry, standing = result.entries[i], result.standings[i]

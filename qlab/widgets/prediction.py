@@ -25,23 +25,7 @@ CSS = """<style>
 
 
 class Prediction(ipywidgets.VBox):
-    """A question, its options or number box, and a line that says what was kept.
-
-    Parameters
-    ----------
-    question : qlab.lessons.predictions.Question
-
-    Attributes
-    ----------
-    control : ipywidgets.RadioButtons or ipywidgets.BoundedIntText
-    status : ipywidgets.HTML
-
-    Examples
-    --------
-    >>> from qlab.lessons import predict
-    >>> predict("00.size")
-    Prediction: Each weight goes from 32 bits to 8. How many times smaller does the file get?
-    """
+    """A question, its options or number box, and a line that says what was kept."""
 
     def __init__(self, question):
         """Build the controls; an earlier guess is shown again."""
@@ -57,18 +41,7 @@ class Prediction(ipywidgets.VBox):
         self._say("No guess yet." if earlier is None else "Your earlier guess is kept.")
 
     def guess(self, value):
-        """Keep a guess, as the controls do.
-
-        Parameters
-        ----------
-        value : str or number
-            An option's text, or a number within the bounds.
-
-        Raises
-        ------
-        ValueError
-            If `value` cannot be given.
-        """
+        """Keep a guess, as the controls do."""
         memory.record_guess(self.question.id, self.question.validate(value))
         shown = value if self.question.options else self.question.shown.format(value)
         self._say(f"Kept: {shown}. Run on to see.")

@@ -32,14 +32,7 @@ REMEMBERED = 24
 
 @dataclass(frozen=True, eq=False)
 class File:
-    """A file, and its three sizes.
-
-    Parameters
-    ----------
-    model : LiteModel
-    masks : dict of str to ndarray of bool, or None
-        For each layer, which weights of the dense model are there and not zero.
-    """
+    """A file, and its three sizes."""
 
     model: LiteModel
     masks: dict = field(repr=False)
@@ -67,20 +60,7 @@ class File:
 
 @dataclass(frozen=True, eq=False)
 class Pruned:
-    """A pruned file, measured beside the unpruned one of the same bits.
-
-    Parameters
-    ----------
-    file, dense : File
-        The pruned one and the unpruned one.
-    absent : float
-        Share of the dense model's weights that are zero or gone.
-    measurement : Measurement
-    comparison : Comparison
-        From the unpruned file, on the same images.
-    latency, dense_latency : Latency
-        Measured in turn.
-    """
+    """A pruned file, measured beside the unpruned one of the same bits."""
 
     file: File
     dense: File
@@ -98,19 +78,7 @@ class Pruned:
 
 @dataclass(frozen=True, eq=False)
 class Narrow:
-    """What only whole filters give: a narrow network, which could have been narrow all along.
-
-    Parameters
-    ----------
-    scratch : sequence of qlab.widgets.shipped.Tuned
-        The same network trained from random weights, for as many epochs in all; maybe none.
-    file_bytes : int
-        Of the trained network with filters removed, seed 0.
-    latency : Latency
-        Of that file.
-    times_faster : float
-        Than the unpruned network, measured in turn.
-    """
+    """What only whole filters give: a narrow network, which could have been narrow all along."""
 
     scratch: tuple
     file_bytes: int
@@ -119,24 +87,7 @@ class Narrow:
 
 
 class Pruner:
-    """Prunes one model in one shot, by any method, and measures what comes out.
-
-    Parameters
-    ----------
-    subject : qlab.widgets.subject.Subject
-    calibration_images : ndarray of uint8, shape (n, 28, 28, 1), or None
-        For 8 bits; at most the first 128 are used. None for the course's.
-
-    Examples
-    --------
-    >>> from qlab.widgets.subject import subject
-    >>> test = qlab.data.load().test
-    >>> few = subject(images=test.images[:100], labels=test.labels[:100],
-    ...               calibration_images=test.images[100:110])
-    >>> pruned = Pruner(few).prune("2of4", 0.9, bits=32)
-    >>> round(pruned.absent, 2), pruned.file.file_bytes == pruned.dense.file_bytes
-    (0.49, True)
-    """
+    """Prunes one model in one shot, by any method, and measures what comes out."""
 
     def __init__(self, subject, calibration_images=None):
         """Nothing is pruned yet."""
@@ -147,29 +98,7 @@ class Pruner:
         self.scored = lru_cache(REMEMBERED)(self._scored)
 
     def prune(self, method, sparsity, scope="global", bits=32):
-        """Prune, score, and time.
-
-        Parameters
-        ----------
-        method : str
-            ``single`` weights of smallest magnitude; ``2of4``, the 2 smaller of each 4 inputs;
-            ``block``, blocks of 4 inputs; ``filters``, whole filters, which are then gone.
-        sparsity : float in [0, 1)
-            Share of the weights, blocks or filters; 2 of 4 is always half.
-        scope : str
-            Of ``single``: ``global`` or ``per-layer``.
-        bits : int
-            32 for float, 8 for int8.
-
-        Returns
-        -------
-        Pruned
-
-        Raises
-        ------
-        ValueError
-            If the model cannot be pruned so.
-        """
+        """Prune, score, and time."""
         how, plain = (method, sparsity, scope, bits), ("single", 0.0, "global", bits)
         file, dense = self.file(*how), self.file(*plain)
         return Pruned(
@@ -182,17 +111,7 @@ class Pruner:
         )
 
     def absent(self, *how):
-        """Share of the dense model's weights that are zero or gone.
-
-        Parameters
-        ----------
-        *how
-            ``method, sparsity, scope, bits``, as for `prune`.
-
-        Returns
-        -------
-        float in [0, 1]
-        """
+        """Share of the dense model's weights that are zero or gone."""
         return 1 - count_weights(self.file(*how).model) / self._total
 
     def _scored(self, *how):
@@ -211,12 +130,7 @@ class Pruner:
         return File(quantized(with_weights(self.subject.model, left), bits, self.images), masks)
 
     def recipe(self, sparsity, scope, bits):
-        """What the live engine is asked for.
-
-        Returns
-        -------
-        qlab.Recipe
-        """
+        """What the live engine is asked for."""
         size = min(128, self.subject.compressor.calibration_images)
         settings = {"sparsity": sparsity, "sparsity_scope": scope, "calibration_size": size}
         return Recipe(weight_bits=bits, activation_bits=bits, **settings)
@@ -236,18 +150,7 @@ class Pruner:
         return masks
 
     def pruned_layers(self, method):
-        """Layers that a method can prune.
-
-        Parameters
-        ----------
-        method : str
-
-        Returns
-        -------
-        tuple of str
-            ``2of4``: those whose input channels come in fours; ``block``: dense ones; ``filters``:
-            all but the last; ``single``: all.
-        """
+        """Layers that a method can prune."""
         layers = [x for x in self.subject.model.layers if x.weights is not None]
         fits = {
             "single": lambda x: True,
@@ -259,23 +162,7 @@ class Pruner:
 
 
 def in_turn(*models):
-    """Time models call by call in turn, so that what else the machine does slows all alike.
-
-    Parameters
-    ----------
-    *models : LiteModel
-
-    Returns
-    -------
-    list of Latency
-        One thread, one image a call.
-
-    Examples
-    --------
-    >>> baseline, int8 = in_turn(qlab.pretrained("baseline"), qlab.pretrained("baseline-int8"))
-    >>> baseline.runs == int8.runs == RUNS, int8.batch
-    (True, 1)
-    """
+    """Time models call by call in turn, so that what else the machine does slows all alike."""
     runners = [interpreter(model).invoke for model in models]
     times = np.empty((len(runners), RUNS + WARM))
     for i in range(RUNS + WARM):

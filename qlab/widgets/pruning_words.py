@@ -12,16 +12,7 @@ BINS = 16  # rows of a histogram's table
 
 
 def gains(result):
-    """What the zeros buy, for `qlab.plots.sparsity.GainsPanel`.
-
-    Parameters
-    ----------
-    result : qlab.widgets.pruned.Pruned
-
-    Returns
-    -------
-    list of (float, str)
-    """
+    """What the zeros buy, for `qlab.plots.sparsity.GainsPanel`."""
     file, dense = result.file, result.dense
     pairs = (
         (file.file_bytes, dense.file_bytes),
@@ -34,21 +25,7 @@ def gains(result):
 
 
 def cells(result, here, narrow=None):
-    """The cells of the read-out.
-
-    Parameters
-    ----------
-    result : qlab.widgets.pruned.Pruned
-    here : qlab.widgets.shipped.Tuned or None
-        Trained models that are as sparse.
-    narrow : qlab.widgets.pruned.Narrow or None
-        Of whole filters.
-
-    Returns
-    -------
-    list of str
-        HTML.
-    """
+    """The cells of the read-out."""
     times = f"{result.times_faster:.2f} × the speed of unpruned,"
     made = [
         readout.accuracy(result.measurement, "Pruned at once"),
@@ -75,24 +52,7 @@ def _scratch(narrow):
 
 
 def notes(result, here, tuned, narrow, method, pruner):
-    """What the picture cannot say.
-
-    Parameters
-    ----------
-    result : qlab.widgets.pruned.Pruned
-    here : qlab.widgets.shipped.Tuned or None
-    tuned : sequence of qlab.widgets.shipped.Tuned
-        All trained models of this method.
-    narrow : qlab.widgets.pruned.Narrow or None
-        Of whole filters.
-    method : str
-    pruner : qlab.widgets.pruned.Pruner
-
-    Returns
-    -------
-    list of str
-        Sentences.
-    """
+    """What the picture cannot say."""
     said = [_of_bytes(result), _of_time(result, method)]
     layers = pruner.pruned_layers(method)
     left = [name for name in pruner.weights if name not in layers]
@@ -165,18 +125,7 @@ def _of_time(result, method):
 
 
 def alt(result, here, layer):
-    """The picture in words.
-
-    Parameters
-    ----------
-    result : qlab.widgets.pruned.Pruned
-    here : qlab.widgets.shipped.Tuned or None
-    layer : str
-
-    Returns
-    -------
-    str
-    """
+    """The picture in words."""
     file, dense = result.file, result.dense
     words = (
         f"{100 * result.absent:.1f} % of all weights are pruned, "
@@ -202,25 +151,7 @@ def _sizes(file, dense):
 
 
 def tables(result, tuned, once, layer, weights, mask):
-    """The numbers in the picture, as text.
-
-    Parameters
-    ----------
-    result : qlab.widgets.pruned.Pruned
-    tuned : sequence of qlab.widgets.shipped.Tuned
-    once : mapping of float to float
-        Accuracy by share of weights that are zero or gone.
-    layer : str
-    weights : ndarray of float
-        Of the layer, before pruning.
-    mask : ndarray of bool, same shape
-        Which of them are left.
-
-    Returns
-    -------
-    str
-        HTML.
-    """
+    """The numbers in the picture, as text."""
     points_ = [(f"{100 * x:.1f} %", readout.percent(y)) for x, y in sorted(once.items())]
     made = readout.table("Pruned at once", ("zero or gone", "accuracy"), points_)
     if tuned:

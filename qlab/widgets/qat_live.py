@@ -10,20 +10,7 @@ TRAINING_IMAGES = 60_000
 
 
 class Live:
-    """One live training, from its first frame on.
-
-    Parameters
-    ----------
-    weight_bits : int
-    epochs : float
-    images : int
-        How many training images an epoch has.
-
-    Attributes
-    ----------
-    frames : list of qlab.train.live.Frame
-        The first is of the model before any training.
-    """
+    """One live training, from its first frame on."""
 
     def __init__(self, weight_bits, epochs, images):
         """No frame is taken yet; refuse, in words, what cannot be trained."""
@@ -54,24 +41,7 @@ class Live:
         return None if best is None else best.measurement
 
     def steps(self, scored):
-        """Train for real, a few batches a step.
-
-        Parameters
-        ----------
-        scored : (images, labels)
-            To score each frame on.
-
-        Yields
-        ------
-        (int, int, str, bool)
-            Batches done, batches in all, how long the rest takes in words, and whether there is
-            a new frame.
-
-        Raises
-        ------
-        TypeError, ValueError, OSError, ImportError
-            What the training or its data raise.
-        """
+        """Train for real, a few batches a step."""
         yield 0, 1, f"{self.weight_bits} bits, TensorFlow starts, about 15 s", False
         from qlab.train.live import live_quantization_aware
 

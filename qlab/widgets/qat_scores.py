@@ -19,23 +19,7 @@ FILES = 1 + 2 * len(SEEDS)  # of one width
 
 @dataclass(frozen=True, eq=False)
 class Scores:
-    """One width of weights, scored by LiteRT.
-
-    Parameters
-    ----------
-    weight_bits : int
-    post_training : Measurement
-        The shipped baseline, quantized.
-    control : tuple of Measurement
-        For each seed, the baseline trained on in float and then quantized.
-    qat : tuple of Measurement
-        For each seed, the baseline trained on quantization-aware.
-    to_control, to_post_training : tuple of Comparison
-        For each seed, from those to QAT.
-    repaired_control : tuple of float
-        Cached accuracies of the controls quantized with the grids that QAT starts from; empty
-        where these are the same grids.
-    """
+    """One width of weights, scored by LiteRT."""
 
     weight_bits: int
     post_training: Measurement
@@ -47,45 +31,14 @@ class Scores:
 
 
 class Scorer:
-    """Scores each width when first asked, and remembers it.
-
-    Parameters
-    ----------
-    subject : qlab.widgets.subject.Subject
-    tell : callable
-        Told how many files of a width are scored, and how many there are, after each.
-
-    Examples
-    --------
-    >>> from qlab.widgets.subject import subject
-    >>> test = qlab.data.load().test
-    >>> scorer = Scorer(subject(images=test.images[:50], labels=test.labels[:50],
-    ...                         calibration_images=qlab.data.calibration_images(128)))
-    >>> scores = scorer.scores(8)
-    >>> len(scores.qat), scores.qat[0].n, scorer.scores(8) is scores
-    (3, 50, True)
-    """
+    """Scores each width when first asked, and remembers it."""
 
     def __init__(self, subject, tell=lambda done, total: None):
         """Nothing is scored yet."""
         self.subject, self.tell, self._known = subject, tell, {}
 
     def scores(self, weight_bits):
-        """Score the seven files of one width.
-
-        Parameters
-        ----------
-        weight_bits : int
-
-        Returns
-        -------
-        Scores
-
-        Raises
-        ------
-        qlab.artefacts.ArtefactError
-            If a shipped file is missing or altered.
-        """
+        """Score the seven files of one width."""
         if weight_bits not in self._known:
             self._known[weight_bits] = self._score(weight_bits)
         return self._known[weight_bits]
@@ -131,27 +84,7 @@ def _control(seed):
 
 
 def weights_in_steps(model, float_model, layer):
-    """One layer's weights in steps of the grid of `model`: before, and as its codes.
-
-    Parameters
-    ----------
-    model : LiteModel
-        An int8 or int4 file.
-    float_model : LiteModel
-        The file it was trained from.
-    layer : str
-
-    Returns
-    -------
-    (ndarray of float, ndarray of int), each of shape (weights,)
-
-    Examples
-    --------
-    >>> model = qlab.pretrained("qat-w2-seed0")
-    >>> before, after = weights_in_steps(model, qlab.pretrained("baseline"), "conv2")
-    >>> np.unique(after).tolist(), before.size == after.size
-    ([-1, 0, 1], True)
-    """
+    """One layer's weights in steps of the grid of `model`: before, and as its codes."""
     found, graph = model.layer(layer), model.parsed.subgraphs[0]
     operator = next(x for x in graph.operators if int(x.outputs[0]) == found.output)
     scale = np.asarray(graph.tensors[int(operator.inputs[1])].quantization.scale)

@@ -11,22 +11,7 @@ from qlab.widgets.seeds import p_words, points
 
 
 def tables(result, live, layer, before, after, bits):
-    """The numbers in the picture, as text.
-
-    Parameters
-    ----------
-    result : qlab.widgets.qat_scores.Scores
-    live : qlab.widgets.qat_live.Live or None
-    layer : str
-    before, after : ndarray, shape (weights,)
-        In steps of the grid.
-    bits : int
-
-    Returns
-    -------
-    str
-        HTML.
-    """
+    """The numbers in the picture, as text."""
     made = [_ways(result), _weights(layer, before, after, bits)]
     if result.repaired_control:
         rows = [

@@ -27,28 +27,7 @@ CSS = """<style>
 
 
 class Quiz(ipywidgets.VBox):
-    """The questions of one quiz, with buttons.
-
-    Parameters
-    ----------
-    sheet : qlab.lessons.quizzes.Sheet
-
-    Attributes
-    ----------
-    buttons : dict of str to dict of str to ipywidgets.Button
-        By question id and option.
-    feedback : dict of str to ipywidgets.HTML
-        By question id; empty before the first answer.
-    score : ipywidgets.HTML
-
-    Examples
-    --------
-    >>> from qlab.lessons import quiz
-    >>> from qlab.results import Measurement
-    >>> m = Measurement([1, 2], [1, 2])
-    >>> quiz("01", measured=m, by_class=[0.5, 1.0], share=0.9)
-    Quiz 01: 5 questions about what you measured
-    """
+    """The questions of one quiz, with buttons."""
 
     def __init__(self, sheet):
         """Build the buttons; earlier answers are shown again."""
@@ -62,17 +41,7 @@ class Quiz(ipywidgets.VBox):
         self._count()
 
     def choose(self, id, option):
-        """Answer a question, as its buttons do. The first answer counts, later ones may look on.
-
-        Parameters
-        ----------
-        id, option : str
-
-        Raises
-        ------
-        ValueError
-            If there is no such question or option.
-        """
+        """Answer a question, as its buttons do. The first answer counts, later ones may look on."""
         self._show(id, option, self.sheet.answer(id, option))
         self._count()
 

@@ -12,75 +12,24 @@ BADGES = {
 
 
 def readout(*cells):
-    """Lay cells side by side.
-
-    Parameters
-    ----------
-    *cells : str
-        HTML, as the functions below make it.
-
-    Returns
-    -------
-    str
-        HTML.
-    """
+    """Lay cells side by side."""
     return f'<div class="qlab-readout" role="status">{"".join(cells)}</div>'
 
 
 def cell(name, value="", *lines):
-    """One cell: a name, a large value, and small lines of HTML below it.
-
-    Returns
-    -------
-    str
-        HTML.
-    """
+    """One cell: a name, a large value, and small lines of HTML below it."""
     large = f'<div class="qlab-value">{value}</div>' if value else ""
     small = "".join(f'<div class="qlab-small">{line}</div>' for line in lines)
     return f'<div><div class="qlab-name">{escape(name)}</div>{large}{small}</div>'
 
 
 def badge(kind):
-    """Say in words what kind of number this is.
-
-    Parameters
-    ----------
-    kind : str
-        ``measured``, ``cached`` or ``simulated``.
-
-    Returns
-    -------
-    str
-        HTML.
-
-    Examples
-    --------
-    >>> badge("measured")
-    '<span class="qlab-badge qlab-badge-measured" title="run here, just now">measured</span>'
-    """
+    """Say in words what kind of number this is."""
     return f'<span class="qlab-badge qlab-badge-{kind}" title="{BADGES[kind]}">{kind}</span>'
 
 
 def accuracy(measurement, name="Accuracy"):
-    """Accuracy with its 95 % interval and its badge.
-
-    Parameters
-    ----------
-    measurement : qlab.results.Measurement
-    name : str
-        Says whose accuracy it is, where more than one file is scored.
-
-    Returns
-    -------
-    str
-        HTML.
-
-    Examples
-    --------
-    >>> from qlab.results import Measurement
-    >>> "Accuracy of draw 3" in accuracy(Measurement([1, 2], [1, 3]), "Accuracy of draw 3")
-    True
-    """
+    """Accuracy with its 95 % interval and its badge."""
     low, high = measurement.interval
     time = f" in {measurement.elapsed_ms:.0f} ms" if measurement.elapsed_ms else ""
     return cell(
@@ -92,20 +41,7 @@ def accuracy(measurement, name="Accuracy"):
 
 
 def difference(comparison, to="float"):
-    """Difference to another model, with its paired test.
-
-    Parameters
-    ----------
-    comparison : qlab.results.Comparison
-        From that model to this one.
-    to : str
-        The other model's name.
-
-    Returns
-    -------
-    str
-        HTML.
-    """
+    """Difference to another model, with its paired test."""
     points = f"{100 * comparison.difference:+.2f}".replace("-", "−")
     p = comparison.p_value
     small = 0.01 if p >= 0.001 else 0.001
@@ -123,17 +59,7 @@ def difference(comparison, to="float"):
 
 
 def sizes(model_sizes):
-    """The four sizes, in bytes.
-
-    Parameters
-    ----------
-    model_sizes : qlab.results.Sizes
-
-    Returns
-    -------
-    str
-        HTML.
-    """
+    """The four sizes, in bytes."""
     rows = (
         ("float32 file", model_sizes.float32_bytes),
         ("this file", model_sizes.file_bytes),
@@ -147,24 +73,7 @@ def sizes(model_sizes):
 
 
 def small_table(header, rows):
-    """A table inside a cell: names at the left, numbers at the right.
-
-    Parameters
-    ----------
-    header : sequence of str
-        Empty for none.
-    rows : iterable of sequences of str
-
-    Returns
-    -------
-    str
-        HTML.
-
-    Examples
-    --------
-    >>> small_table((), [("file", "12")])
-    '<table class="qlab-sizes"><tr><td>file</td><td class="qlab-number">12</td></tr></table>'
-    """
+    """A table inside a cell: names at the left, numbers at the right."""
     made = "".join(f"<td>{name}</td>" for name in header)
     body = "".join(
         f"<tr><td>{name}</td>"
@@ -176,17 +85,7 @@ def small_table(header, rows):
 
 
 def latency(measured):
-    """Latency: median and 95th percentile.
-
-    Parameters
-    ----------
-    measured : qlab.results.Latency
-
-    Returns
-    -------
-    str
-        HTML.
-    """
+    """Latency: median and 95th percentile."""
     what = "one image" if measured.batch == 1 else f"{measured.batch:,} images"
     threads = "1 thread" if measured.threads == 1 else f"{measured.threads} threads"
     return cell(
@@ -198,47 +97,17 @@ def latency(measured):
 
 
 def percent(fraction):
-    """A fraction as a percentage.
-
-    Examples
-    --------
-    >>> percent(0.8704)
-    '87.04 %'
-    """
+    """A fraction as a percentage."""
     return f"{100 * fraction:.2f} %"
 
 
 def duration(milliseconds):
-    """A time with a unit that suits it.
-
-    Examples
-    --------
-    >>> duration(0.0064), duration(12.3)
-    ('6.4 µs', '12.3 ms')
-    """
+    """A time with a unit that suits it."""
     return f"{milliseconds:.1f} ms" if milliseconds >= 1 else f"{1000 * milliseconds:.1f} µs"
 
 
 def table(caption, header, rows):
-    """A text table, so that a picture's numbers can be read without seeing it.
-
-    Parameters
-    ----------
-    caption : str
-    header : sequence of str
-    rows : iterable of sequences
-        Cells; each is shown as ``str``.
-
-    Returns
-    -------
-    str
-        HTML.
-
-    Examples
-    --------
-    >>> table("Sizes", ["bytes"], [["< 12"]])
-    '<table><caption>Sizes</caption><tr><th>bytes</th></tr><tr><td>&lt; 12</td></tr></table>'
-    """
+    """A text table, so that a picture's numbers can be read without seeing it."""
     head = "".join(f"<th>{escape(str(name))}</th>" for name in header)
     body = "".join(
         "<tr>" + "".join(f"<td>{escape(str(value))}</td>" for value in row) + "</tr>"

@@ -27,17 +27,7 @@ FINALS = (0.5, 0.6, 0.7, 0.75, 0.8, 0.85, 0.9, 0.95, 0.99)
 
 @dataclass(frozen=True, eq=False)
 class Schedule:
-    """A schedule, worked out for each step of a training.
-
-    Parameters
-    ----------
-    wished, masks : ndarray of float, shape (steps + 1,)
-        Sparsity at each step: of the curve, and of the masks.
-    updates : ndarray of int, shape (k,)
-        Steps at which the masks are made anew.
-    cuts : ndarray of float, shape (k,)
-        What each of them cuts, as a share of all weights.
-    """
+    """A schedule, worked out for each step of a training."""
 
     wished: np.ndarray
     masks: np.ndarray

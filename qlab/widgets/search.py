@@ -36,17 +36,7 @@ REDRAW = 0.3  # seconds between two pictures of a running search
 
 @dataclass(frozen=True, eq=False)
 class Final:
-    """The chosen recipe on images that nothing was chosen by.
-
-    Parameters
-    ----------
-    recipe : Recipe
-    measurement : Measurement
-    uniform : Measurement or None
-        Of the best uniform recipe within the same budget.
-    comparison : Comparison or None
-        From that to the chosen one.
-    """
+    """The chosen recipe on images that nothing was chosen by."""
 
     recipe: Recipe
     measurement: Measurement
@@ -56,25 +46,7 @@ class Final:
 
 @dataclass(frozen=True, eq=False)
 class Found:
-    """What the searches have found so far.
-
-    Parameters
-    ----------
-    budget_bytes : int
-    best : Trial or None
-        The most accurate file within the budget; None if none was small enough.
-    uniform : Trial or None
-        The most accurate uniform one within the budget.
-    rival : Trial or None
-        The smallest uniform one as good as `best`: inside its 95 % interval, or above. Asking for
-        no image less would let a few images decide about thousands of bytes.
-    reference : Measurement
-        The float model on the search images.
-    final : Final or None
-        None until the test images are asked.
-    tried : int
-        Uniform recipes scored so far, of `qlab.search.UNIFORM`.
-    """
+    """What the searches have found so far."""
 
     budget_bytes: int
     best: Trial | None
@@ -96,23 +68,7 @@ class Found:
 
 
 def budgets(largest_bytes):
-    """Where the budget's slider rests: whole KB, and tenths for a small model.
-
-    Parameters
-    ----------
-    largest_bytes : int
-        Of the largest file that a search can make.
-
-    Returns
-    -------
-    tuple of float
-        KB, from a tenth of that on.
-
-    Examples
-    --------
-    >>> budgets(74_000)[:2], budgets(5_900)[:2]
-    ((7.0, 8.0), (0.5, 0.6))
-    """
+    """Where the budget's slider rests: whole KB, and tenths for a small model."""
     tenths = 1 if largest_bytes < 20_000 else 10
     last = max(10, round(largest_bytes / (100 * tenths)) * tenths)
     first = max(tenths, last // 10 // tenths * tenths)
@@ -120,21 +76,7 @@ def budgets(largest_bytes):
 
 
 def as_good(trial):
-    """How many images right count as being as good as a trial: the lower end of its interval.
-
-    Parameters
-    ----------
-    trial : qlab.search.Trial
-
-    Returns
-    -------
-    float
-
-    Examples
-    --------
-    >>> round(as_good(Trial(1, Recipe(), 4564, 5000, 25_472)))
-    4523
-    """
+    """How many images right count as being as good as a trial: the lower end of its interval."""
     return trial.n * wilson_interval(trial.correct, trial.n)[0]
 
 

@@ -11,23 +11,7 @@ SHOWN = 8  # layers in the read-out; all are in the table of numbers
 
 
 def settings(recipe, layers):
-    """Bits and sparsity of each layer.
-
-    Parameters
-    ----------
-    recipe : Recipe
-    layers : sequence of str
-
-    Returns
-    -------
-    list of (str, int, str)
-
-    Examples
-    --------
-    >>> from qlab.results import Recipe
-    >>> settings(Recipe(overrides={"a": {"weight_bits": 3, "sparsity": 0.4}}), ["a"])
-    [('a', 3, '40 %')]
-    """
+    """Bits and sparsity of each layer."""
     return [
         (
             name,

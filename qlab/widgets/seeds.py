@@ -8,18 +8,7 @@ from qlab.widgets import readout
 
 
 def mean_cell(name, measurements):
-    """Mean accuracy over seeds, and each seed's.
-
-    Parameters
-    ----------
-    name : str
-    measurements : sequence of Measurement
-
-    Returns
-    -------
-    str
-        HTML.
-    """
+    """Mean accuracy over seeds, and each seed's."""
     each = ", ".join(f"{100 * m.accuracy:.2f}" for m in measurements)
     return readout.cell(
         name,
@@ -31,18 +20,7 @@ def mean_cell(name, measurements):
 
 
 def difference_cell(name, comparisons):
-    """Mean difference over seeds, with what the paired test of each seed says.
-
-    Parameters
-    ----------
-    name : str
-    comparisons : sequence of Comparison
-
-    Returns
-    -------
-    str
-        HTML.
-    """
+    """Mean difference over seeds, with what the paired test of each seed says."""
     mean = 100 * np.mean([x.difference for x in comparisons])
     each = ", ".join(points(x) for x in comparisons)
     return readout.cell(
@@ -72,14 +50,7 @@ def p_words(comparison):
 
 
 def verdict(comparisons):
-    """Say in words what the paired tests of all seeds say.
-
-    Examples
-    --------
-    >>> from qlab.results import Comparison
-    >>> verdict([Comparison(90, 10, 1000, 1e-9), Comparison(10, 10, 1000, 1.0)])
-    'worse in 1 seed, within noise in 1'
-    """
+    """Say in words what the paired tests of all seeds say."""
     kinds = [
         "within noise" if x.within_noise else "better" if x.difference > 0 else "worse"
         for x in comparisons

@@ -25,19 +25,7 @@ NAMES = {"weight_bits": "weights", "activation_bits": "activations", "both": "bo
 
 @dataclass(frozen=True, eq=False)
 class Sensitivity:
-    """What the explorer shows.
-
-    Parameters
-    ----------
-    entries : tuple of LayerSensitivity
-        One layer lowered at a time.
-    mixed : Way
-        The learner's own recipe.
-    uniform : dict of int to Way
-        All layers at 8 bits, the base of all comparisons, and all at 4.
-    comparison : Comparison
-        From 8 bits everywhere to the mixed recipe.
-    """
+    """What the explorer shows."""
 
     entries: tuple[LayerSensitivity, ...]
     mixed: Way

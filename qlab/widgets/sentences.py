@@ -2,23 +2,7 @@
 
 
 def sentences(said):
-    """Set each on a line of its own.
-
-    Parameters
-    ----------
-    said : iterable of str
-        HTML.
-
-    Returns
-    -------
-    str
-        HTML.
-
-    Examples
-    --------
-    >>> "<div>Look.</div><div>Think.</div>" in sentences(["Look.", "Think."])
-    True
-    """
+    """Set each on a line of its own."""
     style = "font-size: 14px; line-height: 1.5; max-width: 60em; margin: 4px 2px"
     lines = "".join(f"<div>{line}</div>" for line in said)
     return f'<div class="qlab-notes" role="status" style="{style}">{lines}</div>'

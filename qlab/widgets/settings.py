@@ -8,17 +8,7 @@ from qlab.sparsity import require_sparsity
 
 
 class Sparsity(traitlets.TraitType):
-    """A fraction in [0, 1).
-
-    Examples
-    --------
-    >>> class Holder(traitlets.HasTraits):
-    ...     sparsity = Sparsity(0.5)
-    >>> Holder(sparsity=90)
-    Traceback (most recent call last):
-    ...
-    traitlets.traitlets.TraitError: sparsity is 90; it is a fraction, not percent: for 90 % give 0.9
-    """
+    """A fraction in [0, 1)."""
 
     default_value = 0.0
     info_text = "a fraction in [0, 1)"

@@ -16,25 +16,7 @@ CALIBRATION_SIZE = 128
 
 @dataclass(frozen=True, eq=False)
 class Tuned:
-    """What training with a technique gave, one model a seed, and its controls.
-
-    Parameters
-    ----------
-    name : str
-        What the files are called, up to the seed: ``pruned-80``.
-    seeds : tuple of int
-    absent : float
-        Share of the baseline's weights that are zero or gone, mean over the seeds.
-    gzip_bytes : tuple of int
-        Of each tuned file as it was scored, gzipped.
-    measurements, controls : tuple of Measurement
-        One a seed. A control had the same extra training without the technique; there are none
-        for models that are controls themselves.
-    comparisons : tuple of Comparison
-        From the control to the tuned model of the same seed, on the same images.
-    settings : dict
-        Of the technique, as the manifest has them.
-    """
+    """What training with a technique gave, one model a seed, and its controls."""
 
     name: str
     seeds: tuple[int, ...]
@@ -47,15 +29,7 @@ class Tuned:
 
 
 class TunedModels:
-    """Scores shipped models by LiteRT when first asked for them, and remembers.
-
-    Parameters
-    ----------
-    subject : qlab.widgets.subject.Subject
-        Whose images to score on.
-    tell : callable
-        Told how many files are scored, and how many there are, after each.
-    """
+    """Scores shipped models by LiteRT when first asked for them, and remembers."""
 
     def __init__(self, subject, tell=lambda done, total: None):
         """Nothing is scored yet."""
@@ -63,25 +37,7 @@ class TunedModels:
         self._known, self._found = {}, {}
 
     def tuned(self, pattern, bits=32):
-        """Score the families of models whose names match, and their controls.
-
-        Parameters
-        ----------
-        pattern : str
-            Regular expression for the whole of a name up to ``-seed``.
-        bits : int
-            32 scores the float files; 8 quantizes them first, on the course's calibration images.
-
-        Returns
-        -------
-        tuple of Tuned
-            In the order of the manifest; empty if none ships.
-
-        Raises
-        ------
-        qlab.artefacts.ArtefactError
-            If a shipped file is missing or altered.
-        """
+        """Score the families of models whose names match, and their controls."""
         if (pattern, bits) not in self._found:
             self._found[pattern, bits] = self._tuned(families(pattern), bits)
         return self._found[pattern, bits]
@@ -115,33 +71,12 @@ class TunedModels:
         )
 
     def model(self, name, bits=32):
-        """A shipped model at these bits.
-
-        Returns
-        -------
-        LiteModel
-        """
+        """A shipped model at these bits."""
         return quantized(qlab.pretrained(name), bits)
 
 
 def families(pattern):
-    """Shipped models by family and seed.
-
-    Parameters
-    ----------
-    pattern : str
-        Regular expression for the whole of a name up to ``-seed``.
-
-    Returns
-    -------
-    dict of str to dict of int to (str, str)
-        For each family and seed, the names of the model and of its control, or "" for none.
-
-    Examples
-    --------
-    >>> families("no-such-technique")
-    {}
-    """
+    """Shipped models by family and seed."""
     found = {}
     for file, entry in artefacts.manifest()["files"].items():
         match = re.fullmatch(rf"({pattern})-seed(\d+)\.tflite", file)
@@ -152,35 +87,12 @@ def families(pattern):
 
 
 def count_weights(model):
-    """How many weights of a model are not zero.
-
-    Examples
-    --------
-    >>> count_weights(qlab.pretrained("baseline"))
-    75426
-    """
+    """How many weights of a model are not zero."""
     return sum(int(np.count_nonzero(x.weights)) for x in model.layers if x.weights is not None)
 
 
 def quantized(model, bits, calibration_images=None):
-    """A float model at 8 bits, weights and activations; itself at 32.
-
-    Parameters
-    ----------
-    model : LiteModel
-    bits : int
-    calibration_images : ndarray of uint8, shape (n, 28, 28, 1), or None
-        At most the first 128 are used; None for the course's.
-
-    Returns
-    -------
-    LiteModel
-
-    Examples
-    --------
-    >>> quantized(qlab.pretrained("baseline"), 8).file_bytes < 90_000
-    True
-    """
+    """A float model at 8 bits, weights and activations; itself at 32."""
     if bits == 32:
         return model
     if calibration_images is None:

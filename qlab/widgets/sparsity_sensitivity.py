@@ -31,21 +31,7 @@ BITS = (("32, float", 32), ("8, int8", 8))
 
 @dataclass(frozen=True, eq=False)
 class SparsitySensitivity:
-    """What the explorer shows.
-
-    Parameters
-    ----------
-    dense : Way
-        Nothing pruned.
-    mixed : Way
-        The learner's own recipe.
-    uniform : dict of str to Way
-        Of each scope, ``global`` and ``per-layer``, the least sparse recipe that meets the budget;
-        without those that cannot.
-    to_dense : Comparison
-        From the unpruned file to the mixed recipe.
-    budget_bytes : int
-    """
+    """What the explorer shows."""
 
     dense: Way
     mixed: Way

@@ -11,19 +11,7 @@ NAMES = {"global": "one threshold", "per-layer": "same share"}
 
 
 def alt(result, curves, sparsity):
-    """The picture in words.
-
-    Parameters
-    ----------
-    result : qlab.widgets.sparsity_sensitivity.SparsitySensitivity
-    curves : dict of str to dict of float to qlab.sensitivity.LayerSensitivity
-    sparsity : float
-        At which layers are compared.
-
-    Returns
-    -------
-    str
-    """
+    """The picture in words."""
     mixed = result.mixed
     accuracy, name = min((c[sparsity].measurement.accuracy, name) for name, c in curves.items())
     return (
@@ -35,17 +23,7 @@ def alt(result, curves, sparsity):
 
 
 def cells(result):
-    """The cells of the read-out.
-
-    Parameters
-    ----------
-    result : qlab.widgets.sparsity_sensitivity.SparsitySensitivity
-
-    Returns
-    -------
-    list of str
-        HTML.
-    """
+    """The cells of the read-out."""
     mixed, over = result.mixed, result.mixed.sparse_bytes - result.budget_bytes
     made = [
         readout.accuracy(mixed.measurement, "Accuracy of your recipe"),
@@ -64,17 +42,7 @@ def cells(result):
 
 
 def notes(result):
-    """What the picture cannot say.
-
-    Parameters
-    ----------
-    result : qlab.widgets.sparsity_sensitivity.SparsitySensitivity
-
-    Returns
-    -------
-    list of str
-        Sentences.
-    """
+    """What the picture cannot say."""
     said = ["Sizes are of files that leave the zeros out; the usual file stays as large."]
     for scope in SCOPES:
         way = result.uniform.get(scope)
@@ -90,18 +58,7 @@ def notes(result):
 
 
 def tables(result, curves):
-    """The numbers in the picture, as text.
-
-    Parameters
-    ----------
-    result : qlab.widgets.sparsity_sensitivity.SparsitySensitivity
-    curves : dict of str to dict of float to qlab.sensitivity.LayerSensitivity
-
-    Returns
-    -------
-    str
-        HTML.
-    """
+    """The numbers in the picture, as text."""
     rows = [
         (
             name,

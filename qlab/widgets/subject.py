@@ -15,19 +15,7 @@ LATENCY_RUNS = 50
 
 @dataclass(frozen=True, eq=False)
 class Trial:
-    """One recipe carried out and measured.
-
-    Parameters
-    ----------
-    recipe : Recipe
-    model : LiteModel
-        The file that was scored.
-    measurement : Measurement
-    comparison : Comparison
-        From the float model to this one, on the same images.
-    sizes : Sizes
-    latency : Latency
-    """
+    """One recipe carried out and measured."""
 
     recipe: Recipe
     model: qlab.LiteModel
@@ -39,16 +27,7 @@ class Trial:
 
 @dataclass(frozen=True, eq=False)
 class Subject:
-    """A float model with the images to score it on.
-
-    Parameters
-    ----------
-    compressor : qlab.Compressor
-    images : ndarray of uint8, shape (n, 28, 28, 1)
-    labels : ndarray of int, shape (n,)
-    float_measurement : Measurement
-        The float model's.
-    """
+    """A float model with the images to score it on."""
 
     compressor: qlab.Compressor
     images: np.ndarray
@@ -61,21 +40,7 @@ class Subject:
         return self.compressor.model
 
     def trial(self, recipe):
-        """Carry out a recipe and measure what came out, here and now.
-
-        Parameters
-        ----------
-        recipe : Recipe
-
-        Returns
-        -------
-        Trial
-
-        Raises
-        ------
-        ValueError
-            If the recipe does not fit the model or the calibration set.
-        """
+        """Carry out a recipe and measure what came out, here and now."""
         model = self.compressor.compress(recipe)
         measurement = qlab.evaluate(model, self.images, self.labels)
         return Trial(
@@ -89,35 +54,7 @@ class Subject:
 
 
 def subject(model=None, images=None, labels=None, calibration_images=None):
-    """Whatever is not given is the course's: the shipped baseline, the 10,000 test images.
-
-    Parameters
-    ----------
-    model : LiteModel or None
-        A float32 model.
-    images, labels : ndarray or None
-        To score on: uint8 (n, 28, 28, 1) and int (n,); both or neither.
-    calibration_images : ndarray of uint8, shape (n, 28, 28, 1), or None
-        At most 1,024.
-
-    Returns
-    -------
-    Subject
-        That of the defaults is made once and shared by all explorers of a kernel.
-
-    Raises
-    ------
-    ValueError
-        If images come without labels, or anything does not fit the model.
-
-    Examples
-    --------
-    >>> test = qlab.data.load().test
-    >>> small = subject(images=test.images[:100], labels=test.labels[:100],
-    ...                 calibration_images=test.images[100:110])
-    >>> small.float_measurement.n, small.trial(Recipe(calibration_size=10)).measurement.n
-    (100, 100)
-    """
+    """Whatever is not given is the course's: the shipped baseline, the 10,000 test images."""
     if all(given is None for given in (model, images, labels, calibration_images)):
         return _baseline()
     if (images is None) != (labels is None):

@@ -6,10 +6,7 @@ from qlab.widgets.explorer import Explorer
 
 
 class SweepingExplorer(Explorer):
-    """An explorer with a ``job``; a new setting ends it, between two of its steps.
-
-    JupyterLab may answer a control in another thread than the one that does the steps.
-    """
+    """An explorer with a ``job``; a new setting ends it, between two of its steps."""
 
     def update(self):
         """Compute the current settings and show them, between two steps of the job."""

@@ -11,21 +11,7 @@ PATIENCE = 10  # seconds that the end of the process waits for a step
 
 
 class ThreadedJob(Job):
-    """A `Job` whose steps are done in a thread; stopping it closes the iterator, in that thread.
-
-    Examples
-    --------
-    >>> kept = []
-    >>> def work():
-    ...     for i in range(3):
-    ...         kept.append(i)
-    ...         yield i + 1, 3
-    >>> job = ThreadedJob("Count", work, guard=lambda step: step())
-    >>> job.start()
-    >>> job.wait()
-    >>> kept, job.running
-    ([0, 1, 2], False)
-    """
+    """A `Job` whose steps are done in a thread; stopping it closes the iterator, in that thread."""
 
     def start(self):
         """Begin, and come back at once."""

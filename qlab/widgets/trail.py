@@ -28,16 +28,7 @@ class Point:
 
     @classmethod
     def of(cls, trial):
-        """Keep the numbers of a trial, and let its model and predictions go.
-
-        Parameters
-        ----------
-        trial : qlab.widgets.subject.Trial
-
-        Returns
-        -------
-        Point
-        """
+        """Keep the numbers of a trial, and let its model and predictions go."""
         recipe, sizes = trial.recipe, trial.sizes
         return cls(
             *(recipe.weight_bits, recipe.activation_bits, recipe.granularity, recipe.observer),
@@ -49,22 +40,7 @@ class Point:
 
 
 def to_csv(points):
-    """Write the trail as a table for other programs.
-
-    Parameters
-    ----------
-    points : sequence of Point
-
-    Returns
-    -------
-    bytes
-        CSV in UTF-8, with a header.
-
-    Examples
-    --------
-    >>> to_csv([])[:30]
-    b'weight_bits,activation_bits,gr'
-    """
+    """Write the trail as a table for other programs."""
     text = io.StringIO()
     table = csv.writer(text, lineterminator="\n")
     table.writerow(field.name for field in fields(Point))
@@ -73,17 +49,7 @@ def to_csv(points):
 
 
 def to_table(points):
-    """Write the trail as text for the learner.
-
-    Parameters
-    ----------
-    points : sequence of Point
-
-    Returns
-    -------
-    str
-        HTML.
-    """
+    """Write the trail as text for the learner."""
     header = ("weight bits", "activation bits", "granularity", "bytes, gzipped", "accuracy")
     rows = (
         (p.weight_bits, p.activation_bits, p.granularity, f"{p.gzip_bytes:,}", percent)

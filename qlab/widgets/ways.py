@@ -15,17 +15,7 @@ REMEMBERED = 32
 
 @dataclass(frozen=True, eq=False)
 class Way:
-    """A recipe, carried out and scored.
-
-    Parameters
-    ----------
-    recipe : Recipe
-    model : LiteModel
-        The file that was scored.
-    measurement : Measurement
-    compressor : qlab.Compressor
-        Which made it.
-    """
+    """A recipe, carried out and scored."""
 
     recipe: Recipe
     model: LiteModel
@@ -49,27 +39,7 @@ class Way:
 
 
 def ways(subject):
-    """Make a function from recipes to ways, which remembers the latest 32.
-
-    Parameters
-    ----------
-    subject : qlab.widgets.subject.Subject
-
-    Returns
-    -------
-    callable
-        Takes a Recipe, and returns its Way.
-
-    Examples
-    --------
-    >>> from qlab.widgets.subject import subject
-    >>> test = qlab.data.load().test
-    >>> way = ways(subject(images=test.images[:50], labels=test.labels[:50],
-    ...                    calibration_images=test.images[50:60]))
-    >>> made = way(Recipe(weight_bits=4, calibration_size=10))
-    >>> made.measurement.n, made.packed_bytes < made.sizes.file_bytes
-    (50, True)
-    """
+    """Make a function from recipes to ways, which remembers the latest 32."""
 
     @lru_cache(REMEMBERED)
     def way(recipe):

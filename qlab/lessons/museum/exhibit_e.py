@@ -55,11 +55,7 @@ MISTAKES = {
 
 @cache
 def _data():
-    """Real images, chosen and labelled so that each way of scoring has a result of its own.
-
-    No training label is right. Of the test images, a third are those on which the two files
-    differ, labelled as the 8-bit file has it; the others keep their labels.
-    """
+    """Real images, chosen and labelled so that each way of scoring has a result of its own."""
     real, model = qlab.data.load(), shipped.model()
     small = qlab.Compressor(model, real.train.images[:1000]).compress(qlab.Recipe())
     few = real.train.images[:2000]

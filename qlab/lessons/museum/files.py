@@ -13,76 +13,20 @@ def _type_name(tensor):
 
 
 def activations(data):
-    """Count the tensors that a file computes, its input included, by type.
-
-    Parameters
-    ----------
-    data : bytes
-        The content of a ``.tflite`` file.
-
-    Returns
-    -------
-    dict of str to int
-
-    Examples
-    --------
-    >>> import qlab
-    >>> activations(qlab.pretrained("baseline").data)
-    {'float32': 8}
-    """
+    """Count the tensors that a file computes, its input included, by type."""
     graph = LiteModel(data).parsed.subgraphs[0]
     computed = [*graph.inputs, *(i for op in graph.operators for i in op.outputs)]
     return dict(sorted(Counter(_type_name(graph.tensors[i]) for i in computed).items()))
 
 
 def operators(data):
-    """Name the operators of a file, all graphs of it, in order.
-
-    Parameters
-    ----------
-    data : bytes
-        The content of a ``.tflite`` file.
-
-    Returns
-    -------
-    list of str
-
-    Examples
-    --------
-    >>> import qlab
-    >>> operators(qlab.pretrained("baseline").data)[:2]
-    ['CONV_2D', 'MAX_POOL_2D']
-    """
+    """Name the operators of a file, all graphs of it, in order."""
     model = LiteModel(data).parsed
     return [op_name(model, op) for graph in model.subgraphs for op in graph.operators]
 
 
 def zeroed(model, fraction):
-    """Set the smallest weights of each layer of a float32 file to zero.
-
-    Parameters
-    ----------
-    model : LiteModel
-        float32.
-    fraction : float in [0, 1)
-        Of the weights of each layer.
-
-    Returns
-    -------
-    LiteModel
-
-    Raises
-    ------
-    ValueError
-        If `fraction` is not in [0, 1).
-
-    Examples
-    --------
-    >>> import qlab
-    >>> dense = zeroed(qlab.pretrained("baseline"), 0.8).layer("dense1")
-    >>> round(qlab.metrics.sparsity(dense.weights), 3)
-    0.8
-    """
+    """Set the smallest weights of each layer of a float32 file to zero."""
     if not 0 <= fraction < 1:
         raise ValueError(f"fraction is {fraction!r}; it must be at least 0 and below 1")
     model = model.graph()

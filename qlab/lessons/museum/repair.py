@@ -12,19 +12,7 @@ AS_FOUND = "This is the exhibit as it was found. Measure it, then mend it."
 
 
 def for_repair(broken, judge):
-    """Judge a mended function by what it does; the exhibit as found is not an attempt.
-
-    Parameters
-    ----------
-    broken : callable
-        The exhibit.
-    judge : callable(answer) -> Finding
-        Runs the learner's function and measures.
-
-    Returns
-    -------
-    callable(answer) -> Finding
-    """
+    """Judge a mended function by what it does; the exhibit as found is not an attempt."""
 
     def judged(answer):
         if not callable(answer):
@@ -40,22 +28,13 @@ def for_repair(broken, judge):
 
 
 def same_code(one, other):
-    """Tell whether two functions are written alike; layout and comments aside.
-
-    Examples
-    --------
-    >>> same_code(for_repair, for_repair), same_code(for_repair, attempt), same_code(len, len)
-    (True, False, False)
-    """
+    """Tell whether two functions are written alike; layout and comments aside."""
     written = [_tree(function) for function in (one, other)]
     return None not in written and written[0] == written[1]
 
 
 def _tree(function):
-    """Arguments and body of a function as text; None if its source is not to be had.
-
-    Bytecode would not do: it depends on how the names outside the function were made.
-    """
+    """Arguments and body of a function as text; None if its source is not to be had."""
     try:
         node = ast.parse(textwrap.dedent(inspect.getsource(function))).body[0]
     except (OSError, TypeError, SyntaxError):
@@ -66,13 +45,7 @@ def _tree(function):
 
 
 def attempt(answer, *args):
-    """Call the learner's function quietly.
-
-    Returns
-    -------
-    (object, Finding or None)
-        What it returned, and what to say where it stopped or returned nothing.
-    """
+    """Call the learner's function quietly."""
     with quiet():
         got = run(answer, args, copies=False)
     if isinstance(got, Stopped):

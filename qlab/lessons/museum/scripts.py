@@ -17,21 +17,7 @@ class Ran:
 
 
 def run_script(source):
-    """Run Python source in a fresh interpreter, which has imported nothing yet.
-
-    Parameters
-    ----------
-    source : str
-
-    Returns
-    -------
-    Ran
-
-    Examples
-    --------
-    >>> run_script("print(6 * 7)").output, run_script("1 / 0").error
-    ('42', 'ZeroDivisionError: division by zero')
-    """
+    """Run Python source in a fresh interpreter, which has imported nothing yet."""
     outside = {k: v for k, v in os.environ.items() if not k.startswith("TF_USE_LEGACY_KERAS")}
     settings = {"TF_CPP_MIN_LOG_LEVEL": "3", "PYTHONWARNINGS": "ignore"}
     try:
