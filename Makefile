@@ -33,7 +33,7 @@ notebooks: $(STAMP) ## execute and normalise the notebooks before a commit (ARGS
 	@$(BIN)/python tests/notebooks/execute.py $(ARGS)
 
 artefacts: $(STAMP) ## retrain every model in data/pretrained and write its manifest
-	@$(BIN)/python -m qlab.train.artefacts $(ARGS)
+	@$(BIN)/python -m tools.artefacts.run $(ARGS)
 
 logits: $(STAMP) ## compute the teacher's logits on the training set, once, into the cache
 	@$(BIN)/python -m qlab.train.soft_labels

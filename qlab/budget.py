@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from qlab.results import Measurement, Recipe
-from qlab.runtime import evaluate
-from qlab.sensitivity import layers_with, lowered
-from qlab.sparse_encoding import encoded_bytes
+from qlab.arithmetic.results import Measurement
+from qlab.engine.recipes import Recipe
+from qlab.tflite.runtime import evaluate
+from qlab.tflite.sparse_encoding import encoded_bytes
+from qlab.trials.sensitivity import layers_with, lowered
 
 SPARSITIES = (0.3, 0.5, 0.6, 0.7, 0.75, 0.8, 0.85, 0.9, 0.95)
 

@@ -129,7 +129,7 @@ def _lab(arguments):
 
 
 def _bench(arguments):
-    from qlab import bench
+    from tools import bench
 
     return bench.main(as_json=arguments.json, quick=arguments.quick)
 

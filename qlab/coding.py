@@ -7,7 +7,7 @@ import struct
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
-from qlab.litemodel import (
+from qlab.tflite.litemodel import (
     DTYPES,
     LARGEST_FILE,
     WEIGHTED,

@@ -152,7 +152,8 @@ def check_chromium():
 
 def check_data():
     """Check that Fashion-MNIST is here and intact, as `Check`; fetch nothing."""
-    from qlab import fetch, idx
+    from qlab.data import fetching as fetch
+    from qlab.data import idx
 
     problem = "not on this machine yet"
     for folder in fetch.places():
@@ -168,7 +169,7 @@ def check_data():
 
 def check_artefacts():
     """Check every shipped model against its manifest."""
-    from qlab import artefacts
+    from qlab.tflite import artefacts
 
     try:
         answers = artefacts.verify()

@@ -217,7 +217,7 @@ def damaged(data, seed):
     -------
     (str, bytes)
     """
-    from qlab.litemodel import LiteModel, pack
+    from qlab.tflite.litemodel import LiteModel, pack
 
     random = np.random.default_rng(seed)
     if random.integers(3) == 0:

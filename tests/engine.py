@@ -98,7 +98,7 @@ def resting(source, model):
 
 def held_values(source, model, images):
     """{tensor of the float model: what the compressed model holds there, as stored}."""
-    from qlab import runtime
+    from qlab.tflite import runtime
 
     place = resting(source, model)
     batches = [b for _, b in runtime.activations(model, images, list(place.values()))]
@@ -150,7 +150,7 @@ def wrong_grid(source, model, grids):
 
 def edited(model, change):
     """A copy of a model whose object tree went through `change`."""
-    from qlab import litemodel
+    from qlab.tflite import litemodel
 
     graph = model.graph()
     change(graph)

@@ -19,8 +19,9 @@ from pathlib import Path
 import numpy as np
 from damage import damaged
 
-from qlab import artefacts, data
+from qlab import data
 from qlab.challenge import Limits, grade
+from qlab.tflite import artefacts
 
 BASES = ("qat-w2-seed0", "baseline-int8", "qat-w4-seed0", "baseline-dynamic-range", "baseline")
 LIMITS = Limits(seconds=10, wall_seconds=120)
@@ -102,7 +103,8 @@ def remeasured(content, count):
     """Right answers of a file, by the course's own engine; AssertionError if it breaks a rule."""
     from ai_edge_litert import schema_py_generated as schema
 
-    from qlab import LiteModel, runtime
+    from qlab import LiteModel
+    from qlab.tflite import runtime
 
     model = LiteModel(content)
     (graph,) = model.parsed.subgraphs

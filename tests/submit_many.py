@@ -9,8 +9,9 @@ from multiprocessing import get_context
 from pathlib import Path
 from types import SimpleNamespace
 
-from qlab import artefacts, data
+from qlab import data
 from qlab.challenge import board, submit
+from qlab.tflite import artefacts
 
 PICTURES = 300
 

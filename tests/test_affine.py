@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from qlab.affine import (
+from qlab.arithmetic.affine import (
     INTEGER_BITS,
     QuantParams,
     affine_params,

@@ -7,7 +7,7 @@ import pytest
 from ai_edge_litert import schema_py_generated as schema
 
 import qlab
-from qlab.anatomy import PARTS, anatomy, compressed_anatomy, owners
+from qlab.tflite.anatomy import PARTS, anatomy, compressed_anatomy, owners
 
 CONVERTED = ("int8", "float16", "dynamic-range", "int16x8")
 RECIPES = {

@@ -1,11 +1,9 @@
-"""The arrows between the rooms, as the design draws them, held for every module there is.
-
-Twice over: in a fresh interpreter, for what importing a module brings in; and in the source, for
-imports that a function puts off until it runs.
-"""
+"""The arrows between the rooms, as the design draws them: in the source and at run time."""
 
 import ast
+import graphlib
 import json
+import pkgutil
 import subprocess
 import sys
 from pathlib import Path
@@ -13,181 +11,150 @@ from pathlib import Path
 import pytest
 
 import qlab
+from qlab.system.providers import PROVIDERS
 
-PACKAGE = Path(__file__).resolve().parents[1] / "qlab"
-
-LAYERS = {
-    "numpy": "affine clusters data distillation fetch files fronts idx machine metrics observers "
-    "quiet recipes results sparsity",
-    "litert": "anatomy artefacts budget challenge coding compressor export filters grouping "
-    "litemodel lowering notes operations packing pareto rewriting runtime search "
-    "sensitivity shaping shelf sparse_encoding sparse_tensors stages timing",
-    "train": "train",
-    "lessons": "lessons",
-    "plots": "plots",
-    "widgets": "widgets",
-    "bench": "bench",
-    "command": "__init__ cli doctor",
+PACKAGE = Path(qlab.__file__).parent
+BELOW = {  # what each room may use; `providers` holds the few calls that go the other way
+    "system": "",
+    "arithmetic": "system",
+    "data": "system",
+    "tflite": "arithmetic data system",
+    "engine": "tflite arithmetic data system",
+    "train": "engine tflite arithmetic data system",
+    "trials": "train engine tflite arithmetic data system",
+    "plots": "trials engine tflite arithmetic data system",
+    "lessons": "arithmetic system",
+    "challenge": "tflite arithmetic data system",
+    "export": "trials engine tflite arithmetic data system",
+    "course": "lessons trials train engine tflite arithmetic data system",
+    "widgets": "lessons plots challenge export trials train engine tflite arithmetic data system",
+    "doctor": "tflite arithmetic data system",
+    "cli": "doctor lessons challenge export data",
 }
-LAYER_OF = {room: layer for layer, rooms in LAYERS.items() for room in rooms.split()}
-MAY_USE = {
-    "numpy": {"numpy"},
-    "litert": {"numpy", "litert"},
-    "train": {"numpy", "litert", "train"},
-    "lessons": {"numpy", "litert", "lessons"},
-    "plots": {"numpy", "litert", "plots"},
-    "widgets": {"numpy", "litert", "plots", "lessons", "widgets"},
-    "bench": {"numpy", "litert", "bench", "command"},
-    "command": {"command"},
-}
-# Other arrows, allowed only inside the function that needs them.
-PUT_OFF = {
-    ("litemodel", "train"): "LiteModel.from_keras converts, which only TensorFlow can",
-    ("lessons", "widgets"): "predict() shows its question with buttons",
-    ("lessons", "train"): "exhibits of the bug museum convert and prune",
-    ("widgets", "train"): "live training starts at the press of a button, TensorFlow with it",
-    ("bench", "train"): "the converter is what the engine is compared with",
-    ("bench", "widgets"): "the explorer's redraw is measured",
-    ("cli", "bench"): "`qlab --help` answers at once",
-    ("cli", "challenge"): "the same",
-    ("cli", "data"): "the same",
-    ("cli", "doctor"): "the same",
-    ("cli", "export"): "the same",
-    ("cli", "lessons"): "the same",
-    ("doctor", "artefacts"): "a damaged installation must not stop the doctor",
-    ("doctor", "fetch"): "the same",
-    ("doctor", "idx"): "the same",
-}
-# Who alone may write these imports, at the top or in a function.
-OWNERS = {
+OWNERS = {  # who alone may write these imports
     "tensorflow": {"train"},
     "tf_keras": {"train"},
     "keras": {"train"},
     "tensorflow_model_optimization": {"train"},
     "matplotlib": {"plots", "widgets"},
     "ipywidgets": {"widgets"},
-    "ai_edge_litert": {"litert"},
+    "ai_edge_litert": {"tflite", "engine", "challenge", "export", "trials"},
 }
-BROUGHT_ALONG = {"train": {"matplotlib"}}  # by tensorflow_model_optimization, not by us
+LATE = {"train"}  # rooms that others import only inside the function that needs them
 
 
 def module_name(path):
-    parts = ("qlab", *path.relative_to(PACKAGE).with_suffix("").parts)
-    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+    return ".".join(("qlab", *path.relative_to(PACKAGE).with_suffix("").parts)).removesuffix(
+        ".__init__"
+    )
 
 
-def room_of(name):
-    """The module or folder right under ``qlab``; ``__init__`` for ``qlab`` itself."""
-    return [*name.split("."), "__init__"][1]
-
-
-MODULES = {module_name(path): path for path in sorted(PACKAGE.rglob("*.py"))}
-
-
-def home_of(name):
-    """Where ``qlab.name`` lives: a room itself, or the room that a public name comes from."""
-    if name.startswith("__"):
-        return "qlab"
-    if name in qlab.__all__ and not {name, f"{name}.py"} & {x.name for x in PACKAGE.iterdir()}:
-        return getattr(getattr(qlab, name), "__module__", f"qlab.{name}")
-    return f"qlab.{name}"
+MODULES = {module_name(path): path.read_text("utf-8") for path in sorted(PACKAGE.rglob("*.py"))}
 
 
 def imports(source):
-    """Yield ``(module, put_off)`` for every import, and for every ``qlab.name`` that is used."""
+    """Yield ``(module or module.name, whether a function puts it off)`` for every import."""
 
-    def walk(node, put_off):
+    def walk(node, late):
         for child in ast.iter_child_nodes(node):
-            if isinstance(child, ast.Attribute) and ast.unparse(child.value) == "qlab":
-                yield home_of(child.attr), put_off
-            if isinstance(child, ast.If) and "TYPE_CHECKING" in ast.unparse(child.test):
-                continue
             if isinstance(child, ast.Import):
-                yield from ((alias.name, put_off) for alias in child.names)
+                yield from ((alias.name, late) for alias in child.names)
             elif isinstance(child, ast.ImportFrom):
                 assert child.level == 0, "imports are written in full: from qlab.room import name"
-                for alias in child.names:
-                    whole = child.module == "qlab"
-                    yield home_of(alias.name) if whole else child.module, put_off
-            is_function = isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda)
-            yield from walk(child, put_off or is_function)
+                yield from ((f"{child.module}.{alias.name}", late) for alias in child.names)
+            inside = isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda)
+            yield from walk(child, late or inside)
 
     yield from walk(ast.parse(source), False)
 
 
-def wrong_arrows(room, source):
-    """Imports in `source`, a module of `room`, that the design does not allow."""
-    layer = LAYER_OF[room]
-    wrong = []
-    for name, put_off in imports(source):
-        top = name.split(".")[0]
-        if name == "qlab":  # the names behind it load when touched, and are yielded then
-            continue
-        if top == "qlab":
-            assert room_of(name) in LAYER_OF, f"{room} uses {name}, which is no room"
-            target = room_of(name)
-            allowed = LAYER_OF[target] in MAY_USE[layer]
-            if not allowed and not (put_off and (room, target) in PUT_OFF):
-                wrong.append(f"{room} imports qlab.{target}")
-        elif layer not in OWNERS.get(top, {layer}):
-            wrong.append(f"{room} imports {top}")
+def room_of(name):
+    """The room of a module; where a public name of `qlab` comes from, for ``qlab.NAME``."""
+    room = [*name.split("."), ""][1]
+    return room if room in BELOW or not room else ""
+
+
+def wrong_arrows(name, source):
+    """Imports that the design does not allow."""
+    room, wrong = room_of(name), []
+    for target, late in imports(source):
+        top, other = target.split(".")[0], room_of(target)
+        if top == "qlab" and other and other != room:
+            if other not in BELOW[room].split() or (
+                other in LATE and room not in LATE and not late
+            ):
+                wrong.append(f"{name} imports {target}")
+        elif room not in OWNERS.get(top, {room}):
+            wrong.append(f"{name} imports {target}")
     return wrong
 
 
-@pytest.mark.parametrize("name", MODULES)
-def test_source_keeps_the_arrows(name):
-    room = room_of(name)
-    assert room in LAYER_OF, f"say in LAYERS which layer {name} belongs to"
-    assert wrong_arrows(room, MODULES[name].read_text("utf-8")) == []
+def test_no_import_goes_up_or_past_its_owner():
+    rooms = {room_of(name) for name in MODULES} - {""}
+    assert rooms == set(BELOW)
+    assert [
+        wrong for name in MODULES if name != "qlab" for wrong in wrong_arrows(name, MODULES[name])
+    ] == []
 
 
-@pytest.mark.parametrize("room", LAYER_OF)
-def test_import_brings_in_no_more_than_its_layer_may(room):
-    """All modules of a room in one fresh interpreter: what any of them brings in is found."""
-    layer, names = LAYER_OF[room], [name for name in MODULES if room_of(name) == room]
-    code = f"import {', '.join(names)}, sys, json; print(json.dumps(sorted(sys.modules)))"
+def test_there_are_no_circles():
+    """Between modules, imports inside functions included."""
+    graph = {}
+    for name, source in MODULES.items():
+        graph[name] = {
+            next((m for m in (target, target.rpartition(".")[0]) if m in MODULES), name)
+            for target, _ in imports(source)
+        } - {name, "qlab"}
+        if "lazy_loader" in source:  # its names are loaded when touched
+            graph[name] = set()
+    graph = {
+        name: {t for t in targets if not name.startswith(f"{t}.")}
+        for name, targets in graph.items()
+    }
+    assert list(graphlib.TopologicalSorter(graph).static_order())  # raises CycleError
+
+
+@pytest.mark.parametrize("name", PROVIDERS)
+def test_what_is_provided_is_there(name):
+    assert pkgutil.resolve_name(PROVIDERS[name])
+
+
+def fresh(code):
+    """What a fresh interpreter has loaded after `code`."""
+    code = f"{code}\nimport sys, json; print(json.dumps(sorted(sys.modules)))"
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert run.returncode == 0, run.stderr
-    loaded = set(json.loads(run.stdout.splitlines()[-1]))
-    heavy = loaded & set(OWNERS) - BROUGHT_ALONG.get(layer, set())
-    assert {top for top in heavy if not OWNERS[top] & MAY_USE[layer]} == set()
-    rooms = {room_of(module) for module in loaded if module.startswith("qlab.")}
-    assert {room for room in rooms if LAYER_OF[room] not in MAY_USE[layer]} == set()
+    return set(json.loads(run.stdout.splitlines()[-1]))
 
 
 def test_importing_qlab_loads_no_heavy_library():
-    code = "import qlab, sys, json; print(json.dumps(sorted(sys.modules)))"
-    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    loaded = set(json.loads(run.stdout))
-    assert "qlab" in loaded
-    assert not loaded & {*OWNERS, "numpy", "IPython"}
+    assert not fresh("import qlab") & {*OWNERS, "numpy", "IPython"}
+
+
+def test_all_but_training_drawing_and_controls_load_without_them():
+    names = [name for name in MODULES if room_of(name) not in {"train", "plots", "widgets", ""}]
+    loaded = fresh(f"import {', '.join(names)}")
+    assert not loaded & {"tensorflow", "tf_keras", "matplotlib", "ipywidgets"}
 
 
 def test_every_public_name_resolves_without_tensorflow():
-    code = (
-        "import qlab, sys; [getattr(qlab, name) for name in qlab.__all__];"
-        "assert 'tensorflow' not in sys.modules; print(*qlab.__all__)"
-    )
-    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
-    assert run.returncode == 0, run.stderr
-    assert {"LiteModel", "Recipe", "Compressor", "predict", "data"} <= set(run.stdout.split())
+    loaded = fresh("import qlab; [getattr(qlab, name) for name in qlab.__all__]")
+    assert "tensorflow" not in loaded
+    assert {"LiteModel", "Recipe", "Compressor", "predict", "data"} <= set(qlab.__all__)
 
 
 @pytest.mark.parametrize(
-    ("room", "source", "expected"),
+    ("name", "source", "wrong"),
     [
-        ("affine", "import tensorflow as tf", ["affine imports tensorflow"]),
-        ("plots", "def f():\n    from ipywidgets import VBox", ["plots imports ipywidgets"]),
-        ("runtime", "from matplotlib.axes import Axes", ["runtime imports matplotlib"]),
-        ("affine", "from qlab import runtime", ["affine imports qlab.runtime"]),
-        ("affine", "import qlab\ndef f():\n    qlab.predict()", ["affine imports qlab.runtime"]),
-        ("metrics", "from qlab import Recipe", []),
-        ("plots", "from qlab.widgets.live import Live", ["plots imports qlab.widgets"]),
-        ("litemodel", "from qlab import train", ["litemodel imports qlab.train"]),
-        ("litemodel", "def f():\n    from qlab import train", []),
-        ("widgets", "import ipywidgets, matplotlib\nfrom qlab.plots import style", []),
-        ("metrics", "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    import keras", []),
+        ("qlab.arithmetic.affine", "import tensorflow as tf", True),
+        ("qlab.plots.style", "def f():\n    from ipywidgets import VBox", True),
+        ("qlab.tflite.runtime", "from matplotlib.axes import Axes", True),
+        ("qlab.arithmetic.affine", "from qlab.tflite import runtime", True),
+        ("qlab.tflite.litemodel", "def f():\n    from qlab import train", True),
+        ("qlab.trials.qat_live", "from qlab.train.live import Frame", True),
+        ("qlab.trials.qat_live", "def f():\n    from qlab.train.live import Frame", False),
+        ("qlab.widgets.qat", "import ipywidgets, matplotlib\nfrom qlab.plots import style", False),
     ],
 )
-def test_the_source_check_sees_a_wrong_arrow(room, source, expected):
-    assert wrong_arrows(room, source) == expected
+def test_the_source_check_sees_a_wrong_arrow(name, source, wrong):
+    assert bool(wrong_arrows(name, source)) == wrong

@@ -13,8 +13,9 @@ import numpy as np
 import pytest
 
 import qlab
-from qlab import artefacts, data, train
-from qlab.metrics import wilson_interval
+from qlab import data, train
+from qlab.arithmetic.metrics import wilson_interval
+from qlab.tflite import artefacts
 
 MODELS = [name for name in artefacts.manifest()["files"] if name.endswith(".tflite")]
 
@@ -151,8 +152,8 @@ def test_a_spoiled_manifest_is_refused_with_remedies(content, folder):
 
 
 def _write_many_times(folder, letter, start, answers):
-    from qlab import artefacts
-    from qlab.train.artefacts import write
+    from qlab.tflite import artefacts
+    from tools.artefacts.run import write
 
     artefacts.folder = lambda: folder
     start.wait(60)
@@ -187,7 +188,7 @@ def test_two_processes_writing_the_same_artefact(tmp_path, monkeypatch):
 
 
 def test_a_write_that_fails_leaves_the_old_file_whole(folder, monkeypatch):
-    from qlab.train import artefacts as making
+    from tools.artefacts import run as making
 
     def fail(part, target):
         raise OSError(28, "No space left on device")
@@ -202,7 +203,7 @@ def test_a_write_that_fails_leaves_the_old_file_whole(folder, monkeypatch):
 
 
 def test_making_one_product_keeps_the_others(folder, monkeypatch, capsys):
-    from qlab.train import artefacts as making
+    from tools.artefacts import run as making
 
     def product():
         return {"new.json": b"{}"}, {"new.json": {"recipe": {"epochs": 1}}}
@@ -221,7 +222,7 @@ def test_making_one_product_keeps_the_others(folder, monkeypatch, capsys):
 
 
 def test_making_all_mends_a_broken_manifest(folder, monkeypatch):
-    from qlab.train import artefacts as making
+    from tools.artefacts import run as making
 
     monkeypatch.setattr(making, "PRODUCTS", {"new": lambda: ({"a": b"1"}, {"a": {}})})
     (folder / "manifest.json").write_text("{")
@@ -232,7 +233,7 @@ def test_making_all_mends_a_broken_manifest(folder, monkeypatch):
 @pytest.fixture
 def short(folder, fashion, monkeypatch):
     """The baseline's product, on little data for one epoch."""
-    from qlab.train import artefacts as making
+    from tools.artefacts import run as making
 
     split = data.Split(fashion.test.images[:500], fashion.test.labels[:500])
     few = types.SimpleNamespace(train=split, test=split)
@@ -266,7 +267,7 @@ def test_an_interrupted_run_ships_nothing(short, folder, monkeypatch, capsys):
 
 
 def test_conversions_are_remade_byte_for_byte(monkeypatch):
-    from qlab.train import artefacts as making
+    from tools.artefacts import run as making
 
     monkeypatch.setattr(making, "_measured", lambda *_: {"accuracy": 0.0})
     contents, entries = making.conversions()

@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from qlab import bench
-from qlab.bench import Row, course, engine, kernel
+from tools import bench
+from tools.bench import Row, course, engine, kernel
 
 
 @pytest.mark.parametrize(

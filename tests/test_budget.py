@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 import qlab
 from qlab import Measurement, Recipe
 from qlab.budget import SparsityCurve, sparsities_for_budget, sparsity_curves
-from qlab.sensitivity import lowered
-from qlab.sparse_encoding import encoded_bytes
+from qlab.tflite.sparse_encoding import encoded_bytes
+from qlab.trials.sensitivity import lowered
 
 N = 600
 

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 import qlab
-from qlab import artefacts, stages
-from qlab.litemodel import LiteModel
+from qlab.tflite import artefacts
+from qlab.tflite.litemodel import LiteModel
+from qlab.trials import stages
 
 N = 2000
 SPARSITY = {"conv2": 0.5, "dense1": 0.85, "logits": 0.5}

@@ -18,11 +18,12 @@ import pytest
 from ai_edge_litert import schema_py_generated as schema
 
 import qlab
-from qlab import artefacts, challenge, cli
+from qlab import challenge, cli
 from qlab.challenge import judge, outside, reader, rules, sandbox, seal, tables
 from qlab.challenge.grading import codes, grade_bytes
-from qlab.litemodel import pack
-from qlab.sparse_encoding import sparse_file
+from qlab.tflite import artefacts
+from qlab.tflite.litemodel import pack
+from qlab.tflite.sparse_encoding import sparse_file
 
 CAN_SEAL = sys.platform == "linux" and platform.machine() in ("x86_64", "aarch64")
 

@@ -14,11 +14,12 @@ from types import SimpleNamespace
 import hostile
 import pytest
 
-from qlab import artefacts, challenge, cli
+from qlab import challenge, cli
 from qlab.challenge import board, submit
 from qlab.challenge import submissions as room
 from qlab.challenge.command import board_main, lines
 from qlab.challenge.outside import clean_name
+from qlab.tflite import artefacts
 
 SCRIPT = Path(__file__).with_name("submit_many.py")
 EVIL = "<img src=x onerror=alert(1)>\x1b[31m\u202e"

@@ -9,7 +9,8 @@ import types
 import pytest
 
 import qlab
-from qlab import artefacts, cli, data, doctor
+from qlab import cli, data, doctor
+from qlab.tflite import artefacts
 
 
 def in_a_process(*arguments):
@@ -107,9 +108,9 @@ def test_a_closed_pipe_is_no_traceback():
 @pytest.mark.parametrize("options", [[], ["--json"], ["--quick"], ["--json", "--quick"]])
 def test_bench_is_handed_its_options(options, monkeypatch):
     seen = {}
-    bench = types.ModuleType("qlab.bench")
+    bench = types.ModuleType("tools.bench")
     bench.main = lambda **given: seen.update(given) or 0
-    monkeypatch.setitem(sys.modules, "qlab.bench", bench)
+    monkeypatch.setitem(sys.modules, "tools.bench", bench)
     monkeypatch.setattr(qlab, "bench", bench, raising=False)
     assert cli.main(["bench", *options]) == 0
     assert seen == {"as_json": "--json" in options, "quick": "--quick" in options}

@@ -8,7 +8,7 @@ from hypothesis.extra import numpy as hnp
 from scipy.cluster.vq import kmeans2
 
 import qlab
-from qlab.clusters import CLUSTERS, INITS, bits_per_weight, cluster, require_clusters
+from qlab.arithmetic.clusters import CLUSTERS, INITS, bits_per_weight, cluster, require_clusters
 
 
 def and_clusters(weights):

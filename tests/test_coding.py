@@ -12,10 +12,10 @@ from hypothesis.extra import numpy as hnp
 
 import qlab
 from qlab import ModelError, Recipe
-from qlab.clusters import bits_per_weight
+from qlab.arithmetic.clusters import bits_per_weight
 from qlab.coding import HEAD, MARK, PART, _decoded, _encoded, _Reader, coded_bytes, decode, encode
-from qlab.rewriting import with_weights
-from qlab.sparse_encoding import sparse_file
+from qlab.tflite.rewriting import with_weights
+from qlab.tflite.sparse_encoding import sparse_file
 
 VALUES = st.sampled_from([0, 0, 0, 1, 2, 3]) | st.integers(0, 255)
 ARRAYS = st.sampled_from(["u1", "<u2", "<u4"]).flatmap(
@@ -42,7 +42,7 @@ def test_a_part_comes_back(values):
 @pytest.mark.parametrize("name", [*engine.NETWORKS, "mixture"])
 @pytest.mark.parametrize("recipe", [Recipe(32, 32), Recipe(16, 32), Recipe(), Recipe(3, 4)])
 def test_the_file_comes_back_byte_for_byte(name, recipe, monkeypatch):
-    monkeypatch.setattr(qlab.litemodel, "_try_elsewhere", lambda *_: None)  # tried below
+    monkeypatch.setattr(qlab.tflite.litemodel, "_try_elsewhere", lambda *_: None)  # tried below
     for changes in ({}, {"sparsity": 0.9}, {"clusters": 4}, {"sparsity": 0.5, "clusters": 16}):
         model = engine.compressor(name).compress(recipe.replace(**changes))
         for given_model in (model, model.packed(), sparse_file(model)):
@@ -117,7 +117,7 @@ def test_a_coded_model_cut_anywhere_is_refused():
 
 
 def test_damage_is_refused_or_gives_a_file_that_was_checked(monkeypatch):
-    monkeypatch.setattr(qlab.litemodel, "_try_elsewhere", lambda *_: None)
+    monkeypatch.setattr(qlab.tflite.litemodel, "_try_elsewhere", lambda *_: None)
     random, data, refused = np.random.default_rng(0), coded(), 0
     for _ in range(300):
         changed = bytearray(data)

@@ -10,8 +10,9 @@ import pytest
 import reference
 
 import qlab
-from qlab import ModelError, Recipe, runtime
-from qlab.results import ACTIVATION_BITS, GRANULARITIES, OBSERVERS, WEIGHT_BITS
+from qlab import ModelError, Recipe
+from qlab.engine.recipes import ACTIVATION_BITS, GRANULARITIES, OBSERVERS, WEIGHT_BITS
+from qlab.tflite import runtime
 
 WEIGHTED = ("CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED")
 
@@ -119,7 +120,7 @@ def edge_quantized(model, bits, folder):
     from ai_edge_quantizer.quantizer import Quantizer
 
     path = model.save(folder / "float.tflite")
-    with contextlib.redirect_stdout(io.StringIO()), qlab.quiet.quiet():
+    with contextlib.redirect_stdout(io.StringIO()), qlab.system.quiet.quiet():
         quantizer = Quantizer(str(path))
         quantizer.update_quantization_recipe(
             regex=".*",
@@ -490,7 +491,7 @@ def test_an_unsupported_operator_is_named_with_its_layer(kind, tmp_path):
     ) as said:
         qlab.Compressor(model, engine.pictures()[:4])
     named = next(x for x in model.layers if f"layer {x.name} uses {x.op}," in str(said.value))
-    assert named.op not in qlab.lowering.SUPPORTED
+    assert named.op not in qlab.engine.lowering.SUPPORTED
 
 
 def test_a_recurrent_network_is_refused_in_words():

@@ -17,7 +17,9 @@ import numpy as np
 import platformdirs
 import pytest
 
-from qlab import data, fetch, idx
+from qlab import data
+from qlab.data import fetching as fetch
+from qlab.data import idx
 
 FILES = list(idx.FILES)
 TEST_IMAGES = "t10k-images-idx3-ubyte.gz"

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.special import rel_entr, softmax
 
-from qlab.distillation import (
+from qlab.arithmetic.distillation import (
     class_similarity,
     hard_loss,
     loss_terms,

@@ -17,7 +17,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import qlab
-from qlab import artefacts, cli, shelf
+from qlab import cli
+from qlab.arithmetic.metrics import wilson_interval
 from qlab.export import apart as process
 from qlab.export import c_array, command, compiling, micro, names
 from qlab.export.apart import apart
@@ -25,8 +26,9 @@ from qlab.export.card import card
 from qlab.export.command import export
 from qlab.export.errors import ExportError
 from qlab.export.facts import Facts, examine, unfit
-from qlab.litemodel import LiteModel, pack
-from qlab.metrics import wilson_interval
+from qlab.tflite import artefacts
+from qlab.tflite.litemodel import LiteModel, pack
+from qlab.trials import shelf
 
 NAMES = ("small.tflite", "small.h", "small.c", "small-card.md", "small-provenance.json")
 C_WORDS = {"auto", "char", "class", "const", "delete", "double", "float", "for", "if", "int"}
@@ -139,7 +141,7 @@ def test_the_array_is_const_and_aligned_in_each_language():
 
 
 def test_every_operator_of_the_engine_has_its_call():
-    from qlab.lowering import SUPPORTED
+    from qlab.engine.lowering import SUPPORTED
 
     assert set(SUPPORTED) <= micro.KNOWN
     spelt = {"AVERAGE_POOL_2D": "AveragePool2D", "DEPTHWISE_CONV_2D": "DepthwiseConv2D",

@@ -5,10 +5,10 @@ import pytest
 import zoo
 
 import qlab
-from qlab.filters import filter_masks, remove_filters, strongest_filters, without
-from qlab.litemodel import ModelError
-from qlab.rewriting import with_weights
-from qlab.runtime import activations
+from qlab.tflite.filters import filter_masks, remove_filters, strongest_filters, without
+from qlab.tflite.litemodel import ModelError
+from qlab.tflite.rewriting import with_weights
+from qlab.tflite.runtime import activations
 
 BUILDERS = {"depthwise": zoo.depthwise, "tanh_mlp": zoo.tanh_mlp}
 

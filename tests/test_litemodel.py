@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 import qlab
-from qlab import LiteModel, litemodel
+from qlab import LiteModel
+from qlab.tflite import litemodel
 
 ModelError = litemodel.ModelError
 

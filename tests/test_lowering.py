@@ -12,7 +12,8 @@ import pytest
 import reference
 
 import qlab
-from qlab import runtime
+from qlab.tflite import runtime
+from qlab.tflite.litemodel import op_name
 
 WEIGHT_BITS = (2, 3, 4, 5, 6, 7, 8)
 ACTIVATION_BITS = (8, 4, 3, 2)
@@ -178,7 +179,7 @@ def test_a_wrong_grid_is_found_by_name():
 
 # ---- the shape of the graph ---------------------------------------------------------------------
 def operators(model):
-    return [qlab.litemodel.op_name(model.parsed, x) for x in model.parsed.subgraphs[0].operators]
+    return [op_name(model.parsed, x) for x in model.parsed.subgraphs[0].operators]
 
 
 def test_a_relu_network_needs_no_extra_step_at_any_bits():
@@ -199,6 +200,6 @@ def test_a_signed_output_below_eight_bits_passes_one_extra_step_that_the_notes_m
 
 def test_lowering_leaves_the_float_model_as_it_was():
     source = engine.float_model("mixture")
-    before = qlab.litemodel.pack(source.graph())
+    before = qlab.tflite.litemodel.pack(source.graph())
     compressed("mixture", 4, 4)
-    assert qlab.litemodel.pack(source.parsed) == before
+    assert qlab.tflite.litemodel.pack(source.parsed) == before

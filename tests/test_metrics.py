@@ -8,8 +8,8 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from scipy import stats
 
-from qlab import metrics
-from qlab.results import Measurement
+from qlab.arithmetic import metrics
+from qlab.arithmetic.results import Measurement, compare
 
 
 @given(st.integers(1, 60_000), st.floats(0, 1))
@@ -39,7 +39,7 @@ def test_mcnemar_of_a_split_beyond_floating_point():
 @given(st.lists(st.tuples(st.integers(0, 2), st.integers(0, 2), st.integers(0, 2)), min_size=1))
 def test_compare_counts_image_by_image(rows):
     labels, first, second = (np.array(column) for column in zip(*rows, strict=True))
-    result = metrics.compare(Measurement(first, labels), Measurement(second, labels))
+    result = compare(Measurement(first, labels), Measurement(second, labels))
     hits = [(a == label, b == label) for label, a, b in rows]
     assert result.only_a == hits.count((True, False))
     assert result.only_b == hits.count((False, True))
@@ -52,16 +52,16 @@ def test_a_paired_test_tells_a_small_steady_difference_from_noise():
     labels = np.zeros(10_000, int)
     base = Measurement(np.r_[np.ones(1000, int), np.zeros(9000, int)], labels)
     better = Measurement(np.r_[np.ones(985, int), np.zeros(9015, int)], labels)
-    assert not metrics.compare(base, better).within_noise
+    assert not compare(base, better).within_noise
     low, high = base.interval
     assert low < better.accuracy < high  # the intervals alone would not have told
 
 
 def test_compare_refuses_other_images():
     with pytest.raises(ValueError, match="not of the same images"):
-        metrics.compare(Measurement([1, 1], [1, 0]), Measurement([1, 1], [0, 1]))
+        compare(Measurement([1, 1], [1, 0]), Measurement([1, 1], [0, 1]))
     with pytest.raises(ValueError, match="not of the same images"):
-        metrics.compare(Measurement([1, 1], [1, 0]), Measurement([1], [1]))
+        compare(Measurement([1, 1], [1, 0]), Measurement([1], [1]))
 
 
 @pytest.mark.parametrize("counts", [(-1, 3), (3, -1)])

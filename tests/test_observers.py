@@ -6,8 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from qlab.affine import affine_params, fake_quantize
-from qlab.observers import BINS, activation_range, merge, observe
+from qlab.arithmetic.affine import affine_params, fake_quantize
+from qlab.arithmetic.observers import BINS, activation_range, merge, observe
 
 VALUES = arrays.arrays(
     np.float32,

@@ -17,7 +17,8 @@ from pathlib import Path
 
 import pytest
 
-from qlab import data, idx
+from qlab import data
+from qlab.data import idx
 
 ROOT = Path(__file__).resolve().parents[1]
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="set-up with make is for Linux and macOS")

@@ -6,8 +6,8 @@ from ai_edge_litert import schema_py_generated as schema
 from zoo import concatenate, depthwise, residual
 
 import qlab
-from qlab.litemodel import LiteModel, ModelError, pack
-from qlab.operations import MAC_PJ, energy, operations
+from qlab.tflite.litemodel import LiteModel, ModelError, pack
+from qlab.tflite.operations import MAC_PJ, energy, operations
 
 MACS = {"conv1": 27 * 27 * 32 * 4, "conv2": 12 * 12 * 16 * 4 * 32, "dense1": 576 * 125}
 MACS["logits"] = 125 * 10
@@ -113,7 +113,7 @@ def test_quantize_steps_of_a_float_boundary_are_rows():
 
 
 def test_weights_without_their_zeros_are_read_with_them():
-    from qlab.sparse_encoding import sparse_file
+    from qlab.tflite.sparse_encoding import sparse_file
 
     images = qlab.data.load().test.images[:16]
     engine = qlab.Compressor(qlab.pretrained("baseline"), images)

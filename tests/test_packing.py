@@ -10,7 +10,7 @@ from hypothesis.extra import numpy as arrays
 
 import qlab
 from qlab import Recipe
-from qlab.packing import pack_int4, packed
+from qlab.tflite.packing import pack_int4, packed
 
 CODES = arrays.arrays(np.int8, st.integers(0, 33), elements=st.integers(-8, 7))
 

@@ -14,10 +14,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import qlab
-from qlab import artefacts, fronts, pareto, shelf
-from qlab.litemodel import LiteModel, pack
-from qlab.recipes import recipe_dict, recipe_words
-from qlab.results import Latency
+from qlab.arithmetic.results import Latency
+from qlab.engine.recipes import recipe_dict, recipe_words
+from qlab.tflite import artefacts
+from qlab.tflite.litemodel import LiteModel, pack
+from qlab.trials import fronts, pareto, shelf
 
 COST = st.sampled_from([1.0, 2.0, 3.0, 4.0, float("nan")])
 POINTS = st.lists(st.tuples(COST, st.sampled_from([0.1, 0.5, 0.6, 0.9])), max_size=12)

@@ -5,8 +5,9 @@ import pytest
 import zoo
 
 import qlab
-from qlab import artefacts, train
-from qlab.metrics import sparsity
+from qlab import train
+from qlab.arithmetic.metrics import sparsity
+from qlab.tflite import artefacts
 from qlab.train.sparsity_schedules import by_layer
 
 SEEDS = (0, 1, 2)

@@ -8,8 +8,9 @@ import pytest
 import zoo
 
 import qlab
-from qlab import artefacts, train
-from qlab.litemodel import pack
+from qlab import train
+from qlab.tflite import artefacts
+from qlab.tflite.litemodel import pack
 
 WIDTHS, SEEDS = (8, 4, 3, 2), (0, 1, 2)
 FILES = artefacts.manifest()["files"]
@@ -311,7 +312,7 @@ def test_the_grid_and_its_gradient(bits, weight_range):
         rounded = quantizer(weights, True, variables)
         total = tf.reduce_sum(3 * rounded)
     np.testing.assert_array_equal(tape.gradient(total, weights), np.full((64, 5), 3, np.float32))
-    from qlab.affine import fake_quantize, symmetric_params
+    from qlab.arithmetic.affine import fake_quantize, symmetric_params
 
     plain = fake_quantize(weights.numpy(), symmetric_params(weights.numpy(), bits, axis=1))
     if weight_range == "max":
@@ -476,7 +477,7 @@ def test_interrupted_in_the_middle_of_saving(kind, base, calibration, tmp_path, 
         raise KeyboardInterrupt
 
     monkeypatch.setattr(train.keras.Model, "save", half)
-    monkeypatch.setattr("qlab.litemodel.os.replace", interrupt)
+    monkeypatch.setattr("qlab.tflite.litemodel.os.replace", interrupt)
     with pytest.raises(KeyboardInterrupt):
         save()
     assert path.read_bytes() == before
@@ -484,7 +485,7 @@ def test_interrupted_in_the_middle_of_saving(kind, base, calibration, tmp_path, 
 
 
 def test_the_products_are_made_and_an_interruption_ships_nothing(base, fashion, monkeypatch):
-    from qlab.train import artefacts_qat as making
+    from tools.artefacts import qat as making
 
     pair = fashion.test.images[:300], fashion.test.labels[:300]
     monkeypatch.setattr(making, "_pairs", lambda: [pair, pair])

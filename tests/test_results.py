@@ -5,7 +5,8 @@ import dataclasses
 import numpy as np
 import pytest
 
-from qlab.results import ACTIVATION_BITS, GRANULARITIES, OBSERVERS, WEIGHT_BITS, Measurement, Recipe
+from qlab.arithmetic.results import Measurement
+from qlab.engine.recipes import ACTIVATION_BITS, GRANULARITIES, OBSERVERS, WEIGHT_BITS, Recipe
 
 
 def test_a_measurement_counts():

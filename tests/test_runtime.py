@@ -8,8 +8,9 @@ import pytest
 import reference
 
 import qlab
-from qlab import ModelError, runtime
-from qlab.results import Latency
+from qlab import ModelError
+from qlab.arithmetic.results import Latency
+from qlab.tflite import runtime
 
 
 @pytest.fixture(scope="module")
@@ -20,7 +21,7 @@ def baseline():
 @functools.cache
 def with_input_type(dtype):
     """The converter's int8 file of the baseline that takes (and gives) another type."""
-    from qlab.quiet import quiet
+    from qlab.system.quiet import quiet
     from qlab.train import tf
 
     images = engine.pictures()[:32].astype(np.float32) / 255

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 import qlab
-from qlab import search as module
 from qlab.plots.search import climbing, plot_search
-from qlab.search import Scorer, Trial, best, search, search_images, smallest, uniform
+from qlab.trials import search as module
+from qlab.trials.search import Scorer, Trial, best, search, search_images, smallest, uniform
 
 BUDGET = 26_000
 
@@ -232,7 +232,7 @@ def test_search_images_order_recipes_about_as_test_images_do(shipped):
 
 
 def test_the_bench_counts_files_that_were_scored():
-    from qlab.bench.search import files_a_second
+    from tools.bench.search import files_a_second
 
     [row] = files_a_second(runs=2, files=3)
     assert len(row.samples) == 2

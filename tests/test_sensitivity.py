@@ -5,8 +5,8 @@ import pytest
 
 import qlab
 from qlab.plots.sensitivity import plot_sensitivity, verdict
-from qlab.sensitivity import floor_bytes, layers_with, lowered, scan, sensitivity
-from qlab.sparse_encoding import encoded_bytes
+from qlab.tflite.sparse_encoding import encoded_bytes
+from qlab.trials.sensitivity import floor_bytes, layers_with, lowered, scan, sensitivity
 
 N = 1500
 

@@ -5,9 +5,10 @@ import numpy as np
 import pytest
 
 import qlab
-from qlab import Recipe, metrics
-from qlab.shaping import Shape, Shaper
-from qlab.sparsity import magnitude_masks
+from qlab import Recipe
+from qlab.arithmetic import metrics
+from qlab.arithmetic.sparsity import magnitude_masks
+from qlab.engine.shaping import Shape, Shaper
 
 FLOAT = Recipe(32, 32)
 BITS = [(32, 32), (16, 32), (8, 32), (8, 8), (4, 4), (32, 8)]

@@ -8,8 +8,9 @@ import pytest
 from scipy.stats import ttest_rel
 
 import qlab
-from qlab import artefacts, runtime, train
-from qlab.operations import operations
+from qlab import train
+from qlab.tflite import artefacts, runtime
+from qlab.tflite.operations import operations
 
 SEEDS, ARMS = range(5), ("taught", "plain", "smoothed")
 FILES = artefacts.manifest()["files"]

@@ -9,9 +9,11 @@ from ai_edge_litert import schema_py_generated as schema
 from test_sparse_tensors import blocked, column_by_column
 
 import qlab
-from qlab import ModelError, Recipe, runtime
-from qlab.sparse_encoding import encoded_bytes, sparse_file
-from qlab.sparsity import block_mask
+from qlab import ModelError, Recipe
+from qlab.arithmetic.sparsity import block_mask
+from qlab.tflite import runtime
+from qlab.tflite.litemodel import op_name
+from qlab.tflite.sparse_encoding import encoded_bytes, sparse_file
 
 KINDS = [
     (32, 32, "per-channel"),
@@ -44,7 +46,7 @@ def require_same(sparse, dense, images, names=True):
 
 
 def operators(model):
-    return [qlab.litemodel.op_name(model.parsed, x) for x in model.parsed.subgraphs[0].operators]
+    return [op_name(model.parsed, x) for x in model.parsed.subgraphs[0].operators]
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -150,7 +152,7 @@ def test_the_converters_own_sparse_file_can_be_read(fashion):
     converter = tf.lite.TFLiteConverter.from_keras_model(network)
     dense = qlab.LiteModel.from_keras(network)
     converter.optimizations = [tf.lite.Optimize.EXPERIMENTAL_SPARSITY]
-    with qlab.quiet.quiet():
+    with qlab.system.quiet.quiet():
         theirs = qlab.LiteModel.from_bytes(converter.convert())
     assert "DENSIFY" in operators(theirs)
     require_same(theirs, dense, fashion.test.images[:200], names=False)
@@ -162,7 +164,7 @@ def relaid(layout):
     source = engine.float_model("baseline")
     kernel = source.layer("dense1").weights
     kernel = np.where(block_mask(kernel, 0.8, (1, 4)), kernel, np.float32(0))
-    dense = qlab.rewriting.with_weights(source, {"dense1": kernel})
+    dense = qlab.tflite.rewriting.with_weights(source, {"dense1": kernel})
 
     def store(graph):
         tensors = graph.subgraphs[0].tensors
@@ -175,7 +177,7 @@ def relaid(layout):
 
 
 def kind(graph, operator):
-    return qlab.litemodel.op_name(graph, operator)
+    return op_name(graph, operator)
 
 
 @pytest.mark.parametrize(
@@ -209,7 +211,7 @@ def vector(graph, name, change):
 def test_a_damaged_sparse_file_is_refused_before_litert_sees_it(damage, monkeypatch):
     dense = engine.compressor("baseline").compress(Recipe(32, 32, sparsity=0.9))
     broken = engine.edited(sparse_file(dense), DAMAGE[damage])
-    monkeypatch.setattr(qlab.litemodel, "_try_elsewhere", lambda *_: pytest.fail("was run"))
+    monkeypatch.setattr(qlab.tflite.litemodel, "_try_elsewhere", lambda *_: pytest.fail("was run"))
     with pytest.raises(ModelError, match="damaged"):
         qlab.LiteModel.from_bytes(copy.copy(broken.data))
 

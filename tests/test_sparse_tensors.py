@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from qlab.sparse_tensors import LARGEST, compressed, expanded, index_bytes
+from qlab.tflite.sparse_tensors import LARGEST, compressed, expanded, index_bytes
 
 ARRAYS = st.sampled_from([np.int8, np.float16, np.float32]).flatmap(
     lambda dtype: hnp.arrays(

@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from qlab import sparsity
-from qlab.sparsity import (
+from qlab.arithmetic import sparsity
+from qlab.arithmetic.sparsity import (
     block_mask,
     constant_sparsity,
     magnitude_masks,

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 import qlab
-from qlab import machine, timing
+from qlab.system import machine
+from qlab.tflite import timing
 
 
 def test_a_row_for_each_number_of_threads_beside_the_machine():

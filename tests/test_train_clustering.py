@@ -5,8 +5,10 @@ import pytest
 import zoo
 
 import qlab
-from qlab import artefacts, clusters, train
-from qlab.metrics import sparsity
+from qlab import train
+from qlab.arithmetic import clusters
+from qlab.arithmetic.metrics import sparsity
+from qlab.tflite import artefacts
 
 SEEDS = (0, 1, 2)
 NAMES = ("conv1", "conv2", "dense1", "logits")

@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 
 import qlab
-from qlab import runtime, train
-from qlab.distillation import loss_terms
+from qlab import train
+from qlab.arithmetic.distillation import loss_terms
+from qlab.tflite import runtime
 from qlab.train import soft_labels
 
 RNG = np.random.default_rng(0)
@@ -413,8 +414,8 @@ def test_the_teachers_training_goes_on_where_it_stopped(tmp_path):
 
 
 def test_the_teacher_is_made_by_one_command(tmp_path, monkeypatch):
-    from qlab import artefacts
-    from qlab.train import artefacts_distillation as making
+    from qlab.tflite import artefacts
+    from tools.artefacts import distillation as making
 
     monkeypatch.setattr(making.platformdirs, "user_cache_dir", lambda _: str(tmp_path))
     monkeypatch.setattr(making, "pairs", lambda: [(IMAGES, LABELS)] * 2)
@@ -431,7 +432,7 @@ def test_the_teacher_is_made_by_one_command(tmp_path, monkeypatch):
 
 
 def test_a_student_is_made_as_its_recipe_says(monkeypatch):
-    from qlab.train import artefacts_distillation as making
+    from tools.artefacts import distillation as making
 
     monkeypatch.setattr(making, "pairs", lambda: [(IMAGES, LABELS)] * 2)
     monkeypatch.setattr(making, "chosen", lambda labels, seed: np.arange(48))

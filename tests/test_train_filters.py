@@ -5,7 +5,8 @@ import pytest
 import zoo
 
 import qlab
-from qlab import artefacts, train
+from qlab import train
+from qlab.tflite import artefacts
 from qlab.train.filter_flow import follow
 from qlab.train.filters import removable
 

@@ -11,13 +11,14 @@ import traitlets
 from PIL import Image
 
 import qlab
+from qlab.arithmetic.results import Comparison, Measurement, Sizes
 from qlab.plots import style
-from qlab.results import Comparison, Measurement, Sizes
-from qlab.widgets import Explorer, QuantizationExplorer, controls, readout
-from qlab.widgets.download import Download
-from qlab.widgets.job import Job
-from qlab.widgets.live import LivePicture, encode
-from qlab.widgets.subject import subject
+from qlab.trials.subject import subject
+from qlab.widgets import Explorer, QuantizationExplorer
+from qlab.widgets.kit import controls, readout
+from qlab.widgets.kit.download import Download
+from qlab.widgets.kit.job import Job
+from qlab.widgets.kit.live import LivePicture, encode
 
 
 class Levels(Explorer):

@@ -11,9 +11,9 @@ import traitlets
 from PIL import Image
 
 import qlab
-from qlab.anatomy import PARTS
+from qlab.tflite.anatomy import PARTS
+from qlab.trials.byte_reasons import Anatomy, explain
 from qlab.widgets.byte_anatomy import AnatomyExplorer
-from qlab.widgets.byte_reasons import Anatomy, explain
 
 
 @pytest.fixture(scope="module")

@@ -7,7 +7,8 @@ import hostile
 import ipywidgets
 import pytest
 
-from qlab import artefacts, challenge
+from qlab import challenge
+from qlab.tflite import artefacts
 from qlab.widgets import ChallengeBoard
 
 EVIL = "<img src=x onerror=alert(1)>\x1b[31m&amp;"

@@ -11,10 +11,10 @@ import traitlets
 
 import qlab
 from qlab.plots.calibration import middle, plot_calibration, shares
+from qlab.trials.draws import Pool
 from qlab.widgets.calibrated import input_range
 from qlab.widgets.calibration import CalibrationExplorer
-from qlab.widgets.draws import Pool
-from qlab.widgets.job import Job
+from qlab.widgets.kit.job import Job
 
 N = 1000
 

@@ -5,10 +5,10 @@ import pytest
 import traitlets
 
 import qlab
-from qlab.results import Recipe
+from qlab.engine.recipes import Recipe
+from qlab.trials.shipped import families
 from qlab.widgets import ClusteringExplorer
 from qlab.widgets.clustering_words import floor_bytes
-from qlab.widgets.shipped import families
 
 N = 400
 

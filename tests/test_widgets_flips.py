@@ -8,8 +8,8 @@ import traitlets
 
 import qlab
 from qlab.plots.flips import GalleryPanel
+from qlab.trials.flips import KINDS, commonest_change, flip_kinds
 from qlab.widgets.flip_gallery import FlipGallery
-from qlab.widgets.flips import KINDS, commonest_change, flip_kinds
 
 N = 1500
 

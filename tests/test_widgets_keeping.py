@@ -6,10 +6,12 @@ import inspect
 import pytest
 
 import qlab
-from qlab import pareto, recipes, shelf, widgets
-from qlab.litemodel import pack
-from qlab.search import search_images
-from qlab.widgets.download import Download
+from qlab import widgets
+from qlab.engine import recipes
+from qlab.tflite.litemodel import pack
+from qlab.trials import pareto, shelf
+from qlab.trials.search import search_images
+from qlab.widgets.kit.download import Download
 
 KEEPERS = {  # explorers with a file of the learner's, and how to come to one
     widgets.QuantizationExplorer: {"weight_bits": 4},

@@ -9,11 +9,11 @@ import pytest
 import traitlets
 
 import qlab
-from qlab import fronts, pareto, shelf
-from qlab.litemodel import LiteModel, pack
-from qlab.results import Latency
-from qlab.widgets.hotspots import Spot, SpottedPicture
-from qlab.widgets.live import LivePicture
+from qlab.arithmetic.results import Latency
+from qlab.tflite.litemodel import LiteModel, pack
+from qlab.trials import fronts, pareto, shelf
+from qlab.widgets.kit.hotspots import Spot, SpottedPicture
+from qlab.widgets.kit.live import LivePicture
 from qlab.widgets.pareto import BEST, ParetoExplorer
 
 

@@ -5,13 +5,13 @@ import pytest
 import traitlets
 
 import qlab
-from qlab.results import Recipe
-from qlab.sensitivity import sensitivity
-from qlab.sparse_encoding import sparse_file
+from qlab.engine.recipes import Recipe
+from qlab.tflite.sparse_encoding import sparse_file
+from qlab.trials.pruned import METHODS, SHIPPED
+from qlab.trials.sensitivity import sensitivity
+from qlab.trials.shipped import TunedModels, count_weights, families
+from qlab.trials.subject import subject
 from qlab.widgets import PruningExplorer, SparsitySensitivityExplorer
-from qlab.widgets.pruned import METHODS, SHIPPED
-from qlab.widgets.shipped import TunedModels, count_weights, families
-from qlab.widgets.subject import subject
 
 N = 400
 

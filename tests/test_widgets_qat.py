@@ -11,12 +11,13 @@ import numpy as np
 import pytest
 
 import qlab
-from qlab.quiet import quiet
-from qlab.results import Comparison, Recipe
+from qlab.arithmetic.results import Comparison
+from qlab.engine.recipes import Recipe
+from qlab.system.quiet import quiet
+from qlab.trials.qat_live import Live
+from qlab.trials.qat_scores import weights_in_steps
+from qlab.widgets.kit.seeds import verdict
 from qlab.widgets.qat import QatExplorer
-from qlab.widgets.qat_live import Live
-from qlab.widgets.qat_scores import weights_in_steps
-from qlab.widgets.seeds import verdict
 
 N = 1000
 

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 import qlab
-from qlab import search as module
-from qlab.metrics import wilson_interval
-from qlab.search import Scorer, best, search, search_images, smallest
+from qlab.arithmetic.metrics import wilson_interval
+from qlab.trials import search as module
+from qlab.trials.search import Scorer, best, search, search_images, smallest
 from qlab.widgets.search import Found, SearchExplorer, as_good
 from qlab.widgets.search_words import _recipe, _rival
 

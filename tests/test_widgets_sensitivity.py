@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import qlab
-from qlab.sensitivity import sensitivity
+from qlab.trials.sensitivity import sensitivity
 from qlab.widgets.quantization import QuantizationExplorer
 from qlab.widgets.sensitivity import SensitivityExplorer
 

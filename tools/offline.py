@@ -61,7 +61,8 @@ def machine():
 
 def make(python):
     """Fill a folder beside ``offline/``, and put it in that place when it is whole."""
-    from qlab import data, idx
+    from qlab import data
+    from qlab.data import idx
 
     shutil.rmtree(PARTIAL, ignore_errors=True)
     try:

@@ -14,8 +14,8 @@ from qlab import data as course_data
 from qlab.challenge import outside, reader, rules, sandbox
 from qlab.challenge.outside import Refused
 from qlab.challenge.verdict import Verdict
-from qlab.litemodel import LiteModel
-from qlab.runtime import PIXEL_SCALE
+from qlab.tflite.litemodel import LiteModel
+from qlab.tflite.runtime import PIXEL_SCALE
 
 GRADER = f"1, LiteRT {ai_edge_litert.__version__}"
 """Changes when the same file may get another verdict."""

@@ -1,4 +1,4 @@
-"""What a file must be to take part: built-in operators, one graph, a picture in, ten numbers out."""
+"""What a file must be to take part: built-in operators, one graph, an image in, ten numbers out."""
 
 from __future__ import annotations
 

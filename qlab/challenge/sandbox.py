@@ -18,7 +18,7 @@ from ai_edge_litert import schema_py_generated as schema
 import qlab
 from qlab.challenge import judge
 from qlab.challenge.outside import Refused, printable
-from qlab.litemodel import pack
+from qlab.tflite.litemodel import pack
 
 _START = (
     "import sys, json; sys.path[:] = json.loads(sys.argv[1]); "

@@ -1,4 +1,4 @@
-"""What a process can still do to the machine, given up for good: limits, and a short list of calls."""
+"""A process gives up, for good, what it could do to the machine: limits, and a list of calls."""
 
 import ctypes
 import platform

@@ -14,7 +14,7 @@ from qlab.challenge import outside
 from qlab.challenge.grading import GRADER, grade_bytes
 from qlab.challenge.outside import Refused
 from qlab.challenge.verdict import Verdict
-from qlab.files import write_whole
+from qlab.system.files import write_whole
 
 ENDING, NOTE = ".tflite", ".json"
 STAMP = "%Y%m%dT%H%M%S.%fZ"

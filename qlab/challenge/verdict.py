@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 
-from qlab.metrics import wilson_interval
+from qlab.arithmetic.metrics import wilson_interval
 
 LEAGUES = ("0.90", "0.85")
 """The leagues, by the test accuracy that they ask for."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from qlab.export import micro
 from qlab.export.errors import ExportError
 from qlab.export.names import identifier
-from qlab.litemodel import require_lite_model
+from qlab.tflite.litemodel import require_lite_model
 
 ALIGNMENT = 16  # bytes; TensorFlow Lite Micro reads numbers in place
 LARGEST = 16 * 2**20

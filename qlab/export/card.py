@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import numpy as np
 
+from qlab.arithmetic.metrics import wilson_interval
+from qlab.arithmetic.results import Measurement
+from qlab.engine.recipes import recipe_words
 from qlab.export import micro
-from qlab.export.facts import unfit
 from qlab.export.names import plain
 from qlab.export.provenance import today
-from qlab.litemodel import ModelError
-from qlab.machine import versions
-from qlab.metrics import wilson_interval
-from qlab.operations import energy, operations
-from qlab.recipes import recipe_words
-from qlab.results import Measurement
-from qlab.timing import CARRIES_OVER, ELSEWHERE
+from qlab.system.machine import versions
+from qlab.tflite.litemodel import ModelError
+from qlab.tflite.operations import energy, operations
+from qlab.tflite.timing import CARRIES_OVER, ELSEWHERE
+from qlab.trials.pareto import unfit
 
 LIMITS = (
     "Small grey pictures of single garments on a plain background, 28 × 28 pixels, centred, as in "

@@ -14,7 +14,7 @@ from qlab.export.errors import ExportError
 from qlab.export.facts import examine
 from qlab.export.names import file_stem, plain
 from qlab.export.provenance import provenance
-from qlab.litemodel import LiteModel, ModelError, require_lite_model
+from qlab.tflite.litemodel import LiteModel, ModelError, require_lite_model
 
 
 def export(model, to, name="model", recipe=None, force=False, verify=False, say=None, bar=False):

@@ -8,12 +8,15 @@ from dataclasses import dataclass
 import numpy as np
 from tqdm import tqdm
 
-from qlab import artefacts, data
-from qlab.litemodel import LiteModel, require_lite_model
-from qlab.recipes import recipe_dict
-from qlab.results import Measurement
-from qlab.runtime import predict
-from qlab.timing import LatencyReport, latency_report
+from qlab import data
+from qlab.arithmetic.results import Measurement
+from qlab.engine.recipes import recipe_dict
+from qlab.tflite import artefacts
+from qlab.tflite.litemodel import LiteModel
+from qlab.tflite.runtime import predict
+from qlab.tflite.timing import LatencyReport, latency_report
+from qlab.trials import shelf
+from qlab.trials.pareto import unfit
 
 PIECE = 1000  # images between two looks at the progress bar
 
@@ -68,8 +71,6 @@ def examine(model, stem, recipe=None, say=lambda words: None, progress=False):
 
 def lookup(model):
     """What is recorded about exactly this file."""
-    from qlab import shelf
-
     sha = hashlib.sha256(model.data).hexdigest()
     for name, entry in artefacts.manifest()["files"].items():
         if entry["sha256"] == sha:
@@ -78,22 +79,6 @@ def lookup(model):
         if kept.sha256 == sha:
             return {"kept_as": kept.name}, kept.recipe
     return {}, {}
-
-
-def unfit(model):
-    """Why the course's images cannot score a model, in words; empty if they can."""
-    require_lite_model(model)
-    graph = model.parsed.subgraphs[0]
-    shapes = [
-        tuple(int(n) for n in graph.tensors[i].shape) for i in (*graph.inputs, *graph.outputs)
-    ]
-    (given, answered) = (int(np.prod(shape[1:])) for shape in shapes)
-    if given == 28 * 28 and answered == len(data.CLASS_NAMES):
-        return ""
-    return (
-        f"it takes {shapes[0]} and answers {shapes[1]}; the course's test images are "
-        f"(n, 28, 28, 1), of {len(data.CLASS_NAMES)} classes"
-    )
 
 
 def _scored(file, model, test, say, progress):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ai_edge_litert import schema_py_generated as schema
 
-from qlab.litemodel import WEIGHTED, op_name, require_lite_model
+from qlab.tflite.litemodel import WEIGHTED, op_name, require_lite_model
 
 # The operators of MicroMutableOpResolver, by TFLite's names.
 KNOWN = frozenset([

@@ -6,7 +6,7 @@ import datetime
 import hashlib
 import json
 
-from qlab.machine import machine, versions
+from qlab.system.machine import machine, versions
 
 VERSION = 1
 

@@ -2,9 +2,9 @@
 
 from collections import Counter
 
-from qlab.lessons.course import parts, standing
 from qlab.lessons.learner_page import unknown
 from qlab.lessons.pages import Html, bar, element, listing, page, table
+from qlab.lessons.syllabus import parts, standing
 from qlab.lessons.tally import tally_exercise, tally_question
 
 

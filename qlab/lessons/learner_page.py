@@ -1,11 +1,11 @@
 """The page of one learner: done, predicted, measured, and what is still open."""
 
-from qlab.lessons.course import parts, standing
 from qlab.lessons.exercises import EXERCISES
 from qlab.lessons.pages import element, listing, page, table
 from qlab.lessons.predictions import QUESTIONS
 from qlab.lessons.quizzes import ITEMS
 from qlab.lessons.spreadsheet import exercise_status, question_status
+from qlab.lessons.syllabus import parts, standing
 from qlab.lessons.tally import counted_guess
 
 

@@ -4,7 +4,7 @@ from html import escape
 
 from qlab.lessons import memory
 from qlab.lessons.cards import COLOURS, MARKS
-from qlab.lessons.course import parts, standing
+from qlab.lessons.syllabus import parts, standing
 
 HEAD = ("Notebook", "State", "Predictions", "Exercises", "Quiz", "Time")
 STATES = {"done": "right", "begun": "open", "not begun": "open"}

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from qlab.lessons import memory
 from qlab.lessons.cards import card
 from qlab.lessons.registry import Registry
+from qlab.system.providers import provided
 
 QUESTIONS = Registry("question")
 KINDS = ("measured", "simulated")  # of a truth: a run gave it, or arithmetic did
@@ -126,11 +127,9 @@ def predict(id):
     ValueError
         If there is no such question.
     """
-    from qlab.widgets.prediction import Prediction
-
     question = QUESTIONS.find(id)
     memory.seen(id)
-    return Prediction(question)
+    return provided("question")(question)
 
 
 def reveal(id, truth):

@@ -8,6 +8,7 @@ from qlab.lessons import memory
 from qlab.lessons.cards import card
 from qlab.lessons.predictions import Question
 from qlab.lessons.registry import Registry
+from qlab.system.providers import provided
 
 ITEMS = Registry("quiz question")
 
@@ -139,8 +140,6 @@ def quiz(number, **measured):
     ValueError
         If there is no such quiz, or a variable is missing.
     """
-    from qlab.widgets.quiz import Quiz
-
     sheet = Sheet(number, measured)
     memory.seen(f"{number}.quiz")
-    return Quiz(sheet)
+    return provided("quiz")(sheet)

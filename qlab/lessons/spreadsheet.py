@@ -3,8 +3,8 @@
 import csv
 import io
 
-from qlab.lessons.course import parts
 from qlab.lessons.pages import printable
+from qlab.lessons.syllabus import parts
 from qlab.lessons.tally import counted_guess
 
 COLUMNS = (

@@ -1,11 +1,11 @@
-"""Where a file's bytes are, beside the float32 file: all of it, and all but the weights enlarged."""
+"""Where a file's bytes are, next to the float32 file: all of them, and the small parts enlarged."""
 
 from __future__ import annotations
 
 from matplotlib.ticker import MaxNLocator, StrMethodFormatter
 
-from qlab.anatomy import PARTS
 from qlab.plots import style
+from qlab.tflite.anatomy import PARTS
 
 COLOURS = dict(
     zip(
@@ -103,7 +103,7 @@ def plot_anatomy(parts, float_parts, ax=None):
 
 def plot_file(model, float_model, weight_bits=None, ax=None):
     """The whole file beside the float32 file, as they are and gzipped."""
-    from qlab.anatomy import compressed_anatomy
+    from qlab.tflite.anatomy import compressed_anatomy
 
     ax = style.new_axes(ax, height=2.6)
     panel = FilePanel(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from qlab.affine import fake_quantize
+from qlab.arithmetic.affine import fake_quantize
 from qlab.plots import style
 
 
@@ -27,7 +27,7 @@ def plot_fake_quantization(low, high, params, axes=None):
 
     Examples
     --------
-    >>> from qlab.affine import affine_params
+    >>> from qlab.arithmetic.affine import affine_params
     >>> stairs, error = plot_fake_quantization(-2, 4, affine_params(-1, 3, bits=3))
     >>> stairs.get_xlabel(), error.get_ylabel()
     ('real value', 'error')

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 from matplotlib.ticker import FuncFormatter, NullLocator
 
-from qlab.fronts import COSTS, front
 from qlab.plots import style
 from qlab.plots.zoom import zoom
+from qlab.trials.fronts import COSTS, front
 
 STEPS = (1, 2, 5), (1, 1.5, 2, 3, 4, 5, 6, 7, 8, 9)  # ticks of a logarithmic axis, coarse or fine
 ABOVE = 0.02  # of accuracy; `zoom` leaves 0.03 above its reference, and 0.01 is enough

@@ -120,7 +120,7 @@ def plot_class_accuracy(labels, predictions, class_names, ax=None):
     >>> [float(bar.get_width()) for bar in ax.patches]
     [50.0, 100.0]
     """
-    from qlab.metrics import wilson_interval
+    from qlab.arithmetic.metrics import wilson_interval
 
     ax = style.new_axes(ax, 5.4, 3.4)
     counts = confusion(labels, predictions, len(class_names))

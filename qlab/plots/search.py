@@ -91,7 +91,7 @@ def climbing(trials, budget_bytes):
 
 def plot_search(trials, budget_bytes, reference, ax=None):
     """Every file that searches made, and the best within the budget."""
-    from qlab.search import best
+    from qlab.trials.search import best
 
     ax = style.new_axes(ax)
     everything = [x for mine in trials.values() for x in mine]

@@ -30,7 +30,7 @@ def plot_stages(chains, ax=None):
     Examples
     --------
     >>> import qlab
-    >>> from qlab.stages import stage
+    >>> from qlab.trials.stages import stage
     >>> test = qlab.data.load().test
     >>> one = stage("int8", qlab.pretrained("baseline-int8"), test.images[:9], test.labels[:9])
     >>> [line.get_label() for line in plot_stages({"kept": [one]}).lines]

@@ -1,7 +1,7 @@
 """Weight clustering: a trained model learns on with few different weights a layer."""
 
-from qlab import metrics
-from qlab.clusters import cluster, require_clusters
+from qlab.arithmetic import metrics
+from qlab.arithmetic.clusters import cluster, require_clusters
 from qlab.train.clustering_wrapper import ClusterWeights
 from qlab.train.door import keras
 from qlab.train.pruning_checks import selected

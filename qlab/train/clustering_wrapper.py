@@ -1,6 +1,6 @@
 """tfmot's clustering wrapper, and the scope in which a file with it can be loaded."""
 
-from qlab.quiet import quiet
+from qlab.system.quiet import quiet
 from qlab.train.door import keras, tf
 from qlab.train.toolkit import tfmot  # noqa: F401  (in quiet, before its inner modules)
 

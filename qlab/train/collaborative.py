@@ -1,6 +1,6 @@
 """Quantization-aware training that keeps what pruning and clustering have made of a model."""
 
-from qlab.quiet import quiet
+from qlab.system.quiet import quiet
 from qlab.train.door import keras, tf
 from qlab.train.qat import set_ranges, weight_quantizer
 from qlab.train.qat_checks import calibration_floats, check_model, check_settings

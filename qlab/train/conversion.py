@@ -7,7 +7,7 @@ from contextlib import nullcontext, redirect_stdout
 
 import numpy as np
 
-from qlab.quiet import quiet
+from qlab.system.quiet import quiet
 from qlab.train.door import ConverterError, tf
 from qlab.train.wrapped import require_bare
 

@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from qlab.distillation import check_settings, require_logits
-from qlab.litemodel import LiteModel
+from qlab.arithmetic.distillation import check_settings, require_logits
+from qlab.tflite.litemodel import LiteModel
 from qlab.train.door import keras, require_keras_2, tf
 from qlab.train.fitting import (
     BATCH_SIZE,

@@ -1,9 +1,9 @@
-"""The one door to TensorFlow: Keras 2 as `keras`, TensorFlow as `tf`, nothing printed on the way."""
+"""The one door to TensorFlow: Keras 2 as `keras`, TensorFlow as `tf`, and nothing printed."""
 
 import os
 import warnings
 
-from qlab.quiet import quiet
+from qlab.system.quiet import quiet
 
 REMEDY = (
     "this course needs Keras 2 (the package tf_keras), because TensorFlow's model-optimization "

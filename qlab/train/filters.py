@@ -5,7 +5,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from qlab.sparsity import require_sparsity
+from qlab.arithmetic.sparsity import require_sparsity
 from qlab.train.door import keras
 from qlab.train.filter_flow import follow, left
 from qlab.train.pruning_checks import selected

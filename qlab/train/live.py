@@ -5,9 +5,10 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from qlab import data, runtime
-from qlab.litemodel import LiteModel
-from qlab.results import Measurement
+from qlab import data
+from qlab.arithmetic.results import Measurement
+from qlab.tflite import runtime
+from qlab.tflite.litemodel import LiteModel
 from qlab.train.door import keras
 from qlab.train.fitting import (
     BATCH_SIZE,

@@ -4,9 +4,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from qlab import runtime
-from qlab.litemodel import LiteModel
-from qlab.results import Measurement
+from qlab.arithmetic.results import Measurement
+from qlab.tflite import runtime
+from qlab.tflite.litemodel import LiteModel
 from qlab.train.conversion import convert
 from qlab.train.door import keras
 from qlab.train.qat import float_twin, require_aware

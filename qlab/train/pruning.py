@@ -2,7 +2,7 @@
 
 import warnings
 
-from qlab import metrics
+from qlab.arithmetic import metrics
 from qlab.train.door import keras
 from qlab.train.pruning_checks import plan
 from qlab.train.pruning_wrapper import Base, PruneLowMagnitude

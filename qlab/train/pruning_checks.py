@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from qlab.sparsity import SCOPES
+from qlab.arithmetic.sparsity import SCOPES
 from qlab.train.door import keras
 from qlab.train.sparsity_schedules import Schedule, by_layer, constant_sparsity
 

@@ -1,6 +1,6 @@
 """tfmot's pruning wrapper, with what it forgets to save."""
 
-from qlab.quiet import quiet
+from qlab.system.quiet import quiet
 from qlab.train.door import keras
 from qlab.train.toolkit import tfmot  # noqa: F401  (in quiet, before its inner modules)
 

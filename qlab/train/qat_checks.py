@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from qlab.results import LARGEST_CALIBRATION
+from qlab.engine.recipes import LARGEST_CALIBRATION
 from qlab.train.schemes import KERNELS, WEIGHT_RANGES, Annotation, InputQuantizer, Wrapper
 from qlab.train.wrapped import require_stripped
 

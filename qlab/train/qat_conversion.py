@@ -2,10 +2,11 @@
 
 import numpy as np
 
-from qlab import grouping, runtime
-from qlab.affine import QuantParams, affine_params, quantize, symmetric_params
-from qlab.litemodel import LiteModel, pack
-from qlab.lowering import DICTATED, StoredWeights, lower
+from qlab.arithmetic.affine import QuantParams, affine_params, quantize, symmetric_params
+from qlab.engine import grouping
+from qlab.engine.lowering import DICTATED, StoredWeights, lower
+from qlab.tflite import runtime
+from qlab.tflite.litemodel import LiteModel, pack
 from qlab.train.conversion import convert
 from qlab.train.door import keras
 from qlab.train.qat import (

@@ -7,8 +7,8 @@ import tempfile
 import zipfile
 from pathlib import Path
 
-from qlab import artefacts
-from qlab.quiet import quiet
+from qlab.system.quiet import quiet
+from qlab.tflite import artefacts
 from qlab.train.door import keras, require_keras_2
 
 _WRAPPERS = {  # and which module of this room has the scope that knows them

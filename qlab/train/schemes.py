@@ -2,7 +2,7 @@
 
 import contextlib
 
-from qlab.quiet import quiet
+from qlab.system.quiet import quiet
 from qlab.train.door import keras, tf
 from qlab.train.toolkit import tfmot
 

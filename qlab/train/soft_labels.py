@@ -10,10 +10,11 @@ import numpy as np
 import platformdirs
 from tqdm import tqdm
 
-from qlab import artefacts, data
-from qlab.files import write_whole
-from qlab.litemodel import LiteModel
-from qlab.runtime import logits as _logits
+from qlab import data
+from qlab.system.files import write_whole
+from qlab.tflite import artefacts
+from qlab.tflite.litemodel import LiteModel
+from qlab.tflite.runtime import logits as _logits
 
 TEACHER = "teacher.tflite"
 FEW = 10_000

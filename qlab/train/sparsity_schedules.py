@@ -1,6 +1,6 @@
 """When to prune, and how much: tfmot's two schedules, with their settings checked in words."""
 
-from qlab.sparsity import magnitude_masks, require_sparsity
+from qlab.arithmetic.sparsity import magnitude_masks, require_sparsity
 from qlab.train.toolkit import tfmot
 
 Schedule = tfmot.sparsity.keras.PruningSchedule

@@ -1,17 +1,21 @@
-"""The explorers: each answers one question and stands alone in one notebook cell."""
+"""The explorers: each answers one question and stands alone in one notebook cell.
+
+The room `kit` holds what all of them share; here is one explorer a module, and the views of
+questions and quizzes.
+"""
 
 import lazy_loader
 
 __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
-    submodules=("controls", "download", "explorer", "live", "readout", "style", "subject"),
+    submodules=("kit",),
     submod_attrs={
         "board": ["ChallengeBoard"],
         "byte_anatomy": ["AnatomyExplorer"],
         "calibration": ["CalibrationExplorer"],
         "clustering": ["ClusteringExplorer"],
         "distillation": ["DistillationExplorer"],
-        "explorer": ["Explorer"],
+        "kit.explorer": ["Explorer"],
         "flip_gallery": ["FlipGallery"],
         "pareto": ["ParetoExplorer"],
         "pruning": ["PruningExplorer"],

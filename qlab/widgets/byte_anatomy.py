@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import traitlets
 
-from qlab.anatomy import PARTS
+from qlab.engine.recipes import ACTIVATION_BITS, GRANULARITIES, WEIGHT_BITS, Recipe
 from qlab.plots.anatomy import FilePanel, RestPanel
-from qlab.results import ACTIVATION_BITS, GRANULARITIES, WEIGHT_BITS, Recipe
-from qlab.widgets import controls, readout
-from qlab.widgets.byte_reasons import explain, percent, take_apart
-from qlab.widgets.download import Download
-from qlab.widgets.explorer import Explorer
-from qlab.widgets.live import LivePicture
-from qlab.widgets.sentences import sentences
-from qlab.widgets.subject import subject
+from qlab.tflite.anatomy import PARTS
+from qlab.trials.byte_reasons import explain, percent, take_apart
+from qlab.trials.subject import subject
+from qlab.widgets.kit import controls, readout
+from qlab.widgets.kit.download import Download
+from qlab.widgets.kit.explorer import Explorer
+from qlab.widgets.kit.live import LivePicture
+from qlab.widgets.kit.sentences import sentences
 
 PACKING = (("one to a byte", False), ("two to a byte (INT4)", True))
 
@@ -34,9 +34,9 @@ class AnatomyExplorer(Explorer):
 
     Attributes
     ----------
-    result : qlab.widgets.byte_reasons.Anatomy
+    result : qlab.trials.byte_reasons.Anatomy
         Of the file that the settings describe.
-    float_anatomy : qlab.widgets.byte_reasons.Anatomy
+    float_anatomy : qlab.trials.byte_reasons.Anatomy
         Of the float32 file.
 
     Raises

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from qlab.arithmetic.results import Comparison, Measurement
+from qlab.engine.recipes import Recipe
 from qlab.plots.calibration import middle
-from qlab.results import Comparison, Measurement, Recipe
-from qlab.widgets import readout
+from qlab.widgets.kit import readout
 
 
 @dataclass(frozen=True, eq=False)

@@ -5,17 +5,17 @@ from __future__ import annotations
 import traitlets
 
 import qlab
+from qlab.engine.recipes import ACTIVATION_BITS, OBSERVERS, Recipe
 from qlab.plots.calibration import CalibrationPanel, RangesPanel
 from qlab.plots.histograms import clipped_share
-from qlab.results import ACTIVATION_BITS, OBSERVERS, Recipe
-from qlab.widgets import controls
+from qlab.trials.draws import IMAGES, Draw, Pool
+from qlab.trials.subject import subject
 from qlab.widgets.calibrated import Calibration, cells, input_range, tables, trail_csv
-from qlab.widgets.download import Download
-from qlab.widgets.draws import IMAGES, Draw, Pool
-from qlab.widgets.job import Job
-from qlab.widgets.live import LivePicture
-from qlab.widgets.subject import subject
-from qlab.widgets.sweeping import SweepingExplorer
+from qlab.widgets.kit import controls
+from qlab.widgets.kit.download import Download
+from qlab.widgets.kit.job import Job
+from qlab.widgets.kit.live import LivePicture
+from qlab.widgets.kit.sweeping import SweepingExplorer
 
 BITS = tuple(b for b in ACTIVATION_BITS if b <= 8)
 CHOICES = (

@@ -8,18 +8,19 @@ import numpy as np
 import traitlets
 
 import qlab
-from qlab.clusters import CLUSTERS
+from qlab.arithmetic.clusters import CLUSTERS
+from qlab.arithmetic.results import Comparison
+from qlab.engine.recipes import GRANULARITIES, Recipe
 from qlab.plots.clustering import ValuesPanel, WorthPanel
-from qlab.results import GRANULARITIES, Comparison, Recipe
-from qlab.widgets import controls, readout
+from qlab.trials.shipped import TunedModels
+from qlab.trials.subject import subject
+from qlab.trials.ways import Way, ways
 from qlab.widgets.clustering_words import alt, cells, notes, tables
-from qlab.widgets.download import Download
-from qlab.widgets.job import Job
-from qlab.widgets.live import LivePicture
-from qlab.widgets.shipped import TunedModels
-from qlab.widgets.subject import subject
-from qlab.widgets.sweeping import SweepingExplorer
-from qlab.widgets.ways import Way, ways
+from qlab.widgets.kit import controls, readout
+from qlab.widgets.kit.download import Download
+from qlab.widgets.kit.job import Job
+from qlab.widgets.kit.live import LivePicture
+from qlab.widgets.kit.sweeping import SweepingExplorer
 
 STOPS = (2, 4, 8, 16, 32, 64, 128, 256)
 BITS = (2, 3, 4, 5, 6, 7, 8)
@@ -55,7 +56,7 @@ class ClusteringExplorer(SweepingExplorer):
     Attributes
     ----------
     result : Clustered
-    tuned : tuple of qlab.widgets.shipped.Tuned
+    tuned : tuple of qlab.trials.shipped.Tuned
 
     Raises
     ------

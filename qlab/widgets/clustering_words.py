@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from qlab.clusters import bits_per_weight
-from qlab.widgets import readout
-from qlab.widgets.seeds import difference_cell, mean_cell, p_words, points, verdict
+from qlab.arithmetic.clusters import bits_per_weight
+from qlab.widgets.kit import readout
+from qlab.widgets.kit.seeds import difference_cell, mean_cell, p_words, points, verdict
 
 
 def cells(result, here):

@@ -8,14 +8,15 @@ import numpy as np
 import traitlets
 
 import qlab
+from qlab.engine.recipes import ACTIVATION_BITS, WEIGHT_BITS, Recipe
 from qlab.plots.flips import FlipCountsPanel, GalleryPanel
-from qlab.results import ACTIVATION_BITS, WEIGHT_BITS, Recipe
-from qlab.widgets import controls, flips, readout
-from qlab.widgets.explorer import Explorer
-from qlab.widgets.flips import ALL, KINDS, SAME
-from qlab.widgets.live import LivePicture
-from qlab.widgets.sentences import sentences
-from qlab.widgets.subject import subject
+from qlab.trials import flips
+from qlab.trials.flips import ALL, KINDS, SAME
+from qlab.trials.subject import subject
+from qlab.widgets.kit import controls, readout
+from qlab.widgets.kit.explorer import Explorer
+from qlab.widgets.kit.live import LivePicture
+from qlab.widgets.kit.sentences import sentences
 
 
 class FlipGallery(Explorer):
@@ -38,7 +39,7 @@ class FlipGallery(Explorer):
 
     Attributes
     ----------
-    result : qlab.widgets.flips.Flips
+    result : qlab.trials.flips.Flips
 
     Raises
     ------

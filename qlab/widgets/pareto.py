@@ -6,17 +6,17 @@ from dataclasses import dataclass
 
 import traitlets
 
-from qlab import fronts, pareto
 from qlab.lessons.spreadsheet import to_csv
 from qlab.plots.pareto import ParetoPanel, columns
-from qlab.widgets import controls
-from qlab.widgets.download import Download
-from qlab.widgets.explorer import Explorer
-from qlab.widgets.hotspots import SpottedPicture
-from qlab.widgets.live import LivePicture
+from qlab.trials import fronts, pareto
+from qlab.widgets.kit import controls
+from qlab.widgets.kit.download import Download
+from qlab.widgets.kit.explorer import Explorer
+from qlab.widgets.kit.hotspots import SpottedPicture
+from qlab.widgets.kit.live import LivePicture
+from qlab.widgets.kit.sentences import sentences
+from qlab.widgets.kit.threaded_job import ThreadedJob
 from qlab.widgets.pareto_words import COSTS, alt, cells, notes, spots, table
-from qlab.widgets.sentences import sentences
-from qlab.widgets.threaded_job import ThreadedJob
 
 SHOWN = ("all", "yours", "shipped")
 BEST = "(the most accurate)"

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from html import escape
 
-from qlab import fronts
+from qlab.engine.recipes import recipe_words
 from qlab.plots.pareto import label, scaled
-from qlab.recipes import recipe_words
-from qlab.timing import ELSEWHERE
-from qlab.widgets import readout
-from qlab.widgets.hotspots import Spot
+from qlab.tflite.timing import ELSEWHERE
+from qlab.trials import fronts
+from qlab.widgets.kit import readout
+from qlab.widgets.kit.hotspots import Spot
 
 COSTS = {
     "size of the file, gzipped": "gzip_bytes",

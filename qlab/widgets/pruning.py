@@ -7,19 +7,19 @@ from functools import lru_cache
 import traitlets
 
 import qlab
+from qlab.arithmetic.sparsity import SCOPES
 from qlab.plots.pruning import HolePanel, MaskPanel, as_table
 from qlab.plots.sparsity import CliffPanel, GainsPanel
-from qlab.sparsity import SCOPES
-from qlab.widgets import controls, readout
-from qlab.widgets.download import Download
-from qlab.widgets.job import Job
-from qlab.widgets.live import LivePicture
-from qlab.widgets.pruned import METHODS, SHIPPED, Narrow, Pruner, in_turn
+from qlab.trials.pruned import METHODS, SHIPPED, Narrow, Pruner, in_turn
+from qlab.trials.shipped import TunedModels
+from qlab.trials.subject import subject
+from qlab.widgets.kit import controls, readout
+from qlab.widgets.kit.download import Download
+from qlab.widgets.kit.job import Job
+from qlab.widgets.kit.live import LivePicture
+from qlab.widgets.kit.settings import Sparsity
+from qlab.widgets.kit.sweeping import SweepingExplorer
 from qlab.widgets.pruning_words import alt, cells, gains, notes, tables
-from qlab.widgets.settings import Sparsity
-from qlab.widgets.shipped import TunedModels
-from qlab.widgets.subject import subject
-from qlab.widgets.sweeping import SweepingExplorer
 
 STOPS = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.75, 0.8, 0.85, 0.9, 0.95, 0.98, 0.99)
 WORDS = {
@@ -54,8 +54,8 @@ class PruningExplorer(SweepingExplorer):
 
     Attributes
     ----------
-    result : qlab.widgets.pruned.Pruned
-    tuned : tuple of qlab.widgets.shipped.Tuned
+    result : qlab.trials.pruned.Pruned
+    tuned : tuple of qlab.trials.shipped.Tuned
         Trained models of this method at these bits.
 
     Raises
@@ -147,7 +147,7 @@ class PruningExplorer(SweepingExplorer):
 
         Returns
         -------
-        qlab.widgets.shipped.Tuned or None
+        qlab.trials.shipped.Tuned or None
             Of a method with one sparsity only, that one.
         """
         if len(self.tuned) == 1:

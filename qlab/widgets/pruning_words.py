@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from qlab.widgets import readout
-from qlab.widgets.pruned import BLOCK
-from qlab.widgets.seeds import difference_cell, mean_cell, p_words, points, verdict
+from qlab.trials.pruned import BLOCK
+from qlab.widgets.kit import readout
+from qlab.widgets.kit.seeds import difference_cell, mean_cell, p_words, points, verdict
 
 BINS = 16  # rows of a histogram's table
 

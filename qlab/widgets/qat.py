@@ -7,16 +7,16 @@ import traitlets
 
 import qlab
 from qlab.plots.qat import LearningPanel, StepsPanel, WaysPanel
-from qlab.widgets import controls, readout
-from qlab.widgets.download import Download
-from qlab.widgets.explorer import Explorer
-from qlab.widgets.live import LivePicture
-from qlab.widgets.qat_live import Live
-from qlab.widgets.qat_scores import SEEDS, WIDTHS, Scorer, weights_in_steps
+from qlab.trials.qat_live import Live
+from qlab.trials.qat_scores import SEEDS, WIDTHS, Scorer, weights_in_steps
+from qlab.trials.subject import subject
+from qlab.widgets.kit import controls, readout
+from qlab.widgets.kit.download import Download
+from qlab.widgets.kit.explorer import Explorer
+from qlab.widgets.kit.live import LivePicture
+from qlab.widgets.kit.seeds import difference_cell, mean_cell, verdict
+from qlab.widgets.kit.threaded_job import ThreadedJob
 from qlab.widgets.qat_tables import tables
-from qlab.widgets.seeds import difference_cell, mean_cell, verdict
-from qlab.widgets.subject import subject
-from qlab.widgets.threaded_job import ThreadedJob
 
 LAYERS = ("conv1", "conv2", "dense1", "logits")
 EPOCHS, IMAGES = 2, 20_000  # of a live training: about half a minute
@@ -41,8 +41,8 @@ class QatExplorer(Explorer):
 
     Attributes
     ----------
-    result : qlab.widgets.qat_scores.Scores
-    live : qlab.widgets.qat_live.Live or None
+    result : qlab.trials.qat_scores.Scores
+    live : qlab.trials.qat_live.Live or None
         The latest live training: ``frames``, and the best so far as ``model`` with its
         ``measurement``.
 
@@ -106,7 +106,7 @@ class QatExplorer(Explorer):
 
         Returns
         -------
-        qlab.widgets.qat_live.Live
+        qlab.trials.qat_live.Live
             Its ``model`` is the best so far: at least the model before any training.
 
         Raises

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from qlab.plots.qat import shares
-from qlab.widgets import readout
-from qlab.widgets.qat_scores import SEEDS
-from qlab.widgets.seeds import p_words, points
+from qlab.trials.qat_scores import SEEDS
+from qlab.widgets.kit import readout
+from qlab.widgets.kit.seeds import p_words, points
 
 
 def tables(result, live, layer, before, after, bits):

@@ -8,14 +8,14 @@ import numpy as np
 import traitlets
 
 import qlab
+from qlab.engine.recipes import ACTIVATION_BITS, GRANULARITIES, OBSERVERS, WEIGHT_BITS, Recipe
 from qlab.plots.histograms import ActivationPanel, WeightPanel, clipped_words
 from qlab.plots.tradeoff import TradeoffPanel
-from qlab.results import ACTIVATION_BITS, GRANULARITIES, OBSERVERS, WEIGHT_BITS, Recipe
-from qlab.widgets import controls, readout, trail
-from qlab.widgets.download import Download
-from qlab.widgets.explorer import Explorer
-from qlab.widgets.live import LivePicture
-from qlab.widgets.subject import subject
+from qlab.trials.subject import subject
+from qlab.widgets.kit import controls, readout, trail
+from qlab.widgets.kit.download import Download
+from qlab.widgets.kit.explorer import Explorer
+from qlab.widgets.kit.live import LivePicture
 
 WEIGHT_BINS, ACTIVATION_BINS = 60, 64
 
@@ -39,9 +39,9 @@ class QuantizationExplorer(Explorer):
 
     Attributes
     ----------
-    result : qlab.widgets.subject.Trial
+    result : qlab.trials.subject.Trial
         ``recipe``, ``model``, ``measurement``, ``comparison``, ``sizes``, ``latency``.
-    trail : list of qlab.widgets.trail.Point
+    trail : list of qlab.widgets.kit.trail.Point
         Every recipe tried, in order.
 
     Raises

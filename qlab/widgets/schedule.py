@@ -9,15 +9,15 @@ from dataclasses import dataclass
 import numpy as np
 import traitlets
 
-from qlab import artefacts
+from qlab.arithmetic.sparsity import polynomial_sparsity
 from qlab.plots.schedule import CutsPanel, SchedulePanel
-from qlab.sparsity import polynomial_sparsity
-from qlab.widgets import controls, readout
-from qlab.widgets.download import Download
-from qlab.widgets.explorer import Explorer
-from qlab.widgets.live import LivePicture
-from qlab.widgets.settings import Sparsity
-from qlab.widgets.shipped import families
+from qlab.tflite import artefacts
+from qlab.trials.shipped import families
+from qlab.widgets.kit import controls, readout
+from qlab.widgets.kit.download import Download
+from qlab.widgets.kit.explorer import Explorer
+from qlab.widgets.kit.live import LivePicture
+from qlab.widgets.kit.settings import Sparsity
 
 EPOCHS, STEPS_PER_EPOCH = 8, 469  # of the shipped models: 60,000 images in batches of 128
 POWERS = (1, 2, 3, 4, 6, 8)

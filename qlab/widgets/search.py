@@ -8,10 +8,11 @@ from dataclasses import dataclass
 import traitlets
 
 import qlab
-from qlab.metrics import wilson_interval
+from qlab.arithmetic.metrics import wilson_interval
+from qlab.arithmetic.results import Comparison, Measurement
+from qlab.engine.recipes import Recipe
 from qlab.plots.search import ProgressPanel, TrialsPanel
-from qlab.results import Comparison, Measurement, Recipe
-from qlab.search import (
+from qlab.trials.search import (
     UNIFORM,
     WEIGHT_BITS,
     Scorer,
@@ -21,13 +22,13 @@ from qlab.search import (
     search_images,
     smallest,
 )
-from qlab.widgets import controls, readout
-from qlab.widgets.download import Download
-from qlab.widgets.explorer import Explorer
-from qlab.widgets.job import Job
-from qlab.widgets.live import LivePicture
+from qlab.trials.subject import subject
+from qlab.widgets.kit import controls, readout
+from qlab.widgets.kit.download import Download
+from qlab.widgets.kit.explorer import Explorer
+from qlab.widgets.kit.job import Job
+from qlab.widgets.kit.live import LivePicture
 from qlab.widgets.search_words import alt, cells, notes, tables
-from qlab.widgets.subject import subject
 
 METHODS = ("greedy", "random")
 FILES = (20, 50, 100, 200, 400, 1000)

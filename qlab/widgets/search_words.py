@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from html import escape
 
-from qlab.search import UNIFORM
-from qlab.widgets import readout
+from qlab.trials.search import UNIFORM
+from qlab.widgets.kit import readout
 
 SHOWN = 8  # layers in the read-out; all are in the table of numbers
 

@@ -7,17 +7,18 @@ from dataclasses import dataclass
 import traitlets
 
 import qlab
+from qlab.arithmetic.results import Comparison
+from qlab.engine.recipes import Recipe
 from qlab.plots.sensitivity import RecipesPanel, SensitivityPanel, verdict
-from qlab.results import Comparison, Recipe
-from qlab.sensitivity import LayerSensitivity, layers_with, lowered, scan
-from qlab.widgets import controls, readout
-from qlab.widgets.download import Download
-from qlab.widgets.explorer import Explorer
-from qlab.widgets.job import Job
-from qlab.widgets.layer_boxes import LayerBoxes
-from qlab.widgets.live import LivePicture
-from qlab.widgets.subject import subject
-from qlab.widgets.ways import Way, ways
+from qlab.trials.sensitivity import LayerSensitivity, layers_with, lowered, scan
+from qlab.trials.subject import subject
+from qlab.trials.ways import Way, ways
+from qlab.widgets.kit import controls, readout
+from qlab.widgets.kit.download import Download
+from qlab.widgets.kit.explorer import Explorer
+from qlab.widgets.kit.job import Job
+from qlab.widgets.kit.layer_boxes import LayerBoxes
+from qlab.widgets.kit.live import LivePicture
 
 BITS = (2, 3, 4, 5, 6, 7, 8)
 NAMES = {"weight_bits": "weights", "activation_bits": "activations", "both": "both"}

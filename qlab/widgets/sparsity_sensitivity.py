@@ -8,20 +8,21 @@ from functools import lru_cache
 import traitlets
 
 import qlab
+from qlab.arithmetic.results import Comparison
+from qlab.arithmetic.sparsity import SCOPES
+from qlab.engine.recipes import Recipe
 from qlab.plots.sensitivity import CurvesPanel, RecipesPanel
-from qlab.results import Comparison, Recipe
-from qlab.sensitivity import layers_with, lowered, scan
-from qlab.sparse_encoding import sparse_file
-from qlab.sparsity import SCOPES
-from qlab.widgets import controls, readout
-from qlab.widgets.download import Download
-from qlab.widgets.job import Job
-from qlab.widgets.layer_boxes import LayerBoxes
-from qlab.widgets.live import LivePicture
+from qlab.tflite.sparse_encoding import sparse_file
+from qlab.trials.sensitivity import layers_with, lowered, scan
+from qlab.trials.subject import subject
+from qlab.trials.ways import Way, ways
+from qlab.widgets.kit import controls, readout
+from qlab.widgets.kit.download import Download
+from qlab.widgets.kit.job import Job
+from qlab.widgets.kit.layer_boxes import LayerBoxes
+from qlab.widgets.kit.live import LivePicture
+from qlab.widgets.kit.sweeping import SweepingExplorer
 from qlab.widgets.sparsity_sensitivity_words import NAMES, alt, cells, notes, tables
-from qlab.widgets.subject import subject
-from qlab.widgets.sweeping import SweepingExplorer
-from qlab.widgets.ways import Way, ways
 
 FIRST = (0.5, 0.8, 0.95)
 LEVELS = (0.3, 0.5, 0.6, 0.7, 0.8, 0.85, 0.9, 0.95, 0.98)
@@ -69,7 +70,7 @@ class SparsitySensitivityExplorer(SweepingExplorer):
     result : SparsitySensitivity
     recipe : Recipe
         The learner's; `qlab.Compressor.compress` takes it.
-    curves : dict of str to dict of float to qlab.sensitivity.LayerSensitivity
+    curves : dict of str to dict of float to qlab.trials.sensitivity.LayerSensitivity
         For each layer, what was measured at each sparsity, at the present bits.
 
     Raises
@@ -167,7 +168,7 @@ class SparsitySensitivityExplorer(SweepingExplorer):
 
         Returns
         -------
-        dict of str to dict of float to qlab.sensitivity.LayerSensitivity
+        dict of str to dict of float to qlab.trials.sensitivity.LayerSensitivity
         """
         self.all_steps()
         return self.curves

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from qlab.metrics import compare
-from qlab.sparsity import SCOPES
-from qlab.widgets import readout
-from qlab.widgets.seeds import p_words, points
+from qlab.arithmetic.results import compare
+from qlab.arithmetic.sparsity import SCOPES
+from qlab.widgets.kit import readout
+from qlab.widgets.kit.seeds import p_words, points
 
 NAMES = {"global": "one threshold", "per-layer": "same share"}
 

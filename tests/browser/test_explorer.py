@@ -5,8 +5,8 @@ import pytest
 MINIMAL = """
 import traitlets
 from qlab.widgets import Explorer, controls, readout
-from qlab.widgets.download import Download
-from qlab.widgets.live import LivePicture
+from qlab.widgets.kit.download import Download
+from qlab.widgets.kit.live import LivePicture
 
 class LevelsExplorer(Explorer):
     question = "How many levels do b bits have?"

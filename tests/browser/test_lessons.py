@@ -6,7 +6,7 @@ from playwright.sync_api import expect
 QUIZ = """
 import numpy as np
 from qlab.lessons import quiz
-from qlab.results import Measurement
+from qlab.arithmetic.results import Measurement
 labels = np.ones(1000, int)
 measured = Measurement(np.where(np.arange(1000) < 100, 2, 1), labels)
 quiz("01", measured=measured, by_class=[0.5, 1.0], share=0.9)

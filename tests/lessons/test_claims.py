@@ -8,11 +8,11 @@ import re
 
 import pytest
 
+from qlab.arithmetic.results import Measurement
 from qlab.lessons.claims import CLAIMS, OUTCOMES, Claim, check_claim, mark
 from qlab.lessons.claims_table import ClaimsTable
 from qlab.lessons.limits import Limit
 from qlab.lessons.predictions import QUESTIONS
-from qlab.results import Measurement
 
 TRUE, CONDITION, FALSE = OUTCOMES
 AREAS = {

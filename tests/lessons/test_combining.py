@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 
-from qlab import search
-from qlab.lessons.combining import STEPS, cheapest_step
-from qlab.lessons.shipping import conv_macs
-from qlab.operations import operations
-from qlab.results import Recipe
+from qlab.course.combining import STEPS, cheapest_step
+from qlab.course.shipping import conv_macs
+from qlab.engine.recipes import Recipe
+from qlab.tflite.operations import operations
+from qlab.trials import search
 
 
 def trial(right, size):

@@ -9,7 +9,7 @@ import answers_07
 import numpy as np
 import pytest
 
-from qlab import affine, metrics
+from qlab.arithmetic import affine, metrics
 from qlab.lessons import check, memory, solution
 from qlab.lessons.exercises import EXERCISES, untouched
 

@@ -12,9 +12,8 @@ import numpy as np
 import pytest
 
 import qlab
-from qlab.lessons import check, memory, museum, solution
-from qlab.lessons.exercises import EXERCISES
-from qlab.lessons.museum import (
+from qlab.course import museum
+from qlab.course.museum import (
     exhibit_a,
     exhibit_b,
     exhibit_c,
@@ -23,9 +22,11 @@ from qlab.lessons.museum import (
     exhibit_f,
     scripts,
 )
-from qlab.lessons.museum.repair import AS_FOUND, same_code
-from qlab.lessons.representative import representative_dataset
-from qlab.runtime import interpreter
+from qlab.course.museum.repair import AS_FOUND, same_code
+from qlab.course.representative import representative_dataset
+from qlab.lessons import check, memory, solution
+from qlab.lessons.exercises import EXERCISES
+from qlab.tflite.runtime import interpreter
 
 NOTEBOOK = Path(__file__).parents[2] / "notebooks" / "bug_museum.ipynb"
 BROKEN = {

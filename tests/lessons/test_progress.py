@@ -17,9 +17,9 @@ from hypothesis import strategies as st
 
 from qlab.lessons import check, document, learner, memory, predict, progress, reveal, solution
 from qlab.lessons import store as stores
-from qlab.lessons.course import parts
 from qlab.lessons.document import ProgressError
 from qlab.lessons.store import Store
+from qlab.lessons.syllabus import parts
 
 NOON = "2025-01-31T12:00:00Z"
 

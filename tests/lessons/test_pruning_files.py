@@ -3,12 +3,12 @@
 import pytest
 
 import qlab
-from qlab import sparsity
+from qlab.arithmetic import sparsity
+from qlab.course.pruning import export, sparse_recipe
+from qlab.course.schedules import polynomial
 from qlab.lessons import check, memory
 from qlab.lessons.predictions import QUESTIONS
-from qlab.lessons.pruning import export, sparse_recipe
-from qlab.lessons.schedules import polynomial
-from qlab.litemodel import pack
+from qlab.tflite.litemodel import pack
 
 FLOATS = qlab.Recipe(weight_bits=32, activation_bits=32)
 SMALL_LAYERS = ("conv1", "conv2", "logits")

@@ -10,18 +10,18 @@ import numpy as np
 import pytest
 
 import qlab
-from qlab import pareto
+from qlab.arithmetic.results import Measurement
+from qlab.course.aware_training import straight_through
+from qlab.course.shipped import compressor, model, score
+from qlab.course.welcome_quiz import verdict
 from qlab.lessons import memory, progress, quiz, quizzes
-from qlab.lessons.aware_training import straight_through
 from qlab.lessons.quizzes import ITEMS, Sheet, items
-from qlab.lessons.shipped import compressor, model, score
-from qlab.lessons.welcome_quiz import verdict
-from qlab.operations import energy, operations
-from qlab.quiet import quiet
-from qlab.results import Measurement
-from qlab.sensitivity import sensitivity
-from qlab.sparse_encoding import sparse_file
-from qlab.stages import stages
+from qlab.system.quiet import quiet
+from qlab.tflite.operations import energy, operations
+from qlab.tflite.sparse_encoding import sparse_file
+from qlab.trials import pareto
+from qlab.trials.sensitivity import sensitivity
+from qlab.trials.stages import stages
 
 NUMBERS = ("00", "01", "02", "03", "04", "05", "06", "07")
 

@@ -10,11 +10,11 @@ import pytest
 
 from qlab import cli
 from qlab.lessons import document, predict, reveal
-from qlab.lessons.course import parts
 from qlab.lessons.exercises import EXERCISES
 from qlab.lessons.pages import page, table
 from qlab.lessons.predictions import QUESTIONS
 from qlab.lessons.spreadsheet import to_csv
+from qlab.lessons.syllabus import parts
 from qlab.lessons.tally import OTHER, tally_exercise, tally_question
 
 NOON = "2025-01-31T12:00:00Z"

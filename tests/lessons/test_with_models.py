@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 
 import qlab
+from qlab.course.baseline import float32_bytes
+from qlab.course.post_training import BUDGET_ACCURACY, BUDGET_BYTES, mixed_recipe
+from qlab.course.welcome import fewest_bits
 from qlab.lessons import check, memory, reveal
-from qlab.lessons.baseline import float32_bytes
-from qlab.lessons.post_training import BUDGET_ACCURACY, BUDGET_BYTES, mixed_recipe
 from qlab.lessons.predictions import QUESTIONS
-from qlab.lessons.welcome import fewest_bits
 
 
 @pytest.fixture(autouse=True)

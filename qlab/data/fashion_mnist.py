@@ -1,0 +1,168 @@
+"""Fashion-MNIST: 70,000 grey pictures of garments, in ten classes (Xiao et al. 2017)."""
+
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+
+from qlab.data import fetching as _fetch
+from qlab.data.fetching import DataError
+
+__all__ = ["CLASS_NAMES", "DataError", "FashionMNIST", "Split", "calibration_images"]
+__all__ += ["fetch", "load"]
+
+CLASS_NAMES = (
+    "T-shirt/top",
+    "Trouser",
+    "Pullover",
+    "Dress",
+    "Coat",
+    "Sandal",
+    "Shirt",
+    "Sneaker",
+    "Bag",
+    "Ankle boot",
+)
+_PREFIX = {"train": "train", "test": "t10k"}
+
+
+@dataclass(frozen=True, eq=False)
+class Split:
+    """The training or the test pictures."""
+
+    images: np.ndarray = field(repr=False)
+    labels: np.ndarray = field(repr=False)
+
+    def __len__(self):
+        return len(self.labels)
+
+
+@dataclass(frozen=True, eq=False)
+class FashionMNIST:
+    """Both splits, each read and verified when it is first touched, then kept."""
+
+    class_names: tuple = field(default=CLASS_NAMES, repr=False)
+
+    @cached_property
+    def train(self):
+        """Split: 60,000 pictures to learn from."""
+        return _read_split("train")
+
+    @cached_property
+    def test(self):
+        """Split: 10,000 pictures to score on."""
+        return _read_split("test")
+
+
+def load():
+    """Fashion-MNIST, from this machine or else fetched (31 MB).
+
+    Looks into the folder that ``$QLAB_DATA`` names, and nowhere else if it is set; else into
+    ``data/fashion-mnist`` of the checkout, the user's cache folder, and the folder of Debian's
+    package; then downloads.
+
+    Returns
+    -------
+    FashionMNIST
+        With the test split read already, and the training split read when touched.
+
+    Raises
+    ------
+    DataError
+        If the data is nowhere to be had: every place tried, why it failed, and what helps.
+
+    References
+    ----------
+    .. [1] Xiao, Rasul, Vollgraf, Fashion-MNIST, arXiv:1708.07747.
+
+    Examples
+    --------
+    >>> from qlab import data
+    >>> dataset = data.load()
+    >>> dataset.test.images.shape, dataset.class_names[dataset.test.labels[0]]
+    ((10000, 28, 28, 1), 'Ankle boot')
+    """
+    dataset = FashionMNIST()
+    len(dataset.test)  # find or fetch the data now, not at some later touch
+    return dataset
+
+
+def fetch(progress=True):
+    """Make sure that the four files are on this machine and intact."""
+    folder, _ = _fetch.read(_fetch.FILES, progress)
+    return Path(folder)
+
+
+def calibration_images(n=1024, seed=0, classes=None):
+    """Draw pictures from the training split, in an order that only the seed decides.
+
+    The first 16 of a draw of 1,024 are the draw of 16. The training split is not kept in memory.
+
+    Parameters
+    ----------
+    n : int
+        How many, 1 or more.
+    seed : int
+        Of the draw.
+    classes : int or str, or a sequence of them, optional
+        Draw from these classes only, named by index or by name.
+
+    Returns
+    -------
+    ndarray of uint8, shape (n, 28, 28, 1)
+
+    Raises
+    ------
+    ValueError
+        If there are not that many pictures, or no such class.
+    DataError
+        As `load` does.
+
+    Examples
+    --------
+    >>> from qlab import data
+    >>> bags = data.calibration_images(16, classes="Bag")
+    >>> bags.shape, bags.dtype
+    ((16, 28, 28, 1), dtype('uint8'))
+    """
+    for name, value, least in (("n", n, 1), ("seed", seed, 0)):
+        if not _is_whole(value) or value < least:
+            raise ValueError(f"{name} must be a whole number, {least} or more; got {value!r}")
+    wanted = None if classes is None else _class_indices(classes)
+    split = _read_split("train")
+    order = np.random.Generator(np.random.PCG64(seed)).permutation(len(split))
+    if wanted is not None:
+        order = order[np.isin(split.labels[order], wanted)]
+    if n > len(order):
+        raise ValueError(f"n is {n:,}, but there are only {len(order):,} such pictures")
+    return split.images[order[:n]]
+
+
+def _class_indices(classes):
+    if isinstance(classes, str | int | np.integer):
+        classes = [classes]
+    if not len(classes):
+        raise ValueError("classes is empty; leave it out to draw from all ten")
+    indices = []
+    for entry in classes:
+        if entry in CLASS_NAMES:
+            entry = CLASS_NAMES.index(entry)
+        if not _is_whole(entry) or not 0 <= entry < len(CLASS_NAMES):
+            raise ValueError(
+                f"no class {entry!r}: the classes are 0 to 9, or {', '.join(CLASS_NAMES)}"
+            )
+        indices.append(int(entry))
+    return indices
+
+
+def _is_whole(value):
+    return isinstance(value, int | np.integer) and not isinstance(value, bool)
+
+
+def _read_split(name):
+    files = [file for file in _fetch.FILES if file.startswith(_PREFIX[name])]
+    _, (images, labels) = _fetch.read(files)
+    labels = labels.astype(np.int64)
+    labels.flags.writeable = False
+    return Split(images[..., None], labels)

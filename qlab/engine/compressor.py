@@ -1,0 +1,411 @@
+"""The live engine: a recipe becomes a real `.tflite` file in milliseconds."""
+
+from __future__ import annotations
+
+import dataclasses
+from functools import lru_cache
+
+import numpy as np
+
+from qlab.arithmetic import observers
+from qlab.arithmetic.affine import affine_params, dequantize, quantize, symmetric_params
+from qlab.arithmetic.results import Sizes
+from qlab.engine.grouping import groups
+from qlab.engine.lowering import SUPPORTED, StoredWeights, lower
+from qlab.engine.notes import notes
+from qlab.engine.recipes import LARGEST_CALIBRATION, Recipe
+from qlab.engine.shaping import Shape, Shaper
+from qlab.tflite import runtime
+from qlab.tflite.litemodel import LiteModel, ModelError, pack, require_lite_model
+from qlab.tflite.rewriting import with_weights
+
+REMEMBERED = 20  # integer forms of each layer's weights
+OBSERVED_AT_ONCE = 16  # images; 64 are no faster and leave 40 MB more in the process
+
+
+class Compressor:
+    """Compresses one float model, by any recipe.
+
+    The calibration images run through the float model once, here. After that `compress` only
+    rewrites numbers.
+
+    Parameters
+    ----------
+    model : LiteModel
+        A float32 model.
+    calibration_images : ndarray of uint8, shape (n, 28, 28, 1)
+        n from 1 to 1,024. An array of float32 is taken as it is, unscaled.
+
+    Raises
+    ------
+    ModelError
+        If the model is not float32, or has an operator that qlab cannot quantize, or NaN or
+        infinite weights.
+    ValueError
+        If there are no or too many images, or they do not fit the model.
+
+    Examples
+    --------
+    >>> import qlab
+    >>> images = qlab.data.load().test.images
+    >>> compressor = Compressor(qlab.pretrained("baseline"), images[:64])
+    >>> small = compressor.compress(Recipe(weight_bits=4, activation_bits=4, calibration_size=64))
+    >>> small.file_bytes < 100_000
+    True
+    """
+
+    def __init__(self, model, calibration_images):
+        require_lite_model(model)
+        _require_compressible(model)
+        if not 1 <= len(calibration_images) <= LARGEST_CALIBRATION:
+            raise ValueError(
+                f"there are {len(calibration_images)} calibration images; "
+                f"give 1 to {LARGEST_CALIBRATION}"
+            )
+        self.model = model
+        self.calibration_images = len(calibration_images)
+        self.layers = model.layers
+        self._groups = groups(model)
+        self._observations = _observe(model, self._groups, calibration_images)
+        self._shaper, self._ranges = Shaper(self.layers), {}
+        weighted = sum(x.weights is not None for x in self.layers)
+        self._integers = lru_cache(REMEMBERED * weighted)(self._quantized)
+
+    def compress(self, recipe):
+        """Make the file that a recipe describes.
+
+        Parameters
+        ----------
+        recipe : Recipe
+
+        Returns
+        -------
+        LiteModel
+            Weights of b <= 8 bits are stored one to a byte; `LiteModel.packed` packs them.
+
+        Raises
+        ------
+        ValueError
+            If the recipe asks for more calibration images than there are, overrides a layer that
+            the model does not have, or asks for more clusters than there are weights.
+        """
+        self._check(recipe)
+        activations = {tensor: self._grid(group, recipe) for tensor, group in self._groups.items()}
+        weights = {x.name: self._stored(x, recipe) for x in self.layers if x.weights is not None}
+        if all(grid is None for grid in activations.values()) and all(
+            stored.values.dtype == np.float32 for stored in weights.values()
+        ):
+            return self._in_float(recipe)
+        description = (
+            f"qlab: weights {recipe.weight_bits} bits, activations {recipe.activation_bits} bits"
+        )
+        return LiteModel(
+            pack(lower(self.model.parsed, self.layers, activations, weights, description.encode()))
+        )
+
+    def _in_float(self, recipe):
+        """The float model: itself, or with the weights that pruning and clustering leave."""
+        shapes = {x.name: self._shape(x, recipe) for x in self.layers if x.weights is not None}
+        changed = [name for name, shape in shapes.items() if shape != Shape()]
+        if not changed:
+            return self.model
+        new = {name: self._shaper.weights(name, shapes[name]) for name in changed}
+        return with_weights(self.model, new)
+
+    def weights(self, layer, recipe):
+        """A layer's weights as the compressed file holds them, in real values.
+
+        Parameters
+        ----------
+        layer : str
+        recipe : Recipe
+
+        Returns
+        -------
+        ndarray of float32, in the shape of the weights
+            Pruned, clustered, and rounded to the grid of `weight_params`.
+
+        Raises
+        ------
+        ValueError
+            If the model has no such layer, or it has no weights, or as `compress` does.
+        """
+        self._check(recipe)
+        stored = self._stored(self._weighted(layer), recipe)
+        if stored.params is None:
+            return stored.values.astype(np.float32)
+        return dequantize(stored.values, stored.params)
+
+    def shaped(self, layer, recipe):
+        """A layer's weights pruned and clustered, before they are quantized.
+
+        Returns
+        -------
+        ndarray of float32, in the shape of the weights
+
+        Raises
+        ------
+        ValueError
+            As `weights` does.
+        """
+        self._check(recipe)
+        return self._shaper.weights(layer, self._shape(self._weighted(layer), recipe))
+
+    def weight_params(self, layer, recipe):
+        """Grid of a layer's weights.
+
+        Parameters
+        ----------
+        layer : str
+        recipe : Recipe
+
+        Returns
+        -------
+        QuantParams or None
+            None if the recipe leaves these weights in float.
+
+        Raises
+        ------
+        ValueError
+            If the model has no such layer, or it has no weights.
+        """
+        return self._stored(self._weighted(layer), recipe).params
+
+    def activation_params(self, layer, recipe):
+        """Grid of a layer's output.
+
+        Returns
+        -------
+        QuantParams or None
+            None if the recipe leaves it in float.
+
+        Raises
+        ------
+        ValueError
+            If the model has no such layer.
+        """
+        return self.tensor_params(self.model.layer(layer).output, recipe)
+
+    def tensor_params(self, index, recipe):
+        """Grid of an activation tensor of the float model, as `activation_params` of a layer."""
+        self._check(recipe)
+        return self._grid(self._groups[index], recipe)
+
+    def activation_range(self, layer, recipe):
+        """Range that a layer's output may take under a recipe, (low, high) in real values.
+
+        Returns
+        -------
+        (float, float)
+            What the grid spans; what the observer found, if the output stays in float.
+
+        Raises
+        ------
+        ValueError
+            If the model has no such layer.
+        """
+        params = self.activation_params(layer, recipe)
+        if params is None:
+            group = self._groups[self.model.layer(layer).output]
+            return self._range(group, recipe.calibration_size, recipe.observer, 8)
+        ends = np.array([params.q_min, params.q_max]) - params.zero_point
+        low, high = params.scale * ends
+        return float(low), float(high)
+
+    def activation_histogram(self, layer, calibration_size):
+        """What a layer's output held on the first calibration images.
+
+        A layer that only moves numbers (pooling, reshaping) answers for the layer it reads.
+
+        Parameters
+        ----------
+        layer : str
+        calibration_size : int
+
+        Returns
+        -------
+        counts : ndarray of int64, shape (1024,)
+        edges : ndarray of float64, shape (1025,)
+
+        Raises
+        ------
+        ValueError
+            If the model has no such layer, or there are not so many images.
+        """
+        Recipe(calibration_size=calibration_size)
+        self._check_size(calibration_size)
+        seen = self._observations[self._groups[self.model.layer(layer).output]]
+        return seen.histogram(calibration_size), seen.edges
+
+    def sizes(self, model, recipe):
+        """Sizes of a compressed model, four ways.
+
+        Parameters
+        ----------
+        model : LiteModel
+            What `compress` made of `recipe`.
+        recipe : Recipe
+
+        Returns
+        -------
+        Sizes
+        """
+        bits = sum(
+            x.weights.size * recipe.bits("weight_bits", x.name)
+            for x in self.layers
+            if x.weights is not None
+        )
+        return Sizes(self.model.file_bytes, model.file_bytes, model.gzip_bytes, -(-bits // 8))
+
+    def notes(self, recipe):
+        """What the learner should know about how this recipe is carried out.
+
+        Parameters
+        ----------
+        recipe : Recipe
+
+        Returns
+        -------
+        tuple of str
+            Sentences for the screen; often empty.
+        """
+        self._check(recipe)
+        return notes(self, recipe)
+
+    def _check(self, recipe):
+        if not isinstance(recipe, Recipe):
+            raise TypeError(f"this takes a qlab.Recipe, not a {type(recipe).__name__}")
+        self._check_size(recipe.calibration_size)
+        for name, settings in recipe.overrides:
+            layer = self.model.layer(name)
+            for setting in dict(settings):
+                if layer.weights is None and setting != "activation_bits":
+                    raise ValueError(f"{name} has no weights, so {setting} cannot be set for it")
+        self._check_clusters(recipe)
+
+    def _check_clusters(self, recipe):
+        """Refuse more clusters than there are weights in the layer that asks, or in any."""
+        sizes = {x.name: x.weights.size for x in self.layers if x.weights is not None}
+        asked = [(recipe.clusters, max(sizes.values(), default=0), "the largest layer")]
+        asked += [(dict(s).get("clusters"), sizes.get(n, 0), n) for n, s in recipe.overrides]
+        for clusters, size, who in asked:
+            if clusters is not None and clusters > size:
+                raise ValueError(
+                    f"{clusters} clusters are more than the {size} weights of {who}; ask for fewer"
+                )
+
+    def _check_size(self, calibration_size):
+        if calibration_size > self.calibration_images:
+            raise ValueError(
+                f"calibration_size is {calibration_size}, but there are only "
+                f"{self.calibration_images} calibration images; "
+                "give the Compressor more, or ask for fewer"
+            )
+
+    def _weighted(self, layer):
+        """The layer of this name, which must have weights."""
+        found = self.model.layer(layer)
+        if found.weights is None:
+            raise ValueError(f"{layer} has no weights")
+        return found
+
+    def _shape(self, layer, recipe):
+        return self._shaper.shape(layer.name, recipe)
+
+    def _stored(self, layer, recipe):
+        """One layer's weights as they go into the file; integer ones are remembered."""
+        bits, shape = recipe.bits("weight_bits", layer.name), self._shape(layer, recipe)
+        if bits <= 8:
+            return self._integers(layer, bits, recipe.granularity, shape)
+        weights = np.ascontiguousarray(self._shaper.weights(layer.name, shape), np.float32)
+        if bits == 16:
+            limit = np.finfo(np.float16).max
+            weights = np.clip(weights, -limit, limit).astype(np.float16)
+        return StoredWeights(weights)
+
+    def _quantized(self, layer, bits, granularity, shape):
+        """One layer's weights on a grid."""
+        weights = self._shaper.weights(layer.name, shape)
+        axis = layer.channel_axis if granularity == "per-channel" else None
+        params = symmetric_params(weights, bits, axis)
+        params = _with_scales_of_the_empty(params, weights, layer, bits, axis)
+        return StoredWeights(quantize(weights, params), params)
+
+    def _grid(self, group, recipe):
+        """Grid of one group of activations, or None for float."""
+        bits = group.bits(recipe)
+        if bits == 32:
+            return None
+        if group.dictated is not None and bits == 8:
+            return group.dictated
+        return affine_params(
+            *self._range(group, recipe.calibration_size, recipe.observer, bits), bits
+        )
+
+    def _range(self, group, size, observer, bits):
+        """Range of a group of activations, remembered."""
+        if group.dictated is not None:
+            low, high = group.dictated.scale * (np.array([-128, 128]) - group.dictated.zero_point)
+            return float(low), float(high)
+        key = (group, size, observer, bits if observer == "mse" else None)
+        if key not in self._ranges:
+            self._ranges[key] = observers.activation_range(
+                self._observations[group], size, observer, bits
+            )
+        return self._ranges[key]
+
+
+def _observe(model, groups, images):
+    """Observation of each group on the calibration images."""
+    tensors = sorted({i for group in groups.values() for i in group.sources})
+    batches = lambda: runtime.activations(model, images, tensors, OBSERVED_AT_ONCE)  # noqa: E731
+    seen = observers.observe(batches, len(images))
+    by_tensor = dict(zip(tensors, seen, strict=True))
+    return {
+        group: observers.merge([by_tensor[i] for i in group.sources])
+        for group in set(groups.values())
+    }
+
+
+def _with_scales_of_the_empty(params, weights, layer, bits, axis):
+    """Channels that pruning emptied keep their old scale: biases are stored in its units."""
+    others = None if axis is None else tuple(i for i in range(weights.ndim) if i != axis)
+    alive = weights.any(axis=others)
+    if alive.all():
+        return params
+    former = symmetric_params(layer.weights, bits, axis).scale
+    return dataclasses.replace(params, scale=np.where(alive, params.scale, former))
+
+
+def _require_compressible(model):
+    """Raise ModelError, naming operator and layer, unless every layer can be quantized."""
+    names = {x.op for x in model.layers}
+    if len(model.layers) != len(model.parsed.subgraphs[0].operators):
+        raise ModelError("this model is already quantized; give the float32 model it came from")
+    for layer in model.layers:
+        if layer.op not in SUPPORTED:
+            raise ModelError(
+                f"layer {layer.name} uses {layer.op}, which qlab cannot quantize; "
+                f"it knows {', '.join(SUPPORTED)}"
+            )
+        if layer.weights is None and layer.op in (
+            "CONV_2D",
+            "DEPTHWISE_CONV_2D",
+            "FULLY_CONNECTED",
+        ):
+            raise ModelError(
+                f"layer {layer.name} ({layer.op}) has no constant weights; "
+                "qlab needs them in the file"
+            )
+        if layer.weights is not None and layer.weights.dtype != np.float32:
+            raise ModelError("this model is already quantized; give the float32 model it came from")
+        if layer.weights is not None and not (
+            layer.weights.size and np.isfinite(layer.weights).all()
+        ):
+            raise ModelError(
+                f"layer {layer.name} has empty, NaN or infinite weights; train it again"
+            )
+        if layer.bias is not None and not np.isfinite(layer.bias).all():
+            raise ModelError(f"layer {layer.name} has a NaN or infinite bias; train it again")
+    if not names:
+        raise ModelError("this model has no layers")

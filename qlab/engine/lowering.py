@@ -1,0 +1,263 @@
+"""From a float graph and a plan of grids to the graph that LiteRT runs."""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+from ai_edge_litert import schema_py_generated as schema
+
+from qlab.arithmetic.affine import QuantParams, affine_params, quantize
+from qlab.tflite.litemodel import WEIGHTED, constant
+
+OP, TYPE = schema.BuiltinOperator, schema.TensorType
+MOVING = (
+    "MAX_POOL_2D",
+    "AVERAGE_POOL_2D",
+    "RESHAPE",
+    "CONCATENATION",
+    "PAD",
+)  # one grid in and out
+DICTATED = {
+    "TANH": QuantParams(np.float32(1 / 128), np.int64(0), -128, 127),
+    "LOGISTIC": QuantParams(np.float32(1 / 256), np.int64(-128), -128, 127),
+    "SOFTMAX": QuantParams(np.float32(1 / 256), np.int64(-128), -128, 127),
+}
+VERSIONS = {  # of the int8 kernels, as the TFLite converter writes them
+    "CONV_2D": 3, "DEPTHWISE_CONV_2D": 3, "FULLY_CONNECTED": 4, "MAX_POOL_2D": 2,
+    "AVERAGE_POOL_2D": 2, "MEAN": 2, "ADD": 2, "MUL": 2, "CONCATENATION": 2, "PAD": 2, "RESHAPE": 1,
+    "TANH": 2, "LOGISTIC": 2, "SOFTMAX": 2, "RELU": 2, "RELU6": 2,
+}  # fmt: skip
+SUPPORTED = tuple(VERSIONS)
+
+
+@dataclass(frozen=True, eq=False)
+class StoredWeights:
+    """One layer's weights as they go into the file."""
+
+    values: np.ndarray
+    params: QuantParams | None = None
+
+
+def needs_lower_clamp(params, activation):
+    """Whether only an extra QUANTIZE can clamp this output at its lower end."""
+    return (
+        params.q_min > -128
+        and int(params.zero_point) > params.q_min
+        and activation not in ("RELU", "RELU6")
+    )
+
+
+def lower(source, layers, activations, weights, description=b"qlab"):
+    """Write the graph that carries the given grids."""
+    builder = _Builder(source, description)
+    graph = source.subgraphs[0]
+    first = int(graph.inputs[0])
+    builder.resting[first] = builder.copy_tensor(first, activations[first])
+    for operator, layer in zip(graph.operators, layers, strict=True):
+        _emit(builder, operator, layer, activations, weights)
+    return builder.finish([builder.resting[first]], [builder.resting[int(graph.outputs[0])]])
+
+
+def _emit(builder, operator, layer, activations, weights):
+    """Add one operator, with the QUANTIZE and DEQUANTIZE steps that its neighbours need."""
+    planned = activations[layer.output]
+    stored = weights.get(layer.name)
+    grids = [activations[i] for i in layer.inputs]
+    integer = planned is not None and None not in grids
+    if integer and stored is not None:
+        integer = stored.params is not None and sums_fit(
+            layer.bias, grids[0], stored.params, planned
+        )
+    inputs = []
+    for position, index in enumerate(int(i) for i in operator.inputs):
+        if index in layer.inputs and not (layer.op in WEIGHTED and position):
+            inputs.append(builder.resting[index] if integer else builder.floating(index))
+        elif stored is not None and position == 1:
+            inputs.append(builder.weights(index, stored, integer))
+        elif stored is not None and position == 2 and integer and index >= 0:
+            inputs.append(builder.bias(index, layer.bias, grids[0].scale * stored.params.scale))
+        else:
+            inputs.append(builder.constant(index, integer))
+    stages = _stages(layer, planned, integer)
+    kind = (
+        VERSIONS[layer.op]
+        if integer
+        else builder.source.operatorCodes[operator.opcodeIndex].version
+    )
+    tensors = [
+        builder.copy_tensor(layer.output, params, i < len(stages) - 1)
+        for i, params in enumerate(stages)
+    ]
+    builder.operator(layer.op, kind, inputs, tensors[0], operator)
+    for before, after in pairwise(tensors):
+        builder.operator("QUANTIZE", 2, [before], after)
+    builder.resting[layer.output] = tensors[-1]
+
+
+def sums_fit(bias, grid, weights, planned):
+    """Whether a layer fits the kernels' int32 sums, in units of input scale x weight scale."""
+    unit = weights.scale.astype(np.float64) * grid.scale
+    rescaled = unit / planned.scale
+    largest = 0.0 if bias is None else np.abs(bias / unit).max()
+    return rescaled.min() >= 2.0**-32 and rescaled.max() < 256 and largest < 2.0**30
+
+
+def _stages(layer, planned, integer):
+    """Grids that an output passes through; None is float, the last is where it rests."""
+    if planned is None:
+        return [None]
+    stages = [] if integer else [None]
+    dictated = DICTATED.get(layer.op) if integer else None
+    if dictated is not None:
+        if (dictated.scale, dictated.zero_point) == (planned.scale, planned.zero_point):
+            return [planned]
+        stages.append(dictated)
+    if needs_lower_clamp(planned, layer.activation) and layer.op not in MOVING:
+        down = planned.zero_point - (planned.q_min + 128)
+        stages.append(QuantParams(planned.scale, down, -128, planned.q_max - planned.q_min - 128))
+    return [*stages, planned]
+
+
+class _Builder:
+    """Collects the parts of the new graph; its methods return tensor indices."""
+
+    def __init__(self, source, description):
+        self.source = source
+        self.model = schema.ModelT()
+        self.model.version = 3
+        self.model.description = description
+        self.model.buffers = [schema.BufferT()]
+        self.model.operatorCodes = []
+        self.graph = schema.SubGraphT()
+        self.graph.name = source.subgraphs[0].name
+        self.graph.tensors, self.graph.operators = [], []
+        self.resting, self._floating, self._constants, self._codes = {}, {}, {}, {}
+
+    def copy_tensor(self, index, params, passing=False):
+        """An activation like tensor `index` of the source, on this grid (None: float)."""
+        old = self.source.subgraphs[0].tensors[index]
+        new = schema.TensorT()
+        new.shape, new.shapeSignature = old.shape, old.shapeSignature
+        new.name = (old.name or b"") + (b"_step" if passing else b"")
+        new.type = TYPE.FLOAT32 if params is None else TYPE.INT8
+        new.quantization = _quantization(params)
+        return self._add(new)
+
+    def floating(self, index):
+        """Float values of an activation, through one DEQUANTIZE for all who read them."""
+        resting = self.resting[index]
+        if self.graph.tensors[resting].type == TYPE.FLOAT32:
+            return resting
+        if index not in self._floating:
+            self._floating[index] = self.copy_tensor(index, None, passing=True)
+            self.operator("DEQUANTIZE", 2, [resting], self._floating[index])
+        return self._floating[index]
+
+    def constant(self, index, integer):
+        """A constant of the source; a float one gets a grid of its own in an integer operator."""
+        if index < 0:
+            return -1
+        key = (index, integer)
+        if key not in self._constants:
+            values, params = constant(self.source, index), None
+            if integer and values.dtype == np.float32:
+                params = affine_params(values.min(), values.max(), 8)
+                values = quantize(values, params)
+            self._constants[key] = self._stored(index, values, params)
+        return self._constants[key]
+
+    def weights(self, index, stored, integer):
+        """A layer's weights; compressed ones pass through DEQUANTIZE before a float operator."""
+        tensor = self._stored(index, stored.values, stored.params)
+        if integer or stored.values.dtype == np.float32:
+            return tensor
+        values = self.copy_tensor(index, None, passing=True)
+        self.operator("DEQUANTIZE", 3 if stored.params is None else 5, [tensor], values)
+        return values
+
+    def bias(self, index, bias, scale):
+        """An int32 bias in units of input scale x weight scale, as the integer kernels want it."""
+        limits = np.iinfo(np.int32)
+        codes = np.clip(np.rint(bias / scale.astype(np.float64)), limits.min, limits.max).astype(
+            "<i4"
+        )
+        scale = np.asarray(scale, np.float32)
+        params = QuantParams(scale, np.zeros(scale.shape, np.int64), limits.min, limits.max, 0)
+        return self._stored(index, codes, params)
+
+    def operator(self, name, version, inputs, output, like=None):
+        """Add one operator, with the options of `like`."""
+        new = schema.OperatorT()
+        new.opcodeIndex = self._code(name, version)
+        new.inputs, new.outputs = np.array(inputs, np.int32), np.array([output], np.int32)
+        if like is not None:
+            new.builtinOptionsType, new.builtinOptions = (
+                like.builtinOptionsType,
+                like.builtinOptions,
+            )
+        self.graph.operators.append(new)
+
+    def finish(self, inputs, outputs):
+        """Close the graph, and point the signatures at the new tensors."""
+        self.graph.inputs, self.graph.outputs = (
+            np.array(inputs, np.int32),
+            np.array(outputs, np.int32),
+        )
+        self.model.subgraphs = [self.graph]
+        self.model.signatureDefs = copy.deepcopy(self.source.signatureDefs)
+        for signature in self.model.signatureDefs or []:
+            signature.inputs[0].tensorIndex, signature.outputs[0].tensorIndex = (
+                inputs[0],
+                outputs[0],
+            )
+        return self.model
+
+    def _stored(self, index, values, params):
+        """A constant tensor named and shaped like tensor `index` of the source."""
+        old, new = self.source.subgraphs[0].tensors[index], schema.TensorT()
+        new.name, new.shape = old.name, old.shape
+        new.type = _TYPES[values.dtype]
+        new.quantization = _quantization(params)
+        new.buffer = len(self.model.buffers)
+        buffer = schema.BufferT()
+        buffer.data = np.ascontiguousarray(values).reshape(-1).view(np.uint8)
+        self.model.buffers.append(buffer)
+        return self._add(new)
+
+    def _add(self, tensor):
+        self.graph.tensors.append(tensor)
+        return len(self.graph.tensors) - 1
+
+    def _code(self, name, version):
+        """Index of an operator code, added when first needed."""
+        if (name, version) not in self._codes:
+            code = schema.OperatorCodeT()
+            code.builtinCode = getattr(OP, name)
+            code.deprecatedBuiltinCode = min(code.builtinCode, 127)
+            code.version = version
+            self._codes[name, version] = len(self.model.operatorCodes)
+            self.model.operatorCodes.append(code)
+        return self._codes[name, version]
+
+
+_TYPES = {
+    np.dtype(np.int8): TYPE.INT8,
+    np.dtype("<i4"): TYPE.INT32,
+    np.dtype("<i8"): TYPE.INT64,
+    np.dtype("<f2"): TYPE.FLOAT16,
+    np.dtype("<f4"): TYPE.FLOAT32,
+}
+
+
+def _quantization(params):
+    """The schema's form of a grid."""
+    if params is None:
+        return None
+    new = schema.QuantizationParametersT()
+    new.scale = np.atleast_1d(params.scale).astype(np.float32)
+    new.zeroPoint = np.atleast_1d(params.zero_point).astype(np.int64)
+    new.quantizedDimension = max(params.axis, 0)
+    return new

@@ -1,0 +1,168 @@
+"""The models that ship in data/pretrained, and the manifest that says where each came from."""
+
+import difflib
+import hashlib
+import json
+from pathlib import Path
+
+MANIFEST = "manifest.json"
+REMEDIES = (
+    "'git checkout -- data/pretrained' brings the shipped files back, and 'make artefacts' "
+    "trains them anew"
+)
+
+
+class ArtefactError(ValueError):
+    """A shipped file is missing or is not the one that the manifest describes."""
+
+
+def folder():
+    """Folder of the shipped files: in the checkout, or inside the installed package."""
+    package = Path(__file__).resolve().parents[1]
+    installed = package / "pretrained"
+    return installed if installed.is_dir() else package.parent / "data" / "pretrained"
+
+
+def manifest():
+    """What the manifest says.
+
+    Returns
+    -------
+    dict
+        ``files``: for each file name its ``sha256``, ``bytes``, ``recipe``, and ``made`` (when,
+        on what processor, with which package versions); for a model also its accuracy
+        ``measured`` on the 10,000 test images, with its interval.
+
+    Raises
+    ------
+    ArtefactError
+        If the manifest is missing or unreadable.
+
+    Examples
+    --------
+    >>> from qlab import artefacts
+    >>> artefacts.manifest()["files"]["baseline.tflite"]["recipe"]["epochs"]
+    10
+    """
+    try:
+        return json.loads((folder() / MANIFEST).read_text("utf-8"))
+    except (OSError, ValueError) as error:
+        raise ArtefactError(f"{folder() / MANIFEST} cannot be read ({error}). {REMEDIES}") from None
+
+
+def path(name):
+    """Path of a shipped file, after its checksum has been compared with the manifest.
+
+    Parameters
+    ----------
+    name : str
+        Such as "baseline.tflite".
+
+    Returns
+    -------
+    pathlib.Path
+
+    Raises
+    ------
+    ArtefactError
+        If no such file ships, or it is missing, truncated or altered.
+    """
+    known = manifest()["files"]
+    if name not in known:
+        raise ArtefactError(f"no shipped file is called {name!r}; {_near(name, known)}")
+    _read(name, known[name])
+    return folder() / name
+
+
+def verify():
+    """Compare every shipped file with the manifest."""
+    answers = []
+    for name, entry in manifest()["files"].items():
+        try:
+            _read(name, entry)
+            answers.append((name, None))
+        except ArtefactError as error:
+            answers.append((name, str(error)))
+    return answers
+
+
+def pretrained(name="baseline"):
+    """Load a shipped model, verified, without TensorFlow.
+
+    Parameters
+    ----------
+    name : str
+        "baseline" is the float32 network that the course makes small.
+
+    Returns
+    -------
+    LiteModel
+
+    Raises
+    ------
+    ArtefactError
+        If no model of that name ships, or its file is missing or altered.
+
+    Examples
+    --------
+    >>> import qlab
+    >>> qlab.pretrained("baseline").file_bytes < 310_000
+    True
+    """
+    from qlab.tflite.litemodel import LiteModel
+
+    models = {Path(file).stem: file for file in manifest()["files"] if file.endswith(".tflite")}
+    if name not in models:
+        raise ArtefactError(f"no shipped model is called {name!r}; {_near(name, models)}")
+    file = models[name]
+    return LiteModel(_read(file, manifest()["files"][file]))
+
+
+def history(name="baseline"):
+    """Loss and accuracy of each epoch of a shipped model's training.
+
+    Parameters
+    ----------
+    name : str
+
+    Returns
+    -------
+    dict of int to dict of str to list of float
+        By seed, what `qlab.train.fit` returned: ``loss``, ``accuracy``, ``test_loss``,
+        ``test_accuracy``. The shipped model is that of the first seed.
+
+    Raises
+    ------
+    ArtefactError
+        If no such history ships, or its file is missing or altered.
+
+    Examples
+    --------
+    >>> from qlab import artefacts
+    >>> len(artefacts.history("baseline")[0]["loss"])
+    10
+    """
+    seeds = json.loads(path(f"{name}-history.json").read_text("utf-8"))
+    return {int(seed): lists for seed, lists in seeds.items()}
+
+
+def _near(name, known):
+    """What was perhaps meant, or which families there are, and where all names stand."""
+    near = difflib.get_close_matches(str(name), known, n=5)
+    families = sorted({each.partition(".")[0].partition("-")[0] for each in known})
+    words = f"did you mean {', '.join(near)}?" if near else f"there are {', '.join(families)}, ..."
+    return f"{words} All {len(known)} names stand in {MANIFEST}: qlab.artefacts.manifest()"
+
+
+def _read(name, entry):
+    """Content of a shipped file; ArtefactError unless it is the one the manifest describes."""
+    try:
+        content = (folder() / name).read_bytes()
+    except OSError as error:
+        raise ArtefactError(f"{name} cannot be read ({error.strerror}). {REMEDIES}") from None
+    if hashlib.sha256(content).hexdigest() != entry["sha256"]:
+        raise ArtefactError(
+            f"{name} is not the file that the manifest describes: {len(content):,} bytes where "
+            f"{entry['bytes']:,} are expected, or other content. {REMEDIES}"
+        )
+    return content

@@ -1,0 +1,233 @@
+"""What one image costs, counted from the graph: multiply-accumulates, bytes moved, an estimate."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from ai_edge_litert import schema_py_generated as schema
+
+from qlab.tflite.litemodel import (
+    DTYPES,
+    PLUMBING,
+    WEIGHTED,
+    ModelError,
+    constant,
+    op_name,
+    require_lite_model,
+    stored_index,
+    unpack_int4,
+)
+
+FREE = ("RESHAPE", "SQUEEZE", "EXPAND_DIMS")  # another view of the same bytes
+MOVERS = (
+    *("MAX_POOL_2D", "AVERAGE_POOL_2D", "MEAN", "ADD", "SUB", "MUL", "CONCATENATION", "PAD"),
+    *("PADV2", "RELU", "RELU6", "LEAKY_RELU", "TANH", "LOGISTIC", "SOFTMAX", "TRANSPOSE"),
+    *PLUMBING,
+)
+# Picojoules in 45 nm CMOS at 0.9 V, and the widths of what they are for: Horowitz, "Computing's
+# energy problem", ISSCC 2014, figure 1.1.9. Caches and DRAM are for 64 bits.
+PICOJOULES = {
+    "int8 multiply": 0.2, "int32 add": 0.1, "float32 multiply": 3.7, "float32 add": 0.9,
+    "cache of 32 KB": 20.0, "DRAM": 1300.0,
+}  # fmt: skip
+SOURCE = "M. Horowitz, Computing's energy problem (and what we can do about it), ISSCC 2014, 45 nm"
+MAC_PJ = {
+    "float32": PICOJOULES["float32 multiply"] + PICOJOULES["float32 add"],
+    "int8": PICOJOULES["int8 multiply"] + PICOJOULES["int32 add"],
+    # A multiplier grows with the product of its widths (the source's 8 and 32 bits are 1 : 16).
+    "int16x8": 2 * PICOJOULES["int8 multiply"] + 2 * PICOJOULES["int32 add"],
+}
+BYTE_PJ = {"on-chip": PICOJOULES["cache of 32 KB"] / 8, "off-chip": PICOJOULES["DRAM"] / 8}
+
+
+@dataclass(frozen=True)
+class LayerWork:
+    """What one layer does for one image."""
+
+    name: str
+    op: str
+    arithmetic: str
+    macs: int
+    nonzero_macs: int
+    weight_bytes: int
+    activation_bytes: int
+
+    @property
+    def moved_bytes(self):
+        """int: weights and activations; a lower bound, since kernels read some of them again."""
+        return self.weight_bytes + self.activation_bytes
+
+
+@dataclass(frozen=True)
+class Energy:
+    """An estimate of the energy for one image, in nanojoules; no runtime executed it."""
+
+    arithmetic_nj: float
+    weights_nj: float
+    activations_nj: float
+    weights_in: str
+    kind: str = "simulated"
+    source: str = SOURCE
+
+    @property
+    def total_nj(self):
+        """float: the sum of the three."""
+        return self.arithmetic_nj + self.weights_nj + self.activations_nj
+
+
+def operations(model):
+    """Count what each layer does for one image.
+
+    Parameters
+    ----------
+    model : LiteModel
+
+    Returns
+    -------
+    tuple of LayerWork
+        In the order in which they run, with a row for each QUANTIZE or DEQUANTIZE of activations.
+
+    Raises
+    ------
+    ModelError
+        If the model has an operator whose work qlab cannot count; the message names it.
+
+    Examples
+    --------
+    >>> import qlab
+    >>> rows = operations(qlab.pretrained("baseline"))
+    >>> {row.name: row.macs for row in rows if row.macs}
+    {'conv1': 93312, 'conv2': 294912, 'dense1': 72000, 'logits': 1250}
+    """
+    require_lite_model(model)
+    graph, names = model.parsed, {layer.output: layer.name for layer in model.layers}
+    batch = int(_shape(graph, graph.subgraphs[0].inputs[0])[0])
+    rows = []
+    for operator in graph.subgraphs[0].operators:
+        op, output = op_name(graph, operator), int(operator.outputs[0])
+        behind = stored_index(graph, int(operator.inputs[0]))
+        if op in PLUMBING and constant(graph, behind) is not None:
+            continue  # weights, brought into form once, when the model is loaded
+        name = names.get(output, op.lower())
+        if op not in (*WEIGHTED, *MOVERS, *FREE):
+            raise ModelError(
+                f"{name}: qlab does not count the work of {op}; it counts "
+                f"{', '.join((*WEIGHTED, *MOVERS, *FREE))}"
+            )
+        rows.append(_work(graph, operator, op, name, batch))
+    return tuple(rows)
+
+
+def energy(model, weights_in="off-chip"):
+    """Estimate the energy for one image from the counts [1]_.
+
+    Each multiply-accumulate, each weight read once and each activation read or written once is
+    priced as in 45 nm CMOS. Control, instruction fetch and idle time are left out; in a general
+    processor they cost more than the arithmetic.
+
+    Parameters
+    ----------
+    model : LiteModel
+    weights_in : {"off-chip", "on-chip"}
+        Weights in DRAM, or in a cache of 32 KB as the activations.
+
+    Returns
+    -------
+    Energy
+        Of kind ``simulated``.
+
+    Raises
+    ------
+    ModelError
+        As `operations`.
+    ValueError
+        If `weights_in` is neither.
+
+    References
+    ----------
+    .. [1] Horowitz, ISSCC 2014, figure 1.1.9.
+
+    Examples
+    --------
+    >>> import qlab
+    >>> floats, ints = (energy(qlab.pretrained(x)) for x in ("baseline", "baseline-int8"))
+    >>> floats.kind, round(floats.total_nj / ints.total_nj)
+    ('simulated', 4)
+    """
+    if weights_in not in BYTE_PJ:
+        raise ValueError(f"weights_in is {weights_in!r}; choose one of {', '.join(BYTE_PJ)}")
+    rows = operations(model)
+    return Energy(
+        sum(row.macs * MAC_PJ[row.arithmetic] for row in rows if row.macs) / 1000,
+        sum(row.weight_bytes for row in rows) * BYTE_PJ[weights_in] / 1000,
+        sum(row.activation_bytes for row in rows) * BYTE_PJ["on-chip"] / 1000,
+        weights_in,
+    )
+
+
+def _work(graph, operator, op, name, batch):
+    """Count one operator."""
+    output = int(operator.outputs[0])
+    weights = int(operator.inputs[1]) if op in WEIGHTED else -1
+    stored = [int(i) for i in operator.inputs[1:] if i >= 0] if op in WEIGHTED else []
+    moving = [int(i) for i in operator.inputs if i >= 0 and int(i) not in stored]
+    macs = _macs(graph, op, weights, output) // batch if op in WEIGHTED else 0
+    values = _values(graph, weights) if op in WEIGHTED else None
+    share = 1.0 if values is None else np.count_nonzero(values) / values.size
+    activations = [i for i in [*moving, output] if constant(graph, i) is None]
+    return LayerWork(
+        name,
+        op,
+        _arithmetic(graph, int(operator.inputs[0]), weights, name),
+        macs,
+        round(macs * share),
+        sum(_bytes(graph, i) for i in stored),
+        0 if op in FREE else sum(_bytes(graph, i) for i in activations) // batch,
+    )
+
+
+def _macs(graph, op, weights, output):
+    """Each output number takes one multiply-accumulate for each weight that it sees."""
+    shape = _shape(graph, weights)
+    if op == "DEPTHWISE_CONV_2D":
+        seen = shape[1] * shape[2]
+    else:
+        seen = int(np.prod(shape[1:]))
+    return int(np.prod(_shape(graph, output))) * int(seen)
+
+
+def _arithmetic(graph, data, weights, name):
+    """What a layer multiplies, by the types of its input and its weights."""
+    kinds = schema.TensorType
+    tensors = graph.subgraphs[0].tensors
+    found = tensors[data].type
+    if weights < 0:
+        return "float32" if found == kinds.FLOAT32 else DTYPES.get(found, np.dtype("i1")).name
+    if tensors[weights].type in (kinds.FLOAT32, kinds.FLOAT16):
+        return "float32"
+    if tensors[weights].type in (kinds.INT8, kinds.UINT8, kinds.INT4):
+        return "int16x8" if found == kinds.INT16 else "int8"
+    raise ModelError(f"{name}: qlab does not know what its kernel multiplies")
+
+
+def _values(graph, index):
+    """A layer's weights, looking through DEQUANTIZE and DENSIFY; None where they are not stored."""
+    index = stored_index(graph, index)
+    if graph.subgraphs[0].tensors[index].type == schema.TensorType.INT4:
+        return unpack_int4(graph, index)
+    return constant(graph, index)
+
+
+def _bytes(graph, index):
+    """Bytes of a tensor: 4-bit numbers two to a byte."""
+    tensor = graph.subgraphs[0].tensors[index]
+    count = int(np.prod(_shape(graph, index)))
+    if tensor.type == schema.TensorType.INT4:
+        return (count + 1) // 2
+    return count * DTYPES[tensor.type].itemsize
+
+
+def _shape(graph, index):
+    shape = graph.subgraphs[0].tensors[int(index)].shape
+    return [int(n) for n in shape] if shape is not None else []

@@ -1,0 +1,292 @@
+"""LiteRT runs the file: predictions, accuracy, activations, latency."""
+
+from __future__ import annotations
+
+import os
+import time
+
+import numpy as np
+from ai_edge_litert.interpreter import Interpreter
+
+from qlab.arithmetic.results import Latency, Measurement
+from qlab.system.quiet import quiet
+from qlab.tflite.litemodel import ModelError, pack, require_lite_model
+
+PIXEL_SCALE = 1.0 / 255.0  # the real input of every model is pixel / 255
+BATCH = 250
+
+
+def predict(model, images, batch=BATCH, threads=None):
+    """Class of each image.
+
+    Parameters
+    ----------
+    model : LiteModel
+    images : ndarray of uint8, shape (n, 28, 28, 1)
+        Pixels 0 to 255. The runtime scales them to [0, 1] and quantizes them by the model's own
+        input parameters. An array of float32 is taken as it is, unscaled.
+    batch : int
+        Images a call. 100 to 500 is fastest.
+    threads : int or None
+        None for as many as this process may use, at most 4.
+
+    Returns
+    -------
+    ndarray of int64, shape (n,)
+
+    Raises
+    ------
+    ValueError
+        If the images do not fit the model.
+
+    Examples
+    --------
+    >>> import qlab
+    >>> images = qlab.data.load().test.images[:3]
+    >>> predict(qlab.pretrained("baseline"), images).shape
+    (3,)
+    """
+    images = _checked(images)
+    classes = np.empty(len(images), np.int64)
+    for start, outputs in _outputs(model, images, batch, threads):
+        classes[start : start + len(outputs[0])] = outputs[0].reshape(len(outputs[0]), -1).argmax(1)
+    return classes
+
+
+def evaluate(model, images, labels, batch=BATCH, threads=None):
+    """Score a model.
+
+    Parameters
+    ----------
+    model : LiteModel
+    images : ndarray of uint8, shape (n, 28, 28, 1)
+    labels : ndarray of int, shape (n,)
+    batch, threads
+        As for `predict`.
+
+    Returns
+    -------
+    Measurement
+        Of kind ``measured``; ``elapsed_ms`` is the wall time of the scoring.
+
+    Raises
+    ------
+    ValueError
+        If the images do not fit the model, or there is not one label an image.
+
+    Examples
+    --------
+    >>> import qlab
+    >>> test = qlab.data.load().test
+    >>> evaluate(qlab.pretrained("baseline"), test.images, test.labels).accuracy > 0.85
+    True
+    """
+    if len(images) != len(labels):
+        raise ValueError(
+            f"{len(images)} images and {len(labels)} labels; each image needs one label"
+        )
+    start = time.perf_counter()
+    predictions = predict(model, images, batch, threads)
+    return Measurement(predictions, labels, elapsed_ms=1e3 * (time.perf_counter() - start))
+
+
+def logits(model, images, batch=BATCH, threads=None):
+    """What a model answers before it is decided: one number a class.
+
+    Parameters
+    ----------
+    model : LiteModel
+        Its output must be float32, as distillation needs it.
+    images : ndarray of uint8, shape (n, 28, 28, 1)
+    batch, threads
+        As for `predict`.
+
+    Returns
+    -------
+    ndarray of float32, shape (n, classes)
+
+    Raises
+    ------
+    ValueError
+        If the images do not fit the model, or its output is not float32.
+
+    Examples
+    --------
+    >>> import qlab
+    >>> images = qlab.data.load().test.images[:3]
+    >>> model = qlab.pretrained("baseline")
+    >>> logits(model, images).argmax(1).tolist() == predict(model, images).tolist()
+    True
+    """
+    parts = [outputs[0] for _, outputs in _outputs(model, images, batch, threads)]
+    answers = np.concatenate(parts)
+    if answers.dtype != np.float32:
+        raise ValueError(f"this model answers in {answers.dtype}; logits need a float32 output")
+    return answers
+
+
+def activations(model, images, tensors, batch=64, threads=None):
+    """Yield what the given tensors hold, batch by batch."""
+    graph = model.graph()
+    graph.signatureDefs = None
+    graph.subgraphs[0].outputs = np.array(list(tensors), np.int32)
+    yield from _outputs(type(model)(pack(graph)), images, batch, threads)
+
+
+def latency(model, batch=1, runs=100, threads=1):
+    """Time of one call after warm-up, here on this machine.
+
+    Parameters
+    ----------
+    model : LiteModel
+    batch : int
+        Images a call; a model of a fixed batch keeps its own.
+    runs : int
+        Timed calls, at least 2; a tenth as many come before them untimed.
+    threads : int
+
+    Returns
+    -------
+    Latency
+        Median and 95th percentile, milliseconds a call.
+
+    Raises
+    ------
+    ValueError
+        If `batch`, `runs` or `threads` is too small.
+
+    Examples
+    --------
+    >>> import qlab
+    >>> latency(qlab.pretrained("baseline"), runs=10).runs
+    10
+    """
+    if batch < 1 or runs < 2 or threads < 1:
+        raise ValueError(
+            f"batch {batch}, runs {runs}, threads {threads}: needs at least 1, 2 and 1"
+        )
+    interpreter, batch = _interpreter(model, batch, threads)
+    times = np.empty(runs)
+    for _ in range(1 + runs // 10):
+        interpreter.invoke()
+    for i in range(runs):
+        start = time.perf_counter()
+        interpreter.invoke()
+        times[i] = time.perf_counter() - start
+    median, p95 = 1e3 * np.percentile(times, [50, 95])
+    return Latency(float(median), float(p95), batch, threads, runs)
+
+
+def interpreter(model, threads=1):
+    """LiteRT's own interpreter of one image a call, ready to run.
+
+    Parameters
+    ----------
+    model : LiteModel
+    threads : int
+
+    Returns
+    -------
+    ai_edge_litert.interpreter.Interpreter
+
+    Raises
+    ------
+    ModelError
+        If LiteRT cannot run the model.
+
+    Examples
+    --------
+    >>> import qlab
+    >>> interpreter(qlab.pretrained("baseline")).get_input_details()[0]["shape"].tolist()
+    [1, 28, 28, 1]
+    """
+    return _interpreter(model, 1, threads)[0]
+
+
+def default_threads():
+    """How many threads LiteRT gets unless told: the cores this process may use, at most 4."""
+    cores = (
+        len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    )
+    return min(4, cores)
+
+
+def _outputs(model, images, batch, threads):
+    """Yield (first image, outputs) for each batch; the last, partial batch is cut to size."""
+    images = _checked(images)
+    interpreter, batch = _interpreter(model, min(batch, len(images)), threads or default_threads())
+    detail = interpreter.get_input_details()[0]
+    shape = tuple(int(n) for n in detail["shape"])
+    if int(np.prod(shape[1:])) != int(np.prod(images.shape[1:])):
+        raise ValueError(
+            f"images of shape {images.shape[1:]} do not fit a model that takes {shape[1:]}"
+        )
+    view = interpreter.tensor(detail["index"])
+    outputs = [d["index"] for d in interpreter.get_output_details()]
+    for start in range(0, len(images), batch):
+        part = images[start : start + batch]
+        _fill(view().reshape(batch, -1)[: len(part)], part.reshape(len(part), -1), detail)
+        interpreter.invoke()
+        yield start, [interpreter.get_tensor(i)[: len(part)] for i in outputs]
+
+
+def _interpreter(model, batch, threads):
+    """A LiteRT interpreter of `batch` images a call, or of the model's own, fixed batch."""
+    require_lite_model(model)
+    if batch < 1:
+        raise ValueError(f"batch is {batch}; it must be at least 1")
+    try:
+        with quiet():
+            interpreter = Interpreter(model_content=model.data, num_threads=threads)
+            return interpreter, _allocate(interpreter, batch)
+    except (RuntimeError, ValueError) as error:
+        raise ModelError(f"LiteRT cannot run this model: {error}") from error
+
+
+def _allocate(interpreter, batch):
+    """Make room for `batch` images a call, or as many as the graph insists on; return how many."""
+    detail = interpreter.get_input_details()[0]
+    shape = [int(n) for n in detail["shape"]]
+    try:
+        interpreter.resize_tensor_input(detail["index"], [batch, *shape[1:]])
+        interpreter.allocate_tensors()
+    except (RuntimeError, ValueError):
+        batch = shape[0]
+        interpreter.resize_tensor_input(detail["index"], shape)
+        interpreter.allocate_tensors()
+    return batch
+
+
+def _checked(images):
+    """Images as an array of uint8 or float32 of at least two axes, or an error in words."""
+    images = np.asarray(images)
+    if images.dtype not in (np.uint8, np.float32):
+        raise ValueError(
+            f"images are {images.dtype}; give uint8 pixels 0 to 255 "
+            "(or float32, divided by 255 by you: it is taken as it is)"
+        )
+    if images.ndim < 2 or len(images) == 0:
+        raise ValueError(f"images have shape {images.shape}; give (n, 28, 28, 1) with n at least 1")
+    return images
+
+
+def _fill(view, images, detail):
+    """Write images into the input tensor, quantized by the model's own input parameters."""
+    if images.dtype == np.float32 and view.dtype == np.float32:
+        view[...] = images
+    elif view.dtype == np.float32:
+        np.multiply(images, np.float32(PIXEL_SCALE), out=view)
+    elif images.dtype == np.uint8 and view.dtype == np.int8 and _is_plain_shift(detail):
+        np.bitwise_xor(images, 0x80, out=view.view(np.uint8))
+    else:
+        real = images * np.float32(PIXEL_SCALE) if images.dtype == np.uint8 else images
+        scale, zero_point = detail["quantization"]
+        limits = np.iinfo(view.dtype)
+        codes = np.rint(real / np.float32(scale or 1.0)) + zero_point
+        view[...] = np.clip(codes, limits.min, limits.max).astype(view.dtype)
+
+
+def _is_plain_shift(detail):
+    """Whether code = pixel - 128, as for a model calibrated on pixels 0 to 255."""
+    scale, zero_point = detail["quantization"]
+    return zero_point == -128 and abs(scale * 255 - 1) < 1e-6

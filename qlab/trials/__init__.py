@@ -1,0 +1,10 @@
+"""What explorers and notebooks measure: one topic a module, without any widget or picture.
+
+A trial makes files through the engine, scores them with LiteRT, and keeps what it found.
+"""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach(
+    __name__, submodules=("fronts", "pareto", "search", "sensitivity", "shelf", "stages")
+)

@@ -1,0 +1,231 @@
+"""The Pareto board: all models, shipped and kept, and those that no other beats."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from itertools import count
+from pathlib import Path
+
+import numpy as np
+
+from qlab import data
+from qlab.arithmetic.metrics import wilson_interval
+from qlab.arithmetic.results import Latency
+from qlab.engine.recipes import recipe_dict
+from qlab.tflite import artefacts
+from qlab.tflite.litemodel import LiteModel, require_lite_model
+from qlab.tflite.runtime import evaluate, latency
+from qlab.trials import shelf
+from qlab.trials.fronts import COSTS, front, rows, standings
+
+__all__ = ["COSTS", "Entry", "drop", "entries", "front", "keep", "remeasure", "rows", "standings"]
+RUNS = 100  # timed runs of a model that is measured
+GLANCE = 20  # timed runs of a shipped model when the board opens
+_measured, _timed, _gzipped = {}, {}, {}  # by checksum, in this process
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A model on the board."""
+
+    name: str
+    origin: str
+    recipe: dict
+    correct: int
+    n: int
+    kind: str
+    file_bytes: int
+    gzip_bytes: int
+    latency: Latency | None
+    latency_kind: str
+    sha256: str
+
+    @property
+    def accuracy(self):
+        """float in [0, 1]."""
+        return self.correct / self.n
+
+    @property
+    def interval(self):
+        """(float, float): 95 % Wilson interval of the accuracy."""
+        return wilson_interval(self.correct, self.n)
+
+    @property
+    def latency_ms(self):
+        """float: the median, or NaN if it was never timed."""
+        return self.latency.median_ms if self.latency else float("nan")
+
+    @property
+    def is_control(self):
+        """bool: whether it is there for others to be compared with."""
+        return "control" in self.name
+
+
+def keep(model, name, recipe=None):
+    """Keep a model of yours: score it, time it, and put it on the Pareto board for good.
+
+    Parameters
+    ----------
+    model : LiteModel
+    name : str
+        Such as "my 4 bits". Keeping the same file again renames it; a name that another model has
+        gets a number.
+    recipe : Recipe, mapping, str or None
+        How it was made, or your own words.
+
+    Returns
+    -------
+    Entry
+        As measured here, now, on the 10,000 test images.
+
+    Raises
+    ------
+    qlab.trials.shelf.ShelfError
+        If the images do not fit the model, the name is empty, or the disk refuses.
+
+    Examples
+    --------
+    >>> import qlab
+    >>> entry = keep(qlab.pretrained("baseline-int8"), "my int8", qlab.Recipe())
+    >>> entry.origin, entry.kind, [kept.name for kept in shelf.kept()]
+    ('yours', 'measured', ['my int8'])
+    """
+    if problem := unfit(model):
+        raise shelf.ShelfError(f"this model cannot be scored: {problem}")
+    sha = hashlib.sha256(model.data).hexdigest()
+    name = _free(shelf.clean_name(name), sha)
+    _measure(sha, model)
+    shelf.put(model, name, recipe, _measured[sha], _timed[sha])
+    return next(entry for entry in _yours([]) if entry.sha256 == sha)
+
+
+def drop(name):
+    """Take your models of this name off the board."""
+    return shelf.drop(name)
+
+
+def entries(troubles=None):
+    """Every shipped model and every one on the learner's shelf.
+
+    Parameters
+    ----------
+    troubles : list or None
+        Gets a sentence for each file that cannot be used.
+
+    Returns
+    -------
+    list of Entry
+        Yours first.
+
+    Examples
+    --------
+    >>> {entry.name: entry.kind for entry in entries()}["baseline"]
+    'cached'
+    """
+    troubles = [] if troubles is None else troubles
+    return [*_yours(troubles), *_shipped(troubles)]
+
+
+def remeasure(chosen):
+    """Score and time models here; they are `measured` from then on, in this kernel."""
+    for done, entry in enumerate(chosen):
+        yield done, len(chosen), entry.name
+        _measure(entry.sha256, _load(entry))
+    yield len(chosen), len(chosen), "all measured"
+
+
+def _free(name, sha):
+    """The name itself, or with a number if a model of other content has it."""
+    taken = {Path(file).stem for file in artefacts.manifest()["files"]}
+    taken |= {kept.name for kept in shelf.kept() if kept.sha256 != sha}
+    numbered = (f"{name} {i}" for i in count(2))
+    return name if name not in taken else next(x for x in numbered if x not in taken)
+
+
+def _shipped(troubles):
+    """Entries of the manifest's scored models; their files are timed at a glance."""
+    for name, about in artefacts.manifest()["files"].items():
+        if not name.endswith(".tflite") or "measured" not in about:
+            continue
+        try:
+            content = (artefacts.folder() / name).read_bytes()
+        except OSError as error:
+            troubles.append(f"{name} cannot be read ({error.strerror}); {artefacts.REMEDIES}")
+            continue
+        sha = hashlib.sha256(content).hexdigest()
+        if sha != about["sha256"]:
+            troubles.append(f"{name} is not the shipped file; {artefacts.REMEDIES}")
+            continue
+        if sha not in _timed:
+            _timed[sha] = latency(LiteModel(content), runs=GLANCE)
+        cached = about["measured"]["correct"], about["measured"]["n"]
+        yield _entry(
+            name.removesuffix(".tflite"), "shipped", about["recipe"], cached, content, sha, None
+        )
+
+
+def _yours(troubles):
+    """Entries of the shelf."""
+    for kept in shelf.kept(troubles):
+        cached = kept.correct, kept.n
+        try:
+            content = kept.data
+        except (OSError, ValueError) as error:  # gone since it was listed
+            troubles.append(f"{kept.name} on the shelf cannot be used: {error}")
+            continue
+        yield _entry(kept.name, "yours", kept.recipe, cached, content, kept.sha256, kept.latency)
+
+
+def _entry(name, origin, recipe, cached, content, sha, timed):
+    """One entry: what was measured in this process goes before what is recorded."""
+    score, here = _measured.get(sha), _timed.get(sha)
+    kind = "" if timed is None else "cached"
+    if sha not in _gzipped:
+        _gzipped[sha] = LiteModel(content).gzip_bytes
+    return Entry(
+        name,
+        origin,
+        recipe_dict(recipe),
+        *(score or cached),
+        "measured" if score else "cached",
+        len(content),
+        _gzipped[sha],
+        here or timed,
+        "measured" if here else kind,
+        sha,
+    )
+
+
+def _measure(sha, model):
+    """Score and time one model; both or neither are remembered."""
+    test = data.load().test
+    measurement = evaluate(model, test.images, test.labels, threads=1)
+    timed = latency(model, runs=RUNS)
+    _measured[sha], _timed[sha] = (measurement.correct, measurement.n), timed
+
+
+def _load(entry):
+    """The model of an entry, checked where it comes from the shelf."""
+    if entry.origin == "shipped":
+        return artefacts.pretrained(entry.name)
+    for kept in shelf.kept():
+        if kept.sha256 == entry.sha256:
+            return kept.model()
+    raise shelf.ShelfError(f"{entry.name} is no longer on the shelf")
+
+
+def unfit(model):
+    """Why the course's images cannot score a model, in words; empty if they can."""
+    require_lite_model(model)
+    graph = model.parsed.subgraphs[0]
+    shapes = [
+        tuple(int(n) for n in graph.tensors[i].shape) for i in (*graph.inputs, *graph.outputs)
+    ]
+    (given, answered) = (int(np.prod(shape[1:])) for shape in shapes)
+    if given == 28 * 28 and answered == len(data.CLASS_NAMES):
+        return ""
+    return (
+        f"it takes {shapes[0]} and answers {shapes[1]}; the course's test images are "
+        f"(n, 28, 28, 1), of {len(data.CLASS_NAMES)} classes"
+    )

@@ -1,0 +1,175 @@
+"""A model pruned in one of four ways, made and measured here and now. No widget, no drawing."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+from functools import cached_property, lru_cache
+
+import numpy as np
+
+import qlab
+from qlab.arithmetic.results import Comparison, Latency, Measurement
+from qlab.arithmetic.sparsity import block_mask, n_of_m_mask
+from qlab.engine.recipes import Recipe
+from qlab.tflite.filters import FILTERED, filter_masks, remove_filters, strongest_filters
+from qlab.tflite.litemodel import LiteModel
+from qlab.tflite.rewriting import with_weights
+from qlab.tflite.runtime import interpreter
+from qlab.tflite.sparse_encoding import sparse_file
+from qlab.trials.shipped import count_weights, quantized
+
+METHODS = ("single", "2of4", "block", "filters")
+SHIPPED = {  # what the trained models of each method are called
+    "single": r"pruned-\d+",
+    "2of4": "pruned-2of4",
+    "block": "pruned-block.*",
+    "filters": "pruned-filters.*",
+}
+BLOCK = (1, 4)  # output channels, inputs
+RUNS, WARM = 200, 20  # timed calls of each model, and untimed ones before
+REMEMBERED = 24
+
+
+@dataclass(frozen=True, eq=False)
+class File:
+    """A file, and its three sizes."""
+
+    model: LiteModel
+    masks: dict = field(repr=False)
+
+    @property
+    def file_bytes(self):
+        """int: size of the file."""
+        return self.model.file_bytes
+
+    @property
+    def gzip_bytes(self):
+        """int: size of the file, gzipped."""
+        return self.model.gzip_bytes
+
+    @cached_property
+    def sparse(self):
+        """LiteModel: a file of the same outputs that leaves the zeros out, if that is smaller."""
+        return sparse_file(self.model)
+
+    @property
+    def sparse_bytes(self):
+        """int: size of that file."""
+        return self.sparse.file_bytes
+
+
+@dataclass(frozen=True, eq=False)
+class Pruned:
+    """A pruned file, measured beside the unpruned one of the same bits."""
+
+    file: File
+    dense: File
+    absent: float
+    measurement: Measurement
+    comparison: Comparison
+    latency: Latency
+    dense_latency: Latency
+
+    @property
+    def times_faster(self):
+        """float: median time of the unpruned file over that of this one."""
+        return self.dense_latency.median_ms / self.latency.median_ms
+
+
+@dataclass(frozen=True, eq=False)
+class Narrow:
+    """What only whole filters give: a narrow network, which could have been narrow all along."""
+
+    scratch: tuple
+    file_bytes: int
+    latency: Latency
+    times_faster: float
+
+
+class Pruner:
+    """Prunes one model in one shot, by any method, and measures what comes out."""
+
+    def __init__(self, subject, calibration_images=None):
+        """Nothing is pruned yet."""
+        self.subject, self.images = subject, calibration_images
+        self.weights = {x.name: x.weights for x in subject.model.layers if x.weights is not None}
+        self._total = sum(x.size for x in self.weights.values())
+        self.file = lru_cache(REMEMBERED)(self._file)
+        self.scored = lru_cache(REMEMBERED)(self._scored)
+
+    def prune(self, method, sparsity, scope="global", bits=32):
+        """Prune, score, and time."""
+        how, plain = (method, sparsity, scope, bits), ("single", 0.0, "global", bits)
+        file, dense = self.file(*how), self.file(*plain)
+        return Pruned(
+            file,
+            dense,
+            self.absent(*how),
+            self.scored(*how),
+            qlab.compare(self.scored(*plain), self.scored(*how)),
+            *in_turn(file.model, dense.model),
+        )
+
+    def absent(self, *how):
+        """Share of the dense model's weights that are zero or gone."""
+        return 1 - count_weights(self.file(*how).model) / self._total
+
+    def _scored(self, *how):
+        return qlab.evaluate(self.file(*how).model, self.subject.images, self.subject.labels)
+
+    def _file(self, method, sparsity, scope, bits):
+        """The pruned file, and which weights are left in it."""
+        if method == "single":
+            model = self.subject.compressor.compress(self.recipe(sparsity, scope, bits))
+            return File(model, {x: model.layer(x).weights != 0 for x in self.weights})
+        masks = self._masks(method, sparsity)
+        if method == "filters":
+            smaller = remove_filters(self.subject.model, sparsity)
+            return File(quantized(smaller, bits, self.images), masks)
+        left = {name: np.where(masks[name], self.weights[name], 0) for name in masks}
+        return File(quantized(with_weights(self.subject.model, left), bits, self.images), masks)
+
+    def recipe(self, sparsity, scope, bits):
+        """What the live engine is asked for."""
+        size = min(128, self.subject.compressor.calibration_images)
+        settings = {"sparsity": sparsity, "sparsity_scope": scope, "calibration_size": size}
+        return Recipe(weight_bits=bits, activation_bits=bits, **settings)
+
+    def _masks(self, method, sparsity):
+        """Which weights stay; layers that cannot be pruned so stay whole."""
+        model = self.subject.model
+        if method == "filters":
+            return filter_masks(model, strongest_filters(model, sparsity))
+        masks = {name: np.ones(weights.shape, bool) for name, weights in self.weights.items()}
+        for name in self.pruned_layers(method):
+            weights = self.weights[name]
+            if method == "2of4":
+                masks[name] = n_of_m_mask(weights, 2, 4)
+            else:
+                masks[name] = block_mask(weights, sparsity, BLOCK)
+        return masks
+
+    def pruned_layers(self, method):
+        """Layers that a method can prune."""
+        layers = [x for x in self.subject.model.layers if x.weights is not None]
+        fits = {
+            "single": lambda x: True,
+            "2of4": lambda x: x.op in FILTERED and x.weights.shape[-1] % 4 == 0,
+            "block": lambda x: x.op == "FULLY_CONNECTED" and x.weights.shape[-1] >= BLOCK[1],
+            "filters": lambda x: x.op in FILTERED and x is not layers[-1],
+        }[method]
+        return tuple(x.name for x in layers if fits(x))
+
+
+def in_turn(*models):
+    """Time models call by call in turn, so that what else the machine does slows all alike."""
+    runners = [interpreter(model).invoke for model in models]
+    times = np.empty((len(runners), RUNS + WARM))
+    for i in range(RUNS + WARM):
+        for j, run in enumerate(runners):
+            start = time.perf_counter()
+            run()
+            times[j, i] = 1e3 * (time.perf_counter() - start)
+    ends = np.percentile(times[:, WARM:], [50, 95], axis=1).T
+    return [Latency(float(median), float(p95), 1, 1, RUNS) for median, p95 in ends]

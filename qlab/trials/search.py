@@ -1,0 +1,316 @@
+"""Mixed precision: bits and sparsity of each layer, found by making files and scoring them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import islice
+
+import numpy as np
+
+from qlab import data
+from qlab.arithmetic.sparsity import SCOPES
+from qlab.engine.recipes import LARGEST_CALIBRATION, Recipe
+from qlab.tflite.runtime import evaluate
+
+WEIGHT_BITS = (8, 7, 6, 5, 4, 3, 2)
+SPARSITIES = tuple(i / 20 for i in range(20))
+STEPS = ((1, 0), (0, 2), (0, 6))  # of the greedy search: notches of bits, notches of sparsity
+UNIFORM = len(WEIGHT_BITS) * 19  # uniform recipes: 9 sparsities in 2 scopes, and none
+PATIENCE = 1000  # proposals in a row that were known already, before a method gives up
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One file, weighed and scored."""
+
+    number: int
+    recipe: Recipe
+    correct: int
+    n: int
+    gzip_bytes: int
+
+    @property
+    def accuracy(self):
+        """float in [0, 1]."""
+        return self.correct / self.n
+
+
+class Scorer:
+    """Makes the file of a recipe, weighs and scores it; a recipe it knows costs nothing.
+
+    Parameters
+    ----------
+    compressor : Compressor
+    images : ndarray of uint8, shape (n, 28, 28, 1)
+        To choose by, such as `search_images`; never those of the final score.
+    labels : ndarray of int, shape (n,)
+    base : Recipe or None
+        What every recipe shares: bits of activations, granularity, observer; None for `Recipe()`.
+
+    Attributes
+    ----------
+    trials : list of Trial
+        All so far, in order.
+
+    Examples
+    --------
+    >>> import qlab
+    >>> images, labels = search_images(100)
+    >>> score = Scorer(qlab.Compressor(qlab.pretrained("baseline"), images), images, labels,
+    ...                qlab.Recipe(calibration_size=100))
+    >>> score(score.base.replace(weight_bits=4)).gzip_bytes < score(score.base).gzip_bytes
+    True
+    >>> len(score.trials)
+    2
+    """
+
+    def __init__(self, compressor, images, labels, base=None):
+        base = Recipe() if base is None else base
+        available = min(base.calibration_size, compressor.calibration_images)
+        self.base = base.replace(calibration_size=available, overrides=())
+        self.compressor, self.images, self.labels = compressor, images, labels
+        self.layers = tuple(x.name for x in compressor.layers if x.weights is not None)
+        self.trials, self._known = [], {}
+
+    def __call__(self, recipe):
+        """Return the Trial of a recipe."""
+        if recipe not in self._known:
+            model = self.compressor.compress(recipe)
+            score = evaluate(model, self.images, self.labels)
+            gzip_bytes = model.packed().gzip_bytes
+            trial = Trial(len(self.trials) + 1, recipe, score.correct, score.n, gzip_bytes)
+            self._known[recipe] = trial
+            self.trials.append(trial)
+        return self._known[recipe]
+
+    def tried(self, recipe):
+        """Generator: yields the recipe's Trial if it is new, and returns it in any case."""
+        known = recipe in self._known
+        trial = self(recipe)
+        if not known:
+            yield trial
+        return trial
+
+
+def search_images(n=5000, seed=0):
+    """Images to choose by: of the training split, and none that calibrates.
+
+    Choosing by the test images would fit the recipe to them, and the final score would flatter.
+    The training images flatter too, since the model has learned them; but all recipes alike, and
+    in the order of recipes they agree with fresh images about as well as fresh images among
+    themselves (``search.json`` has that, measured).
+
+    Parameters
+    ----------
+    n : int
+        How many, from 1 to 58,976.
+    seed : int
+        Of the draw: that of `qlab.data.calibration_images`, whose first 1,024 are left out.
+
+    Returns
+    -------
+    images : ndarray of uint8, shape (n, 28, 28, 1)
+    labels : ndarray of int64, shape (n,)
+
+    Raises
+    ------
+    ValueError
+        If there are not that many.
+
+    Examples
+    --------
+    >>> images, labels = search_images(10)
+    >>> images.shape, labels.shape
+    ((10, 28, 28, 1), (10,))
+    """
+    split = data.FashionMNIST().train  # of an object of its own, so that it is not kept in memory
+    most = len(split) - LARGEST_CALIBRATION
+    if isinstance(n, bool) or not isinstance(n, int | np.integer) or not 1 <= n <= most:
+        raise ValueError(f"n is {n!r}; there are {most:,} training images besides calibration's")
+    order = np.random.Generator(np.random.PCG64(seed)).permutation(len(split))
+    chosen = order[LARGEST_CALIBRATION : LARGEST_CALIBRATION + n]
+    return split.images[chosen], split.labels[chosen]
+
+
+def best(trials, budget_bytes):
+    """The most accurate trial within a budget; of equals the smallest.
+
+    Parameters
+    ----------
+    trials : iterable of Trial
+    budget_bytes : float
+
+    Returns
+    -------
+    Trial or None
+        None if no trial is small enough.
+
+    Examples
+    --------
+    >>> trials = [Trial(1, Recipe(), 90, 100, 70_000), Trial(2, Recipe(4), 88, 100, 35_000)]
+    >>> best(trials, 40_000).number, best(trials, 10_000)
+    (2, None)
+    """
+    small = [x for x in trials if x.gzip_bytes <= budget_bytes]
+    return max(small, key=lambda x: (x.correct, -x.gzip_bytes), default=None)
+
+
+def smallest(trials, correct):
+    """The smallest trial with at least so many images right; of equals the most accurate."""
+    good = [x for x in trials if x.correct >= correct]
+    return min(good, key=lambda x: (x.gzip_bytes, -x.correct), default=None)
+
+
+def search(score, budget_bytes, method="greedy", files=300, seed=0):
+    """Look for the most accurate recipe within a budget, one file a step.
+
+    Parameters
+    ----------
+    score : Scorer
+    budget_bytes : int
+        Of the gzipped file.
+    method : str
+        ``greedy``, ``random`` or ``uniform``.
+    files : int
+        How many files to make and score, at most. Recipes that `score` knows are not counted.
+    seed : int
+
+    Yields
+    ------
+    Trial
+        As it is scored. Leave the loop whenever you like; ``best(score.trials, budget_bytes)`` is
+        the best so far.
+
+    Raises
+    ------
+    ValueError
+        If the method is none of the three, or `budget_bytes` or `files` is not above 0.
+
+    Examples
+    --------
+    >>> import qlab
+    >>> images, labels = search_images(100)
+    >>> score = Scorer(qlab.Compressor(qlab.pretrained("baseline"), images), images, labels,
+    ...                qlab.Recipe(calibration_size=100))
+    >>> for trial in search(score, budget_bytes=30_000, files=40):
+    ...     pass
+    >>> trial.number, best(score.trials, 30_000).gzip_bytes <= 30_000
+    (40, True)
+    """
+    if method not in METHODS:
+        raise ValueError(f"method is {method!r}; choose one of {', '.join(METHODS)}")
+    for name, value in (("budget_bytes", budget_bytes), ("files", files)):
+        if not value > 0:
+            raise ValueError(f"{name} is {value!r}; give a number above 0")
+    return islice(METHODS[method](score, budget_bytes, np.random.default_rng(seed)), files)
+
+
+def uniform(score, budget_bytes=None, rng=None):
+    """Yield every recipe that treats all layers alike: bits, sparsity and its scope."""
+    for sparsity in SPARSITIES[::2]:
+        for scope in SCOPES if sparsity else SCOPES[:1]:
+            for bits in WEIGHT_BITS:
+                recipe = score.base.replace(
+                    weight_bits=bits, sparsity=sparsity, sparsity_scope=scope
+                )
+                yield from score.tried(recipe)
+
+
+def random(score, budget_bytes=None, rng=None):
+    """Yield recipes whose layers have bits and sparsity by the roll of a die."""
+    stale = 0
+    while stale < PATIENCE:
+        before = len(score.trials)
+        yield from score.tried(_recipe(score, _anywhere(score, rng)))
+        stale = 0 if len(score.trials) > before else stale + 1
+
+
+def greedy(score, budget_bytes, rng):
+    """Lower one layer after the other, each time where it costs least; then improve."""
+    place = ((0, 0),) * len(score.layers)
+    here = yield from score.tried(_recipe(score, place))
+    worth = {(i, *step): -1.0 for i in range(len(place)) for step in STEPS}  # unknown: look first
+    while here.gzip_bytes > budget_bytes:
+        current = set()
+        while True:
+            step = min(worth, key=worth.get, default=None)
+            if step is None or worth[step] == np.inf:
+                return  # nothing makes it smaller: the budget is out of reach
+            lower = _moved(place, *step)
+            if lower is None:
+                del worth[step]
+            elif step in current:
+                break
+            else:
+                trial = yield from score.tried(_recipe(score, lower))
+                worth[step] = _images_a_byte(here, trial, budget_bytes)
+                current.add(step)
+        place, here = lower, score(_recipe(score, lower))
+        worth |= {(step[0], *other): -1.0 for other in STEPS}
+    yield from _improved(score, place, here, budget_bytes, rng)
+
+
+METHODS = {"greedy": greedy, "random": random, "uniform": uniform}
+
+
+def _improved(score, place, here, budget_bytes, rng):
+    """Walk through neighbouring recipes within the budget; a step that is no worse is taken."""
+    stale = 0
+    while stale < PATIENCE:
+        near, before = _neighbour(place, rng), len(score.trials)
+        if near is None:
+            stale += 1
+            continue
+        trial = yield from score.tried(_recipe(score, near))
+        stale = 0 if len(score.trials) > before else stale + 1
+        if trial.gzip_bytes <= budget_bytes and (trial.correct, -trial.gzip_bytes) >= (
+            here.correct,
+            -here.gzip_bytes,
+        ):
+            place, here = near, trial
+
+
+def _recipe(score, place):
+    """The recipe of a place: for each layer an index of `WEIGHT_BITS` and one of `SPARSITIES`."""
+    settings = {
+        layer: {"weight_bits": WEIGHT_BITS[bits], "sparsity": SPARSITIES[zeros]}
+        for layer, (bits, zeros) in zip(score.layers, place, strict=True)
+    }
+    return score.base.replace(overrides=settings)
+
+
+def _anywhere(score, rng):
+    return tuple(
+        (int(rng.integers(len(WEIGHT_BITS))), int(rng.integers(len(SPARSITIES))))
+        for _ in score.layers
+    )
+
+
+def _images_a_byte(here, lower, budget_bytes):
+    """Images lost for each byte saved that is still needed; infinite if none is saved."""
+    saved = min(here.gzip_bytes - lower.gzip_bytes, here.gzip_bytes - budget_bytes)
+    return max(here.correct - lower.correct, 1) / saved if saved > 0 else np.inf
+
+
+def _moved(place, i, bits, zeros):
+    """The place in which layer i differs by so many notches; None if there is none such."""
+    there = place[i][0] + bits, place[i][1] + zeros
+    return (*place[:i], there, *place[i + 1 :]) if _exists(there) else None
+
+
+def _neighbour(place, rng):
+    """A place in which one or two layers differ a little; None if the die left the space."""
+    changed = list(place)
+    count = min(int(rng.integers(1, 3)), len(place))
+    for i in rng.choice(len(place), count, replace=False):
+        bits, zeros = changed[i]
+        if rng.random() < 0.4:
+            bits += int(rng.choice((-1, 1)))
+        else:
+            zeros += int(rng.choice((-3, -2, -1, 1, 2, 3)))
+        changed[i] = bits, zeros
+    return tuple(changed) if all(map(_exists, changed)) else None
+
+
+def _exists(layer):
+    return 0 <= layer[0] < len(WEIGHT_BITS) and 0 <= layer[1] < len(SPARSITIES)

@@ -1,0 +1,71 @@
+"""Which layer hurts most: one at a time is lowered to a few bits or pruned, all others are kept."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from qlab.arithmetic.results import Comparison, Measurement, compare
+from qlab.engine.lowering import MOVING
+from qlab.engine.recipes import Recipe
+from qlab.tflite.runtime import evaluate
+from qlab.tflite.sparse_encoding import encoded_bytes
+
+WHICH = ("weight_bits", "activation_bits", "both")  # of bits; "sparsity" is the fourth way
+
+
+@dataclass(frozen=True, eq=False)
+class LayerSensitivity:
+    """What happened when one layer was lowered and all others were kept."""
+
+    layer: str
+    recipe: Recipe
+    measurement: Measurement
+    comparison: Comparison
+    bytes_saved: int
+
+
+def sensitivity(compressor, images, labels, bits, base=None, which="weight_bits"):
+    """Lower one layer at a time to a few bits, or prune it; measure what that does."""
+    return tuple(scan(compressor, images, labels, bits, base, which))
+
+
+def scan(compressor, images, labels, bits, base=None, which="weight_bits"):
+    """Yield what `sensitivity` returns, layer by layer, as it is measured."""
+    base = Recipe() if base is None else base
+    dense = compressor.compress(base)
+    start = evaluate(dense, images, labels)
+    for name in layers_with(compressor.model, which):
+        recipe = lowered(base, {name: bits}, which)
+        model = compressor.compress(recipe)
+        measured = evaluate(model, images, labels)
+        if which == "sparsity":
+            saved = encoded_bytes(dense) - encoded_bytes(model)
+        else:
+            saved = floor_bytes(compressor.model, base) - floor_bytes(compressor.model, recipe)
+        yield LayerSensitivity(name, recipe, measured, compare(start, measured), saved)
+
+
+def layers_with(model, which):
+    """Names of the layers that have what is to be lowered."""
+    ways = (*WHICH, "sparsity")
+    if which not in ways:
+        raise ValueError(f"which is {which!r}; choose one of {', '.join(ways)}")
+    if which == "activation_bits":
+        return tuple(x.name for x in model.layers if x.op not in MOVING)
+    return tuple(x.name for x in model.layers if x.weights is not None)
+
+
+def lowered(base, bits, which="weight_bits"):
+    """A recipe with bits, or a sparsity, of their own for some layers."""
+    settings = ("weight_bits", "activation_bits") if which == "both" else (which,)
+    overrides = {layer: dict(values) for layer, values in base.overrides}
+    for layer, value in bits.items():
+        overrides[layer] = overrides.get(layer, {}) | dict.fromkeys(settings, value)
+    return base.replace(overrides=overrides)
+
+
+def floor_bytes(model, recipe):
+    """The packed floor of a recipe: all weights x their bits / 8, in bytes, rounded up."""
+    weighted = [x for x in model.layers if x.weights is not None]
+    bits = sum(x.weights.size * recipe.bits("weight_bits", x.name) for x in weighted)
+    return -(-bits // 8)

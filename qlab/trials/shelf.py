@@ -1,0 +1,215 @@
+"""The learner's shelf: models kept from any notebook, one folder for each content."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+import secrets
+import shutil
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import platformdirs
+
+from qlab.arithmetic.results import Latency
+from qlab.engine.recipes import recipe_dict
+from qlab.system.files import read_whole, write_whole
+from qlab.system.machine import machine_name
+from qlab.tflite.litemodel import LiteModel, require_lite_model
+
+ABOUT, MODEL = "about.json", "model.tflite"
+VERSION = 1
+MOST_MODELS = 500
+LARGEST_MODEL = 16 * 2**20
+LARGEST_ABOUT = 64_000
+LONGEST_NAME = 80
+_FOLDER = re.compile(r"[0-9a-f]{64}")
+
+
+class ShelfError(ValueError):
+    """The shelf cannot be used; the message says why and what to do."""
+
+
+@dataclass(frozen=True, eq=False)
+class Kept:
+    """A model on the shelf, and what was measured when it was put there."""
+
+    name: str
+    recipe: dict
+    sha256: str
+    file_bytes: int
+    correct: int
+    n: int
+    latency: Latency | None
+    machine: str
+    when: str
+    place: Path
+
+    @property
+    def data(self):
+        """bytes: the file, read and compared with its checksum."""
+        return _verified(self.place)
+
+    def model(self):
+        """Check the file as one from outside, and return it."""
+        return LiteModel.from_bytes(self.data, name=self.name)
+
+
+def folder():
+    """Where this learner's shelf is: ``models`` beside the progress file."""
+    named = os.environ.get("QLAB_PROGRESS")
+    if named:
+        progress = Path(os.path.abspath(os.path.expanduser(named)))
+        return progress.with_name(f"{progress.stem}-models")
+    return platformdirs.user_state_path("qlab", appauthor=False) / "models"
+
+
+def put(model, name, recipe, score, latency=None):
+    """Put a model on the shelf, whole or not at all; the same file again gets the new name."""
+    require_lite_model(model)
+    name = clean_name(name)
+    if model.file_bytes > LARGEST_MODEL:
+        raise ShelfError(f"the model has {model.file_bytes:,} bytes; the shelf takes "
+                         f"{LARGEST_MODEL:,} at most")  # fmt: skip
+    sha = hashlib.sha256(model.data).hexdigest()
+    about = _about(name, recipe, score, latency)
+    place = folder() / sha
+    try:
+        folder().mkdir(parents=True, exist_ok=True)
+        if not place.is_dir() and len(_names()) >= MOST_MODELS:
+            raise ShelfError(f"the shelf is full: {MOST_MODELS} models; qlab.pareto.drop(name) "
+                             "takes one away")  # fmt: skip
+        _place(place, {MODEL: model.data, ABOUT: about})
+    except OSError as error:
+        raise ShelfError(
+            f"the model cannot be kept in {folder()} ({error.strerror or error}); "
+            "it is unharmed here, and its download still works"
+        ) from None
+    return place
+
+
+def kept(troubles=None):
+    """All models on the shelf, oldest first."""
+    found = []
+    for name in _names():
+        try:
+            found.append(_read(folder() / name))
+        except (OSError, ValueError, RecursionError) as error:
+            if troubles is not None:
+                words = getattr(error, "strerror", None) or str(error)
+                troubles.append(f"{name[:8]}… on the shelf cannot be used: {words}")
+    return sorted(found, key=lambda kept: (kept.when, kept.name))
+
+
+def drop(name):
+    """Take the models of this name off the shelf."""
+    gone = [each for each in kept() if each.name == name]
+    for each in gone:
+        shutil.rmtree(folder() / each.sha256, ignore_errors=True)
+    return len(gone)
+
+
+def _names():
+    """Folders that look like a model's, at most so many."""
+    try:
+        names = [
+            entry.name for entry in os.scandir(folder()) if entry.is_dir(follow_symlinks=False)
+        ]
+    except OSError:
+        return []
+    return sorted(name for name in names if _FOLDER.fullmatch(name))[:MOST_MODELS]
+
+
+def _place(place, contents):
+    """Make the folder in one step; if it is there already, replace each file in one step."""
+    if not place.is_dir():
+        part = place.with_name(f".{place.name[:16]}.{secrets.token_hex(4)}.part")
+        try:
+            part.mkdir()
+            for name, content in contents.items():
+                (part / name).write_bytes(content)
+            os.rename(part, place)
+            return
+        except OSError:
+            if not place.is_dir():
+                raise
+        finally:
+            shutil.rmtree(part, ignore_errors=True)
+    for name, content in contents.items():
+        write_whole(place / name, content)
+
+
+def _about(name, recipe, score, latency):
+    """What is known of a model, as JSON."""
+    document = {
+        "version": VERSION,
+        "name": name,
+        "recipe": recipe_dict(recipe),
+        "correct": score[0],
+        "n": score[1],
+        "when": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+    }
+    if latency is not None:
+        document["latency"] = vars(latency)
+        document["machine"] = machine_name()
+    return json.dumps(document, indent=1).encode()
+
+
+def _read(place):
+    """One model, checked; ValueError or OSError in words if it cannot be used."""
+    about = json.loads(read_whole(place / ABOUT, LARGEST_ABOUT).decode("utf-8"))
+    if not isinstance(about, dict) or about.get("version") != VERSION:
+        raise ValueError("its description is not one of this version of qlab")
+    correct, n = about.get("correct"), about.get("n")
+    if type(correct) is not int or type(n) is not int or not 0 <= correct <= n <= 10**7 or n < 1:
+        raise ValueError("its score is not one")
+    return Kept(
+        name=clean_name(about.get("name")),
+        recipe=recipe_dict(about.get("recipe") if isinstance(about.get("recipe"), dict) else None),
+        sha256=place.name,
+        file_bytes=len(_verified(place)),
+        correct=correct,
+        n=n,
+        latency=_latency(about.get("latency")),
+        machine=_line(about.get("machine", "")),
+        when=_line(about.get("when", "")),
+        place=place,
+    )
+
+
+def _verified(place):
+    """The file in a model's folder, if it still is the one that the folder is named after."""
+    data = read_whole(place / MODEL, LARGEST_MODEL)
+    if hashlib.sha256(data).hexdigest() != place.name:
+        raise ValueError("its file is not the one that was kept; it is damaged or was changed")
+    return data
+
+
+def _latency(entry):
+    """A latency out of a file, or None."""
+    if not isinstance(entry, dict):
+        return None
+    times = [entry.get(name) for name in ("median_ms", "p95_ms")]
+    counts = [entry.get(name) for name in ("batch", "threads", "runs")]
+    sound = all(type(x) in (int, float) and 0 <= x <= 1e7 for x in times)
+    if not sound or not all(type(x) is int and 1 <= x <= 10**6 for x in counts):
+        return None
+    return Latency(*map(float, times), *counts)
+
+
+def clean_name(name):
+    r"""A name that can stand in a table."""
+    words = " ".join(_line(name).split())
+    if not words:
+        raise ShelfError("a kept model needs a name, such as 'my 4 bits'")
+    return words[:LONGEST_NAME]
+
+
+def _line(text):
+    """Printable characters of a short text, without lone surrogates."""
+    if not isinstance(text, str):
+        return ""
+    return "".join(c if c.isprintable() else " " for c in text[:300])

@@ -1,0 +1,8 @@
+"""What all explorers share: controls, the picture, the read-out, downloads, slow work."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach(
+    __name__,
+    submodules=("controls", "download", "explorer", "live", "readout", "style", "trail"),
+)

@@ -1,0 +1,234 @@
+"""What every explorer shares: one question, a few controls, a picture, a read-out."""
+
+from __future__ import annotations
+
+import base64
+import threading
+from contextlib import contextmanager
+from html import escape
+
+import ipywidgets
+import traitlets
+
+from qlab.widgets.kit.style import STYLE
+
+REVEAL = (
+    '<details class="qlab-reveal"><summary>The numbers in this picture, as text</summary></details>'
+)
+
+ALERT = (
+    '<div class="qlab-alert" role="alert"><b>This did not work.</b> {} '
+    "The picture below is still the last one that worked.</div>"
+)
+
+
+class Explorer(ipywidgets.VBox):
+    """Base of the explorers. A subclass names its settings, computes, and shows.
+
+    1. Settings are traits tagged ``setting=True``. Whatever changes one, a control or
+       ``explorer.weight_bits = 4`` in the next cell, causes exactly one `update`; several at once,
+       ``explorer.set(weight_bits=4, activation_bits=8)``, cause one as well.
+    2. ``compute()`` returns the result of the current settings. It touches no widget.
+    3. ``show(result)`` moves the marks, calls ``self.picture.redraw(alt)``, and fills
+       ``self.readout.value``, ``self.notes.value`` and ``self.numbers.value`` with HTML from
+       `qlab.widgets.kit.readout`.
+    4. ``__init__`` ends with ``self.assemble(controls, picture, actions, settings)``.
+
+    Attributes
+    ----------
+    result : object or None
+        What `compute` returned for the settings as they are; None if that failed.
+    error : str
+        What went wrong, in words, as shown to the learner; empty if nothing did.
+
+    Examples
+    --------
+    >>> import traitlets
+    >>> from qlab.widgets import controls, readout
+    >>> from qlab.widgets.kit.live import LivePicture
+    >>> class LevelsExplorer(Explorer):
+    ...     question = "How many levels do b bits have?"
+    ...     bits = traitlets.Enum((2, 4, 8), 8).tag(setting=True)
+    ...
+    ...     def __init__(self, **settings):
+    ...         super().__init__()
+    ...         picture = LivePicture(panels=1, width=450, height=200)
+    ...         picture.axes[0].set(xlim=(0, 9), ylim=(0, 300), xlabel="bits")
+    ...         (self.dot,) = picture.add(*picture.axes[0].plot([], [], "o"))
+    ...         bits = controls.steps(self, "bits", "Bits", (2, 4, 8))
+    ...         self.assemble([bits], picture, settings=settings)
+    ...
+    ...     def compute(self):
+    ...         return 2**self.bits
+    ...
+    ...     def show(self, result):
+    ...         self.dot.set_data([self.bits], [result])
+    ...         self.picture.redraw(alt=f"{self.bits} bits have {result} levels.")
+    ...         self.readout.value = readout.readout(readout.cell("Levels", str(result)))
+    ...         rows = [[self.bits, result]]
+    ...         self.numbers.value = readout.table("Levels", ["bits", "levels"], rows)
+    >>> explorer = LevelsExplorer(bits=4)
+    >>> explorer.result
+    16
+    >>> explorer.bits = 2
+    >>> explorer.result, explorer
+    (4, LevelsExplorer())
+    """
+
+    question = ""
+    result = traitlets.Any(None, allow_none=True)
+    error = traitlets.Unicode("")
+
+    def __init__(self):
+        """Make the parts that `assemble` lays out."""
+        super().__init__()
+        self.readout, self.notes = ipywidgets.HTML(), ipywidgets.HTML()
+        self.numbers, self.alert = ipywidgets.HTML(), ipywidgets.HTML()
+        self.picture, self.actions = None, ()
+        self._held, self._stale = True, False
+        self._one_at_a_time = threading.RLock()
+
+    def assemble(self, controls, picture, actions=(), settings=None):
+        """Lay out the parts, apply the first settings, and run the first `update`.
+
+        Parameters
+        ----------
+        controls : sequence of ipywidgets.Widget
+            From `qlab.widgets.kit.controls`; at most five.
+        picture : qlab.widgets.kit.live.LivePicture
+        actions : sequence of ipywidgets.Widget
+            Buttons below the picture.
+        settings : mapping or None
+            Settings that differ from their defaults.
+
+        Raises
+        ------
+        Exception
+            What the first `update` raises: an explorer that cannot start says so at once.
+        """
+        self.picture, self.actions = picture, tuple(actions)
+        question = f'<div class="qlab-question">{escape(self.question)}</div>'
+        reveal = ipywidgets.HTML(REVEAL)
+        parts = (
+            ("question", ipywidgets.HTML(f"{STYLE}{question}")),
+            ("controls", ipywidgets.Box(controls)),
+            ("alert-row", self.alert),
+            ("readout-row", self.readout),
+            ("picture-row", picture.widget),
+            ("notes-row", self.notes),
+            ("actions", ipywidgets.Box(self.actions)),
+            ("reveal-row", reveal),
+            ("numbers", self.numbers),
+        )
+        for name, part in parts:
+            part.add_class(f"qlab-{name}")
+        self.add_class("qlab-explorer")
+        self.children = [part for _, part in parts]
+        self.set(**settings or {})
+        self.observe(self._setting_changed, self.settings)
+        self._held, self._stale = False, False
+        self.update()
+
+    @property
+    def settings(self):
+        """tuple of str: the names of the settings."""
+        return tuple(self.trait_names(setting=True))
+
+    def set(self, **settings):
+        """Change several settings with one update; if one is refused, none is changed.
+
+        Raises
+        ------
+        traitlets.TraitError
+            If a setting is unknown or its value is not among those it may have.
+        """
+        unknown = sorted(set(settings) - set(self.settings))
+        if unknown:
+            raise traitlets.TraitError(
+                f"{type(self).__name__} has no setting {unknown[0]!r}; "
+                f"it has {', '.join(self.settings)}"
+            )
+        before = {name: getattr(self, name) for name in settings}
+        with self._one_update():
+            try:
+                for name, value in settings.items():
+                    setattr(self, name, value)
+            except traitlets.TraitError:
+                for name, value in before.items():
+                    setattr(self, name, value)
+                self._stale = False
+                raise
+
+    def compute(self):
+        """Return the result of the current settings."""
+        raise NotImplementedError(f"{type(self).__name__} does not say how to compute its result")
+
+    def show(self, result):
+        """Draw `result` and fill the read-out."""
+        raise NotImplementedError(f"{type(self).__name__} does not say how to show its result")
+
+    def update(self):
+        """Compute the current settings and show them; errors are raised.
+
+        Returns
+        -------
+        object
+            The new `result`.
+        """
+        result = self.compute()
+        self.show(result)
+        self.result = result
+        self._say("")
+        return result
+
+    def guard(self, work):
+        """Run `work()`; say what it raises to the learner instead, and keep the picture.
+
+        Returns
+        -------
+        object or None
+            What `work` returned; None if it failed.
+        """
+        try:
+            return work()
+        except Exception as error:  # the learner is told below; nobody else could be
+            known = isinstance(error, (ValueError, OSError, ImportError))
+            words = str(error) if known and str(error) else f"{type(error).__name__}: {error}"
+            self._say(words)
+            return None
+
+    def _setting_changed(self, change):
+        """Update once, unless `set` is collecting."""
+        if self._held:
+            self._stale = True
+            return
+        with self._one_at_a_time:
+            if self.guard(self.update) is None:
+                self.result = None
+
+    @contextmanager
+    def _one_update(self):
+        """Collect changes of settings inside, and update once at the end if there were any."""
+        held, self._held, self._stale = self._held, True, False
+        try:
+            yield
+        finally:
+            self._held = held
+            if self._stale and not held:
+                self._setting_changed(None)
+
+    def _say(self, words):
+        """Show an error, or take it away."""
+        self.error = words
+        self.alert.value = ALERT.format(escape(words)) if words else ""
+
+    def __repr__(self):
+        """Fixed, so that a notebook run again shows no difference."""
+        return f"{type(self).__name__}()"
+
+    def _repr_mimebundle_(self, **kwargs):
+        """The widget, and a still picture for a page without a kernel."""
+        bundle = super()._repr_mimebundle_(**kwargs) or {}
+        bundle["text/plain"] = repr(self)
+        bundle["image/png"] = base64.b64encode(self.picture.png).decode()
+        return bundle, {"image/png": {"width": self.picture.width, "height": self.picture.height}}

@@ -1,0 +1,106 @@
+"""A matplotlib picture that moves: the frame is drawn once, the marks are blitted over it."""
+
+from __future__ import annotations
+
+import io
+
+import ipywidgets
+import matplotlib as mpl
+import numpy as np
+import traitlets
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.colors import to_rgb
+from matplotlib.figure import Figure
+from PIL import Image
+
+from qlab.plots import style
+
+CSS_DPI = 100  # CSS pixels an inch of figure
+DENSITY = 2  # device pixels a CSS pixel
+
+
+class Picture(ipywidgets.Image):
+    """An image with a name for screen readers: `tooltip` becomes the title of the <img>."""
+
+    description = traitlets.Unicode("").tag(sync=True)
+
+
+class LivePicture:
+    """Panels side by side, drawn once and then blitted, as a PNG of twice the shown resolution."""
+
+    def __init__(self, panels=3, width=900, height=300, ratios=None):
+        """Make the axes; nothing is drawn before the first `redraw`."""
+        size = width / CSS_DPI, height / CSS_DPI
+        self.figure = Figure(figsize=size, dpi=CSS_DPI * DENSITY, layout="constrained")
+        self.canvas = FigureCanvasAgg(self.figure)
+        with mpl.rc_context(style.RC):
+            grid = self.figure.subplots(1, panels, squeeze=False, width_ratios=ratios)
+        self.figure.get_layout_engine().set(w_pad=0.06, h_pad=0.04, wspace=0.04)
+        self.axes = tuple(grid[0])
+        self.width, self.height = width, height
+        self.widget = Picture(format="png", width=str(width), height=str(height))
+        self.widget.add_class("qlab-picture")
+        self._marks = []
+        self._frame = None
+
+    def add(self, *artists):
+        """Register artists as marks: what `redraw` draws anew, in this order."""
+        for artist in artists:
+            artist.set_animated(True)
+        self._marks.extend(artists)
+        return artists
+
+    def reframe(self):
+        """Draw titles, axes and ticks again at the next `redraw`: for when a limit has changed."""
+        self._frame = None
+
+    def redraw(self, alt=""):
+        """Draw the marks over the frame and send the picture to the widget."""
+        if self._frame is None:
+            self._draw_frame()
+        self.canvas.restore_region(self._frame)
+        for artist in self._marks:
+            if artist.get_visible():
+                artist.axes.draw_artist(artist)
+        with self.widget.hold_sync():
+            self.widget.value = encode(self.canvas.buffer_rgba())
+            self.widget.tooltip = alt
+
+    @property
+    def png(self):
+        """bytes: the picture as last drawn."""
+        return bytes(self.widget.value)
+
+    def _draw_frame(self):
+        """Draw all that is not a mark, and keep it."""
+        with mpl.rc_context(style.RC):
+            self.canvas.draw()
+        self.figure.set_layout_engine("none")  # laid out once, so that panels stay where they are
+        self._frame = self.canvas.copy_from_bbox(self.figure.bbox)
+
+
+def encode(rgba):
+    """Encode a picture as a PNG with the course's fixed palette of 256 colours."""
+    pixels = np.asarray(rgba)
+    height, width = pixels.shape[:2]
+    image = Image.frombuffer("RGBA", (width, height), pixels, "raw", "RGBA", 0, 1)
+    image = image.convert("RGB").quantize(palette=_PALETTE, dither=Image.Dither.NONE)
+    out = io.BytesIO()
+    image.save(out, "png", compress_level=1)
+    return out.getvalue()
+
+
+def _palette():
+    """The fixed palette: greys, and each colour towards white and towards ink."""
+    white, ink = np.ones(3), np.array(to_rgb(style.INK))
+    colours = [white] + [white * step for step in np.linspace(0, 0.93, 45)]
+    hues = [style.BLUE, style.ORANGE, style.GREEN, style.VERMILION, style.SKY, style.PURPLE]
+    for hue in np.array([to_rgb(h) for h in hues]):
+        colours += [hue + (white - hue) * step for step in np.linspace(0, 0.9, 24)]
+        colours += [hue + (ink - hue) * step for step in np.linspace(0, 1, 12)[1:-1]]
+    image = Image.new("P", (1, 1))
+    image.putpalette((np.array(colours[:256]) * 255).round().astype(np.uint8).tobytes())
+    return image
+
+
+_PALETTE = _palette()

@@ -1,0 +1,1 @@
+"""What the developers of qlab run: bench, retraining of what ships, set-up."""

@@ -1,0 +1,95 @@
+"""What a learner's kernel costs: import, start, memory, redraw."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+
+from tools.bench import Row
+
+_IMPORT = """
+import sys, time
+start = time.perf_counter()
+import qlab
+print(time.perf_counter() - start, "tensorflow" in sys.modules)
+"""
+_EXPLORER = """
+import qlab.widgets
+explorer = qlab.widgets.QuantizationExplorer()
+explorer
+"""
+
+
+def fresh_import(runs=7):
+    """Import of qlab in a fresh process."""
+    answers = [
+        subprocess.run(
+            [sys.executable, "-c", _IMPORT], capture_output=True, text=True, check=True
+        ).stdout.split()
+        for _ in range(runs)
+    ]
+    tensorflow = any(loaded == "True" for _, loaded in answers)
+    note = "TensorFlow was imported too, which it must not be" if tensorflow else "no TensorFlow"
+    samples = tuple(float("inf") if tensorflow else float(seconds) for seconds, _ in answers)
+    return [Row("import qlab in a fresh process", "s", 0.5, samples, note=note)]
+
+
+def explorer_in_a_kernel(runs=3):
+    """Fresh kernel to explorer on screen, and that kernel's memory."""
+    started, memory = zip(*(_kernel_with_explorer() for _ in range(runs)), strict=True)
+    note = "from the start of the kernel's process to the message that puts the explorer on screen"
+    return [
+        Row("fresh kernel to explorer on screen", "s", 4, started, note=note),
+        Row(
+            "memory of a kernel with the explorer up",
+            "MB",
+            260,
+            memory,
+            note="resident set of the kernel's process",
+        ),
+    ]
+
+
+def redraw(runs=60):
+    """Redraw of the explorer's picture."""
+    from qlab.widgets import QuantizationExplorer
+    from qlab.widgets.kit.live import DENSITY
+
+    explorer, samples = QuantizationExplorer(), []
+    for i in range(runs):
+        explorer.weight_bits = (8, 4)[i % 2]
+        start = time.perf_counter()
+        explorer.show(explorer.result)
+        samples.append(1e3 * (time.perf_counter() - start))
+    picture = explorer.picture
+    size = f"{picture.width} x {picture.height} at {DENSITY} pixels each way"
+    note = f"{len(picture.axes)} panels, {size}, encoding included"
+    return [Row("redraw of the explorer's picture", "ms", 25, tuple(samples), note=note)]
+
+
+STEPS = (redraw, fresh_import, explorer_in_a_kernel)
+
+
+def _kernel_with_explorer(seconds=60):
+    """Seconds until a fresh kernel shows the explorer, and its resident memory in MB."""
+    import psutil
+    from jupyter_client.manager import start_new_kernel
+
+    start = time.perf_counter()
+    manager, client = start_new_kernel()
+    try:
+        shown = []
+
+        def look(message):
+            if message["msg_type"] == "error":
+                raise RuntimeError(message["content"]["evalue"])
+            if message["msg_type"] in ("execute_result", "display_data"):
+                shown.append(time.perf_counter() - start)
+
+        client.execute_interactive(_EXPLORER, timeout=seconds, output_hook=look)
+        process = psutil.Process(manager.provisioner.pid)
+        return shown[-1], process.memory_info().rss / 1e6
+    finally:
+        client.stop_channels()
+        manager.shutdown_kernel(now=True)
