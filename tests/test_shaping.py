@@ -8,7 +8,7 @@ import qlab
 from qlab import Recipe
 from qlab.arithmetic import metrics
 from qlab.arithmetic.sparsity import magnitude_masks
-from qlab.engine.shaping import Shape, Shaper
+from qlab.engine.planning import Shape, Shaper
 
 FLOAT = Recipe(32, 32)
 BITS = [(32, 32), (16, 32), (8, 32), (8, 8), (4, 4), (32, 8)]
@@ -106,16 +106,16 @@ def test_a_layer_with_its_own_sparsity_leaves_the_threshold_to_the_others():
 def test_more_sparsity_after_less_costs_no_sorting(monkeypatch):
     shaper = Shaper(engine.float_model("baseline").layers)
     recipe = FLOAT.replace(sparsity=0.5)
-    shaper.weights("dense1", shaper.shape("dense1", recipe))
+    shaper.weights("dense1", shaper.shapes(recipe)["dense1"])
     monkeypatch.setattr(np, "argsort", lambda *_, **__: pytest.fail("sorted again"))
     for sparsity in (0.1, 0.7, 0.9):
-        shape = shaper.shape("conv2", recipe.replace(sparsity=sparsity))
+        shape = shaper.shapes(recipe.replace(sparsity=sparsity))["conv2"]
         assert shaper.weights("conv2", shape).shape == dense()["conv2"].shape
 
 
 def test_nothing_to_do_is_the_dense_array_itself():
     shaper = Shaper(engine.float_model("baseline").layers)
-    assert shaper.shape("conv1", Recipe()) == Shape()
+    assert shaper.shapes(Recipe())["conv1"] == Shape()
     assert shaper.weights("conv1", Shape()) is engine.float_model("baseline").layer("conv1").weights
 
 

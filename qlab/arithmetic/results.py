@@ -52,7 +52,8 @@ class Measurement:
                 f"predictions {predictions.shape} and labels {labels.shape} "
                 "must both be (n,), n > 0"
             )
-        require_choice("kind", self.kind, KINDS)
+        if self.kind not in KINDS:
+            raise ValueError(f"kind is {self.kind!r}; choose one of {', '.join(KINDS)}")
         put = lambda name, value: object.__setattr__(self, name, value)  # noqa: E731
         put("predictions", predictions)
         put("labels", labels)
@@ -144,12 +145,6 @@ class Sizes:
     file_bytes: int
     gzip_bytes: int
     packed_floor_bytes: int
-
-
-def require_choice(name, value, choices):
-    """Raise in words unless `value` is one of `choices`."""
-    if isinstance(value, bool) or value not in choices:
-        raise ValueError(f"{name} is {value!r}; choose one of {', '.join(map(str, choices))}")
 
 
 def compare(a, b):

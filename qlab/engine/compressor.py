@@ -8,18 +8,16 @@ from functools import lru_cache
 import numpy as np
 
 from qlab.arithmetic import observers
-from qlab.arithmetic.affine import affine_params, dequantize, quantize, symmetric_params
-from qlab.arithmetic.results import Sizes
-from qlab.engine.grouping import groups
-from qlab.engine.lowering import SUPPORTED, StoredWeights, lower
-from qlab.engine.notes import notes
+from qlab.arithmetic.affine import affine_params, quantize, symmetric_params
+from qlab.engine.explaining import notes
+from qlab.engine.lowering import SUPPORTED, StoredWeights
+from qlab.engine.planning import Plan, Shaper, bits_of_groups, groups
 from qlab.engine.recipes import LARGEST_CALIBRATION, Recipe
-from qlab.engine.shaping import Shape, Shaper
 from qlab.tflite import runtime
-from qlab.tflite.litemodel import LiteModel, ModelError, pack, require_lite_model
-from qlab.tflite.rewriting import with_weights
+from qlab.tflite.litemodel import ModelError, require_lite_model
 
 REMEMBERED = 20  # integer forms of each layer's weights
+PLANS = 2  # the one that is on screen, and the one before
 OBSERVED_AT_ONCE = 16  # images; 64 are no faster and leave 40 MB more in the process
 
 
@@ -65,11 +63,12 @@ class Compressor:
         self.model = model
         self.calibration_images = len(calibration_images)
         self.layers = model.layers
+        self._weighted = {x.name: x for x in self.layers if x.weights is not None}
         self._groups = groups(model)
         self._observations = _observe(model, self._groups, calibration_images)
-        self._shaper, self._ranges = Shaper(self.layers), {}
-        weighted = sum(x.weights is not None for x in self.layers)
-        self._integers = lru_cache(REMEMBERED * weighted)(self._quantized)
+        self._shaper, self._ranges, self._grids = Shaper(self.layers), {}, {}
+        self._integers = lru_cache(REMEMBERED * len(self._weighted))(self._quantized)
+        self._plans = lru_cache(PLANS)(self._plan)
 
     def compress(self, recipe):
         """Make the file that a recipe describes.
@@ -89,28 +88,28 @@ class Compressor:
             If the recipe asks for more calibration images than there are, overrides a layer that
             the model does not have, or asks for more clusters than there are weights.
         """
-        self._check(recipe)
-        activations = {tensor: self._grid(group, recipe) for tensor, group in self._groups.items()}
-        weights = {x.name: self._stored(x, recipe) for x in self.layers if x.weights is not None}
-        if all(grid is None for grid in activations.values()) and all(
-            stored.values.dtype == np.float32 for stored in weights.values()
-        ):
-            return self._in_float(recipe)
-        description = (
-            f"qlab: weights {recipe.weight_bits} bits, activations {recipe.activation_bits} bits"
-        )
-        return LiteModel(
-            pack(lower(self.model.parsed, self.layers, activations, weights, description.encode()))
-        )
+        return self.plan(recipe).model
 
-    def _in_float(self, recipe):
-        """The float model: itself, or with the weights that pruning and clustering leave."""
-        shapes = {x.name: self._shape(x, recipe) for x in self.layers if x.weights is not None}
-        changed = [name for name, shape in shapes.items() if shape != Shape()]
-        if not changed:
-            return self.model
-        new = {name: self._shaper.weights(name, shapes[name]) for name in changed}
-        return with_weights(self.model, new)
+    def plan(self, recipe):
+        """Check a recipe and work it out: all that is decided about it, for whoever shows it.
+
+        Parameters
+        ----------
+        recipe : Recipe
+
+        Returns
+        -------
+        Plan
+            ``model``, ``stored``, ``grids``, ``shaped(layer)``, ``weights(layer)``, ``sizes()``.
+
+        Raises
+        ------
+        ValueError
+            As `compress` does.
+        """
+        if not isinstance(recipe, Recipe):
+            raise TypeError(f"this takes a qlab.Recipe, not a {type(recipe).__name__}")
+        return self._plans(recipe)
 
     def weights(self, layer, recipe):
         """A layer's weights as the compressed file holds them, in real values.
@@ -130,11 +129,7 @@ class Compressor:
         ValueError
             If the model has no such layer, or it has no weights, or as `compress` does.
         """
-        self._check(recipe)
-        stored = self._stored(self._weighted(layer), recipe)
-        if stored.params is None:
-            return stored.values.astype(np.float32)
-        return dequantize(stored.values, stored.params)
+        return self.plan(recipe).weights(self._with_weights(layer))
 
     def shaped(self, layer, recipe):
         """A layer's weights pruned and clustered, before they are quantized.
@@ -148,8 +143,7 @@ class Compressor:
         ValueError
             As `weights` does.
         """
-        self._check(recipe)
-        return self._shaper.weights(layer, self._shape(self._weighted(layer), recipe))
+        return self.plan(recipe).shaped(self._with_weights(layer))
 
     def weight_params(self, layer, recipe):
         """Grid of a layer's weights.
@@ -169,7 +163,7 @@ class Compressor:
         ValueError
             If the model has no such layer, or it has no weights.
         """
-        return self._stored(self._weighted(layer), recipe).params
+        return self.plan(recipe).stored[self._with_weights(layer)].params
 
     def activation_params(self, layer, recipe):
         """Grid of a layer's output.
@@ -184,12 +178,7 @@ class Compressor:
         ValueError
             If the model has no such layer.
         """
-        return self.tensor_params(self.model.layer(layer).output, recipe)
-
-    def tensor_params(self, index, recipe):
-        """Grid of an activation tensor of the float model, as `activation_params` of a layer."""
-        self._check(recipe)
-        return self._grid(self._groups[index], recipe)
+        return self.plan(recipe).grids[self.model.layer(layer).output]
 
     def activation_range(self, layer, recipe):
         """Range that a layer's output may take under a recipe, (low, high) in real values.
@@ -243,19 +232,14 @@ class Compressor:
         Parameters
         ----------
         model : LiteModel
-            What `compress` made of `recipe`.
+            What `compress` made of `recipe`, packed or not.
         recipe : Recipe
 
         Returns
         -------
         Sizes
         """
-        bits = sum(
-            x.weights.size * recipe.bits("weight_bits", x.name)
-            for x in self.layers
-            if x.weights is not None
-        )
-        return Sizes(self.model.file_bytes, model.file_bytes, model.gzip_bytes, -(-bits // 8))
+        return self.plan(recipe).sizes(model)
 
     def notes(self, recipe):
         """What the learner should know about how this recipe is carried out.
@@ -269,12 +253,29 @@ class Compressor:
         tuple of str
             Sentences for the screen; often empty.
         """
+        return notes(self.plan(recipe))
+
+    def _plan(self, recipe):
         self._check(recipe)
-        return notes(self, recipe)
+        shapes = self._shaper.shapes(recipe)
+        bits = {name: recipe.bits("weight_bits", name) for name in self._weighted}
+        stored = {
+            name: self._stored(layer, bits[name], recipe.granularity, shapes[name])
+            for name, layer in self._weighted.items()
+        }
+        planned = bits_of_groups(set(self._groups.values()), recipe)
+        grids = {group: self._grid(group, recipe, n) for group, n in planned.items()}
+        return Plan(
+            recipe,
+            self.model,
+            stored,
+            {tensor: grids[group] for tensor, group in self._groups.items()},
+            bits,
+            shapes,
+            self._shaper,
+        )
 
     def _check(self, recipe):
-        if not isinstance(recipe, Recipe):
-            raise TypeError(f"this takes a qlab.Recipe, not a {type(recipe).__name__}")
         self._check_size(recipe.calibration_size)
         for name, settings in recipe.overrides:
             layer = self.model.layer(name)
@@ -285,7 +286,7 @@ class Compressor:
 
     def _check_clusters(self, recipe):
         """Refuse more clusters than there are weights in the layer that asks, or in any."""
-        sizes = {x.name: x.weights.size for x in self.layers if x.weights is not None}
+        sizes = {name: x.weights.size for name, x in self._weighted.items()}
         asked = [(recipe.clusters, max(sizes.values(), default=0), "the largest layer")]
         asked += [(dict(s).get("clusters"), sizes.get(n, 0), n) for n, s in recipe.overrides]
         for clusters, size, who in asked:
@@ -302,21 +303,16 @@ class Compressor:
                 "give the Compressor more, or ask for fewer"
             )
 
-    def _weighted(self, layer):
-        """The layer of this name, which must have weights."""
-        found = self.model.layer(layer)
-        if found.weights is None:
+    def _with_weights(self, layer):
+        """The name of a layer, which must be there and have weights."""
+        if self.model.layer(layer).weights is None:
             raise ValueError(f"{layer} has no weights")
-        return found
+        return layer
 
-    def _shape(self, layer, recipe):
-        return self._shaper.shape(layer.name, recipe)
-
-    def _stored(self, layer, recipe):
+    def _stored(self, layer, bits, granularity, shape):
         """One layer's weights as they go into the file; integer ones are remembered."""
-        bits, shape = recipe.bits("weight_bits", layer.name), self._shape(layer, recipe)
         if bits <= 8:
-            return self._integers(layer, bits, recipe.granularity, shape)
+            return self._integers(layer, bits, granularity, shape)
         weights = np.ascontiguousarray(self._shaper.weights(layer.name, shape), np.float32)
         if bits == 16:
             limit = np.finfo(np.float16).max
@@ -331,16 +327,16 @@ class Compressor:
         params = _with_scales_of_the_empty(params, weights, layer, bits, axis)
         return StoredWeights(quantize(weights, params), params)
 
-    def _grid(self, group, recipe):
-        """Grid of one group of activations, or None for float."""
-        bits = group.bits(recipe)
+    def _grid(self, group, recipe, bits):
+        """Grid of one group of activations, remembered; None for float."""
         if bits == 32:
             return None
         if group.dictated is not None and bits == 8:
             return group.dictated
-        return affine_params(
-            *self._range(group, recipe.calibration_size, recipe.observer, bits), bits
-        )
+        key = group, recipe.calibration_size, recipe.observer, bits
+        if key not in self._grids:
+            self._grids[key] = affine_params(*self._range(*key), bits)
+        return self._grids[key]
 
     def _range(self, group, size, observer, bits):
         """Range of a group of activations, remembered."""

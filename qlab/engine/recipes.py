@@ -9,7 +9,6 @@ from dataclasses import dataclass
 import numpy as np
 
 from qlab.arithmetic.clusters import require_clusters
-from qlab.arithmetic.results import require_choice
 from qlab.arithmetic.sparsity import SCOPES, require_sparsity
 
 WEIGHT_BITS = (2, 3, 4, 5, 6, 7, 8, 16, 32)
@@ -162,7 +161,10 @@ def _checked(name, value, label=None):
     """A setting's value, or an error in words that calls it `label`."""
     if name in _CHECKED:
         return _CHECKED[name](value, label or name)
-    require_choice(label or name, value, _CHOICES[name])
+    choices = _CHOICES[name]
+    if isinstance(value, bool) or value not in choices:
+        words = ", ".join(map(str, choices))
+        raise ValueError(f"{label or name} is {value!r}; choose one of {words}")
     return value
 
 

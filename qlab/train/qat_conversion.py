@@ -3,7 +3,7 @@
 import numpy as np
 
 from qlab.arithmetic.affine import QuantParams, affine_params, quantize, symmetric_params
-from qlab.engine import grouping
+from qlab.engine import planning
 from qlab.engine.lowering import DICTATED, StoredWeights, lower
 from qlab.tflite import runtime
 from qlab.tflite.litemodel import LiteModel, pack
@@ -88,7 +88,7 @@ def _same(x, y):
 def _grids(source, twin, wrapped):
     """Grid of each activation tensor: the widest that the layers around it have learned."""
     layers_of = matched(source, twin)
-    groups = grouping.groups(source)
+    groups = planning.groups(source)
     found = {id(group): [] for group in groups.values()}
     for tensor, names in layers_of.items():
         for name in names:

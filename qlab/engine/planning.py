@@ -1,0 +1,193 @@
+"""What a recipe decides about one float model, before any byte is written.
+
+Its weights are pruned, then clustered, then put on grids; activations that only move through an
+operator share one grid. All of it ends in a `Plan`, which whoever shows a result reads.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+from typing import NamedTuple
+
+import numpy as np
+
+from qlab.arithmetic.affine import QuantParams, dequantize
+from qlab.arithmetic.clusters import cluster, count_different
+from qlab.arithmetic.results import Sizes
+from qlab.arithmetic.sparsity import magnitude_ranks, pruned_count
+from qlab.engine.lowering import DICTATED, MOVING, StoredWeights, lower
+from qlab.engine.recipes import Recipe
+from qlab.tflite.litemodel import LiteModel, pack
+from qlab.tflite.rewriting import with_weights
+
+REMEMBERED = 8  # shapes a layer; moving another slider then costs no sorting
+
+
+class Shape(NamedTuple):
+    """What happens to one layer's weights before they are quantized; the default is nothing."""
+
+    pool: tuple[str, ...] = ()
+    pruned: int = 0
+    clusters: int | None = None
+
+
+class Shaper:
+    """The float weights of a model, in every shape that recipes ask for."""
+
+    def __init__(self, layers):
+        self._dense = {x.name: x.weights for x in layers if x.weights is not None}
+        self._ranks = lru_cache(2 * len(self._dense) + 2)(self._rank)
+        self.weights = lru_cache(REMEMBERED * len(self._dense))(self._shaped)
+
+    def shapes(self, recipe):
+        """What a recipe does to each layer."""
+        if not (recipe.sparsity or recipe.clusters or recipe.overrides):
+            return dict.fromkeys(self._dense, Shape())
+        return {layer: self._shape(layer, recipe) for layer in self._dense}
+
+    def _shape(self, layer, recipe):
+        pool, sparsity = self._pool(layer, recipe)
+        pruned = pruned_count(sum(self._dense[name].size for name in pool), sparsity)
+        return Shape(pool if pruned else (), pruned, recipe.setting("clusters", layer))
+
+    def _pool(self, layer, recipe):
+        """Layers that share a threshold with this one, and the sparsity of them together."""
+        own = {name for name, settings in recipe.overrides if "sparsity" in dict(settings)}
+        if layer in own or recipe.sparsity_scope == "per-layer":
+            return (layer,), recipe.setting("sparsity", layer)
+        return tuple(name for name in self._dense if name not in own), recipe.sparsity
+
+    def _rank(self, pool):
+        return magnitude_ranks({name: self._dense[name] for name in pool})
+
+    def _shaped(self, layer, shape):
+        """One layer's weights, float32; the dense array itself if nothing happens to it."""
+        weights = self._dense[layer]
+        if shape.pool:
+            weights = np.where(self._ranks(shape.pool)[layer] >= shape.pruned, weights, 0)
+        if shape.clusters is not None and different_values(weights) > shape.clusters:
+            centroids, indices = cluster(weights, shape.clusters)
+            weights = centroids[indices]
+        weights.setflags(write=False)  # it is remembered
+        return weights
+
+
+def different_values(weights):
+    """How many different values an array has."""
+    return count_different(np.sort(weights, axis=None))
+
+
+class Group:
+    """Activation tensors of one grid."""
+
+    def __init__(self):
+        self.tensors, self.sources, self.layers = [], [], []
+        self.kept = False
+        self.dictated: QuantParams | None = None
+
+
+def groups(model):
+    """The group of each activation tensor of a float model."""
+    graph = model.parsed.subgraphs[0]
+    found = {int(graph.inputs[0]): Group()}
+    for tensor, group in found.items():
+        group.tensors.append(tensor)
+        group.sources.append(tensor)
+    for layer in model.layers:
+        joined = found[layer.inputs[0]] if layer.op in MOVING else Group()
+        if layer.op in MOVING:
+            for other in {id(found[i]): found[i] for i in layer.inputs[1:]}.values():
+                _absorb(found, joined, other)
+        else:
+            joined.sources.append(layer.output)
+        found[layer.output] = joined
+        joined.tensors.append(layer.output)
+        joined.layers.append(layer.name)
+    _mark(model, found)
+    return found
+
+
+def bits_of_groups(groups, recipe):
+    """Bits of each group under a recipe: the fewest that an override names, else the recipe's."""
+    overrides = {name: dict(settings) for name, settings in recipe.overrides}
+    bits = {}
+    for group in groups:
+        settings = (overrides.get(name, {}) for name in group.layers)
+        named = [x["activation_bits"] for x in settings if "activation_bits" in x]
+        usual = max(recipe.activation_bits, 8) if group.kept else recipe.activation_bits
+        bits[group] = min(named, default=usual)
+    return bits
+
+
+def _absorb(found, group, other):
+    """Join `other` to `group`."""
+    if other is group:
+        return
+    for part in ("tensors", "sources", "layers"):
+        getattr(group, part).extend(getattr(other, part))
+    for tensor in other.tensors:
+        found[tensor] = group
+
+
+def _mark(model, found):
+    """Mark groups that keep 8 bits (input, logits, output) or whose kernels dictate the grid."""
+    graph, ops = model.parsed.subgraphs[0], {x.output: x for x in model.layers}
+    final = int(graph.outputs[0])
+    found[int(graph.inputs[0])].kept = found[final].kept = True
+    if ops[final].op == "SOFTMAX":
+        found[ops[final].inputs[0]].kept = True
+    for group in set(found.values()):
+        dictated = {ops[i].op for i in group.sources if i in ops}
+        if len(dictated) == 1:
+            group.dictated = DICTATED.get(dictated.pop())
+
+
+@dataclass(frozen=True, eq=False)
+class Plan:
+    """A recipe worked out for one model: each layer's stored weights, each activation's grid."""
+
+    recipe: Recipe
+    source: LiteModel
+    stored: dict[str, StoredWeights]  # by layer with weights
+    grids: dict[int, QuantParams | None]  # by activation tensor of the source; None is float
+    weight_bits: dict[str, int]  # by layer with weights, as are the shapes
+    shapes: dict[str, Shape]
+    shaper: Shaper
+
+    def shaped(self, layer):
+        """A layer's weights pruned and clustered, before they are quantized."""
+        return self.shaper.weights(layer, self.shapes[layer])
+
+    def weights(self, layer):
+        """A layer's weights as the file holds them, in real values."""
+        stored = self.stored[layer]
+        if stored.params is None:
+            return stored.values.astype(np.float32)
+        return dequantize(stored.values, stored.params)
+
+    @cached_property
+    def model(self):
+        """LiteModel: the file that the recipe describes."""
+        integer = any(x.values.dtype != np.float32 for x in self.stored.values())
+        if not integer and all(grid is None for grid in self.grids.values()):
+            changed = {n: self.shaped(n) for n, shape in self.shapes.items() if shape != Shape()}
+            return with_weights(self.source, changed) if changed else self.source
+        bits = self.recipe.weight_bits, self.recipe.activation_bits
+        words = "qlab: weights {} bits, activations {} bits".format(*bits)
+        source = self.source
+        return LiteModel(
+            pack(lower(source.parsed, source.layers, self.grids, self.stored, words.encode()))
+        )
+
+    @property
+    def floor_bytes(self):
+        """int: weights x bits / 8, which no format goes below without coding."""
+        bits = sum(self.weight_bits[name] * x.values.size for name, x in self.stored.items())
+        return -(-bits // 8)
+
+    def sizes(self, model=None):
+        """Sizes of this plan's model, or of another form of it."""
+        model = self.model if model is None else model
+        whole, gzipped = model.file_bytes, model.gzip_bytes
+        return Sizes(self.source.file_bytes, whole, gzipped, self.floor_bytes)
