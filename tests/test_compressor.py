@@ -491,7 +491,7 @@ def test_an_unsupported_operator_is_named_with_its_layer(kind, tmp_path):
     ) as said:
         qlab.Compressor(model, engine.pictures()[:4])
     named = next(x for x in model.layers if f"layer {x.name} uses {x.op}," in str(said.value))
-    assert named.op not in qlab.engine.lowering.SUPPORTED
+    assert named.op not in qlab.tflite.operators.SUPPORTED
 
 
 def test_a_recurrent_network_is_refused_in_words():

@@ -141,7 +141,7 @@ def test_the_array_is_const_and_aligned_in_each_language():
 
 
 def test_every_operator_of_the_engine_has_its_call():
-    from qlab.engine.lowering import SUPPORTED
+    from qlab.tflite.operators import SUPPORTED
 
     assert set(SUPPORTED) <= micro.KNOWN
     spelt = {"AVERAGE_POOL_2D": "AveragePool2D", "DEPTHWISE_CONV_2D": "DepthwiseConv2D",

@@ -10,11 +10,12 @@ import numpy as np
 from qlab.arithmetic import observers
 from qlab.arithmetic.affine import affine_params, quantize, symmetric_params
 from qlab.engine.explaining import notes
-from qlab.engine.lowering import SUPPORTED, StoredWeights
+from qlab.engine.lowering import StoredWeights
 from qlab.engine.planning import Plan, Shaper, bits_of_groups, groups
 from qlab.engine.recipes import LARGEST_CALIBRATION, Recipe
 from qlab.tflite import runtime
 from qlab.tflite.litemodel import ModelError, require_lite_model
+from qlab.tflite.operators import SUPPORTED, WEIGHTED
 
 REMEMBERED = 20  # integer forms of each layer's weights
 PLANS = 2  # the one that is on screen, and the one before
@@ -384,11 +385,7 @@ def _require_compressible(model):
                 f"layer {layer.name} uses {layer.op}, which qlab cannot quantize; "
                 f"it knows {', '.join(SUPPORTED)}"
             )
-        if layer.weights is None and layer.op in (
-            "CONV_2D",
-            "DEPTHWISE_CONV_2D",
-            "FULLY_CONNECTED",
-        ):
+        if layer.weights is None and layer.op in WEIGHTED:
             raise ModelError(
                 f"layer {layer.name} ({layer.op}) has no constant weights; "
                 "qlab needs them in the file"

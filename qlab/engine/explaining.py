@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from qlab.arithmetic.metrics import sparsity
-from qlab.engine.lowering import MOVING, needs_lower_clamp, sums_fit
+from qlab.engine.lowering import needs_lower_clamp, sums_fit
 from qlab.engine.planning import different_values
+from qlab.tflite.operators import MOVING
 
 
 def notes(plan):

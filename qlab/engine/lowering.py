@@ -10,27 +10,10 @@ import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
 from qlab.arithmetic.affine import QuantParams, affine_params, quantize
-from qlab.tflite.litemodel import WEIGHTED, constant
+from qlab.tflite.litemodel import constant
+from qlab.tflite.operators import DICTATED, MOVING, OPERATORS, WEIGHTED
 
 OP, TYPE = schema.BuiltinOperator, schema.TensorType
-MOVING = (
-    "MAX_POOL_2D",
-    "AVERAGE_POOL_2D",
-    "RESHAPE",
-    "CONCATENATION",
-    "PAD",
-)  # one grid in and out
-DICTATED = {
-    "TANH": QuantParams(np.float32(1 / 128), np.int64(0), -128, 127),
-    "LOGISTIC": QuantParams(np.float32(1 / 256), np.int64(-128), -128, 127),
-    "SOFTMAX": QuantParams(np.float32(1 / 256), np.int64(-128), -128, 127),
-}
-VERSIONS = {  # of the int8 kernels, as the TFLite converter writes them
-    "CONV_2D": 3, "DEPTHWISE_CONV_2D": 3, "FULLY_CONNECTED": 4, "MAX_POOL_2D": 2,
-    "AVERAGE_POOL_2D": 2, "MEAN": 2, "ADD": 2, "MUL": 2, "CONCATENATION": 2, "PAD": 2, "RESHAPE": 1,
-    "TANH": 2, "LOGISTIC": 2, "SOFTMAX": 2, "RELU": 2, "RELU6": 2,
-}  # fmt: skip
-SUPPORTED = tuple(VERSIONS)
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,7 +66,7 @@ def _emit(builder, operator, layer, activations, weights):
             inputs.append(builder.constant(index, integer))
     stages = _stages(layer, planned, integer)
     kind = (
-        VERSIONS[layer.op]
+        OPERATORS[layer.op].int8_version
         if integer
         else builder.source.operatorCodes[operator.opcodeIndex].version
     )

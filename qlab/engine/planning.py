@@ -16,9 +16,10 @@ from qlab.arithmetic.affine import QuantParams, dequantize
 from qlab.arithmetic.clusters import cluster, count_different
 from qlab.arithmetic.results import Sizes
 from qlab.arithmetic.sparsity import magnitude_ranks, pruned_count
-from qlab.engine.lowering import DICTATED, MOVING, StoredWeights, lower
+from qlab.engine.lowering import StoredWeights, lower
 from qlab.engine.recipes import Recipe
 from qlab.tflite.litemodel import LiteModel, pack
+from qlab.tflite.operators import DICTATED, MOVING
 from qlab.tflite.rewriting import with_weights
 
 REMEMBERED = 8  # shapes a layer; moving another slider then costs no sorting

@@ -9,11 +9,10 @@ from ai_edge_litert import schema_py_generated as schema
 
 from qlab.arithmetic.sparsity import require_sparsity
 from qlab.tflite.litemodel import LiteModel, ModelError, constant, pack, require_lite_model
+from qlab.tflite.operators import named
 
-FILTERED = ("CONV_2D", "FULLY_CONNECTED")
-PASSING = (  # what these give out has the channels that went in
-    "AVERAGE_POOL_2D", "MAX_POOL_2D", "MEAN", "PAD", "RELU", "RELU6", "TANH", "LOGISTIC", "SOFTMAX",
-)  # fmt: skip
+FILTERED = named(channels="made")
+PASSING = named(channels="kept")
 
 
 def remove_filters(model, fraction):

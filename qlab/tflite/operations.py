@@ -9,8 +9,6 @@ from ai_edge_litert import schema_py_generated as schema
 
 from qlab.tflite.litemodel import (
     DTYPES,
-    PLUMBING,
-    WEIGHTED,
     ModelError,
     constant,
     op_name,
@@ -18,13 +16,9 @@ from qlab.tflite.litemodel import (
     stored_index,
     unpack_int4,
 )
+from qlab.tflite.operators import OPERATORS, PLUMBING, WEIGHTED
 
-FREE = ("RESHAPE", "SQUEEZE", "EXPAND_DIMS")  # another view of the same bytes
-MOVERS = (
-    *("MAX_POOL_2D", "AVERAGE_POOL_2D", "MEAN", "ADD", "SUB", "MUL", "CONCATENATION", "PAD"),
-    *("PADV2", "RELU", "RELU6", "LEAKY_RELU", "TANH", "LOGISTIC", "SOFTMAX", "TRANSPOSE"),
-    *PLUMBING,
-)
+COUNTED = tuple(row.name for row in OPERATORS.values() if row.work)
 # Picojoules in 45 nm CMOS at 0.9 V, and the widths of what they are for: Horowitz, "Computing's
 # energy problem", ISSCC 2014, figure 1.1.9. Caches and DRAM are for 64 bits.
 PICOJOULES = {
@@ -110,10 +104,9 @@ def operations(model):
         if op in PLUMBING and constant(graph, behind) is not None:
             continue  # weights, brought into form once, when the model is loaded
         name = names.get(output, op.lower())
-        if op not in (*WEIGHTED, *MOVERS, *FREE):
+        if op not in COUNTED:
             raise ModelError(
-                f"{name}: qlab does not count the work of {op}; it counts "
-                f"{', '.join((*WEIGHTED, *MOVERS, *FREE))}"
+                f"{name}: qlab does not count the work of {op}; it counts {', '.join(COUNTED)}"
             )
         rows.append(_work(graph, operator, op, name, batch))
     return tuple(rows)
@@ -183,7 +176,7 @@ def _work(graph, operator, op, name, batch):
         macs,
         round(macs * share),
         sum(_bytes(graph, i) for i in stored),
-        0 if op in FREE else sum(_bytes(graph, i) for i in activations) // batch,
+        0 if OPERATORS[op].work == "view" else sum(_bytes(graph, i) for i in activations) // batch,
     )
 
 

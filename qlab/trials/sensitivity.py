@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from qlab.arithmetic.results import Comparison, Measurement, compare
-from qlab.engine.lowering import MOVING
 from qlab.engine.recipes import Recipe
+from qlab.tflite.operators import MOVING
 from qlab.tflite.runtime import evaluate
 from qlab.tflite.sparse_encoding import encoded_bytes
 

@@ -1,0 +1,88 @@
+"""The one table of operators: a row an operator, from which every list of operators is derived."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from qlab.arithmetic.affine import QuantParams
+
+
+class Operator(NamedTuple):
+    """What qlab and the runtimes know of one TFLite operator."""
+
+    name: str
+    int8_version: int = 0
+    """Version of its int8 kernel, as the TFLite converter writes it; 0 if it stays in float."""
+    grid: str | QuantParams | None = "own"
+    """Grid of its output: its ``own``, that of its ``input``, or the one that its kernel dictates;
+    None for a step between two forms of the same numbers."""
+    channels: str = ""
+    """Its output channels, once filters before it are gone: ``made`` anew, ``kept``, ``multiplied``
+    or ``reshaped``; empty if nothing can be removed before it."""
+    work: str = ""
+    """What it costs: ``macs``, ``values`` that it reads and writes, or nothing, as a ``view``."""
+    micro: bool = True
+    """Whether the resolver of TensorFlow Lite Micro has it."""
+    challenge: bool = True
+    """Whether the challenge allows it: nothing that loops, calls, remembers or draws at random."""
+
+
+def _dictated(scale, zero_point):
+    return QuantParams(np.float32(scale), np.int64(zero_point), -128, 127)
+
+
+def _names(text, **known):
+    return (Operator(name, **known) for name in text.split())
+
+
+ROWS = (
+    Operator("CONV_2D", 3, channels="made", work="macs"),
+    Operator("DEPTHWISE_CONV_2D", 3, channels="multiplied", work="macs"),
+    Operator("FULLY_CONNECTED", 4, channels="made", work="macs"),
+    Operator("MAX_POOL_2D", 2, "input", "kept", "values"),
+    Operator("AVERAGE_POOL_2D", 2, "input", "kept", "values"),
+    Operator("MEAN", 2, channels="kept", work="values"),
+    Operator("ADD", 2, work="values"),
+    Operator("MUL", 2, work="values"),
+    Operator("CONCATENATION", 2, "input", work="values"),
+    Operator("PAD", 2, "input", "kept", "values"),
+    Operator("RESHAPE", 1, "input", "reshaped", "view"),
+    Operator("TANH", 2, _dictated(1 / 128, 0), "kept", "values"),
+    Operator("LOGISTIC", 2, _dictated(1 / 256, -128), "kept", "values"),
+    Operator("SOFTMAX", 2, _dictated(1 / 256, -128), "kept", "values"),
+    Operator("RELU", 2, channels="kept", work="values"),
+    Operator("RELU6", 2, channels="kept", work="values"),
+    Operator("QUANTIZE", grid=None, work="values"),
+    Operator("DEQUANTIZE", grid=None, work="values"),
+    Operator("DENSIFY", grid=None, work="values", micro=False),
+    *_names("SUB PADV2 LEAKY_RELU TRANSPOSE", work="values"),
+    *_names("SQUEEZE EXPAND_DIMS", work="view"),
+    *_names("""
+        ABS ADD_N BATCH_TO_SPACE_ND CAST CEIL COS DEPTH_TO_SPACE ELU EQUAL EXP FILL FLOOR FLOOR_DIV
+        FLOOR_MOD GATHER GATHER_ND GREATER GREATER_EQUAL HARD_SWISH L2_NORMALIZATION L2_POOL_2D LESS
+        LESS_EQUAL LOG LOGICAL_AND LOGICAL_NOT LOGICAL_OR MAXIMUM MINIMUM NEG NOT_EQUAL PACK PRELU
+        REDUCE_MAX RESIZE_BILINEAR RESIZE_NEAREST_NEIGHBOR ROUND RSQRT SHAPE SIN SPACE_TO_BATCH_ND
+        SPACE_TO_DEPTH SPLIT SPLIT_V SQRT SQUARE STRIDED_SLICE TRANSPOSE_CONV UNPACK ZEROS_LIKE
+        """),
+    *_names("ARG_MAX ARG_MIN CUMSUM SVDF", challenge=False),
+    *_names("""
+        BATCH_MATMUL BROADCAST_TO DIV GELU LOG_SOFTMAX MIRROR_PAD POW REDUCE_MIN REDUCE_PROD
+        RELU_0_TO_1 RELU_N1_TO_1 SELECT SELECT_V2 SIGN SLICE SQUARED_DIFFERENCE SUM TILE
+        """, micro=False),
+)  # fmt: skip
+OPERATORS = {row.name: row for row in ROWS}
+
+
+def named(**wanted):
+    """Names of the operators whose columns have these values, in the order of the table."""
+    rows = (row for row in ROWS if all(getattr(row, key) == x for key, x in wanted.items()))
+    return tuple(row.name for row in rows)
+
+
+SUPPORTED = tuple(row.name for row in ROWS if row.int8_version)
+WEIGHTED = named(work="macs")
+PLUMBING = named(grid=None)
+MOVING = named(grid="input")
+DICTATED = {row.name: row.grid for row in ROWS if isinstance(row.grid, QuantParams)}
