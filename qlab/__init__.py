@@ -19,10 +19,8 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
     submodules=[
         "affine",
         "artefacts",
-        "budget",
         "challenge",
         "clusters",
-        "coding",
         "compressor",
         "data",
         "distillation",

@@ -19,7 +19,7 @@ PACKAGE = Path(__file__).resolve().parents[1] / "qlab"
 LAYERS = {
     "numpy": "affine clusters data distillation fetch files fronts idx machine metrics observers "
     "quiet recipes results sparsity",
-    "litert": "anatomy artefacts budget challenge coding compressor export filters grouping "
+    "litert": "anatomy artefacts challenge compressor export filters grouping "
     "litemodel lowering notes operations packing pareto rewriting runtime search "
     "sensitivity shaping shelf sparse_encoding sparse_tensors stages timing",
     "train": "train",
