@@ -13,7 +13,6 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "conversion": ["MODES", "convert"],
         "distillation": ["Distiller", "distil"],
         "door": ["keras", "tf"],
-        "filters": ["filter_norms", "remove_filters"],
         "fitting": ["BATCH_SIZE", "LEARNING_RATE", "fit"],
         "models": ["baseline"],
         "collaborative": ["preserving"],
