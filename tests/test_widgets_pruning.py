@@ -6,7 +6,7 @@ import traitlets
 
 import qlab
 from qlab.results import Recipe
-from qlab.sensitivity import sensitivity
+from qlab.sensitivity import scan
 from qlab.sparse_encoding import sparse_file
 from qlab.widgets import PruningExplorer, SparsitySensitivityExplorer
 from qlab.widgets.pruned import METHODS, SHIPPED
@@ -279,9 +279,10 @@ class TestSensitivity:
         mixer.set(layer_sparsity={}, budget_bytes=100_000, weight_bits=32)
         return mixer
 
-    def test_the_curves_are_what_sensitivity_returns(self, explorer, given, compressor):
+    def test_the_curves_are_what_a_scan_yields(self, explorer, given, compressor):
         base = Recipe(weight_bits=32, activation_bits=32)
-        expected = sensitivity(compressor, given["images"], given["labels"], 0.8, base, "sparsity")
+        pair = given["images"], given["labels"]
+        expected = tuple(scan(compressor, *pair, 0.8, base, "sparsity"))
         assert [x.layer for x in expected] == list(explorer.curves)
         for entry in expected:
             found = explorer.curves[entry.layer][0.8]

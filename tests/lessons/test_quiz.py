@@ -19,7 +19,7 @@ from qlab.lessons.welcome_quiz import verdict
 from qlab.operations import energy, operations
 from qlab.quiet import quiet
 from qlab.results import Measurement
-from qlab.sensitivity import sensitivity
+from qlab.sensitivity import scan
 from qlab.sparse_encoding import sparse_file
 from qlab.stages import stages
 
@@ -66,7 +66,7 @@ def measured_in(number):
         "calibration": qlab.data.calibration_images(64),
         "scores": {"int8": score(qlab.Recipe())[1]},
         "score": lambda recipe: score(recipe)[1],
-        "entries": sensitivity(engine, test.images, test.labels, bits=2),
+        "entries": tuple(scan(engine, test.images, test.labels, bits=2)),
     }
 
 
