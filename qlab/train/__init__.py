@@ -8,7 +8,6 @@ import lazy_loader
 __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
     submod_attrs={
-        "chaining": ["chain"],
         "clustering": ["cluster_weights", "strip_clustering"],
         "conversion": ["MODES", "convert"],
         "distillation": ["Distiller", "distil"],
