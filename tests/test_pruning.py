@@ -376,7 +376,6 @@ def test_what_is_wrapped_is_not_wrapped_again_nor_converted(wrapped, tmp_path):
     for again in (
         lambda model: train.prune(model, 0.5),
         train.cluster_weights,
-        lambda model: train.remove_filters(model, 0.5),
         train.convert,
         qlab.LiteModel.from_keras,
         train.quantization_aware,

@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 
 import qlab
-from qlab.plots.sensitivity import plot_sensitivity, verdict
+from qlab.plots import style
+from qlab.plots.sensitivity import SensitivityPanel, verdict
 from qlab.tflite.sparse_encoding import encoded_bytes
-from qlab.trials.sensitivity import floor_bytes, layers_with, lowered, scan, sensitivity
+from qlab.trials.sensitivity import floor_bytes, layers_with, lowered, scan
 
 N = 1500
 
@@ -31,7 +32,7 @@ def test_each_entry_is_the_engine_with_that_one_override(compressor, images, lab
     base = qlab.Recipe()
     before = qlab.evaluate(compressor.compress(base), images, labels)
     names = ("weight_bits", "activation_bits") if which == "both" else (which,)
-    entries = sensitivity(compressor, images, labels, 2, which=which)
+    entries = tuple(scan(compressor, images, labels, 2, which=which))
     assert [entry.layer for entry in entries] == ["conv1", "conv2", "dense1", "logits"]
     for entry in entries:
         recipe = qlab.Recipe(overrides={entry.layer: dict.fromkeys(names, 2)})
@@ -43,19 +44,19 @@ def test_each_entry_is_the_engine_with_that_one_override(compressor, images, lab
 
 
 def test_bytes_saved_are_the_weights_times_the_bits_given_up(compressor, images, labels):
-    entries = sensitivity(compressor, images[:50], labels[:50], 4)
+    entries = scan(compressor, images[:50], labels[:50], 4)
     sizes = {x.name: x.weights.size for x in compressor.layers if x.weights is not None}
     assert {entry.layer: entry.bytes_saved for entry in entries} == {
         name: size * 4 // 8 for name, size in sizes.items()
     }
-    only_activations = sensitivity(compressor, images[:50], labels[:50], 4, which="activation_bits")
+    only_activations = scan(compressor, images[:50], labels[:50], 4, which="activation_bits")
     assert {entry.bytes_saved for entry in only_activations} == {0}
 
 
 def test_each_layer_can_be_pruned_alone(compressor, images, labels):
     base = qlab.Recipe(32, 32)
     before = qlab.evaluate(compressor.compress(base), images, labels)
-    entries = sensitivity(compressor, images, labels, 0.9, base, "sparsity")
+    entries = tuple(scan(compressor, images, labels, 0.9, base, "sparsity"))
     assert [entry.layer for entry in entries] == ["conv1", "conv2", "dense1", "logits"]
     for entry in entries:
         recipe = base.replace(overrides={entry.layer: {"sparsity": 0.9}})
@@ -67,18 +68,18 @@ def test_each_layer_can_be_pruned_alone(compressor, images, labels):
     assert max(entries, key=lambda x: x.bytes_saved).layer == "dense1"
     for wrong in (90, 1):
         with pytest.raises(ValueError, match=r"conv1: sparsity is"):
-            sensitivity(compressor, images, labels, wrong, base, "sparsity")
+            next(scan(compressor, images, labels, wrong, base, "sparsity"))
 
 
 def test_a_layer_lowered_to_what_it_has_changes_nothing(compressor, images, labels):
-    for entry in sensitivity(compressor, images, labels, 8):
+    for entry in scan(compressor, images, labels, 8):
         assert entry.comparison.only_a == entry.comparison.only_b == 0
         assert entry.comparison.within_noise
 
 
 def test_the_base_is_kept_for_all_other_layers(compressor, images, labels):
     base = qlab.Recipe(4, 6, "per-tensor", overrides={"logits": {"weight_bits": 8}})
-    entries = sensitivity(compressor, images[:50], labels[:50], 2, base)
+    entries = scan(compressor, images[:50], labels[:50], 2, base)
     by_layer = {entry.layer: entry.recipe for entry in entries}
     assert by_layer["conv2"] == base.replace(
         overrides={"logits": {"weight_bits": 8}, "conv2": {"weight_bits": 2}}
@@ -116,13 +117,16 @@ def test_what_cannot_be_lowered_is_said_in_words(compressor, images, labels):
     with pytest.raises(ValueError, match=words):
         layers_with(compressor.model, "bias")
     with pytest.raises(ValueError, match="weight_bits is 9"):
-        sensitivity(compressor, images[:10], labels[:10], 9)
+        next(scan(compressor, images[:10], labels[:10], 9))
 
 
 def test_the_picture_shows_each_layer_and_its_test(compressor, images, labels):
     base = qlab.evaluate(compressor.compress(qlab.Recipe()), images, labels)
-    entries = sensitivity(compressor, images, labels, 2)
-    ax = plot_sensitivity(base, entries)
+    entries = tuple(scan(compressor, images, labels, 2))
+    ax = style.new_axes()
+    panel = SensitivityPanel(ax, base.accuracy, len(entries))
+    panel.frame([entry.layer for entry in entries])
+    panel.show(base, entries)
     assert [text.get_text() for text in ax.texts] == [verdict(e.comparison) for e in entries]
     ends = [bar.get_x() for bar in ax.patches[-4:]]
     assert ends == pytest.approx([min(e.measurement.accuracy, base.accuracy) for e in entries])

@@ -191,7 +191,6 @@ def test_what_is_wrapped_is_not_wrapped_again_nor_converted(wrapped):
     for again in (
         train.cluster_weights,
         lambda model: train.prune(model, 0.5),
-        lambda model: train.remove_filters(model, 0.5),
         train.convert,
     ):
         with pytest.raises(ValueError, match=r"wrapped for clustering.*train.strip_clustering"):

@@ -8,7 +8,7 @@ import qlab
 from qlab.engine.recipes import Recipe
 from qlab.tflite.sparse_encoding import sparse_file
 from qlab.trials.pruned import METHODS, SHIPPED
-from qlab.trials.sensitivity import sensitivity
+from qlab.trials.sensitivity import scan
 from qlab.trials.shipped import TunedModels, count_weights, families
 from qlab.trials.subject import subject
 from qlab.widgets import PruningExplorer, SparsitySensitivityExplorer
@@ -279,9 +279,10 @@ class TestSensitivity:
         mixer.set(layer_sparsity={}, budget_bytes=100_000, weight_bits=32)
         return mixer
 
-    def test_the_curves_are_what_sensitivity_returns(self, explorer, given, compressor):
+    def test_the_curves_are_what_a_scan_yields(self, explorer, given, compressor):
         base = Recipe(weight_bits=32, activation_bits=32)
-        expected = sensitivity(compressor, given["images"], given["labels"], 0.8, base, "sparsity")
+        pair = given["images"], given["labels"]
+        expected = tuple(scan(compressor, *pair, 0.8, base, "sparsity"))
         assert [x.layer for x in expected] == list(explorer.curves)
         for entry in expected:
             found = explorer.curves[entry.layer][0.8]

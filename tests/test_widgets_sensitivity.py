@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import qlab
-from qlab.trials.sensitivity import sensitivity
+from qlab.trials.sensitivity import scan
 from qlab.widgets.quantization import QuantizationExplorer
 from qlab.widgets.sensitivity import SensitivityExplorer
 
@@ -27,10 +27,10 @@ def explorer(given):
 
 
 @pytest.mark.parametrize("which", ["weight_bits", "activation_bits", "both"])
-def test_the_bars_are_what_sensitivity_returns(explorer, given, which):
+def test_the_bars_are_what_a_scan_yields(explorer, given, which):
     explorer.set(bits=2, lowered=which)
     compressor = qlab.Compressor(qlab.pretrained("baseline"), given["calibration_images"])
-    expected = sensitivity(compressor, given["images"], given["labels"], 2, which=which)
+    expected = scan(compressor, given["images"], given["labels"], 2, which=which)
     for entry, other in zip(explorer.result.entries, expected, strict=True):
         assert entry.layer == other.layer
         assert entry.comparison == other.comparison

@@ -99,22 +99,21 @@ def magnitude_masks(weights, sparsity, scope="global"):
     return {name: rank >= pruned for name, rank in ranks.items()}
 
 
-def n_of_m_mask(weights, n, m, axis=-1):
+def n_of_m_mask(weights, n, m):
     """Mask that keeps the n largest of every m weights in a row, such as 2 of 4."""
     weights = np.asarray(weights)
     _require_whole(n=n, m=m)
     if not 0 < n < m:
         raise ValueError(f"{n} of {m}: keep at least 1 and fewer than m, such as 2 of 4")
-    if weights.ndim == 0 or weights.shape[axis] % m:
-        length = weights.shape[axis] if weights.ndim else 1
+    if weights.ndim == 0 or weights.shape[-1] % m:
+        length = weights.shape[-1] if weights.ndim else 1
         raise ValueError(
-            f"{n} of {m} needs rows that {m} divides; axis {axis} of {weights.shape} has {length}"
+            f"{n} of {m} needs rows that {m} divides; axis -1 of {weights.shape} has {length}"
         )
-    last = np.moveaxis(weights, axis, -1)
-    rows = np.abs(last).reshape(-1, m)
+    rows = np.abs(weights).reshape(-1, m)
     mask = np.ones(rows.shape, bool)
     np.put_along_axis(mask, rows.argsort(1, kind="stable")[:, : m - n], False, 1)
-    return np.moveaxis(mask.reshape(last.shape), -1, axis)
+    return mask.reshape(weights.shape)
 
 
 def block_mask(weights, sparsity, block=(1, 4)):
@@ -157,15 +156,6 @@ def polynomial_sparsity(step, begin_step, end_step, initial, final, power=3, fre
     progress = held // frequency * frequency / (end_step - begin_step)
     fraction = final + (initial - final) * (1 - progress) ** power
     return np.where(step < begin_step, 0.0, fraction)[()]
-
-
-def constant_sparsity(step, begin_step, sparsity):
-    """Fraction pruned at each training step: none, and from `begin_step` on all of it."""
-    sparsity = require_sparsity(sparsity)
-    _require_whole(begin_step=begin_step)
-    if begin_step < 0:
-        raise ValueError(f"begin_step is {begin_step}; steps count from 0")
-    return np.where(np.asarray(step) < begin_step, 0.0, sparsity)[()]
 
 
 def _require_whole(**values):

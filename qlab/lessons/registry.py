@@ -6,9 +6,9 @@ from difflib import get_close_matches
 class Registry(dict):
     """Questions or exercises by id."""
 
-    def __init__(self, noun, entries=()):
-        """Start with `entries`; `noun` is what errors call one."""
-        super().__init__(entries)
+    def __init__(self, noun):
+        """Start empty; `noun` is what errors call an entry."""
+        super().__init__()
         self.noun = noun
 
     def add(self, entry):

@@ -125,12 +125,12 @@ def logits(model, images, batch=BATCH, threads=None):
     return answers
 
 
-def activations(model, images, tensors, batch=64, threads=None):
+def activations(model, images, tensors, batch=64):
     """Yield what the given tensors hold, batch by batch."""
     graph = model.graph()
     graph.signatureDefs = None
     graph.subgraphs[0].outputs = np.array(list(tensors), np.int32)
-    yield from _outputs(type(model)(pack(graph)), images, batch, threads)
+    yield from _outputs(type(model)(pack(graph)), images, batch, None)
 
 
 def latency(model, batch=1, runs=100, threads=1):

@@ -8,12 +8,10 @@ import lazy_loader
 __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
     submod_attrs={
-        "chaining": ["chain"],
         "clustering": ["cluster_weights", "strip_clustering"],
         "conversion": ["MODES", "convert"],
         "distillation": ["Distiller", "distil"],
         "door": ["keras", "tf"],
-        "filters": ["filter_norms", "remove_filters"],
         "fitting": ["BATCH_SIZE", "LEARNING_RATE", "fit"],
         "models": ["baseline"],
         "collaborative": ["preserving"],

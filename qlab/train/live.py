@@ -15,7 +15,6 @@ from qlab.train.fitting import (
     LEARNING_RATE,
     _batches,
     _check_pair,
-    _check_settings,
     _compile,
 )
 from qlab.train.qat import quantization_aware, weight_quantizer
@@ -39,11 +38,8 @@ class Frame:
     weights: dict = field(repr=False)
 
 
-def live_quantization_aware(
-    weight_bits, images, labels, scored, epochs=1, learning_rate=LEARNING_RATE, seed=0
-):
+def live_quantization_aware(weight_bits, images, labels, scored, epochs=1):
     """Train the shipped baseline on, quantization-aware, and look at it each quarter epoch."""
-    _check_settings(1, BATCH_SIZE, learning_rate, "cosine")
     if not 0 < epochs < np.inf:
         raise ValueError(f"epochs must be above 0; got {epochs!r}")
     model = load("baseline")
@@ -56,9 +52,9 @@ def live_quantization_aware(
     )
     epoch = -(-len(images) // BATCH_SIZE)
     total = max(1, round(epochs * epoch))
-    _compile(aware, keras.optimizers.schedules.CosineDecay(learning_rate, total))
+    _compile(aware, keras.optimizers.schedules.CosineDecay(LEARNING_RATE, total))
     yield 0, total, _frame(aware, 0.0, None, scored)
-    yield from _train(aware, _batches(images, labels, BATCH_SIZE, seed), epoch, total, scored)
+    yield from _train(aware, _batches(images, labels, BATCH_SIZE, 0), epoch, total, scored)
 
 
 def _train(aware, batches, epoch, total, scored):

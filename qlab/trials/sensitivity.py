@@ -24,13 +24,8 @@ class LayerSensitivity:
     bytes_saved: int
 
 
-def sensitivity(compressor, images, labels, bits, base=None, which="weight_bits"):
-    """Lower one layer at a time to a few bits, or prune it; measure what that does."""
-    return tuple(scan(compressor, images, labels, bits, base, which))
-
-
 def scan(compressor, images, labels, bits, base=None, which="weight_bits"):
-    """Yield what `sensitivity` returns, layer by layer, as it is measured."""
+    """Lower one layer at a time to a few bits, or prune it; yield what that does."""
     base = Recipe() if base is None else base
     dense = compressor.compress(base)
     start = evaluate(dense, images, labels)

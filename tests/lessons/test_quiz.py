@@ -20,7 +20,7 @@ from qlab.system.quiet import quiet
 from qlab.tflite.operations import energy, operations
 from qlab.tflite.sparse_encoding import sparse_file
 from qlab.trials import pareto
-from qlab.trials.sensitivity import sensitivity
+from qlab.trials.sensitivity import scan
 from qlab.trials.stages import stages
 
 NUMBERS = ("00", "01", "02", "03", "04", "05", "06", "07")
@@ -66,7 +66,7 @@ def measured_in(number):
         "calibration": qlab.data.calibration_images(64),
         "scores": {"int8": score(qlab.Recipe())[1]},
         "score": lambda recipe: score(recipe)[1],
-        "entries": sensitivity(engine, test.images, test.labels, bits=2),
+        "entries": tuple(scan(engine, test.images, test.labels, bits=2)),
     }
 
 

@@ -66,12 +66,12 @@ def row(trial):
     return {name: getattr(trial, name) for name in facts} | {"recipe": recipe_dict(trial.recipe)}
 
 
-def agreement(compressor, pair, recipes=AGREEMENT):
+def agreement(compressor, pair):
     """How well search images put recipes in order, beside how well other test images do."""
     test = data.load().test
     half = len(test) // 2
     score = Scorer(compressor, *pair)
-    all_of(search(score, 1, "random", recipes, seed=9))
+    all_of(search(score, 1, "random", AGREEMENT, seed=9))
     hits = [evaluate(compressor.compress(x.recipe), *_whole(test)).hits for x in score.trials]
     first, second = (np.array([h[part].mean() for h in hits])
                      for part in (slice(half), slice(half, None)))  # fmt: skip
