@@ -32,7 +32,6 @@ from __future__ import annotations
 import struct
 
 import numpy as np
-from ai_edge_litert import schema_py_generated as schema
 
 from qlab.litemodel import (
     DTYPES,
@@ -44,6 +43,7 @@ from qlab.litemodel import (
     require_lite_model,
     stored_index,
 )
+from qlab.reading import place
 
 MARK, HEAD, PART = b"QLABW1", struct.Struct("<IH"), struct.Struct("<IIBB")
 ZEROS, LIST = 1, 2
@@ -136,17 +136,15 @@ def coded_bytes(model):
 
 def _weights(model):
     """(place in the file, bits of the values) of each layer's weights, in the order of the file."""
-    graph, root = model.parsed, schema.Model.GetRootAs(model.data)
+    graph = model.parsed
     tensors, found = graph.subgraphs[0].tensors, {}
-    base = np.frombuffer(model.data, np.uint8).ctypes.data
     for operator in graph.subgraphs[0].operators:
         if op_name(graph, operator) in WEIGHTED:
             tensor = tensors[stored_index(graph, int(operator.inputs[1]))]
-            held = root.Buffers(tensor.buffer)
-            if tensor.type in DTYPES and held.DataLength():
+            values = graph.buffers[tensor.buffer].data
+            if tensor.type in DTYPES and values is not None and values.size:
                 width = WIDTHS.get(DTYPES[tensor.type].itemsize, WIDTHS[1])
-                values = held.DataAsNumpy()
-                found[values.ctypes.data - base] = np.frombuffer(values, width)
+                found[place(values, model.data)] = np.frombuffer(values, width)
     return sorted(found.items())
 
 

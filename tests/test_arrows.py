@@ -20,7 +20,7 @@ LAYERS = {
     "numpy": "affine clusters data distillation fetch files fronts idx machine metrics observers "
     "quiet recipes results sparsity",
     "litert": "anatomy artefacts budget challenge coding compressor export filters grouping "
-    "litemodel lowering notes operations packing pareto rewriting runtime search "
+    "litemodel lowering notes operations packing pareto reading rewriting runtime search "
     "sensitivity shaping shelf sparse_encoding sparse_tensors stages timing",
     "train": "train",
     "lessons": "lessons",

@@ -101,7 +101,7 @@ def head(length, parts):
         (head(100, 1) + PART.pack(0, 8, 1, 2) + bytes([255, 0]), "cut short"),
         (head(4, 0) + bytes(5), "bytes are left over"),
         (head(4, 0) + bytes(4), "not a .tflite file"),
-        (head(20, 0) + b"\0\0\0\0TFL3" + bytes(12), "this coded model: it has 0 graphs"),
+        (head(20, 0) + b"\0\0\0\0TFL3" + bytes(12), "this coded model is damaged or truncated"),
     ],
 )
 def test_bytes_that_are_no_model_are_refused_in_words(data, words):
