@@ -182,28 +182,49 @@ def custom(name=b"FlexWriteFile"):
     return graph.bytes(answer)
 
 
-def one_tensor_many_times(times):
-    """A vector of pointers that all lead to one tensor."""
+def one_tensor_many_times(times, graphs=1, numbers=50_000):
+    """A vector of pointers that all lead to one tensor, in a graph that is pointed at likewise."""
     builder = flatbuffers.Builder(1 << 16)
-    shape = builder.CreateNumpyVector(np.zeros(50_000, np.int32))
-    schema.TensorStart(builder)
-    schema.TensorAddShape(builder, shape)
-    tensor = schema.TensorEnd(builder)
-    schema.SubGraphStartTensorsVector(builder, times)
-    for _ in range(times):
-        builder.PrependUOffsetTRelative(tensor)
-    tensors = builder.EndVector()
+    shape = builder.CreateNumpyVector(np.zeros(numbers, np.int32))
+    return _stored_once(builder, shape, builder.CreateString("x"), times, graphs)
+
+
+def equal_tensors(count):
+    """Tensors that share one shape and one name, as a thrifty writer might store them."""
+    builder = flatbuffers.Builder(1 << 16)
+    shape = builder.CreateNumpyVector(np.array(PICTURE, np.int32))
+    return _stored_once(builder, shape, builder.CreateString("picture" * 3), count, distinct=True)
+
+
+def _stored_once(builder, shape, name, times, graphs=1, distinct=False):
+    tensors = []
+    for _ in range(times if distinct else 1):
+        schema.TensorStart(builder)
+        schema.TensorAddShape(builder, shape)
+        schema.TensorAddName(builder, name)
+        tensors.append(schema.TensorEnd(builder))
+    tensors = _vector(builder, tensors if distinct else tensors * times)
     schema.SubGraphStart(builder)
     schema.SubGraphAddTensors(builder, tensors)
-    graph = schema.SubGraphEnd(builder)
-    schema.ModelStartSubgraphsVector(builder, 1)
-    builder.PrependUOffsetTRelative(graph)
-    graphs = builder.EndVector()
+    graphs = _vector(builder, [schema.SubGraphEnd(builder)] * graphs)
     schema.ModelStart(builder)
     schema.ModelAddVersion(builder, 3)
     schema.ModelAddSubgraphs(builder, graphs)
     builder.Finish(schema.ModelEnd(builder), b"TFL3")
     return bytes(builder.Output())
+
+
+def _vector(builder, tables):
+    builder.StartVector(4, len(tables), 4)
+    for table in reversed(tables):
+        builder.PrependUOffsetTRelative(table)
+    return builder.EndVector()
+
+
+def out_of_line():
+    """An honest file with all but its first bytes moved by one."""
+    data = honest()
+    return (int.from_bytes(data[:4], "little") + 1).to_bytes(4, "little") + b"TFL3\0" + data[8:]
 
 
 def takes_bytes(model, dtype):

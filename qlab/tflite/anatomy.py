@@ -3,24 +3,14 @@
 from __future__ import annotations
 
 import zlib
-from functools import cache
 
 import numpy as np
-from ai_edge_litert import schema_py_generated as schema
-from flatbuffers import number_types
-from flatbuffers.table import Table
 
 from qlab.tflite.litemodel import WEIGHTED, op_name, stored_index
+from qlab.tflite.reading import Reader, place
 
 PARTS = ("weights", "biases", "scales", "names", "graph", "padding")
-NAMES, GRAPH, PADDING = 3, 4, 5
-_UNIONS = {
-    "BuiltinOptions": schema.BuiltinOptions,
-    "BuiltinOptions2": schema.BuiltinOptions2,
-    "Details": schema.QuantizationDetails,
-    "ArraySegments": schema.SparseIndexVector,
-    "ArrayIndices": schema.SparseIndexVector,
-}
+SCALES, NAMES, GRAPH, PADDING = 2, 3, 4, 5
 
 
 def anatomy(model):
@@ -37,9 +27,14 @@ def compressed_anatomy(model):
 
 def owners(model):
     """Part that each byte of a file belongs to."""
-    owner = np.full(len(model.data), PADDING, np.uint8)
-    owner[:8] = GRAPH  # where the root table is, and the mark TFL3
-    _visit(schema.Model.GetRootAs(model.data), "graph", owner, _roles(model.parsed))
+    reader = _Noting(model.data)
+    graph, owner = reader.model(), reader.owner
+    for index, part in _roles(graph).items():
+        _give(graph.buffers[index].data, PARTS.index(part), reader)
+    for tensor in (x for subgraph in graph.subgraphs for x in subgraph.tensors):
+        held = tensor.quantization
+        for numbers in (held.min, held.max, held.scale, held.zeroPoint) if held else ():
+            _give(numbers, SCALES, reader)
     return owner
 
 
@@ -55,89 +50,23 @@ def _roles(graph):
     return roles
 
 
-def _visit(table, vectors, owner, roles):
-    """Read all that a table holds; its numeric vectors belong to the part `vectors`."""
-    table._tab = _NotingTable(table._tab, vectors, owner)
-    for field in _fields(type(table)):
-        for i, child in enumerate(_children(table, field)):
-            if isinstance(child, schema.Buffer):
-                _visit(child, roles.get(i, "graph"), owner, roles)
-            elif isinstance(child, schema.QuantizationParameters):
-                _visit(child, "scales", owner, roles)
-            elif hasattr(child, "_tab"):
-                _visit(child, "graph", owner, roles)
+def _give(numbers, part, reader):
+    """Say that a vector of the file, which need not be there, belongs to a part."""
+    if numbers is not None:
+        start = place(numbers, reader.data)
+        reader.owner[start : start + numbers.nbytes] = part
 
 
-def _children(table, field):
-    """Read one field, whatever its kind; return the tables and strings in it, if it holds such."""
-    if hasattr(table, f"{field}AsNumpy"):
-        getattr(table, f"{field}AsNumpy")()
-        return ()
-    if hasattr(table, f"{field}IsNone"):
-        return [getattr(table, field)(i) for i in range(getattr(table, f"{field}Length")())]
-    child = getattr(table, field)()
-    if type(child) is Table:
-        kind = getattr(table, f"{field}Type")()
-        names = {value: name for name, value in vars(_UNIONS[field]).items()}
-        union = getattr(schema, names[kind])()
-        union.Init(child.Bytes, child.Pos)
-        return (union,)
-    return (child,)
+class _Noting(Reader):
+    """A reader that notes for each byte read whose it is."""
 
+    def __init__(self, data):
+        super().__init__(data)
+        self.owner = np.full(len(data), PADDING, np.uint8)
 
-@cache
-def _fields(kind):
-    """Names of the fields that the schema gives a table."""
-    inherited = (
-        "GetRootAs",
-        "Init",
-        f"{kind.__name__}BufferHasIdentifier",
-        f"GetRootAs{kind.__name__}",
-    )
-    named = [name for name in vars(kind) if name[0].isupper() and name not in inherited]
-    vectors = {name.removesuffix("IsNone") for name in named if name.endswith("IsNone")}
-    helpers = {f"{v}{suffix}" for v in vectors for suffix in ("IsNone", "Length", "AsNumpy")}
-    return tuple(name for name in named if name not in helpers)
-
-
-class _NotingTable(Table):
-    """A flatbuffers table that notes for each byte read whose it is."""
-
-    __slots__ = ("_owner", "_vectors")
-
-    def __init__(self, table, vectors, owner):
-        super().__init__(table.Bytes, table.Pos)
-        self._vectors, self._owner = PARTS.index(vectors), owner
-        vtable = self.Pos - self.Get(number_types.SOffsetTFlags, self.Pos)
-        self._note(vtable, Table.Get(self, number_types.VOffsetTFlags, vtable))
-
-    def _note(self, start, n_bytes, part=GRAPH):
-        self._owner[start : start + n_bytes] = part
-
-    def Get(self, flags, off):
-        self._note(off, flags.bytewidth)
-        return super().Get(flags, off)
-
-    def Indirect(self, off):
-        self._note(off, number_types.UOffsetTFlags.bytewidth)
-        return super().Indirect(off)
-
-    def Vector(self, off):
-        start = super().Vector(off)
-        self._note(start - 4, 4)
-        return start
-
-    def String(self, off):
-        text = super().String(off)
-        start = self.Indirect(off)
-        self._note(start, 4 + len(text) + 1)  # length in front, zero byte behind
-        self._note(start + 4, len(text), NAMES)
-        return text
-
-    def GetVectorAsNumpy(self, flags, off):
-        vector = super().GetVectorAsNumpy(flags, off)
-        self._note(self.Vector(off), vector.nbytes, self._vectors)
-        return vector
+    def see(self, start, size, width=1, text=False):
+        super().see(start, size, width)
+        self.owner[start : start + size] = NAMES if text else GRAPH
 
 
 def _deflated(data):

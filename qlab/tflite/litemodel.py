@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import gzip
+import math
 import os
 import secrets
-import struct
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -17,9 +17,12 @@ import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
 from qlab.system.providers import provided
+from qlab.tflite.reading import Damaged, Reader
+from qlab.tflite.sparse_tensors import LARGEST as MOST_UNPACKED
 from qlab.tflite.sparse_tensors import expanded
 
 LARGEST_FILE = 256 * 2**20
+MOST_AXES = 64  # of an array of NumPy
 WEIGHTED = ("CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED")
 PLUMBING = ("QUANTIZE", "DEQUANTIZE", "DENSIFY")
 DTYPES = {
@@ -126,7 +129,8 @@ class LiteModel:
         """Check the bytes of a file, and try it in a process of its own.
 
         A malformed file can end the process that runs it. So its structure is read in Python
-        first, and then a child process loads it and runs one blank image.
+        first, in time and memory that its size bounds; then a child process loads it and runs one
+        blank image.
 
         Parameters
         ----------
@@ -230,7 +234,7 @@ class LiteModel:
 
     def graph(self):
         """Return a fresh, editable object tree of the file (the schema's ``ModelT``)."""
-        return schema.ModelT.InitFromObj(schema.Model.GetRootAsModel(self.data, 0))
+        return Reader(self.data).model()
 
     @cached_property
     def parsed(self):
@@ -291,20 +295,12 @@ class LiteModel:
 
     def _check(self, name):
         """Raise ModelError unless the structure is sound: indices in range, sizes that agree."""
-        if len(self.data) < 16 or self.data[4:8] != b"TFL3":
-            raise ModelError(f"{name} is not a .tflite file: it does not carry the mark TFL3")
         try:
-            model = self.parsed
-            problem = _problem(model)
-        except (
-            struct.error,
-            IndexError,
-            ValueError,
-            TypeError,
-            AttributeError,
-            OverflowError,
-            MemoryError,
-        ) as error:
+            problem = _problem(self.parsed)
+        except Damaged as error:
+            words = str(error).removeprefix("it ")
+            raise ModelError(f"{name} {words}; save or download it again") from error
+        except (IndexError, ValueError, TypeError, AttributeError) as error:
             raise ModelError(
                 f"{name} is damaged or truncated; save or download it again"
             ) from error
@@ -439,7 +435,7 @@ def _problem(model):
     """What is wrong with a model's structure, in words; None if nothing is."""
     if not model.subgraphs or len(model.subgraphs) != 1:
         return f"it has {len(model.subgraphs or ())} graphs; qlab works with models of one"
-    graph = model.subgraphs[0]
+    graph, room = model.subgraphs[0], MOST_UNPACKED
     tensors, buffers = graph.tensors or [], model.buffers or []
     if len(graph.inputs) != 1 or len(graph.outputs) != 1:
         counts = f"{len(graph.inputs)} inputs and {len(graph.outputs)} outputs"
@@ -452,10 +448,16 @@ def _problem(model):
             name = (tensor.name or b"").decode("utf-8")
         except UnicodeDecodeError:
             return "a tensor's name is not text; the file is damaged"
-        if data is not None and len(data) and _wrong_size(tensor, len(data)):
+        if data is None or not len(data):
+            continue
+        if _wrong_size(tensor, len(data)):
             return (
                 f"tensor {name} does not have as many bytes as its shape says; the file is damaged"
             )
+        if tensor.sparsity is not None:
+            room -= math.prod(_shape(tensor))
+        if room < 0:
+            return f"it leaves out zeros of more than {MOST_UNPACKED:,} numbers; qlab unpacks fewer"
     for operator in graph.operators or []:
         used = [*operator.inputs, *operator.outputs]
         if any(not -1 <= i < len(tensors) for i in used) or not len(operator.outputs):
@@ -468,13 +470,14 @@ def _problem(model):
 
 
 def _wrong_size(tensor, n_bytes):
-    count = int(np.prod(_shape(tensor), dtype=np.int64))
+    shape = _shape(tensor)
+    if len(shape) > MOST_AXES or min(shape, default=0) < 0:
+        return True
     if tensor.sparsity is not None and tensor.type in DTYPES:
         stored, rest = divmod(n_bytes, DTYPES[tensor.type].itemsize)
-        expanded(
-            np.zeros(stored, np.int8), _shape(tensor), tensor.sparsity
-        )  # raises unless it fits
+        expanded(np.zeros(stored, np.int8), shape, tensor.sparsity)  # raises unless it fits
         return rest != 0
+    count = math.prod(shape)
     if tensor.type == schema.TensorType.INT4:
         return n_bytes != (count + 1) // 2
     dtype = DTYPES.get(tensor.type)

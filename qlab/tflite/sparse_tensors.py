@@ -35,12 +35,15 @@ def compressed(values):
 def expanded(others, shape, where):
     """Put the zeros of a sparse tensor back."""
     count = math.prod(shape)
-    _require(0 < count <= LARGEST, f"the shape {shape} is empty or too large")
+    _require(min(shape, default=1) > 0 and count <= LARGEST, "its shape is empty or too large")
+    # Every step of a level leads to a value, or to a segment of a compressed level: a file that
+    # lists more steps than it holds of either is false, and is not unpacked to find that out.
+    most = max([len(others), *(len(_numbers(x.arraySegments)) for x in where.dimMetadata or ())])
     places, above = np.zeros(1, np.int64), np.zeros(1, np.int64)
     for level, (steps, stride) in zip(where.dimMetadata, _levels(shape, where), strict=True):
         if level.format == schema.DimensionType.DENSE:
             _require(level.denseSize == steps, "a level has another length than its axis")
-            _require(len(above) * steps <= count, "it holds more than its shape")
+            _require(len(above) * steps <= most, "it lists other places than it has values")
             repeated, index = np.repeat(np.arange(len(above)), steps), np.arange(steps)
             index = np.tile(index, len(above))
             above = above[repeated] * steps + index
@@ -81,10 +84,7 @@ def _levels(shape, where):
 
 def _listed(level, above, steps):
     """What a compressed level lists under each step of the level above."""
-    segments, indices = (
-        np.zeros(0, np.int64) if part is None else np.asarray(part.values, np.int64)
-        for part in (level.arraySegments, level.arrayIndices)
-    )
+    segments, indices = _numbers(level.arraySegments), _numbers(level.arrayIndices)
     _require(len(segments) > above.max(initial=-1) + 1, "a level has too few segments")
     _require(len(indices) == 0 or 0 <= indices.min() <= indices.max() < steps, "an index is wrong")
     starts, ends = segments[above], segments[above + 1]
@@ -94,6 +94,11 @@ def _listed(level, above, steps):
     repeated = np.repeat(np.arange(len(above)), counts)
     entries = np.arange(counts.sum()) + np.repeat(starts - (np.cumsum(counts) - counts), counts)
     return repeated, entries, indices[entries]
+
+
+def _numbers(part):
+    """The numbers of a level's segments or indices; none if it has no such part."""
+    return np.zeros(0, np.int64) if part is None else np.asarray(part.values, np.int64)
 
 
 def _dense(size):
