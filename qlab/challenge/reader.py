@@ -4,7 +4,7 @@ import struct
 
 import numpy as np
 
-from qlab.challenge.outside import Refused
+from qlab.challenge.intake import Refused
 from qlab.challenge.tables import TABLES, UNIONS, union_member
 
 MOST_TABLES = 20_000

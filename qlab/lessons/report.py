@@ -9,6 +9,7 @@ from qlab.lessons.document import ProgressError
 from qlab.lessons.learner_page import learner_page
 from qlab.lessons.pages import printable
 from qlab.lessons.spreadsheet import rows, to_csv
+from qlab.system.files import progress_file
 
 
 class ReportError(Exception):
@@ -26,7 +27,7 @@ class Learner:
 
 def main(source=None, to=".", out=print):
     """Write ``qlab-report`` or, for a folder, ``qlab-class``, as ``.html`` and ``.csv``."""
-    source = Path(source) if source is not None else store.default_path()
+    source = Path(source) if source is not None else progress_file()
     if source.is_dir():
         learners, broken = read_class(source)
         out(f"{_count(len(learners), 'learner')} in {printable(source)}")
