@@ -407,7 +407,7 @@ def test_reading_a_class_changes_nothing(tmp_path):
 
 
 def test_a_page_says_its_language_and_forbids_scripts():
-    cells = table("C", ("x", "y"), [("1", "<2")])
+    cells = str(table("C", ("x", "y"), [("1", "<2")]))
     text = page("page.html", title="A & B", unknown=0) + cells
     assert '<html lang="en">' in text and "default-src 'none'" in text
     assert "<title>A &amp; B</title>" in text and '<th scope="row">1</th><td>&lt;2</td>' in text
