@@ -40,7 +40,7 @@ def main(argv=None):
 
 def build_parser():
     """Return the ``argparse`` parser of the ``qlab`` command."""
-    from qlab.challenge import options as challenge
+    from qlab.challenge import command as challenge
 
     common = argparse.ArgumentParser(add_help=False)
     common.add_argument(

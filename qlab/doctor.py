@@ -10,6 +10,8 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+from qlab.system.machine import cores
+
 PACKAGES = (
     "numpy",
     "tensorflow",
@@ -114,9 +116,8 @@ def check_machine():
     """Report cores and memory, as `Check`; too little free memory is a note."""
     import psutil
 
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     memory = psutil.virtual_memory()
-    text = f"{cores} cores, {memory.available / 1e9:.1f} of {memory.total / 1e9:.1f} GB free"
+    text = f"{cores()} cores, {memory.available / 1e9:.1f} of {memory.total / 1e9:.1f} GB free"
     if memory.available < 1e9:
         text += ": close other programs, a training notebook takes about 0.6 GB"
         return Check("cores and memory", text, ok=False, needed=False)

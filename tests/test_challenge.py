@@ -18,7 +18,7 @@ from ai_edge_litert import schema_py_generated as schema
 
 import qlab
 from qlab import challenge, cli
-from qlab.challenge import allowed, judge, outside, reader, rules, sandbox, seal
+from qlab.challenge import allowed, intake, judge, reader, rules, sandbox, seal
 from qlab.challenge.grading import codes, grade_bytes
 from qlab.tflite import artefacts, reading
 from qlab.tflite.litemodel import pack
@@ -155,8 +155,8 @@ def test_a_file_that_grows_while_it_is_read(tmp_path, monkeypatch):
     path.write_bytes(bytes(100))
     status = SimpleNamespace(st_mode=path.stat().st_mode, st_size=10)
     monkeypatch.setattr(os, "fstat", lambda handle: status)
-    with pytest.raises(outside.Refused, match="larger than 50 bytes"):
-        outside.read(path, 50)
+    with pytest.raises(intake.Refused, match="larger than 50 bytes"):
+        intake.read(path, 50)
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows has none of these")

@@ -18,7 +18,7 @@ from qlab import challenge, cli
 from qlab.challenge import board, submit
 from qlab.challenge import submissions as room
 from qlab.challenge.command import board_main, lines
-from qlab.challenge.outside import clean_name
+from qlab.challenge.intake import clean_name
 from qlab.tflite import artefacts
 
 SCRIPT = Path(__file__).with_name("submit_many.py")
@@ -73,7 +73,7 @@ def no_grading(monkeypatch):
     def graded(*_, **__):
         pytest.fail("graded again")
 
-    monkeypatch.setattr(sys.modules["qlab.challenge.ranking"], "grade_bytes", graded)
+    monkeypatch.setattr(room, "grade_bytes", graded)
 
 
 def names(rows):
@@ -89,7 +89,7 @@ def entry(name, gzip_bytes, minutes=0, correct=95, sha256=None, file="a"):
     when = datetime(2026, 1, 1, tzinfo=UTC) + timedelta(minutes=minutes)
     sha256 = sha256 or f"{name}{gzip_bytes}"
     verdict = challenge.Verdict("", 9, gzip_bytes, sha256, correct, 100)
-    return sys.modules["qlab.challenge.ranking"].Entry(name, when, file, verdict, "measured")
+    return room.GradedSubmission(name, when, file, verdict, "measured")
 
 
 def test_progress_is_told(folder, files, few):

@@ -19,13 +19,10 @@ from hypothesis import strategies as st
 import qlab
 from qlab import cli
 from qlab.arithmetic.metrics import wilson_interval
-from qlab.export import apart as process
-from qlab.export import c_array, command, compiling, micro, names
-from qlab.export.apart import apart
-from qlab.export.card import card
-from qlab.export.command import export
-from qlab.export.errors import ExportError
-from qlab.export.facts import Facts, examine, unfit
+from qlab.export import ExportError, c_array, card, examine, export, writing
+from qlab.export import microcontroller as micro
+from qlab.export.measuring import Examined, unfit
+from qlab.export.writing import in_a_process
 from qlab.tflite import artefacts
 from qlab.tflite.litemodel import LiteModel, pack
 from qlab.trials import shelf
@@ -51,7 +48,7 @@ def exported(four_bits, tmp_path_factory):
 @pytest.fixture
 def compiler():
     """A C compiler; without it, skip on a learner's machine and fail in CI."""
-    found = compiling.find_compiler()
+    found = micro.find_compiler()
     if found is None:
         words = "No C compiler (cc, gcc, clang) is installed, so the C arrays were not compiled."
         (pytest.fail if os.environ.get("CI") == "true" else pytest.skip)(words)
@@ -106,7 +103,7 @@ def test_a_compiled_array_gives_the_file_byte_for_byte(model, flags, compiler):
     model = qlab.pretrained(model)
     strict = ("-Wall", "-Wextra", "-Werror", "-pedantic")
     files = c_array(model, "a-model")
-    found = compiling.compiled_bytes(files, "a-model", compiler, (*strict, *flags))
+    found = micro.compiled_bytes(files, "a-model", compiler, (*strict, *flags))
     assert found == model.data
 
 
@@ -114,13 +111,13 @@ def test_an_array_that_lost_a_byte_is_not_the_model(compiler):
     model = qlab.pretrained("qat-w4-seed0")
     files = c_array(model, "m")
     files["m.c"] = files["m.c"].replace(b"0x54, 0x46, 0x4c, 0x33", b"0x54, 0x46, 0x4c, 0x34", 1)
-    assert compiling.compiled_bytes(files, "m", compiler) != model.data
+    assert micro.compiled_bytes(files, "m", compiler) != model.data
     files["m.c"] = files["m.c"].replace(b"0x54,", b"", 1)
-    shorter = compiling.compiled_bytes(files, "m", compiler)  # C fills up with a zero
+    shorter = micro.compiled_bytes(files, "m", compiler)  # C fills up with a zero
     assert shorter != model.data
     files["m.c"] = files["m.c"].replace(b"};", b"", 1)
     with pytest.raises(ExportError, match=r"failed: m\.c"):
-        compiling.compiled_bytes(files, "m", compiler)
+        micro.compiled_bytes(files, "m", compiler)
 
 
 def test_the_header_has_guard_length_and_the_operators():
@@ -171,7 +168,7 @@ def test_what_a_microcontroller_cannot_run_is_said(name, words):
 
 
 def test_a_model_too_large_for_an_array_goes_without(monkeypatch, tmp_path):
-    monkeypatch.setattr(command, "LARGEST", 1000)
+    monkeypatch.setattr(writing, "LARGEST", 1000)
     said = []
     files = export(qlab.pretrained("baseline-int8"), tmp_path, "small", say=said.append)
     assert "small.c" not in files and "small-card.md" in files
@@ -180,10 +177,10 @@ def test_a_model_too_large_for_an_array_goes_without(monkeypatch, tmp_path):
 
 @given(st.text(max_size=80))
 def test_any_name_becomes_files_and_an_identifier(text):
-    stem = names.file_stem(f"{text}.tflite")
+    stem = micro.file_stem(f"{text}.tflite")
     assert re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,59}", stem)
-    assert names.file_stem(stem) == stem or stem.lower().endswith(".tflite")
-    word = names.identifier(stem)
+    assert micro.file_stem(stem) == stem or stem.lower().endswith(".tflite")
+    word = micro.identifier(stem)
     assert re.fullmatch(r"[A-Za-z][A-Za-z0-9]*(_[A-Za-z0-9]+)*", word)
     assert word not in C_WORDS and not keyword.iskeyword(word)
     assert len(word) < 70
@@ -202,7 +199,7 @@ def test_any_name_becomes_files_and_an_identifier(text):
     ],
 )
 def test_identifiers(stem, word):
-    assert names.identifier(stem) == word
+    assert micro.identifier(stem) == word
 
 
 # card and provenance
@@ -246,8 +243,8 @@ def test_text_from_the_file_cannot_change_the_form_of_the_card():
     for tensor in graph.subgraphs[0].tensors:
         if b"conv1" in (tensor.name or b""):
             tensor.name = b"evil/| <img src=x>\n## Pwned/Relu"
-    facts = examine(LiteModel(pack(graph)), "m", None)
-    text = card(facts, ["m.tflite"])
+    found = examine(LiteModel(pack(graph)), "m", None)
+    text = card(found, ["m.tflite"])
     assert "describes itself as" in text
     assert "<script" not in text and "<img" not in text and "](http" not in text
     assert "\n# Head" not in text and "\n## Pwned" not in text
@@ -285,8 +282,8 @@ def test_a_shipped_file_is_recognised(tmp_path):
 def test_a_kept_model_brings_its_recipe(four_bits):
     assert examine(four_bits, "m").recipe == {}
     shelf.put(four_bits, "mine", qlab.Recipe(weight_bits=4), (9, 10))
-    facts = examine(four_bits, "m")
-    assert facts.source == {"kept_as": "mine"} and facts.recipe["weight_bits"] == 4
+    found = examine(four_bits, "m")
+    assert found.source == {"kept_as": "mine"} and found.recipe["weight_bits"] == 4
 
 
 def test_a_model_of_other_images_is_exported_and_not_scored():
@@ -296,8 +293,8 @@ def test_a_model_of_other_images_is_exported_and_not_scored():
     other = LiteModel(pack(graph))
     assert "answers (1, 3)" in unfit(other)
     scored = examine(model, "m").whole
-    facts = Facts("m", type(scored)("m.tflite", other, None, scored.latency), None, {}, {}, ())
-    text = card(facts, ["m.tflite"])
+    found = Examined("m", type(scored)("m.tflite", other, None, scored.latency), None, {}, {}, ())
+    text = card(found, ["m.tflite"])
     assert "Not measured: it takes (1, 28, 28, 1) and answers (1, 3)" in text
 
 
@@ -352,7 +349,7 @@ def test_a_file_or_a_folder_in_the_way_is_said(tmp_path):
 
 def test_a_missing_compiler_is_said_in_words(monkeypatch, tmp_path):
     monkeypatch.setenv("CC", "no-such-compiler")
-    assert compiling.find_compiler() is None
+    assert micro.find_compiler() is None
     with pytest.raises(ExportError, match=r"no C compiler here .*leave out --verify"):
         export(qlab.pretrained("baseline-int8"), tmp_path, "small", verify=True)
     assert os.listdir(tmp_path) == []
@@ -446,11 +443,11 @@ def answers(a, b, say):
 )  # fmt: skip
 def test_work_on_a_hostile_file_ends_at_worst_its_own_process(work, seconds, words):
     with pytest.raises(ExportError, match=words):
-        apart(work, out=lambda words: None, seconds=seconds)
+        in_a_process(work, out=lambda words: None, seconds=seconds)
 
 
 def test_work_in_a_process_answers_and_speaks():
     said = []
-    assert apart(answers, 2, 3, out=said.append) == 5
+    assert in_a_process(answers, 2, 3, out=said.append) == 5
     assert said == ["thinking"]
-    assert process.MEMORY_BYTES < 2**33
+    assert writing.MEMORY_BYTES < 2**33

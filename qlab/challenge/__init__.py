@@ -5,11 +5,9 @@ import lazy_loader
 __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
     submod_attrs={
-        "grading": ["grade"],
-        "outside": ["Refused"],
-        "ranking": ["Board", "board", "remark"],
+        "grading": ["LEAGUES", "Verdict", "grade"],
+        "intake": ["Refused"],
         "sandbox": ["JudgeError", "Limits"],
-        "submissions": ["BoardError", "submit"],
-        "verdict": ["LEAGUES", "Verdict"],
+        "submissions": ["Board", "BoardError", "board", "remark", "submit"],
     },
 )

@@ -1,38 +1,64 @@
-"""``qlab grade`` and ``qlab board``: what they print."""
+"""``qlab grade`` and ``qlab board``: their options, and what they print."""
 
 import json
 import sys
 
-from qlab.challenge.grading import grade
-from qlab.challenge.outside import printable
-from qlab.challenge.ranking import board, remark
-from qlab.challenge.submissions import BoardError, submit
-from qlab.challenge.verdict import LEAGUES
+from qlab import challenge  # loads what is used of it, when it is used
+from qlab.system.text import printable
 
 HEAD = " #    gzipped       file   accuracy  95 % interval     submitted (UTC)   "
 
 
+def add_to(add):
+    """Add both subcommands."""
+    grade = add("grade", _grade, "measure a .tflite file for the challenge, trusting nothing in it")
+    grade.epilog = "Exit code: 0 if the file is in a league, 1 if not; the reason is printed."
+    grade.add_argument("file", metavar="FILE")
+    grade.add_argument("--json", action="store_true", help="print JSON instead of words")
+    board = add("board", _board, "rank a class's submissions in a folder, or add one")
+    board.epilog = (
+        "Files put into FOLDER by hand count too, under their own names. Exit code of a "
+        "submission: 0 if it was taken, 1 if not."
+    )
+    board.add_argument("folder", metavar="FOLDER", help="must be there; every member writes to it")
+    board.add_argument("--submit", metavar="FILE", help="grade FILE and, if it qualifies, add it")
+    board.add_argument("--name", help="who submits")
+    board.add_argument(
+        "--regrade", action="store_true", help="measure every file anew, and believe no note"
+    )
+    board.add_argument("--json", action="store_true", help="print JSON instead of tables")
+
+
+def _grade(arguments):
+    return grade_main(arguments.file, as_json=arguments.json)
+
+
+def _board(arguments):
+    given = arguments.folder, arguments.submit, arguments.name, arguments.regrade
+    return board_main(*given, as_json=arguments.json)
+
+
 def grade_main(file, as_json=False, out=print):
     """Grade a file and print the verdict."""
-    verdict = grade(file)
+    verdict = challenge.grade(file)
     if as_json:
         out(json.dumps(verdict.to_dict(), indent=2))
     else:
-        out(f"{printable(str(file))} {verdict}")
+        out(f"{printable(file)} {verdict}")
     return 0 if verdict.qualifies else 1
 
 
 def board_main(folder, file=None, name=None, regrade=False, as_json=False, out=print):
     """Submit a file if one is given, and print the board."""
     if (file is None) != (name is None):
-        raise BoardError("a submission needs both: --submit FILE and --name NAME")
+        raise challenge.BoardError("a submission needs both: --submit FILE and --name NAME")
     taken = True
     if file is not None:
-        verdict, submission = submit(folder, file, name)
+        verdict, submission = challenge.submit(folder, file, name)
         taken = submission is not None
         if not as_json or not taken:
-            out(f"{printable(str(file))} {verdict}\n")
-    ranked = board(folder, regrade, progress=_progress if sys.stderr.isatty() else None)
+            out(f"{printable(file)} {verdict}\n")
+    ranked = challenge.board(folder, regrade, progress=_progress if sys.stderr.isatty() else None)
     out(json.dumps(to_dict(ranked), indent=2) if as_json else "\n".join(lines(ranked)))
     return 0 if taken else 1
 
@@ -43,7 +69,7 @@ def _progress(done, total):
 
 def lines(ranked):
     """Yield a board as lines of text."""
-    for league in LEAGUES:
+    for league in challenge.LEAGUES:
         yield f"League {league}: the smallest gzipped file with a test accuracy of {league} or more"
         rows = ranked.league(league)
         yield f"{HEAD}name" if rows else " nobody yet"
@@ -61,7 +87,7 @@ def lines(ranked):
 def to_dict(ranked):
     """A board as plain values, for JSON."""
     return {
-        "leagues": {league: [_row(row) for row in ranked.league(league)] for league in LEAGUES},
+        "leagues": {name: [_row(row) for row in ranked.league(name)] for name in challenge.LEAGUES},
         "below": [_entry(entry) for entry in ranked.entries if not entry.verdict.qualifies],
         "notices": list(ranked.notices),
     }
@@ -73,7 +99,7 @@ def _line(row):
     return (
         f"{row.place:2}  {verdict.gzip_bytes:9,}  {verdict.file_bytes:9,}  "
         f"{100 * verdict.accuracy:7.2f} %  {low:5.2f} to {high:5.2f} %  "
-        f"{row.entry.when:%Y-%m-%d %H:%M}   {row.entry.name}{remark(row)}"
+        f"{row.entry.when:%Y-%m-%d %H:%M}   {row.entry.name}{challenge.remark(row)}"
     )
 
 

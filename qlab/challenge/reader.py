@@ -1,7 +1,7 @@
 """Reads a `.tflite` file that nobody vouches for: the course's reader, with the challenge's rules."""
 
 from qlab.challenge.allowed import TABLES
-from qlab.challenge.outside import Refused
+from qlab.challenge.intake import Refused
 from qlab.tflite.reading import Damaged, Reader, damaged, members
 
 MOST_TABLES = 20_000

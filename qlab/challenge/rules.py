@@ -17,7 +17,8 @@ from qlab.challenge.allowed import (
     OUTPUTS,
     TYPE_NAMES,
 )
-from qlab.challenge.outside import Refused, printable
+from qlab.challenge.intake import Refused
+from qlab.system.text import printable
 
 
 class Input(NamedTuple):

@@ -3,27 +3,22 @@
 from __future__ import annotations
 
 import functools
-import json
 import os
 import signal
 import subprocess
-import sys
 import tempfile
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
-import qlab
 from qlab.challenge import judge
-from qlab.challenge.outside import Refused, printable
+from qlab.challenge.intake import Refused
+from qlab.system.isolated import Isolated
+from qlab.system.text import printable
 from qlab.tflite.litemodel import pack
 
-_START = (
-    "import sys, json; sys.path[:] = json.loads(sys.argv[1]); "
-    "from qlab.challenge.judge import main; main()"
-)
+_START = "from qlab.challenge.judge import main; main()"
 _KEPT = ("SYSTEMROOT", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH")  # what Python may need to start
 
 
@@ -60,34 +55,22 @@ def predict(model, images, codes, limits):
 
 def _run(question, answer, seconds):
     """Run a judge from file to file; return its exit code, None if it had to be ended."""
-    paths = [str(Path(qlab.__file__).parents[1]), *(path or os.getcwd() for path in sys.path)]
     environment = {name: os.environ[name] for name in _KEPT if name in os.environ}
-    with tempfile.TemporaryDirectory(prefix="qlab-judge-") as folder:
-        process = subprocess.Popen(
-            [sys.executable, "-I", "-S", "-c", _START, json.dumps(paths)],
+    with (
+        tempfile.TemporaryDirectory(prefix="qlab-judge-") as folder,
+        Isolated(
+            _START,
+            seconds,
+            options=("-S",),
             stdin=question,
             stdout=answer,
             stderr=subprocess.DEVNULL,
             cwd=folder,
             env={**environment, "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"},
-            start_new_session=True,
-        )
-        try:
-            return process.wait(seconds)
-        except subprocess.TimeoutExpired:
-            return None
-        finally:
-            if process.returncode is None:  # also after Ctrl-C
-                _end(process)
-
-
-def _end(process):
-    """End a process that has not been waited for, so that its number is still its own."""
-    if hasattr(os, "killpg"):
-        os.killpg(process.pid, signal.SIGKILL)
-    else:
-        process.kill()
-    process.wait()
+        ) as judging,
+    ):
+        ended = judging.wait()
+    return None if judging.timed_out else ended
 
 
 def _doubted(answer, ended, images, limits):

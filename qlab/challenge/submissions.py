@@ -1,4 +1,4 @@
-"""A class's submissions: a folder with a `.tflite` file for each, and a small note beside it."""
+"""A class's submissions: a folder with a `.tflite` file and a note for each; and their board."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from datetime import UTC, datetime
 from itertools import count
 from pathlib import Path
 
-from qlab.challenge import outside
-from qlab.challenge.grading import GRADER, grade_bytes
-from qlab.challenge.outside import Refused
-from qlab.challenge.verdict import Verdict
+from qlab.challenge import intake
+from qlab.challenge.grading import GRADER, Verdict, grade_bytes, measure
+from qlab.challenge.intake import Refused
 from qlab.system.files import write_whole
+from qlab.system.text import printable
 
 ENDING, NOTE = ".tflite", ".json"
 STAMP = "%Y%m%dT%H%M%S.%fZ"
@@ -62,9 +62,9 @@ def submit(folder, file, name, test=None, limits=None):
     OSError
         If the folder cannot be written; nothing is left in it.
     """
-    folder, name, when = _folder(folder), outside.clean_name(name), datetime.now(UTC)
+    folder, name, when = _folder(folder), intake.clean_name(name), datetime.now(UTC)
     try:
-        data = outside.read(file)
+        data = intake.read(file)
     except Refused as refusal:
         return Verdict(reason=str(refusal)), None
     verdict = grade_bytes(data, test, limits)
@@ -110,7 +110,7 @@ def keep_note(submission):
 def _folder(folder):
     folder = Path(folder)
     if not folder.is_dir():
-        raise BoardError(f"there is no folder {outside.printable(str(folder))}; make it first")
+        raise BoardError(f"there is no folder {printable(folder)}; make it first")
     return folder
 
 
@@ -122,7 +122,7 @@ def _submission(path, notices):
     """Read a file's note; a damaged one is set aside, and the file's own name takes its place."""
     plain = _by_its_name(path)
     try:
-        return _parsed(plain, outside.read(_note(path), MOST_NOTE))
+        return _parsed(plain, intake.read(_note(path), MOST_NOTE))
     except Refused as refusal:
         if not os.path.lexists(_note(path)):
             return plain
@@ -132,10 +132,10 @@ def _submission(path, notices):
     aside = next(x for x in _free_names(_note(path)) if not os.path.lexists(x))
     try:
         os.rename(_note(path), aside)
-        done = f"set aside as {outside.printable(aside.name)}"
+        done = f"set aside as {printable(aside.name)}"
     except OSError as error:
         done = f"left where it is ({error.strerror})"
-    shown = outside.printable(_note(path).name)
+    shown = printable(_note(path).name)
     notices.append(f"The note {shown} could not be used: {why}. It is {done}; the file counts.")
     return plain
 
@@ -152,7 +152,7 @@ def _by_its_name(path):
     except (IndexError, ValueError):
         name, when = path.name.removesuffix(ENDING), _changed(path)
     try:
-        return Submission(path, outside.clean_name(name), when)
+        return Submission(path, intake.clean_name(name), when)
     except ValueError:
         return Submission(path, "(no name)", when)
 
@@ -164,12 +164,116 @@ def _changed(path):
 def _parsed(plain, data):
     """A submission with what its note says; anything unexpected raises."""
     note = json.loads(data)
-    name, when = outside.clean_name(note["name"]), datetime.fromisoformat(note["when"])
+    name, when = intake.clean_name(note["name"]), datetime.fromisoformat(note["when"])
     submission = replace(plain, name=name, when=when.astimezone(UTC))
     if note.get("grader") != GRADER:
         return submission
-    correct, n, reason = note["correct"], note["n"], outside.printable(note["reason"], 300)
+    correct, n, reason, sha256 = (note[name] for name in ("correct", "n", "reason", "sha256"))
     if type(correct) is not int or type(n) is not int or not 0 <= correct <= n <= 10**6:
         raise ValueError("no numbers of pictures")
-    sha256 = outside.printable(note["sha256"], 64)
-    return replace(submission, record=Verdict(reason, 0, 0, sha256, correct, n))
+    if not isinstance(reason, str) or not isinstance(sha256, str):
+        raise ValueError("no texts")
+    record = Verdict(printable(reason, 300), 0, 0, printable(sha256, 64), correct, n)
+    return replace(submission, record=record)
+
+
+@dataclass(frozen=True)
+class GradedSubmission:
+    """A submission with its verdict."""
+
+    name: str
+    when: datetime
+    file: str
+    verdict: Verdict
+    kind: str
+
+
+@dataclass(frozen=True)
+class Row:
+    """A place on the board: a participant's best entry of a league."""
+
+    place: int
+    entry: GradedSubmission
+    submissions: int
+    """How many the participant has made, of all leagues."""
+    same_as: str
+    """Who submitted the very same file earlier; mostly empty."""
+
+
+@dataclass(frozen=True)
+class Board:
+    """All entries of a folder, and what became of the rest."""
+
+    entries: tuple[GradedSubmission, ...]
+    notices: tuple[str, ...] = ()
+
+    def league(self, league):
+        """Rank a league by gzipped bytes; of equals, the one submitted first is ahead."""
+        best, first = {}, {}
+        for entry in self.entries:
+            first.setdefault(entry.verdict.sha256, entry)
+        for entry in sorted(self.entries, key=_order):
+            if league in entry.verdict.leagues:
+                best.setdefault(key(entry.name), entry)
+        names = [key(entry.name) for entry in self.entries]
+        return tuple(
+            Row(place, entry, names.count(name), _earlier(first, entry))
+            for place, (name, entry) in enumerate(best.items(), 1)
+        )
+
+
+def _order(entry):
+    return entry.verdict.gzip_bytes, entry.when, entry.file
+
+
+def _earlier(first, entry):
+    name = first[entry.verdict.sha256].name
+    return "" if key(name) == key(entry.name) else name
+
+
+def remark(row):
+    """What there is to say beside a name, in brackets; mostly nothing."""
+    parts = [f"{row.submissions} submissions"] if row.submissions > 1 else []
+    parts += [f"the same file as {row.same_as}"] if row.same_as else []
+    return f" ({', '.join(parts)})" if parts else ""
+
+
+def board(folder, regrade=False, test=None, limits=None, progress=None):
+    """Read a folder of submissions, grade what was not graded, and rank."""
+    found, notices = submissions(folder)
+    entries = []
+    for done, submission in enumerate(found, 1):
+        try:
+            data = intake.read(submission.path)
+        except Refused as refusal:
+            notices.append(f"{printable(submission.path.name)} is left out: {refusal}.")
+        else:
+            entries.append(_entry(submission, data, regrade, (test, limits), notices))
+        if progress is not None:
+            progress(done, len(found))
+    return Board(tuple(sorted(entries, key=lambda x: (x.when, x.file))), tuple(notices))
+
+
+def _entry(submission, data, regrade, terms, notices):
+    """Believe the note of a file or grade it, and then keep what was measured."""
+    sizes, record, kind = measure(data), submission.record, "cached"
+    if record is not None and record.sha256 != sizes["sha256"]:
+        notices.append(
+            f"{printable(submission.path.name)} is not the file that its note is about; "
+            "it is measured anew."
+        )
+        record = None
+    if regrade or record is None:
+        record, kind = grade_bytes(data, *terms), "measured"
+        _keep(replace(submission, record=record), notices)
+    verdict = replace(record, **sizes)
+    return GradedSubmission(submission.name, submission.when, submission.path.name, verdict, kind)
+
+
+def _keep(submission: Submission, notices):
+    try:
+        keep_note(submission)
+    except OSError as error:
+        words = f"Results cannot be kept in this folder ({error.strerror}); they are not lost."
+        if words not in notices:
+            notices.append(words)

@@ -10,6 +10,7 @@ import numpy as np
 
 from qlab.arithmetic.clusters import require_clusters
 from qlab.arithmetic.sparsity import SCOPES, require_sparsity
+from qlab.system.text import printable
 
 WEIGHT_BITS = (2, 3, 4, 5, 6, 7, 8, 16, 32)
 ACTIVATION_BITS = (2, 3, 4, 5, 6, 7, 8, 32)
@@ -252,4 +253,4 @@ def _plain(value, depth=0):
 
 def _text(value):
     """One line of printable characters, cut."""
-    return "".join(c if c.isprintable() else " " for c in str(value))[:MOST_TEXT].strip()
+    return printable(value, MOST_TEXT).strip()

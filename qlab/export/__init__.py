@@ -7,13 +7,10 @@ Examples
 'qat_w4_seed0_model'
 """
 
-from qlab.export.c_array import c_array
-from qlab.export.card import card
-from qlab.export.command import export, main
-from qlab.export.errors import ExportError
-from qlab.export.facts import examine
-from qlab.export.names import file_stem, identifier
-from qlab.export.provenance import provenance
+from qlab.export.measuring import examine, provenance
+from qlab.export.microcontroller import ExportError, c_array, file_stem, identifier
+from qlab.export.model_card import card
+from qlab.export.writing import export, main
 
 __all__ = [
     "ExportError",

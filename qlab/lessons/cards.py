@@ -1,6 +1,10 @@
-"""Small HTML cards that read well in light and dark themes, with and without colour."""
+"""Small pieces of HTML, all text escaped, that read well in light and dark themes."""
 
-from html import escape
+from typing import NamedTuple
+
+from markupsafe import Markup, escape
+
+from qlab.system.text import printable
 
 # JupyterLab's own blue and orange follow the theme; Okabe and Ito's stand in on other pages.
 COLOURS = {
@@ -9,40 +13,85 @@ COLOURS = {
     "open": "var(--jp-ui-font-color2, #808080)",
 }
 MARKS = {"right": "✓", "wrong": "✗", "open": "○"}
+CARD_STYLE = (
+    "border-left:5px solid {};padding:.4em .8em;margin:.3em 0;"
+    "background:var(--jp-layout-color2, transparent);color:var(--jp-content-font-color1, inherit)"
+)
+TABLE_CARD = {
+    "table": "margin:0;min-width:min(36em, 100%)",
+    "caption": "text-align:left;white-space:pre-line",
+    "cell": "text-align:left;vertical-align:top;padding:.2em .8em .2em 0",
+}
+
+
+class Cell(NamedTuple):
+    """A cell of a table with a style of its own."""
+
+    content: object
+    style: str
+
+
+def element(name, *children, **attributes):
+    """An element; ``class_`` stands for class, and an attribute without a value is left out."""
+    written = "".join(
+        f' {key.rstrip("_").replace("_", "-")}="{_html(value)}"'
+        for key, value in attributes.items()
+        if value
+    )
+    return Markup(f"<{name}{written}>{''.join(map(_html, children))}</{name}>")
+
+
+def _html(value):
+    """Markup as it is; any other text escaped, with its line breaks."""
+    if isinstance(value, Markup):
+        return value
+    return escape("\n".join(map(printable, str(value).split("\n"))))
+
+
+def table(caption, head, rows, styles=None, row_headers=True, row_class=lambda row: ""):
+    """A table; `styles` holds those of its ``table``, its ``caption`` and each ``cell``."""
+    styles = styles or {}
+
+    def cell(name, content, scope=""):
+        own = content if isinstance(content, Cell) else Cell(content, styles.get("cell"))
+        return element(name, own.content, scope=scope, style=own.style)
+
+    def row(cells):
+        first = ("th", cells[0], "row") if row_headers else ("td", cells[0])
+        rest = (cell("td", content) for content in cells[1:])
+        return element("tr", cell(*first), *rest, class_=row_class(cells))
+
+    return element(
+        "table",
+        element("caption", caption, style=styles.get("caption")),
+        element("thead", element("tr", *(cell("th", name, "col") for name in head))),
+        element("tbody", *map(row, rows)),
+        style=styles.get("table"),
+    )
+
+
+def listing(items):
+    """A bulleted list."""
+    return element("ul", *(element("li", item) for item in items))
+
+
+def marked(state, words):
+    """Words with the mark of their state, which a screen reader leaves out."""
+    return Markup("{} {}").format(element("span", MARKS[state], aria_hidden="true"), _html(words))
 
 
 def card(state, title, *paragraphs):
-    """Return a card: mark and title in words, a coloured edge, then escaped paragraphs."""
-    body = "".join(
-        f'<p style="margin:.3em 0 0 0;white-space:pre-wrap">{escape(text)}</p>'
-        for text in paragraphs
-        if text
-    )
-    mark = f'<span aria-hidden="true">{MARKS[state]}</span>'
-    return _edged(state, f"<strong>{mark} {escape(title)}</strong>{body}")
+    """A card: mark and title in words, a coloured edge, then paragraphs."""
+    style = "margin:.3em 0 0 0;white-space:pre-wrap"
+    body = (element("p", text, style=style) for text in paragraphs if text)
+    return _edged(state, element("strong", marked(state, title)), *body)
 
 
 def table_card(state, caption, heads, rows, last=""):
-    """Return a table with a coloured edge, and a last line under it."""
-    left = 'style="text-align:left;vertical-align:top;padding:.2em .8em .2em 0"'
-    head = "".join(f'<th scope="col" {left}>{escape(text)}</th>' for text in heads)
-    body = "".join(
-        "<tr>" + "".join(f"<td {left}>{escape(text)}</td>" for text in row) + "</tr>"
-        for row in rows
-    )
-    return _edged(
-        state,
-        '<table style="margin:0;min-width:min(36em, 100%)">'
-        f'<caption style="text-align:left;white-space:pre-line">{escape(caption)}</caption>'
-        f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
-        f"<strong>{escape(last)}</strong>",
-    )
+    """A table with a coloured edge, and a last line under it."""
+    body = table(caption, heads, [tuple(row) for row in rows], TABLE_CARD, row_headers=False)
+    return _edged(state, body, element("strong", last))
 
 
-def _edged(state, html):
-    """Put HTML on a card with a coloured edge."""
-    return (
-        f'<div style="border-left:5px solid {COLOURS[state]};padding:.4em .8em;margin:.3em 0;'
-        "background:var(--jp-layout-color2, transparent);"
-        f'color:var(--jp-content-font-color1, inherit)">{html}</div>'
-    )
+def _edged(state, *children):
+    return str(element("div", *children, style=CARD_STYLE.format(COLOURS[state])))

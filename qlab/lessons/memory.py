@@ -3,7 +3,8 @@
 import os
 
 from qlab.lessons import document
-from qlab.lessons.store import Store, default_path
+from qlab.lessons.store import Store
+from qlab.system.files import progress_file
 
 IDLE_SECONDS = 600  # a longer pause is no time spent on a notebook
 _stores = {}
@@ -116,7 +117,7 @@ def forget():
 
 
 def _store():
-    path = default_path()
+    path = progress_file()
     if path not in _stores:
         _stores[path] = Store(path)
     return _stores[path]

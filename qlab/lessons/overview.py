@@ -1,14 +1,17 @@
 """``progress()``: the map of the course with what this learner has done."""
 
-from html import escape
-
 from qlab.lessons import memory
-from qlab.lessons.cards import COLOURS, MARKS
+from qlab.lessons.cards import COLOURS, Cell, element, marked, table
 from qlab.lessons.syllabus import parts, standing
 
 HEAD = ("Notebook", "State", "Predictions", "Exercises", "Quiz", "Time")
 STATES = {"done": "right", "begun": "open", "not begun": "open"}
 CELL = "padding:.3em .8em;text-align:left;border-bottom:1px solid var(--jp-border-color2, #bbb)"
+STYLES = {
+    "table": "border-collapse:collapse;color:inherit",
+    "caption": "text-align:left;font-weight:600;color:inherit",
+    "cell": CELL,
+}
 
 
 class Progress:
@@ -26,15 +29,10 @@ class Progress:
         return "\n".join((_title(), *lines, _next(), *memory.notices()))
 
     def _repr_html_(self):
-        head = "".join(f'<th scope="col" style="{CELL}">{name}</th>' for name in HEAD)
-        body = "".join(_html_row(s) for s in _standings())
-        notes = "".join(f"<p>{escape(words)}</p>" for words in (_next(), *memory.notices()))
-        return (
-            '<div style="color:var(--jp-content-font-color1, inherit)">'
-            '<table style="border-collapse:collapse;color:inherit">'
-            f'<caption style="text-align:left;font-weight:600;color:inherit">{escape(_title())}'
-            f"</caption><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>{notes}</div>"
-        )
+        body = table(_title(), HEAD, [_html_row(s) for s in _standings()], STYLES)
+        notes = (element("p", words) for words in (_next(), *memory.notices()))
+        colour = "color:var(--jp-content-font-color1, inherit)"
+        return str(element("div", body, *notes, style=colour))
 
 
 def progress():
@@ -93,10 +91,5 @@ def _time(s):
 
 def _html_row(s):
     notebook, state, *others = _row(s)
-    mark = f'<span aria-hidden="true">{MARKS[STATES[state]]}</span>'
-    cells = "".join(f'<td style="{CELL}">{text}</td>' for text in others)
-    return (
-        f'<tr><th scope="row" style="{CELL}">{escape(notebook)}</th>'
-        f'<td style="{CELL};white-space:nowrap;border-left:5px solid {COLOURS[STATES[state]]}">'
-        f"{mark} {state}</td>{cells}</tr>"
-    )
+    edge = f"{CELL};white-space:nowrap;border-left:5px solid {COLOURS[STATES[state]]}"
+    return notebook, Cell(marked(STATES[state], state), edge), *others

@@ -4,11 +4,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from qlab.lessons import store
-from qlab.lessons.class_page import class_page
 from qlab.lessons.document import ProgressError
-from qlab.lessons.learner_page import learner_page
-from qlab.lessons.pages import printable
-from qlab.lessons.spreadsheet import rows, to_csv
+from qlab.lessons.report_pages import class_page, learner_page
+from qlab.lessons.spreadsheet import class_csv
+from qlab.system.files import progress_file, write_files
+from qlab.system.text import printable
 
 
 class ReportError(Exception):
@@ -26,7 +26,7 @@ class Learner:
 
 def main(source=None, to=".", out=print):
     """Write ``qlab-report`` or, for a folder, ``qlab-class``, as ``.html`` and ``.csv``."""
-    source = Path(source) if source is not None else store.default_path()
+    source = Path(source) if source is not None else progress_file()
     if source.is_dir():
         learners, broken = read_class(source)
         out(f"{_count(len(learners), 'learner')} in {printable(source)}")
@@ -43,9 +43,16 @@ def main(source=None, to=".", out=print):
         out(f"progress of {printable(learner.name)}, from {printable(source)}")
         learners, name = [learner], "qlab-report"
         page = learner_page(learner)
-    table = to_csv(row for each in learners for row in rows(each.progress, each.name, each.file))
-    for path in _write(Path(to), {f"{name}.html": page.encode(), f"{name}.csv": table}):
-        out(f"wrote {printable(path)}")
+    files = {f"{name}.html": page.encode(), f"{name}.csv": class_csv(learners)}
+    try:
+        written = write_files(to, files)
+    except OSError as error:
+        raise ReportError(
+            f"the report cannot be written into {printable(to)} ({error.strerror or error}). "
+            "Choose another folder with --to."
+        ) from None
+    for path in written:
+        out(f"wrote {printable(path.resolve())}")
     return 0
 
 
@@ -81,20 +88,6 @@ def _read_own(path):
     except OSError as error:
         raise ReportError(f"{printable(path)} cannot be read: {error.strerror or error}") from None
     return Learner(progress["learner"].strip() or "this learner", path.name, progress)
-
-
-def _write(folder, files):
-    """Write all files into `folder` and return their paths."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        for name, data in files.items():
-            (folder / name).write_bytes(data)
-    except OSError as error:
-        raise ReportError(
-            f"the report cannot be written into {printable(folder)} ({error.strerror or error}). "
-            "Choose another folder with --to."
-        ) from None
-    return [folder.resolve() / name for name in files]
 
 
 def _count(number, noun):

@@ -1,11 +1,8 @@
 """What learners did as rows, and as CSV that a spreadsheet opens safely."""
 
-import csv
-import io
-
-from qlab.lessons.pages import printable
 from qlab.lessons.syllabus import parts
 from qlab.lessons.tally import counted_guess
+from qlab.system.text import to_csv
 
 COLUMNS = (
     *("learner", "file", "notebook", "kind", "id", "status", "guess", "measured"),
@@ -55,24 +52,11 @@ def exercise_status(entry):
     return f"{word}, solution seen" if "solution" in entry else word
 
 
-def to_csv(rows, columns=COLUMNS):
-    """Return rows as the bytes of a CSV file that spreadsheets open as UTF-8."""
-    text = io.StringIO(newline="")
-    writer = csv.DictWriter(text, columns)
-    writer.writeheader()
-    writer.writerows({name: _cell(value) for name, value in row.items()} for row in rows)
-    return text.getvalue().encode("utf-8-sig")
-
-
-def _cell(value):
-    if not isinstance(value, str):
-        return value
-    value = printable(value)
-    return (
-        f"'{value}"
-        if value.lstrip().startswith(("=", "+", "-", "@", "\N{FULLWIDTH EQUALS SIGN}"))
-        else value
-    )
+def class_csv(learners):
+    """What learners did, as the bytes of a CSV file."""
+    each = (row for x in learners for row in rows(x.progress, x.name, x.file))
+    cells = ([row.get(name, "") for name in COLUMNS] for row in each)
+    return to_csv(COLUMNS, cells, spreadsheet=True)
 
 
 def _question(entry):

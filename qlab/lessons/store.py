@@ -1,50 +1,25 @@
 """One learner's progress file: read, changed under a lock, written whole."""
 
 import os
-import stat
 import sys
-import tempfile
 import threading
 from itertools import count
 from pathlib import Path
 
 import filelock
-import platformdirs
 
 from qlab.lessons import document
+from qlab.system.files import TooLarge, read_whole, write_whole
 
 LOCK_SECONDS = 3
 
 
-def default_path():
-    """Where this user's progress is: ``$QLAB_PROGRESS``, or a file in the user's state folder."""
-    named = os.environ.get("QLAB_PROGRESS")
-    if named:
-        return Path(os.path.abspath(os.path.expanduser(named)))
-    return platformdirs.user_state_path("qlab", appauthor=False) / "progress.json"
-
-
 def read(path):
     """Read and check a progress file."""
-    # Without O_NONBLOCK, opening a pipe waits for somebody to write into it.
-    handle = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
-    if not stat.S_ISREG(os.fstat(handle).st_mode):
-        os.close(handle)
-        raise OSError("it is not a file")
-    with os.fdopen(handle, "rb") as file:
-        return document.parse(file.read(document.MOST_BYTES + 1))
-
-
-def write_whole(path, data):
-    """Write `data` so that a reader sees the old file or the new one, never a part."""
-    handle, temporary = tempfile.mkstemp(prefix=f".{path.name}-", dir=path.parent)
     try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-        os.replace(temporary, path)
-    except BaseException:
-        os.unlink(temporary)
-        raise
+        return document.parse(read_whole(path, document.MOST_BYTES))
+    except TooLarge as error:
+        raise document.ProgressError(str(error)) from None
 
 
 class Store:
@@ -125,7 +100,7 @@ class Store:
             changed = self._load()
             for change in self._waiting:
                 change(changed)
-            write_whole(self.path, document.to_bytes(changed))
+            write_whole(self.path, document.to_bytes(changed), private=True)
             self._document, self._signature = changed, _signature(self.path)
         self._waiting, self._unsaved = [], ""
 

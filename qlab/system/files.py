@@ -1,18 +1,30 @@
-"""Files written whole or not at all, and files from outside read with care."""
+"""Files written whole or not at all, files from others read with care, and where ours are."""
 
 from __future__ import annotations
 
 import os
 import secrets
+import shutil
 import stat
 from pathlib import Path
 
+import platformdirs
 
-def write_whole(path, data):
+
+class UnfitFile(OSError):
+    """A path that does not lead to a file as it was asked for; the message says why."""
+
+
+class TooLarge(UnfitFile):
+    """A file of more bytes than are read."""
+
+
+def write_whole(path, data, private=False):
     """Write `data` so that a reader sees the old file or the new one, never a part."""
     path = Path(path)
-    temporary = path.with_name(f".{path.name[:100]}.{secrets.token_hex(4)}.part")
+    temporary = path.with_name(_temporary())
     try:
+        temporary.touch(0o600 if private else 0o666)
         temporary.write_bytes(data)
         os.replace(temporary, path)
     except BaseException:
@@ -21,13 +33,75 @@ def write_whole(path, data):
     return path
 
 
-def read_whole(path, most_bytes):
+def write_files(folder, contents):
+    """Write files by name: a new folder appears with all of them, an old one once all are written.
+
+    A write that fails before the first file takes its place leaves nothing behind.
+    """
+    folder = Path(folder)
+    is_new = not os.path.lexists(folder)
+    part = (folder.parent if is_new else folder) / _temporary()
+    try:
+        part.mkdir(parents=is_new)
+        for name, content in contents.items():
+            (part / name).write_bytes(content)
+        if not is_new or not _took_its_place(part, folder):
+            for name in contents:
+                os.replace(part / name, folder / name)
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
+    return [folder / name for name in contents]
+
+
+def _took_its_place(part, folder):
+    """Rename a folder; False if another process has just made one of that name."""
+    try:
+        os.rename(part, folder)
+    except OSError:
+        if not folder.is_dir():
+            raise
+        return False
+    return True
+
+
+def _temporary():
+    """A name that no other process takes, and that no list of files shows."""
+    return f".{secrets.token_hex(8)}.part"
+
+
+def read_whole(path, most_bytes, follow_links=True):
     """Read a regular file of at most so many bytes; a pipe or a device is never waited for."""
-    handle = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
+    flags = ["O_NONBLOCK", "O_CLOEXEC", "O_NOCTTY", "O_BINARY"]
+    if not follow_links:
+        if os.path.islink(path):
+            raise UnfitFile("it is a link; give the file itself")
+        flags.append("O_NOFOLLOW")  # it may have become a link since
+    handle = os.open(path, os.O_RDONLY | sum(getattr(os, flag, 0) for flag in flags))
+    status = os.fstat(handle)
+    if not stat.S_ISREG(status.st_mode):
+        os.close(handle)
+        raise UnfitFile("it is not a file")
     with os.fdopen(handle, "rb") as file:
-        if not stat.S_ISREG(os.fstat(handle).st_mode):
-            raise OSError("it is not a file")
-        data = file.read(most_bytes + 1)
-    if len(data) > most_bytes:
-        raise OSError(f"it is larger than {most_bytes:,} bytes")
+        data = file.read(most_bytes + 1) if status.st_size <= most_bytes else b""
+    if max(status.st_size, len(data)) > most_bytes:  # it may have grown
+        raise TooLarge(f"it is larger than {most_bytes:,} bytes, the most that is read")
     return data
+
+
+def progress_file():
+    """Where this learner's progress is: ``$QLAB_PROGRESS``, or in the user's state folder."""
+    return _places()[0]
+
+
+def models_folder():
+    """Where the models that this learner keeps are: beside the progress."""
+    return _places()[1]
+
+
+def _places():
+    named = os.environ.get("QLAB_PROGRESS")
+    if named:
+        progress = Path(os.path.abspath(os.path.expanduser(named)))
+        return progress, progress.with_name(f"{progress.stem}-models")
+    folder = platformdirs.user_state_path("qlab", appauthor=False)
+    return folder / "progress.json", folder / "models"

@@ -5,9 +5,6 @@ from __future__ import annotations
 import gzip
 import math
 import os
-import secrets
-import subprocess
-import sys
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -16,6 +13,8 @@ import flatbuffers
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
+from qlab.system import isolated
+from qlab.system.files import write_whole
 from qlab.system.providers import provided
 from qlab.tflite.reading import Damaged, Reader
 from qlab.tflite.sparse_tensors import LARGEST as MOST_UNPACKED
@@ -23,6 +22,7 @@ from qlab.tflite.sparse_tensors import expanded
 
 LARGEST_FILE = 256 * 2**20
 MOST_AXES = 64  # of an array of NumPy
+TRIAL_MEMORY = 4 * 2**30  # bytes, for running a file from outside once
 WEIGHTED = ("CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED")
 PLUMBING = ("QUANTIZE", "DEQUANTIZE", "DENSIFY")
 DTYPES = {
@@ -198,14 +198,7 @@ class LiteModel:
         path = Path(path)
         if not path.parent.is_dir():
             raise FileNotFoundError(f"there is no folder {path.parent}; make it first")
-        temporary = path.with_name(f"{path.name}.{secrets.token_hex(4)}.part")
-        try:
-            temporary.write_bytes(self.data)
-            os.replace(temporary, path)
-        except BaseException:
-            temporary.unlink(missing_ok=True)
-            raise
-        return path
+        return write_whole(path, self.data)
 
     @property
     def file_bytes(self):
@@ -498,19 +491,11 @@ interpreter.invoke()
 
 def _try_elsewhere(data, name, seconds=30):
     """Load and run the file once in a child process; raise ModelError if that fails."""
-    try:
-        done = subprocess.run(
-            [sys.executable, "-c", _TRIAL],
-            input=data,
-            capture_output=True,
-            timeout=seconds,
-            check=False,
-        )
-    except subprocess.TimeoutExpired:
+    ended = isolated.run(_TRIAL, seconds, TRIAL_MEMORY, data)
+    if ended.timed_out:
         raise ModelError(
             f"{name}: one image took LiteRT over {seconds} s; qlab needs a smaller model"
-        ) from None
-    if done.returncode:
-        lines = done.stderr.decode("utf-8", "replace").strip().splitlines()
-        reason = lines[-1] if lines and done.returncode > 0 else "its process ended"
+        )
+    if ended.code:
+        reason = ended.error if ended.error and ended.code > 0 else "its process ended"
         raise ModelError(f"{name}: LiteRT cannot run it ({reason})")

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import time
 
 import numpy as np
 from ai_edge_litert.interpreter import Interpreter
 
 from qlab.arithmetic.results import Latency, Measurement
+from qlab.system.machine import cores
 from qlab.system.quiet import quiet
 from qlab.tflite.litemodel import ModelError, pack, require_lite_model
 
@@ -205,10 +205,7 @@ def interpreter(model, threads=1):
 
 def default_threads():
     """How many threads LiteRT gets unless told: the cores this process may use, at most 4."""
-    cores = (
-        len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    )
-    return min(4, cores)
+    return min(4, cores())
 
 
 def _outputs(model, images, batch, threads):

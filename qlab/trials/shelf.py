@@ -6,18 +6,17 @@ import hashlib
 import json
 import os
 import re
-import secrets
 import shutil
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-import platformdirs
-
 from qlab.arithmetic.results import Latency
 from qlab.engine.recipes import recipe_dict
-from qlab.system.files import read_whole, write_whole
+from qlab.system.files import models_folder as folder
+from qlab.system.files import read_whole, write_files
 from qlab.system.machine import machine_name
+from qlab.system.text import one_line, printable
 from qlab.tflite.litemodel import LiteModel, require_lite_model
 
 ABOUT, MODEL = "about.json", "model.tflite"
@@ -58,15 +57,6 @@ class Kept:
         return LiteModel.from_bytes(self.data, name=self.name)
 
 
-def folder():
-    """Where this learner's shelf is: ``models`` beside the progress file."""
-    named = os.environ.get("QLAB_PROGRESS")
-    if named:
-        progress = Path(os.path.abspath(os.path.expanduser(named)))
-        return progress.with_name(f"{progress.stem}-models")
-    return platformdirs.user_state_path("qlab", appauthor=False) / "models"
-
-
 def put(model, name, recipe, score, latency=None):
     """Put a model on the shelf, whole or not at all; the same file again gets the new name."""
     require_lite_model(model)
@@ -78,11 +68,10 @@ def put(model, name, recipe, score, latency=None):
     about = _about(name, recipe, score, latency)
     place = folder() / sha
     try:
-        folder().mkdir(parents=True, exist_ok=True)
         if not place.is_dir() and len(_names()) >= MOST_MODELS:
             raise ShelfError(f"the shelf is full: {MOST_MODELS} models; qlab.pareto.drop(name) "
                              "takes one away")  # fmt: skip
-        _place(place, {MODEL: model.data, ABOUT: about})
+        write_files(place, {MODEL: model.data, ABOUT: about})
     except OSError as error:
         raise ShelfError(
             f"the model cannot be kept in {folder()} ({error.strerror or error}); "
@@ -121,25 +110,6 @@ def _names():
     except OSError:
         return []
     return sorted(name for name in names if _FOLDER.fullmatch(name))[:MOST_MODELS]
-
-
-def _place(place, contents):
-    """Make the folder in one step; if it is there already, replace each file in one step."""
-    if not place.is_dir():
-        part = place.with_name(f".{place.name[:16]}.{secrets.token_hex(4)}.part")
-        try:
-            part.mkdir()
-            for name, content in contents.items():
-                (part / name).write_bytes(content)
-            os.rename(part, place)
-            return
-        except OSError:
-            if not place.is_dir():
-                raise
-        finally:
-            shutil.rmtree(part, ignore_errors=True)
-    for name, content in contents.items():
-        write_whole(place / name, content)
 
 
 def _about(name, recipe, score, latency):
@@ -202,14 +172,11 @@ def _latency(entry):
 
 def clean_name(name):
     r"""A name that can stand in a table."""
-    words = " ".join(_line(name).split())
-    if not words:
+    words = one_line(name if isinstance(name, str) else "", LONGEST_NAME)
+    if not words.strip("\ufffd "):
         raise ShelfError("a kept model needs a name, such as 'my 4 bits'")
-    return words[:LONGEST_NAME]
+    return words
 
 
 def _line(text):
-    """Printable characters of a short text, without lone surrogates."""
-    if not isinstance(text, str):
-        return ""
-    return "".join(c if c.isprintable() else " " for c in text[:300])
+    return printable(text, 300) if isinstance(text, str) else ""

@@ -9,7 +9,7 @@ from pathlib import Path
 import ipywidgets
 
 from qlab import challenge
-from qlab.challenge.outside import printable
+from qlab.system.text import printable
 from qlab.widgets.kit.readout import badge, percent
 from qlab.widgets.kit.style import STYLE
 

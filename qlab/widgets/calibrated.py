@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,6 +9,7 @@ import numpy as np
 from qlab.arithmetic.results import Comparison, Measurement
 from qlab.engine.recipes import Recipe
 from qlab.plots.calibration import middle
+from qlab.system.text import to_csv
 from qlab.widgets.kit import readout
 
 
@@ -87,15 +86,14 @@ def tables(result, trail):
 
 def trail_csv(trail):
     """The trail as CSV, a row for each file scored."""
-    text = io.StringIO()
-    table = csv.writer(text, lineterminator="\n")
-    table.writerow(
-        ("images", "observer", "activation_bits", "calibration_size", "draw", "accuracy")
+    head = ("images", "observer", "activation_bits", "calibration_size", "draw", "accuracy")
+    rows = (
+        (*setting, size, i + 1, accuracy)
+        for setting, series in trail.items()
+        for size in sorted(series)
+        for i, accuracy in enumerate(series[size])
     )
-    for setting, series in trail.items():
-        for size in sorted(series):
-            table.writerows((*setting, size, i + 1, a) for i, a in enumerate(series[size]))
-    return text.getvalue()
+    return to_csv(head, rows)
 
 
 def input_range(model):

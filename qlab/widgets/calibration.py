@@ -162,7 +162,7 @@ class CalibrationExplorer(SweepingExplorer):
             Name, CSV in UTF-8, and what to say about it.
         """
         rows = trail_csv(self.trail)
-        return "qlab-calibration.csv", rows.encode(), f"{len(rows.splitlines()) - 1} files scored."
+        return "qlab-calibration.csv", rows, f"{len(rows.splitlines()) - 1} files scored."
 
     def _calibrated(self):
         """The draws of the chosen kind; those of one kind are kept, about 10 MB each."""

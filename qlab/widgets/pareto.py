@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import traitlets
 
-from qlab.lessons.spreadsheet import to_csv
 from qlab.plots.pareto import ParetoPanel, columns
+from qlab.system.text import to_csv
 from qlab.trials import fronts, pareto
 from qlab.widgets.kit import controls
 from qlab.widgets.kit.download import Download
@@ -140,7 +140,8 @@ class ParetoExplorer(Explorer):
         if not board:
             raise ValueError("There is no model in the table yet.")
         rows = fronts.rows(board, self.cost)
-        return "qlab-pareto.csv", to_csv(rows, tuple(rows[0])), f"{len(rows)} models."
+        table = to_csv(rows[0], map(dict.values, rows), spreadsheet=True)
+        return "qlab-pareto.csv", table, f"{len(rows)} models."
 
     def _job_steps(self):
         """Measure one model a step; the board is drawn anew every few."""

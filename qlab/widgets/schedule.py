@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,6 +9,7 @@ import traitlets
 
 from qlab.arithmetic.sparsity import polynomial_sparsity
 from qlab.plots.schedule import CutsPanel, SchedulePanel
+from qlab.system.text import to_csv
 from qlab.tflite import artefacts
 from qlab.trials.shipped import families
 from qlab.widgets.kit import controls, readout
@@ -145,15 +144,13 @@ class ScheduleExplorer(Explorer):
         (str, bytes, str)
             Name, CSV in UTF-8, and what to say about it.
         """
-        result, text = self.result or self.update(), io.StringIO()
-        table = csv.writer(text, lineterminator="\n")
-        table.writerow(("step", "sparsity", "cut"))
-        table.writerows(
+        result = self.result or self.update()
+        rows = (
             (int(step), f"{result.masks[step]:.6f}", f"{cut:.6f}")
             for step, cut in zip(result.updates, result.cuts, strict=True)
         )
         words = f"{len(result.updates):,} updates."
-        return "qlab-schedule.csv", text.getvalue().encode(), words
+        return "qlab-schedule.csv", to_csv(("step", "sparsity", "cut"), rows), words
 
     def _controls(self):
         """The five controls."""

@@ -20,6 +20,7 @@ from qlab.lessons import store as stores
 from qlab.lessons.document import ProgressError
 from qlab.lessons.store import Store
 from qlab.lessons.syllabus import parts
+from qlab.system.files import progress_file
 
 NOON = "2025-01-31T12:00:00Z"
 
@@ -175,13 +176,13 @@ def test_any_truth_can_be_kept(path):
 
 def test_the_tests_do_not_touch_the_users_own_file():
     mine = platformdirs.user_state_path("qlab", appauthor=False) / "progress.json"
-    assert stores.default_path() != mine
+    assert progress_file() != mine
 
 
 def test_without_a_word_it_is_in_the_state_folder(monkeypatch):
     monkeypatch.delenv("QLAB_PROGRESS")
     mine = platformdirs.user_state_path("qlab", appauthor=False) / "progress.json"
-    assert stores.default_path() == mine
+    assert progress_file() == mine
 
 
 def test_a_linked_file_stays_a_link(path, tmp_path):

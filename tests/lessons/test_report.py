@@ -10,12 +10,14 @@ import pytest
 
 from qlab import cli
 from qlab.lessons import document, predict, reveal
+from qlab.lessons.cards import table
 from qlab.lessons.exercises import EXERCISES
-from qlab.lessons.pages import page, table
 from qlab.lessons.predictions import QUESTIONS
-from qlab.lessons.spreadsheet import to_csv
+from qlab.lessons.report_pages import page
+from qlab.lessons.spreadsheet import COLUMNS
 from qlab.lessons.syllabus import parts
 from qlab.lessons.tally import OTHER, tally_exercise, tally_question
+from qlab.system.text import to_csv
 
 NOON = "2025-01-31T12:00:00Z"
 IN_COURSE = [e.id for part in parts() for e in part.exercises]
@@ -348,8 +350,9 @@ def test_no_text_of_a_file_becomes_a_formula(text, tmp_path):
 
 
 def test_numbers_stay_numbers_in_the_table():
-    line = to_csv([{"guess": -3, "measured": "a,b\nc"}]).decode("utf-8-sig").splitlines()[1]
-    assert line == ',,,,,,-3,"a,b c",,,,,'
+    row = {"guess": -3, "measured": "a,b\nc"}
+    text = to_csv(COLUMNS, [[row.get(name, "") for name in COLUMNS]], spreadsheet=True)
+    assert text.decode("utf-8-sig").splitlines()[1] == ',,,,,,-3,"a,b c",,,,,'
 
 
 def test_file_names_cannot_steer_the_terminal(tmp_path, capsys):
@@ -404,6 +407,7 @@ def test_reading_a_class_changes_nothing(tmp_path):
 
 
 def test_a_page_says_its_language_and_forbids_scripts():
-    text = page("A & B", table("C", ("x", "y"), [("1", "<2")]))
+    cells = str(table("C", ("x", "y"), [("1", "<2")]))
+    text = page("page.html", title="A & B", unknown=0) + cells
     assert '<html lang="en">' in text and "default-src 'none'" in text
     assert "<title>A &amp; B</title>" in text and '<th scope="row">1</th><td>&lt;2</td>' in text

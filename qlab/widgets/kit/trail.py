@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from dataclasses import astuple, dataclass, fields
 
+from qlab.system import text
 from qlab.widgets.kit import readout
 
 
@@ -41,11 +40,7 @@ class Point:
 
 def to_csv(points):
     """Write the trail as a table for other programs."""
-    text = io.StringIO()
-    table = csv.writer(text, lineterminator="\n")
-    table.writerow(field.name for field in fields(Point))
-    table.writerows(map(astuple, points))
-    return text.getvalue().encode()
+    return text.to_csv((field.name for field in fields(Point)), map(astuple, points))
 
 
 def to_table(points):

@@ -1,8 +1,13 @@
-"""What there is to say about a model that leaves the course: all of it measured here, now."""
+"""What there is to say about a model that leaves the course: measured here and now, and written.
+
+The provenance is JSON: checksums, recipe, machine, versions; no name of a person.
+"""
 
 from __future__ import annotations
 
+import datetime
 import hashlib
+import json
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,6 +16,7 @@ from tqdm import tqdm
 from qlab import data
 from qlab.arithmetic.results import Measurement
 from qlab.engine.recipes import recipe_dict
+from qlab.system.machine import machine, versions
 from qlab.tflite import artefacts
 from qlab.tflite.litemodel import LiteModel
 from qlab.tflite.runtime import predict
@@ -18,14 +24,15 @@ from qlab.tflite.timing import LatencyReport, latency_report
 from qlab.trials import shelf
 from qlab.trials.pareto import unfit
 
+VERSION = 1
 PIECE = 1000  # images between two looks at the progress bar
 
 
 @dataclass(frozen=True, eq=False)
-class Scored:
+class MeasuredFile:
     """One file, measured."""
 
-    file: str
+    name: str
     model: LiteModel
     measurement: Measurement | None
     latency: LatencyReport
@@ -37,19 +44,19 @@ class Scored:
 
 
 @dataclass(frozen=True, eq=False)
-class Facts:
+class Examined:
     """All that card and provenance say."""
 
     stem: str
-    whole: Scored
-    packed: Scored | None
+    whole: MeasuredFile
+    packed: MeasuredFile | None
     source: dict
     recipe: dict
     class_names: tuple[str, ...]
 
     @property
     def files(self):
-        """tuple of Scored: the one or two `.tflite` files."""
+        """tuple of MeasuredFile: the one or two `.tflite` files."""
         return (self.whole,) if self.packed is None else (self.whole, self.packed)
 
 
@@ -59,7 +66,7 @@ def examine(model, stem, recipe=None, say=lambda words: None, progress=False):
     test = data.load().test
     score = lambda file, model: _scored(file, model, test, say, progress)  # noqa: E731
     whole, small = score(f"{stem}.tflite", model), model.packed()
-    return Facts(
+    return Examined(
         stem,
         whole,
         score(f"{stem}-packed.tflite", small) if small is not model else None,
@@ -91,4 +98,53 @@ def _scored(file, model, test, say, progress):
         answers = [predict(model, test.images[i : i + PIECE], threads=1) for i in starts]
         measurement = Measurement(np.concatenate(answers), test.labels)
     say(f"timing {file} with one and two threads")
-    return Scored(file, model, measurement, latency_report(model))
+    return MeasuredFile(file, model, measurement, latency_report(model))
+
+
+def provenance(examined, contents):
+    """Write the provenance of exported files."""
+    document = {
+        "qlab_provenance": VERSION,
+        "name": examined.stem,
+        "date": today(),
+        "files": {
+            name: {"sha256": hashlib.sha256(content).hexdigest(), "bytes": len(content)}
+            for name, content in contents.items()
+        },
+        "source": {"sha256": examined.whole.sha256, **examined.source},
+        "recipe": examined.recipe or None,
+        "measured": {file.name: _measured(file) for file in examined.files},
+        "machine": machine(),
+        "versions": versions(),
+    }
+    return (json.dumps(document, indent=2, ensure_ascii=True) + "\n").encode()
+
+
+def today():
+    """The date in UTC, such as ``2026-01-31``."""
+    return datetime.datetime.now(datetime.UTC).date().isoformat()
+
+
+def _measured(file):
+    """Accuracy, sizes and latencies of one file."""
+    found = {
+        "bytes": file.model.file_bytes,
+        "gzip_bytes": file.model.gzip_bytes,
+        "latency_ms": [
+            {
+                "threads": row.threads,
+                "median": round(row.median_ms, 5),
+                "p95": round(row.p95_ms, 5),
+                "runs": row.runs,
+            }
+            for row in file.latency.rows
+        ],
+    }
+    if file.measurement is not None:
+        found["accuracy"] = {
+            "dataset": "Fashion-MNIST, test",
+            "correct": file.measurement.correct,
+            "n": file.measurement.n,
+            "interval": [round(end, 4) for end in file.measurement.interval],
+        }
+    return found

@@ -2,19 +2,33 @@
 
 from __future__ import annotations
 
+import json
 import os
+import pickle
+import subprocess
+import sys
 import tempfile
 from pathlib import Path
 
-from qlab.export import compiling
-from qlab.export.apart import apart
-from qlab.export.c_array import LARGEST, c_array
-from qlab.export.card import card
-from qlab.export.errors import ExportError
-from qlab.export.facts import examine
-from qlab.export.names import file_stem, plain
-from qlab.export.provenance import provenance
+from qlab.export.measuring import examine, provenance
+from qlab.export.microcontroller import (
+    LARGEST,
+    ExportError,
+    c_array,
+    compiled_bytes,
+    file_stem,
+    find_compiler,
+)
+from qlab.export.model_card import card
+from qlab.system.files import write_files
+from qlab.system.isolated import Isolated
+from qlab.system.text import one_line, printable
 from qlab.tflite.litemodel import LiteModel, ModelError, require_lite_model
+
+SECONDS = 900
+MEMORY_BYTES = 4 * 2**30
+MOST_ANSWER = 100_000  # characters of one line
+_START = "from qlab.export.writing import answer; answer()"
 
 
 def export(model, to, name="model", recipe=None, force=False, verify=False, say=None, bar=False):
@@ -62,8 +76,8 @@ def export(model, to, name="model", recipe=None, force=False, verify=False, say=
     say = say or (lambda words: None)
     folder, stem = Path(to), file_stem(name)
     _require_free(folder, stem, model, force)
-    facts = examine(model, stem, recipe, say, bar)
-    contents = {x.file: x.model.data for x in facts.files}
+    examined = examine(model, stem, recipe, say, bar)
+    contents = {file.name: file.model.data for file in examined.files}
     if model.file_bytes <= LARGEST:
         say("writing the C array")
         contents |= c_array(model, stem)
@@ -72,33 +86,82 @@ def export(model, to, name="model", recipe=None, force=False, verify=False, say=
     if verify:
         say(_verified(contents, stem, model))
     names = [*contents, f"{stem}-card.md", f"{stem}-provenance.json"]
-    contents[f"{stem}-card.md"] = card(facts, names).encode()
-    contents[f"{stem}-provenance.json"] = provenance(facts, contents)
+    contents[f"{stem}-card.md"] = card(examined, names).encode()
+    contents[f"{stem}-provenance.json"] = provenance(examined, contents)
     _write(folder, contents, stale=set(_names(stem)) - set(contents))
     return {name: folder / name for name in contents}
 
 
 def main(file, to, name=None, force=False, verify=False, out=print):
     """Run ``qlab export FILE --to DIR``."""
-    out(f"checking {plain_name(file)} in a process of its own")
+    out(f"checking {printable(Path(file).name)} in a process of its own")
     try:
         model = LiteModel.from_file(file)
     except (ModelError, OSError) as error:
         raise ExportError(str(error)) from None
     _require_free(Path(to), file_stem(name or file), model, force)
-    for path in apart(_export, model.data, to, name or file, force, verify, out=out):
+    arguments = (model.data, to, name or file, force, verify)
+    for path in map(Path, in_a_process(_export, *arguments, out=out)):
         out(f"wrote {path.resolve()} ({path.stat().st_size:,} bytes)")
     return 0
 
 
 def _export(data, to, name, force, verify, say):
     """In a process of its own: export a file that was checked."""
-    return list(export(LiteModel(data), to, name, None, force, verify, say, bar=True).values())
+    files = export(LiteModel(data), to, name, None, force, verify, say, bar=True)
+    return [str(path) for path in files.values()]
 
 
-def plain_name(path):
-    """A file's name as a terminal can show it."""
-    return "".join(c if c.isprintable() else "?" for c in Path(path).name)
+def in_a_process(work, *arguments, out=print, seconds=SECONDS):
+    """Call ``work(*arguments, say)`` where it can at worst end a process of its own.
+
+    What it returns must fit into JSON: nothing that a hostile model could send is ever unpickled.
+    """
+    with tempfile.TemporaryFile() as job:
+        pickle.dump((work, arguments), job)
+        job.seek(0)
+        with Isolated(_START, seconds, MEMORY_BYTES, stdin=job, stdout=subprocess.PIPE) as process:
+            for kind, value in _answers(process):
+                if kind == "done":
+                    return value
+                if kind == "failed":
+                    raise ExportError(printable(value))
+                out(printable(value))
+        timed_out = process.timed_out
+    raise ExportError(
+        f"scoring and timing the model took over {seconds:.0f} s; nothing was written"
+        if timed_out
+        else "the model ended the process that scored it. The file is damaged, or LiteRT cannot "
+        "run it on more than one image; nothing was written"
+    )
+
+
+def _answers(process):
+    """What the process says, as long as it makes sense."""
+    while line := process.stdout.readline(MOST_ANSWER):
+        try:
+            kind, value = json.loads(line)
+        except (ValueError, TypeError, RecursionError):
+            return
+        yield kind, value
+
+
+def answer():
+    """In the child: do what standard input asks for, and send what comes of it."""
+    answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    os.dup2(2, 1)  # what others print is no answer
+
+    def send(kind, value):
+        print(json.dumps([kind, value]), file=answers, flush=True)
+
+    work, arguments = pickle.load(sys.stdin.buffer)
+    try:
+        send("done", work(*arguments, lambda words: send("said", words)))
+    except MemoryError:
+        send("failed", f"the model needs over {MEMORY_BYTES:,} bytes of memory")
+    except Exception as error:
+        known = type(error).__module__.startswith("qlab.") or isinstance(error, OSError)
+        send("failed", str(error) if known else f"{type(error).__name__}: {error}")
 
 
 def _names(stem):
@@ -133,27 +196,18 @@ def _holds(path, data):
 
 def _verified(contents, stem, model):
     """Compile the C array and compare; say so, or raise ExportError."""
-    if f"{stem}.c" not in contents:
+    files = {name: contents[name] for name in (f"{stem}.h", f"{stem}.c") if name in contents}
+    if not files:
         return "nothing to compile"
-    if compiling.compiled_bytes(contents_of_c(contents, stem), stem) != model.data:
+    if compiled_bytes(files, stem) != model.data:
         raise ExportError("the compiled C array is not the model; please report this")
-    return f"compiled with {plain(Path(compiling.find_compiler()).name)}: equal, byte for byte"
-
-
-def contents_of_c(contents, stem):
-    """Only the header and the source."""
-    return {name: contents[name] for name in (f"{stem}.h", f"{stem}.c")}
+    return f"compiled with {one_line(Path(find_compiler()).name)}: equal, byte for byte"
 
 
 def _write(folder, contents, stale):
-    """Write everything beside its place, then move it there; the provenance comes last."""
+    """Write all files, the provenance last, then remove those of an earlier export."""
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=".qlab-export-", dir=folder) as part:
-            for name, content in contents.items():
-                Path(part, name).write_bytes(content)
-            for name in contents:
-                os.replace(Path(part, name), folder / name)
+        write_files(folder, contents)
         for name in stale:
             (folder / name).unlink(missing_ok=True)
     except OSError as error:

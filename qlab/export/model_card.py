@@ -1,0 +1,97 @@
+"""A model card in Markdown: what the model is, how well it does, and where that ends [1]_.
+
+.. [1] Mitchell et al., Model Cards for Model Reporting, FAT* 2019, arXiv:1810.03993.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from ai_edge_litert import schema_py_generated as schema
+from markupsafe import Markup
+
+from qlab.arithmetic.metrics import wilson_interval
+from qlab.engine.recipes import recipe_words
+from qlab.export.measuring import today
+from qlab.export.microcontroller import obstacles, resolver_calls
+from qlab.system.machine import versions
+from qlab.system.text import fill, markdown
+from qlab.tflite.litemodel import ModelError
+from qlab.tflite.operations import energy, operations
+from qlab.tflite.timing import CARRIES_OVER, ELSEWHERE
+from qlab.trials.pareto import unfit
+
+TEMPLATE = Path(__file__).with_name("templates") / "card.md"
+TYPE_NAMES = {number: name for name, number in vars(schema.TensorType).items()}
+
+
+def card(examined, names):
+    """The model card; `names` are those of all files of the export."""
+    whole = examined.whole
+    graph = whole.model.parsed.subgraphs[0]
+    return fill(
+        TEMPLATE,
+        stem=examined.stem,
+        qlab=versions()["qlab"],
+        date=today(),
+        names=", ".join(f"`{name}`" for name in names),
+        recipe=markdown(recipe_words(examined.recipe), 2000) if examined.recipe else "",
+        described=whole.model.parsed.description or b"",
+        artefact=examined.source.get("artefact"),
+        files=examined.files,
+        packed=examined.packed,
+        measured=whole.measurement,
+        latency=whole.latency,
+        elsewhere=ELSEWHERE,
+        carries_over=CARRIES_OVER,
+        input=_tensor(graph.tensors[graph.inputs[0]]),
+        output=_tensor(graph.tensors[graph.outputs[0]]),
+        class_names=examined.class_names,
+        calls=resolver_calls(whole.model),
+        obstacles=obstacles(whole.model),
+        number="{:,}".format,
+        share=_share,
+        **(_answers(examined) if whole.measurement else {"unfit": unfit(whole.model)}),
+        **_counts(whole.model),
+    )
+
+
+def _answers(examined):
+    """Which images are of which class, the class that is worst, and what packing changed."""
+    measured, packed = examined.whole.measurement, examined.packed
+    classes = [(name, measured.labels == i) for i, name in enumerate(examined.class_names)]
+    classes = [(name, int(of.sum()), of) for name, of in classes if of.any()]
+    worst = min((measured.hits[of].mean(), name) for name, _, of in classes)[1]
+    differ = packed and int((measured.predictions != packed.measurement.predictions).sum())
+    return {"classes": classes, "worst": worst, "differ": differ}
+
+
+def _share(file, chosen=slice(None)):
+    """Accuracy on the chosen images, with its interval, as two cells."""
+    hits = file.measurement.hits[chosen]
+    correct, n = int(hits.sum()), len(hits)
+    low, high = wilson_interval(correct, n)
+    return Markup(f"{100 * correct / n:.2f} % | {100 * low:.1f} to {100 * high:.1f} %")
+
+
+def _counts(model):
+    """Counts of each layer, and the estimate of energy; for the file as it came."""
+    try:
+        return {
+            "layers": operations(model),
+            "far": energy(model, "off-chip"),
+            "near": energy(model, "on-chip"),
+            "uncounted": None,
+        }
+    except ModelError as error:
+        return {"uncounted": error}
+
+
+def _tensor(tensor):
+    """Shape, type and grid of an input or output."""
+    words = f"{tuple(int(n) for n in tensor.shape)}, {TYPE_NAMES.get(tensor.type, 'unknown')}"
+    grid = tensor.quantization
+    if grid is not None and grid.scale is not None and len(grid.scale) == 1:
+        zero = int(grid.zeroPoint[0]) if grid.zeroPoint is not None and len(grid.zeroPoint) else 0
+        words += f", real value = {float(grid.scale[0]):.9g} × (code − {zero})".replace("− -", "+ ")
+    return words

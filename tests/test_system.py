@@ -1,0 +1,130 @@
+"""The services: files whole or not at all, files read with care, safe text, processes that end."""
+
+import os
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from qlab.system import isolated
+from qlab.system.files import (
+    TooLarge,
+    UnfitFile,
+    models_folder,
+    progress_file,
+    read_whole,
+    write_files,
+    write_whole,
+)
+from qlab.system.text import fill, markdown, one_line, printable, to_csv
+
+needs_posix = pytest.mark.skipif(os.name == "nt", reason="Windows has none of these")
+
+
+# ---- files --------------------------------------------------------------------------------------
+@needs_posix
+def test_a_private_file_is_for_its_owner_alone(tmp_path):
+    assert write_whole(tmp_path / "mine", b"1", private=True).stat().st_mode & 0o777 == 0o600
+    assert os.listdir(tmp_path) == ["mine"]
+
+
+@pytest.mark.parametrize("there", [False, True])
+def test_files_are_written_together_or_not_at_all(tmp_path, monkeypatch, there):
+    folder = tmp_path / "a" / "b"
+    if there:
+        folder.mkdir(parents=True)
+        (folder / "one").write_bytes(b"old")
+    write = Path.write_bytes
+
+    def full(path, content):
+        if path.name == "two":
+            raise OSError(28, "No space left on device")
+        return write(path, content)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "write_bytes", full)
+        with pytest.raises(OSError, match="No space left"):
+            write_files(folder, {"one": b"1", "two": b"2"})
+    assert folder.exists() == there
+    assert [p.read_bytes() for p in tmp_path.rglob("*") if p.is_file()] == [b"old"] * there
+    paths = write_files(folder, {"one": b"1", "two": b"2"})
+    assert [path.read_bytes() for path in paths] == [b"1", b"2"]
+    assert sorted(os.listdir(folder)) == ["one", "two"]
+
+
+@needs_posix
+def test_only_a_regular_file_of_a_sensible_size_is_read(tmp_path):
+    (tmp_path / "file").write_bytes(b"12345")
+    (tmp_path / "link").symlink_to(tmp_path / "file")
+    os.mkfifo(tmp_path / "pipe")
+    assert read_whole(tmp_path / "file", 5) == read_whole(tmp_path / "link", 5) == b"12345"
+    with pytest.raises(TooLarge, match="larger than 4 bytes"):
+        read_whole(tmp_path / "file", 4)
+    with pytest.raises(UnfitFile, match="it is a link"):
+        read_whole(tmp_path / "link", 5, follow_links=False)
+    for path in (tmp_path / "pipe", tmp_path, "/dev/zero"):
+        with pytest.raises(UnfitFile, match="it is not a file"):
+            read_whole(path, 5)
+
+
+def test_models_are_kept_beside_the_progress(monkeypatch, tmp_path):
+    monkeypatch.setenv("QLAB_PROGRESS", str(tmp_path / "ada.json"))
+    assert progress_file() == tmp_path / "ada.json"
+    assert models_folder() == tmp_path / "ada-models"
+    monkeypatch.delenv("QLAB_PROGRESS")
+    assert progress_file().with_name("models") == models_folder()
+
+
+# ---- text ---------------------------------------------------------------------------------------
+@given(st.text() | st.binary(), st.none() | st.integers(1, 20))
+def test_any_text_becomes_printable(text, most):
+    shown = printable(text, most)
+    assert shown.isprintable() and (most is None or len(shown) <= most)
+    assert printable(shown, most) == shown
+    assert one_line(text, most).isprintable() and "  " not in one_line(text, most)
+
+
+def test_what_looks_like_a_formula_stays_text():
+    assert to_csv(["a", "b"], [["=1+1", -1], [" @x", "x\ny"]]) == b"a,b\n'=1+1,-1\n' @x,x y\n"
+    assert to_csv(["a"], [["é"]], spreadsheet=True) == b"\xef\xbb\xbfa\r\n\xc3\xa9\r\n"
+
+
+def test_a_template_escapes_for_its_kind(tmp_path):
+    for name, shown in (("page.html", "&lt;b&gt; [x] \ufffd"), ("card.md", r"&lt;b&gt; \[x\] �")):
+        (tmp_path / name).write_text("{{ words }}")
+        assert fill(tmp_path / name, words="<b> [x] \x1b") == shown
+    assert markdown("a|b\n# c") == r"a\|b \# c"
+
+
+# ---- a process of its own -----------------------------------------------------------------------
+def test_code_runs_isolated_and_answers():
+    code = "import qlab, sys; print(sys.flags.isolated, len(sys.stdin.read()), 'é')"
+    assert isolated.run(code, 60, 2**32, b"x" * 10**6) == (0, "1 1000000 é", "", False)
+    ended = isolated.run("from __future__ import annotations\nraise ValueError('so')", 60, 2**32)
+    assert (ended.code, ended.error) == (1, "ValueError: so")
+
+
+@needs_posix
+def test_it_has_limits():
+    code = "import resource as r; print([r.getrlimit(x)[0] for x in (r.RLIMIT_CORE, r.RLIMIT_AS)])"
+    assert isolated.run(code, 60, 2**32).output == f"[0, {2**32}]"
+    code = "import resource as r; print(r.getrlimit(r.RLIMIT_CPU)[1] >= 7)"
+    assert isolated.run(code, 7, 2**32).output == "True"
+
+
+@needs_posix
+def test_all_that_it_started_ends_with_its_time(tmp_path):
+    code = (
+        "import os, sys, time\n"
+        f"child = os.fork()\nchild and open({str(tmp_path / 'child')!r}, 'w').write(str(child))\n"
+        "time.sleep(60)"
+    )
+    began = time.monotonic()
+    ended = isolated.run(code, 2, 2**32)
+    assert ended.timed_out and ended.code == -9 and time.monotonic() - began < 30
+    number = int((tmp_path / "child").read_text())
+    child = psutil.Process(number) if psutil.pid_exists(number) else None
+    assert not child or child.status() == psutil.STATUS_ZOMBIE or child.wait(30) is None
