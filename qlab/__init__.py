@@ -33,11 +33,15 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
     ],
     submod_attrs={
         # The modules that notebooks call by name, wherever their room is.
-        "arithmetic": ["affine", "clusters", "distillation", "metrics", "observers", "sparsity"],
+        "arithmetic": [
+            *("affine", "clusters", "distillation", "metrics", "observers", "results"),
+            "sparsity",
+        ],
+        "engine": ["compressor"],
         "arithmetic.results": ["Comparison", "Latency", "Measurement", "Sizes", "compare"],
         "engine.compressor": ["Compressor"],
         "engine.recipes": ["Recipe"],
-        "tflite": ["artefacts", "operations", "runtime", "sparse_encoding", "timing"],
+        "tflite": ["artefacts", "litemodel", "operations", "runtime", "sparse_encoding", "timing"],
         "tflite.artefacts": ["pretrained"],
         "tflite.litemodel": ["Layer", "LiteModel", "ModelError"],
         "tflite.runtime": ["evaluate", "latency", "predict"],

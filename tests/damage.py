@@ -217,7 +217,8 @@ def damaged(data, seed):
     -------
     (str, bytes)
     """
-    from qlab.tflite.litemodel import LiteModel, pack
+    from qlab.tflite.graph import pack
+    from qlab.tflite.litemodel import LiteModel
 
     random = np.random.default_rng(seed)
     if random.integers(3) == 0:

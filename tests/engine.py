@@ -150,11 +150,12 @@ def wrong_grid(source, model, grids):
 
 def edited(model, change):
     """A copy of a model whose object tree went through `change`."""
+    from qlab.tflite import graph as graphs
     from qlab.tflite import litemodel
 
     graph = model.graph()
     change(graph)
-    return litemodel.LiteModel(litemodel.pack(graph))
+    return litemodel.LiteModel(graphs.pack(graph))
 
 
 def with_numbers(model, layer, position, numbers):

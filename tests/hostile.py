@@ -4,7 +4,8 @@ import flatbuffers
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
-from qlab.tflite.litemodel import LiteModel, pack
+from qlab.tflite.graph import pack
+from qlab.tflite.litemodel import LiteModel
 
 FLOAT32, INT32, INT64 = (getattr(schema.TensorType, x) for x in ("FLOAT32", "INT32", "INT64"))
 TYPES = {"float32": FLOAT32, "int32": INT32, "int64": INT64, "int8": schema.TensorType.INT8}

@@ -21,7 +21,7 @@ from qlab import challenge, cli
 from qlab.challenge import allowed, intake, judge, reader, rules, sandbox, seal
 from qlab.challenge.grading import codes, grade_bytes
 from qlab.tflite import artefacts, reading
-from qlab.tflite.litemodel import pack
+from qlab.tflite.graph import pack
 from qlab.tflite.sparse_encoding import sparse_file
 
 CAN_SEAL = sys.platform == "linux" and platform.machine() in ("x86_64", "aarch64")

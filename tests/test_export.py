@@ -24,7 +24,8 @@ from qlab.export import microcontroller as micro
 from qlab.export.measuring import Examined, unfit
 from qlab.export.writing import in_a_process
 from qlab.tflite import artefacts
-from qlab.tflite.litemodel import LiteModel, pack
+from qlab.tflite.graph import pack
+from qlab.tflite.litemodel import LiteModel
 from qlab.trials import shelf
 
 NAMES = ("small.tflite", "small.h", "small.c", "small-card.md", "small-provenance.json")

@@ -5,10 +5,15 @@ import pytest
 import zoo
 
 import qlab
-from qlab.tflite.filters import filter_masks, remove_filters, strongest_filters, without
 from qlab.tflite.litemodel import ModelError
-from qlab.tflite.rewriting import with_weights
 from qlab.tflite.runtime import activations
+from qlab.tflite.transforms import (
+    filter_masks,
+    keep_filters,
+    remove_filters,
+    strongest_filters,
+    with_weights,
+)
 
 BUILDERS = {"depthwise": zoo.depthwise, "tanh_mlp": zoo.tanh_mlp}
 
@@ -79,4 +84,4 @@ def test_the_input_may_be_no_quantized_file_and_the_classes_stay():
     with pytest.raises(ModelError, match="float32 model only"):
         remove_filters(qlab.pretrained("baseline-int8"), 0.5)
     with pytest.raises(ModelError, match="lose classes"):
-        without(qlab.pretrained("baseline"), {"logits": np.arange(5)})
+        keep_filters(qlab.pretrained("baseline"), {"logits": np.arange(5)})

@@ -12,6 +12,7 @@ import pytest
 import qlab
 from qlab import LiteModel
 from qlab.tflite import litemodel
+from qlab.tflite.graph import pack
 
 ModelError = litemodel.ModelError
 
@@ -78,7 +79,7 @@ def test_bytes_in_and_out(baseline, tmp_path):
 
 
 def test_writing_the_object_tree_again_changes_no_prediction(baseline, fashion):
-    again = LiteModel.from_bytes(litemodel.pack(baseline.graph()))
+    again = LiteModel.from_bytes(pack(baseline.graph()))
     images = fashion.test.images[:500]
     assert np.array_equal(qlab.predict(again, images), qlab.predict(baseline, images))
 

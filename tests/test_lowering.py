@@ -13,7 +13,7 @@ import reference
 
 import qlab
 from qlab.tflite import runtime
-from qlab.tflite.litemodel import op_name
+from qlab.tflite.graph import op_name, pack
 
 WEIGHT_BITS = (2, 3, 4, 5, 6, 7, 8)
 ACTIVATION_BITS = (8, 4, 3, 2)
@@ -200,6 +200,6 @@ def test_a_signed_output_below_eight_bits_passes_one_extra_step_that_the_notes_m
 
 def test_lowering_leaves_the_float_model_as_it_was():
     source = engine.float_model("mixture")
-    before = qlab.tflite.litemodel.pack(source.graph())
+    before = pack(source.graph())
     compressed("mixture", 4, 4)
-    assert qlab.tflite.litemodel.pack(source.parsed) == before
+    assert pack(source.parsed) == before

@@ -6,7 +6,8 @@ from ai_edge_litert import schema_py_generated as schema
 from zoo import concatenate, depthwise, residual
 
 import qlab
-from qlab.tflite.litemodel import LiteModel, ModelError, pack
+from qlab.tflite.graph import pack
+from qlab.tflite.litemodel import LiteModel, ModelError
 from qlab.tflite.operations import MAC_PJ, energy, operations
 
 MACS = {"conv1": 27 * 27 * 32 * 4, "conv2": 12 * 12 * 16 * 4 * 32, "dense1": 576 * 125}

@@ -10,7 +10,7 @@ from hypothesis.extra import numpy as arrays
 
 import qlab
 from qlab import Recipe
-from qlab.tflite.packing import pack_int4, packed
+from qlab.tflite.graph import pack_int4
 
 CODES = arrays.arrays(np.int8, st.integers(0, 33), elements=st.integers(-8, 7))
 
@@ -80,8 +80,8 @@ def test_only_layers_whose_codes_fit_are_packed():
 
 def test_a_model_without_small_weights_stays_itself():
     model = engine.compressor("baseline").compress(Recipe(weight_bits=8))
-    assert packed(model) is model
-    assert packed(engine.float_model("baseline")) is engine.float_model("baseline")
+    assert model.packed() is model
+    assert engine.float_model("baseline").packed() is engine.float_model("baseline")
 
 
 def test_packing_twice_is_packing_once():

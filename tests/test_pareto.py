@@ -17,7 +17,8 @@ import qlab
 from qlab.arithmetic.results import Latency
 from qlab.engine.recipes import recipe_dict, recipe_words
 from qlab.tflite import artefacts
-from qlab.tflite.litemodel import LiteModel, pack
+from qlab.tflite.graph import pack
+from qlab.tflite.litemodel import LiteModel
 from qlab.trials import fronts, pareto, shelf
 
 COST = st.sampled_from([1.0, 2.0, 3.0, 4.0, float("nan")])

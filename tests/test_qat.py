@@ -10,7 +10,7 @@ import zoo
 import qlab
 from qlab import train
 from qlab.tflite import artefacts
-from qlab.tflite.litemodel import pack
+from qlab.tflite.graph import pack
 
 WIDTHS, SEEDS = (8, 4, 3, 2), (0, 1, 2)
 FILES = artefacts.manifest()["files"]

@@ -13,7 +13,9 @@ from ai_edge_litert import schema_py_generated as schema
 from flatbuffers import number_types
 
 import qlab
-from qlab import LiteModel, ModelError, artefacts, litemodel, reading
+from qlab import LiteModel, ModelError
+from qlab.tflite import artefacts, litemodel, reading
+from qlab.tflite.graph import pack
 from qlab.tflite.reading import Damaged, Reader
 
 SHIPPED = sorted(artefacts.folder().glob("*.tflite"))
@@ -78,19 +80,19 @@ def test_every_part_of_the_schema():
     for number in (1, 2, 3):
         both = {"arraySegments": number, "arrayIndices": number}
         graph.tensors[0].sparsity.dimMetadata.append(filled(schema.DimensionMetadata, both))
-    data = litemodel.pack(model)
+    data = pack(model)
     assert_read_as_by_the_schemas_own_code(data)
     assert Reader(data).model().subgraphs[0].operators[-1].builtinOptions2 is not None
 
 
 def test_an_empty_file_of_the_schema():
-    assert_read_as_by_the_schemas_own_code(litemodel.pack(schema.ModelT()))
+    assert_read_as_by_the_schemas_own_code(pack(schema.ModelT()))
 
 
 def test_a_union_of_a_later_schema_is_left_out():
     graph = qlab.pretrained("baseline").graph()
     graph.subgraphs[0].operators[0].builtinOptionsType = 250
-    data = litemodel.pack(graph)
+    data = pack(graph)
     assert Reader(data).model().subgraphs[0].operators[0].builtinOptions is None
     assert_read_as_by_the_schemas_own_code(data)
 

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 import qlab
-from qlab.tflite.rewriting import with_weights
+from qlab.tflite.transforms import with_weights
 
 
 def test_only_the_weights_named_change(fashion):

@@ -12,7 +12,7 @@ import qlab
 from qlab import ModelError, Recipe
 from qlab.arithmetic.sparsity import block_mask
 from qlab.tflite import runtime
-from qlab.tflite.litemodel import op_name
+from qlab.tflite.graph import op_name
 from qlab.tflite.sparse_encoding import encoded_bytes, sparse_file
 
 KINDS = [
@@ -164,7 +164,7 @@ def relaid(layout):
     source = engine.float_model("baseline")
     kernel = source.layer("dense1").weights
     kernel = np.where(block_mask(kernel, 0.8, (1, 4)), kernel, np.float32(0))
-    dense = qlab.tflite.rewriting.with_weights(source, {"dense1": kernel})
+    dense = qlab.tflite.transforms.with_weights(source, {"dense1": kernel})
 
     def store(graph):
         tensors = graph.subgraphs[0].tensors

@@ -8,7 +8,7 @@ import pytest
 import qlab
 from qlab import widgets
 from qlab.engine import recipes
-from qlab.tflite.litemodel import pack
+from qlab.tflite.graph import pack
 from qlab.trials import pareto, shelf
 from qlab.trials.search import search_images
 from qlab.widgets.kit.download import Download

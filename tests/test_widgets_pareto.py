@@ -10,7 +10,8 @@ import traitlets
 
 import qlab
 from qlab.arithmetic.results import Latency
-from qlab.tflite.litemodel import LiteModel, pack
+from qlab.tflite.graph import pack
+from qlab.tflite.litemodel import LiteModel
 from qlab.trials import fronts, pareto, shelf
 from qlab.widgets.kit.hotspots import Spot, SpottedPicture
 from qlab.widgets.kit.live import LivePicture

@@ -1,4 +1,4 @@
-"""Reads a `.tflite` file that nobody vouches for: the course's reader, with the challenge's rules."""
+"""Reads a file that nobody vouches for: the course's reader, with the challenge's rules."""
 
 from qlab.challenge.allowed import TABLES
 from qlab.challenge.intake import Refused

@@ -16,7 +16,7 @@ from qlab.challenge import judge
 from qlab.challenge.intake import Refused
 from qlab.system.isolated import Isolated
 from qlab.system.text import printable
-from qlab.tflite.litemodel import pack
+from qlab.tflite.graph import pack
 
 _START = "from qlab.challenge.judge import main; main()"
 _KEPT = ("SYSTEMROOT", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH")  # what Python may need to start

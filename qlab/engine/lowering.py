@@ -10,10 +10,10 @@ import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
 from qlab.arithmetic.affine import QuantParams, affine_params, quantize
-from qlab.tflite.litemodel import constant
+from qlab.tflite.graph import constant, new_operator
 from qlab.tflite.operators import DICTATED, MOVING, OPERATORS, WEIGHTED
 
-OP, TYPE = schema.BuiltinOperator, schema.TensorType
+TYPE = schema.TensorType
 
 
 @dataclass(frozen=True, eq=False)
@@ -117,7 +117,7 @@ class _Builder:
         self.graph = schema.SubGraphT()
         self.graph.name = source.subgraphs[0].name
         self.graph.tensors, self.graph.operators = [], []
-        self.resting, self._floating, self._constants, self._codes = {}, {}, {}, {}
+        self.resting, self._floating, self._constants = {}, {}, {}
 
     def copy_tensor(self, index, params, passing=False):
         """An activation like tensor `index` of the source, on this grid (None: float)."""
@@ -173,9 +173,7 @@ class _Builder:
 
     def operator(self, name, version, inputs, output, like=None):
         """Add one operator, with the options of `like`."""
-        new = schema.OperatorT()
-        new.opcodeIndex = self._code(name, version)
-        new.inputs, new.outputs = np.array(inputs, np.int32), np.array([output], np.int32)
+        new = new_operator(self.model, name, version, inputs, output)
         if like is not None:
             new.builtinOptionsType, new.builtinOptions = (
                 like.builtinOptionsType,
@@ -213,17 +211,6 @@ class _Builder:
     def _add(self, tensor):
         self.graph.tensors.append(tensor)
         return len(self.graph.tensors) - 1
-
-    def _code(self, name, version):
-        """Index of an operator code, added when first needed."""
-        if (name, version) not in self._codes:
-            code = schema.OperatorCodeT()
-            code.builtinCode = getattr(OP, name)
-            code.deprecatedBuiltinCode = min(code.builtinCode, 127)
-            code.version = version
-            self._codes[name, version] = len(self.model.operatorCodes)
-            self.model.operatorCodes.append(code)
-        return self._codes[name, version]
 
 
 _TYPES = {

@@ -18,9 +18,10 @@ from qlab.arithmetic.results import Sizes
 from qlab.arithmetic.sparsity import magnitude_ranks, pruned_count
 from qlab.engine.lowering import StoredWeights, lower
 from qlab.engine.recipes import Recipe
-from qlab.tflite.litemodel import LiteModel, pack
+from qlab.tflite.graph import pack
+from qlab.tflite.litemodel import LiteModel
 from qlab.tflite.operators import DICTATED, MOVING
-from qlab.tflite.rewriting import with_weights
+from qlab.tflite.transforms import with_weights
 
 REMEMBERED = 8  # shapes a layer; moving another slider then costs no sorting
 

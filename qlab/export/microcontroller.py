@@ -12,7 +12,9 @@ from pathlib import Path
 
 from ai_edge_litert import schema_py_generated as schema
 
-from qlab.tflite.litemodel import WEIGHTED, op_name, require_lite_model
+from qlab.tflite.graph import op_name
+from qlab.tflite.litemodel import require_lite_model
+from qlab.tflite.operators import WEIGHTED
 
 LONGEST = 60  # characters of a name
 ALIGNMENT = 16  # bytes; TensorFlow Lite Micro reads numbers in place

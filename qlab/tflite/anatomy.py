@@ -6,28 +6,29 @@ import zlib
 
 import numpy as np
 
-from qlab.tflite.litemodel import WEIGHTED, op_name, stored_index
+from qlab.tflite.graph import op_name, stored_index
+from qlab.tflite.operators import WEIGHTED
 from qlab.tflite.reading import Reader, place
 
 PARTS = ("weights", "biases", "scales", "names", "graph", "padding")
 SCALES, NAMES, GRAPH, PADDING = 2, 3, 4, 5
 
 
-def anatomy(model):
-    """Bytes of each part of a file."""
-    counts = np.bincount(owners(model), minlength=len(PARTS))
+def anatomy(data):
+    """Bytes of each part of a file, by name; they add up to its size."""
+    counts = np.bincount(owners(data), minlength=len(PARTS))
     return dict(zip(PARTS, counts.tolist(), strict=True))
 
 
-def compressed_anatomy(model):
+def compressed_anatomy(data):
     """Bytes that each part takes when it is compressed alone, as gzip does (DEFLATE, level 6)."""
-    data, owner = np.frombuffer(model.data, np.uint8), owners(model)
+    owner, data = owners(data), np.frombuffer(data, np.uint8)
     return {part: _deflated(data[owner == i]) for i, part in enumerate(PARTS)}
 
 
-def owners(model):
+def owners(data):
     """Part that each byte of a file belongs to."""
-    reader = _Noting(model.data)
+    reader = _Noting(data)
     graph, owner = reader.model(), reader.owner
     for index, part in _roles(graph).items():
         _give(graph.buffers[index].data, PARTS.index(part), reader)

@@ -9,13 +9,23 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-import flatbuffers
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
 from qlab.system import isolated
 from qlab.system.files import write_whole
 from qlab.system.providers import provided
+from qlab.tflite.anatomy import anatomy
+from qlab.tflite.graph import (
+    DTYPES,
+    is_activation,
+    op_name,
+    pack,
+    shape_of,
+    stored_constant,
+)
+from qlab.tflite.operators import PLUMBING, WEIGHTED
+from qlab.tflite.packing import pack_weights
 from qlab.tflite.reading import Damaged, Reader
 from qlab.tflite.sparse_tensors import LARGEST as MOST_UNPACKED
 from qlab.tflite.sparse_tensors import expanded
@@ -23,19 +33,6 @@ from qlab.tflite.sparse_tensors import expanded
 LARGEST_FILE = 256 * 2**20
 MOST_AXES = 64  # of an array of NumPy
 TRIAL_MEMORY = 4 * 2**30  # bytes, for running a file from outside once
-WEIGHTED = ("CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED")
-PLUMBING = ("QUANTIZE", "DEQUANTIZE", "DENSIFY")
-DTYPES = {
-    schema.TensorType.FLOAT32: np.dtype("<f4"),
-    schema.TensorType.FLOAT16: np.dtype("<f2"),
-    schema.TensorType.INT8: np.dtype("i1"),
-    schema.TensorType.UINT8: np.dtype("u1"),
-    schema.TensorType.INT16: np.dtype("<i2"),
-    schema.TensorType.INT32: np.dtype("<i4"),
-    schema.TensorType.INT64: np.dtype("<i8"),
-    schema.TensorType.BOOL: np.dtype("?"),
-}
-_OP_NAMES = {v: k for k, v in vars(schema.BuiltinOperator).items() if isinstance(v, int)}
 _ACTIVATIONS = {v: k for k, v in vars(schema.ActivationFunctionType).items() if isinstance(v, int)}
 
 
@@ -219,11 +216,10 @@ class LiteModel:
 
         Notes
         -----
-        LiteRT runs it, more slowly; see `qlab.tflite.packing.packed`.
+        LiteRT runs it, more slowly. It is this model itself if no weights fit 4 bits.
         """
-        from qlab.tflite.packing import packed
-
-        return packed(self)
+        graph = self.graph()
+        return LiteModel(pack(graph)) if pack_weights(graph) else self
 
     def graph(self):
         """Return a fresh, editable object tree of the file (the schema's ``ModelT``)."""
@@ -279,9 +275,7 @@ class LiteModel:
         >>> sum(parts.values()) == model.file_bytes, parts["weights"] == 4 * 75_426
         (True, True)
         """
-        from qlab.tflite.anatomy import anatomy
-
-        return anatomy(self)
+        return anatomy(self.data)
 
     def __repr__(self):
         return f"LiteModel({self.file_bytes:,} bytes, {len(self.layers)} layers)"
@@ -312,52 +306,6 @@ def require_lite_model(model):
     raise TypeError(f"this takes a qlab.LiteModel, not a {kind}; {remedy}")
 
 
-def pack(graph):
-    """Write an object tree as the bytes of a `.tflite` file.
-
-    Parameters
-    ----------
-    graph : ModelT
-
-    Returns
-    -------
-    bytes
-    """
-    builder = flatbuffers.Builder(1 << 18)
-    builder.Finish(graph.Pack(builder), b"TFL3")
-    return bytes(builder.Output())
-
-
-def op_name(model, operator):
-    """TFLite's name of an operator, such as ``CONV_2D``."""
-    code = model.operatorCodes[operator.opcodeIndex]
-    return _OP_NAMES.get(max(code.builtinCode, code.deprecatedBuiltinCode), "unknown")
-
-
-def constant(model, index):
-    """The numbers of a constant tensor, in its shape and dtype; None for an activation."""
-    if index < 0:
-        return None
-    tensor = model.subgraphs[0].tensors[index]
-    data = model.buffers[tensor.buffer].data
-    if data is None or len(data) == 0:
-        return None
-    values = np.frombuffer(np.asarray(data, np.uint8), DTYPES[tensor.type])
-    if tensor.sparsity is not None:
-        return expanded(values, _shape(tensor), tensor.sparsity)
-    return values.reshape(_shape(tensor))
-
-
-def stored_index(model, index):
-    """The constant behind a tensor: itself, or what DENSIFY and DEQUANTIZE steps make it from."""
-    for _ in range(2):
-        for producer in model.subgraphs[0].operators:
-            if index in producer.outputs and op_name(model, producer) in ("DENSIFY", "DEQUANTIZE"):
-                index = int(producer.inputs[0])
-                break
-    return index
-
-
 def _layer(model, operator, taken):
     """Describe one operator under a name that is not in `taken`."""
     op = op_name(model, operator)
@@ -365,49 +313,18 @@ def _layer(model, operator, taken):
     weights = bias = None
     if op in WEIGHTED:
         inputs = inputs[:1]
-        weights = _stored(model, operator, 1)
-        bias = _stored(model, operator, 2)
+        weights = stored_constant(model, operator, 1)
+        bias = stored_constant(model, operator, 2)
     fused = getattr(operator.builtinOptions, "fusedActivationFunction", 0)
     return Layer(
         name=_short_name(model, operator, op, weights is not None, taken),
         op=op,
         weights=weights,
         bias=bias,
-        inputs=tuple(i for i in inputs if _is_activation(model, i)),
+        inputs=tuple(i for i in inputs if is_activation(model, i)),
         output=int(operator.outputs[0]),
         activation=_ACTIVATIONS.get(fused, "NONE"),
     )
-
-
-def _stored(model, operator, position):
-    """Constant at this input position, looking through DEQUANTIZE and DENSIFY; None if absent."""
-    if len(operator.inputs) <= position:
-        return None
-    index = stored_index(model, int(operator.inputs[position]))
-    if index < 0:
-        return None
-    if model.subgraphs[0].tensors[index].type == schema.TensorType.INT4:
-        return unpack_int4(model, index)
-    return constant(model, index)
-
-
-def unpack_int4(model, index):
-    """Codes of a packed INT4 tensor, as int8; the low half of each byte comes first."""
-    tensor = model.subgraphs[0].tensors[index]
-    packed = np.asarray(model.buffers[tensor.buffer].data, np.uint8)
-    codes = np.stack([packed & 15, packed >> 4], axis=-1).reshape(-1)[
-        : int(np.prod(_shape(tensor)))
-    ]
-    return ((codes ^ 8).astype(np.int8) - 8).reshape(_shape(tensor))
-
-
-def _is_activation(model, index):
-    data = model.buffers[model.subgraphs[0].tensors[index].buffer].data
-    return data is None or len(data) == 0
-
-
-def _shape(tensor):
-    return tuple(int(n) for n in tensor.shape) if tensor.shape is not None else ()
 
 
 def _short_name(model, operator, op, weighted, taken):
@@ -448,7 +365,7 @@ def _problem(model):
                 f"tensor {name} does not have as many bytes as its shape says; the file is damaged"
             )
         if tensor.sparsity is not None:
-            room -= math.prod(_shape(tensor))
+            room -= math.prod(shape_of(tensor))
         if room < 0:
             return f"it leaves out zeros of more than {MOST_UNPACKED:,} numbers; qlab unpacks fewer"
     for operator in graph.operators or []:
@@ -463,7 +380,7 @@ def _problem(model):
 
 
 def _wrong_size(tensor, n_bytes):
-    shape = _shape(tensor)
+    shape = shape_of(tensor)
     if len(shape) > MOST_AXES or min(shape, default=0) < 0:
         return True
     if tensor.sparsity is not None and tensor.type in DTYPES:

@@ -7,15 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
-from qlab.tflite.litemodel import (
-    DTYPES,
-    ModelError,
-    constant,
-    op_name,
-    require_lite_model,
-    stored_index,
-    unpack_int4,
-)
+from qlab.tflite.graph import DTYPES, constant, op_name, shape_of, stored_constant, stored_index
+from qlab.tflite.litemodel import ModelError, require_lite_model
 from qlab.tflite.operators import OPERATORS, PLUMBING, WEIGHTED
 
 COUNTED = tuple(row.name for row in OPERATORS.values() if row.work)
@@ -96,7 +89,7 @@ def operations(model):
     """
     require_lite_model(model)
     graph, names = model.parsed, {layer.output: layer.name for layer in model.layers}
-    batch = int(_shape(graph, graph.subgraphs[0].inputs[0])[0])
+    batch = int(shape_of(graph.subgraphs[0].tensors[graph.subgraphs[0].inputs[0]])[0])
     rows = []
     for operator in graph.subgraphs[0].operators:
         op, output = op_name(graph, operator), int(operator.outputs[0])
@@ -166,7 +159,7 @@ def _work(graph, operator, op, name, batch):
     stored = [int(i) for i in operator.inputs[1:] if i >= 0] if op in WEIGHTED else []
     moving = [int(i) for i in operator.inputs if i >= 0 and int(i) not in stored]
     macs = _macs(graph, op, weights, output) // batch if op in WEIGHTED else 0
-    values = _values(graph, weights) if op in WEIGHTED else None
+    values = stored_constant(graph, operator, 1) if op in WEIGHTED else None
     share = 1.0 if values is None else np.count_nonzero(values) / values.size
     activations = [i for i in [*moving, output] if constant(graph, i) is None]
     return LayerWork(
@@ -182,12 +175,12 @@ def _work(graph, operator, op, name, batch):
 
 def _macs(graph, op, weights, output):
     """Each output number takes one multiply-accumulate for each weight that it sees."""
-    shape = _shape(graph, weights)
+    shape = shape_of(graph.subgraphs[0].tensors[weights])
     if op == "DEPTHWISE_CONV_2D":
         seen = shape[1] * shape[2]
     else:
         seen = int(np.prod(shape[1:]))
-    return int(np.prod(_shape(graph, output))) * int(seen)
+    return int(np.prod(shape_of(graph.subgraphs[0].tensors[output]))) * int(seen)
 
 
 def _arithmetic(graph, data, weights, name):
@@ -204,23 +197,10 @@ def _arithmetic(graph, data, weights, name):
     raise ModelError(f"{name}: qlab does not know what its kernel multiplies")
 
 
-def _values(graph, index):
-    """A layer's weights, looking through DEQUANTIZE and DENSIFY; None where they are not stored."""
-    index = stored_index(graph, index)
-    if graph.subgraphs[0].tensors[index].type == schema.TensorType.INT4:
-        return unpack_int4(graph, index)
-    return constant(graph, index)
-
-
 def _bytes(graph, index):
     """Bytes of a tensor: 4-bit numbers two to a byte."""
     tensor = graph.subgraphs[0].tensors[index]
-    count = int(np.prod(_shape(graph, index)))
+    count = int(np.prod(shape_of(graph.subgraphs[0].tensors[index])))
     if tensor.type == schema.TensorType.INT4:
         return (count + 1) // 2
     return count * DTYPES[tensor.type].itemsize
-
-
-def _shape(graph, index):
-    shape = graph.subgraphs[0].tensors[int(index)].shape
-    return [int(n) for n in shape] if shape is not None else []

@@ -10,7 +10,8 @@ from ai_edge_litert.interpreter import Interpreter
 from qlab.arithmetic.results import Latency, Measurement
 from qlab.system.machine import cores
 from qlab.system.quiet import quiet
-from qlab.tflite.litemodel import ModelError, pack, require_lite_model
+from qlab.tflite.graph import pack
+from qlab.tflite.litemodel import ModelError, require_lite_model
 
 PIXEL_SCALE = 1.0 / 255.0  # the real input of every model is pixel / 255
 BATCH = 250

@@ -7,18 +7,12 @@ import copy
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
-from qlab.tflite.litemodel import (
-    WEIGHTED,
-    LiteModel,
-    constant,
-    op_name,
-    pack,
-    require_lite_model,
-    stored_index,
-)
+from qlab.tflite.graph import constant, new_operator, op_name, pack, stored_index
+from qlab.tflite.litemodel import LiteModel, require_lite_model
+from qlab.tflite.operators import WEIGHTED
 from qlab.tflite.sparse_tensors import compressed, index_bytes
 
-OP, TYPE = schema.BuiltinOperator, schema.TensorType
+TYPE = schema.TensorType
 STEP_BYTES = 200  # what an operator and its tensor add to a file, about
 ROW = 256  # columns that an index of one byte can count
 
@@ -148,7 +142,7 @@ def _store(graph, operator, index, others, where):
     for reader in graph.subgraphs[0].operators:
         at = [len(tensors) - 1 if i == index else int(i) for i in reader.inputs]
         reader.inputs = np.array(at, np.int32)
-    return _operator(graph, "DENSIFY", [index], len(tensors) - 1, schema.DensifyOptionsT())
+    return new_operator(graph, "DENSIFY", 1, [index], len(tensors) - 1, schema.DensifyOptionsT())
 
 
 def _as_convolution(graph, operator):
@@ -164,7 +158,7 @@ def _as_convolution(graph, operator):
     others = [int(i) for i in operator.inputs[1:] if i >= 0]
     return [
         _reshape(graph, given, to, [-1, 1, width, channels]),
-        _operator(graph, "CONV_2D", [to, *others], out, options, version=3),
+        new_operator(graph, "CONV_2D", 3, [to, *others], out, options),
         _reshape(graph, out, back, [-1, *(int(n) for n in tensors[back].shape[1:])]),
     ]
 
@@ -188,20 +182,4 @@ def _reshape(graph, given, to, shape):
     graph.buffers.append(buffer)
     tensors = graph.subgraphs[0].tensors
     tensors.append(tensor)
-    return _operator(graph, "RESHAPE", [given, len(tensors) - 1], to, options)
-
-
-def _operator(graph, name, inputs, output, options, version=1):
-    """An operator, its code added to the graph if need be."""
-    codes, wanted = graph.operatorCodes, getattr(OP, name)
-    new = schema.OperatorT()
-    places = [i for i, x in enumerate(codes) if (x.builtinCode, x.version) == (wanted, version)]
-    new.opcodeIndex = places[0] if places else len(codes)
-    if not places:
-        code = schema.OperatorCodeT()
-        code.builtinCode, code.deprecatedBuiltinCode, code.version = wanted, wanted, version
-        codes.append(code)
-    new.inputs, new.outputs = np.array(inputs, np.int32), np.array([output], np.int32)
-    kind = type(options).__name__.removesuffix("T")
-    new.builtinOptionsType, new.builtinOptions = getattr(schema.BuiltinOptions, kind), options
-    return new
+    return new_operator(graph, "RESHAPE", 1, [given, len(tensors) - 1], to, options)

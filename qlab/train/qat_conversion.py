@@ -4,9 +4,11 @@ import numpy as np
 
 from qlab.arithmetic.affine import QuantParams, affine_params, quantize, symmetric_params
 from qlab.engine import planning
-from qlab.engine.lowering import DICTATED, StoredWeights, lower
+from qlab.engine.lowering import StoredWeights, lower
 from qlab.tflite import runtime
-from qlab.tflite.litemodel import LiteModel, pack
+from qlab.tflite.graph import pack
+from qlab.tflite.litemodel import LiteModel
+from qlab.tflite.operators import DICTATED
 from qlab.train.conversion import convert
 from qlab.train.door import keras
 from qlab.train.qat import (

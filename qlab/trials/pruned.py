@@ -12,11 +12,16 @@ import qlab
 from qlab.arithmetic.results import Comparison, Latency, Measurement
 from qlab.arithmetic.sparsity import block_mask, n_of_m_mask
 from qlab.engine.recipes import Recipe
-from qlab.tflite.filters import FILTERED, filter_masks, remove_filters, strongest_filters
 from qlab.tflite.litemodel import LiteModel
-from qlab.tflite.rewriting import with_weights
 from qlab.tflite.runtime import interpreter
 from qlab.tflite.sparse_encoding import sparse_file
+from qlab.tflite.transforms import (
+    FILTERED,
+    filter_masks,
+    remove_filters,
+    strongest_filters,
+    with_weights,
+)
 from qlab.trials.shipped import count_weights, quantized
 
 METHODS = ("single", "2of4", "block", "filters")

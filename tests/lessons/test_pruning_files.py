@@ -8,7 +8,7 @@ from qlab.course.pruning import export, sparse_recipe
 from qlab.course.schedules import polynomial
 from qlab.lessons import check, memory
 from qlab.lessons.predictions import QUESTIONS
-from qlab.tflite.litemodel import pack
+from qlab.tflite.graph import pack
 
 FLOATS = qlab.Recipe(weight_bits=32, activation_bits=32)
 SMALL_LAYERS = ("conv1", "conv2", "logits")

@@ -5,8 +5,8 @@ import json
 import numpy as np
 
 from qlab import data, train
-from qlab.tflite.filters import strongest_filters, without
 from qlab.tflite.litemodel import LiteModel
+from qlab.tflite.transforms import keep_filters, strongest_filters
 from tools.artefacts.measuring import measured
 
 SEEDS = (0, 1, 2)
@@ -96,7 +96,7 @@ def _narrowed(model, fraction):
         return type(layer).from_config(config)
 
     small = train.keras.models.clone_model(model, clone_function=narrow)
-    for layer in without(file, kept).layers:
+    for layer in keep_filters(file, kept).layers:
         if layer.weights is not None:
             kernel = np.moveaxis(layer.weights, 0, -1)  # outputs come first in a file, here last
             bias = np.zeros(kernel.shape[-1]) if layer.bias is None else layer.bias

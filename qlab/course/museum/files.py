@@ -4,7 +4,9 @@ from collections import Counter
 
 import numpy as np
 
-from qlab.tflite.litemodel import DTYPES, WEIGHTED, LiteModel, op_name, pack
+from qlab.tflite.graph import DTYPES, op_name, pack
+from qlab.tflite.litemodel import LiteModel
+from qlab.tflite.operators import WEIGHTED
 
 
 def _type_name(tensor):

@@ -1,23 +1,35 @@
-"""Whole filters taken out of a float `.tflite` file: fewer channels, so less work, at once."""
+"""Transforms: a float file becomes another one, with new weights or without some of its filters."""
 
 from __future__ import annotations
 
-import copy
-
 import numpy as np
-from ai_edge_litert import schema_py_generated as schema
 
 from qlab.arithmetic.sparsity import require_sparsity
-from qlab.tflite.litemodel import LiteModel, ModelError, constant, pack, require_lite_model
+from qlab.tflite.graph import constant, pack, replace_constant
+from qlab.tflite.litemodel import LiteModel, ModelError, require_lite_model
 from qlab.tflite.operators import named
 
 FILTERED = named(channels="made")
 PASSING = named(channels="kept")
 
 
+def with_weights(model, weights):
+    """The same float32 model with other weights in some layers, by name, in the shape they have."""
+    for name, values in weights.items():
+        held = model.layer(name).weights
+        if held is None or held.dtype != np.float32 or held.shape != np.shape(values):
+            raise ValueError(f"{name} has no float32 weights of shape {np.shape(values)}")
+    graph = model.graph()
+    for operator, layer in zip(graph.subgraphs[0].operators, model.layers, strict=False):
+        if layer.name in weights:
+            new = np.asarray(weights[layer.name], np.float32)
+            replace_constant(graph, operator, 1, new)
+    return LiteModel(pack(graph))
+
+
 def remove_filters(model, fraction):
     """Take the weakest filters out, and what read them."""
-    return without(model, strongest_filters(model, fraction))
+    return keep_filters(model, strongest_filters(model, fraction))
 
 
 def strongest_filters(model, fraction):
@@ -41,7 +53,7 @@ def filter_masks(model, kept):
     return masks
 
 
-def without(model, kept):
+def keep_filters(model, kept):
     """The smaller model in which only some filters are left."""
     followed = _follow(model, kept)
     if all(np.size(kept[x.name]) == len(x.weights) for x, *_ in followed if x.name in kept):
@@ -50,9 +62,9 @@ def without(model, kept):
     sub = graph.subgraphs[0]
     for operator, (layer, inputs, outputs) in zip(sub.operators, followed, strict=True):
         if layer.weights is not None:
-            _replace(graph, operator, 1, layer.weights[_part(layer, inputs, outputs)])
+            replace_constant(graph, operator, 1, layer.weights[_part(layer, inputs, outputs)])
             if layer.bias is not None:
-                _replace(graph, operator, 2, layer.bias[outputs])
+                replace_constant(graph, operator, 2, layer.bias[outputs])
         elif layer.op == "RESHAPE":
             _reshape(graph, operator, outputs.size)
         tensor = sub.tensors[layer.output]
@@ -109,29 +121,12 @@ def _part(layer, inputs, outputs):
     return np.ix_(outputs, *map(np.arange, shape[1:-1]), inputs)
 
 
-def _replace(graph, operator, position, values):
-    """Give an operator another constant: in place, or a new one if others read the old."""
-    tensors, index = graph.subgraphs[0].tensors, int(operator.inputs[position])
-    readers = sum(list(x.inputs).count(index) for x in graph.subgraphs[0].operators)
-    if readers > 1 or sum(x.buffer == tensors[index].buffer for x in tensors) > 1:
-        tensors.append(copy.copy(tensors[index]))
-        graph.buffers.append(schema.BufferT())
-        tensors[-1].buffer = len(graph.buffers) - 1
-        operator.inputs = np.array(operator.inputs, np.int32)
-        operator.inputs[position] = index = len(tensors) - 1
-    tensor = tensors[index]
-    tensor.shape = np.array(values.shape, np.int32)
-    tensor.shapeSignature = None
-    values = np.ascontiguousarray(values)
-    graph.buffers[tensor.buffer].data = values.reshape(-1).view(np.uint8)
-
-
 def _reshape(graph, operator, width):
     """Write the new width into the shape that a RESHAPE carries."""
     if len(operator.inputs) > 1:
         shape = constant(graph, int(operator.inputs[1])).copy()
         shape[-1] = width if shape[-1] > 0 else -1
-        _replace(graph, operator, 1, shape)
+        replace_constant(graph, operator, 1, shape)
     options = operator.builtinOptions
     if options is not None and options.newShape is not None and len(options.newShape):
         options.newShape = np.append(options.newShape[:-1], width).astype(np.int32)

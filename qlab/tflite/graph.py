@@ -1,0 +1,144 @@
+"""The object tree of a `.tflite` file, the schema's ``ModelT``: its parts, and how to edit them."""
+
+from __future__ import annotations
+
+import copy
+
+import flatbuffers
+import numpy as np
+from ai_edge_litert import schema_py_generated as schema
+
+from qlab.tflite.sparse_tensors import expanded
+
+DTYPES = {
+    schema.TensorType.FLOAT32: np.dtype("<f4"),
+    schema.TensorType.FLOAT16: np.dtype("<f2"),
+    schema.TensorType.INT8: np.dtype("i1"),
+    schema.TensorType.UINT8: np.dtype("u1"),
+    schema.TensorType.INT16: np.dtype("<i2"),
+    schema.TensorType.INT32: np.dtype("<i4"),
+    schema.TensorType.INT64: np.dtype("<i8"),
+    schema.TensorType.BOOL: np.dtype("?"),
+}
+_OP_NAMES = {v: k for k, v in vars(schema.BuiltinOperator).items() if isinstance(v, int)}
+
+
+def pack(graph):
+    """Write an object tree as the bytes of a `.tflite` file.
+
+    Parameters
+    ----------
+    graph : ModelT
+
+    Returns
+    -------
+    bytes
+    """
+    builder = flatbuffers.Builder(1 << 18)
+    builder.Finish(graph.Pack(builder), b"TFL3")
+    return bytes(builder.Output())
+
+
+def op_name(model, operator):
+    """TFLite's name of an operator, such as ``CONV_2D``."""
+    code = model.operatorCodes[operator.opcodeIndex]
+    return _OP_NAMES.get(max(code.builtinCode, code.deprecatedBuiltinCode), "unknown")
+
+
+def shape_of(tensor):
+    """A tensor's shape, as a tuple of int."""
+    return tuple(int(n) for n in tensor.shape) if tensor.shape is not None else ()
+
+
+def is_activation(model, index):
+    """Whether a tensor holds no constant."""
+    data = model.buffers[model.subgraphs[0].tensors[index].buffer].data
+    return data is None or len(data) == 0
+
+
+def constant(model, index):
+    """The numbers of a constant tensor, in its shape and dtype; None for an activation."""
+    if index < 0:
+        return None
+    tensor = model.subgraphs[0].tensors[index]
+    data = model.buffers[tensor.buffer].data
+    if data is None or len(data) == 0:
+        return None
+    if tensor.type == schema.TensorType.INT4:
+        return unpack_int4(np.asarray(data, np.uint8), shape_of(tensor))
+    values = np.frombuffer(np.asarray(data, np.uint8), DTYPES[tensor.type])
+    if tensor.sparsity is not None:
+        return expanded(values, shape_of(tensor), tensor.sparsity)
+    return values.reshape(shape_of(tensor))
+
+
+def stored_index(model, index):
+    """The constant behind a tensor: itself, or what DENSIFY and DEQUANTIZE steps make it from."""
+    for _ in range(2):
+        for producer in model.subgraphs[0].operators:
+            if index in producer.outputs and op_name(model, producer) in ("DENSIFY", "DEQUANTIZE"):
+                index = int(producer.inputs[0])
+                break
+    return index
+
+
+def stored_constant(model, operator, position):
+    """The constant at this input, looking through DEQUANTIZE and DENSIFY; None if there is none."""
+    if len(operator.inputs) <= position:
+        return None
+    return constant(model, stored_index(model, int(operator.inputs[position])))
+
+
+def replace_constant(model, operator, position, values):
+    """Give an operator another constant: in its place, or a new one if others read the old."""
+    tensors, index = model.subgraphs[0].tensors, int(operator.inputs[position])
+    readers = sum(list(x.inputs).count(index) for x in model.subgraphs[0].operators)
+    if readers > 1 or sum(x.buffer == tensors[index].buffer for x in tensors) > 1:
+        tensors.append(copy.copy(tensors[index]))
+        model.buffers.append(schema.BufferT())
+        tensors[-1].buffer = len(model.buffers) - 1
+        operator.inputs = np.array(operator.inputs, np.int32)
+        operator.inputs[position] = index = len(tensors) - 1
+    if shape_of(tensors[index]) != values.shape:
+        tensors[index].shape = np.array(values.shape, np.int32)
+        tensors[index].shapeSignature = None
+    values = np.ascontiguousarray(values)
+    model.buffers[tensors[index].buffer].data = values.reshape(-1).view(np.uint8)
+
+
+def new_operator(model, name, version, inputs, output, options=None):
+    """An operator of this kind; its code is added to the model when it is the first."""
+    new, kind = schema.OperatorT(), getattr(schema.BuiltinOperator, name)
+    places = [i for i, x in enumerate(model.operatorCodes) if _is_code(x, kind, version)]
+    new.opcodeIndex = places[0] if places else len(model.operatorCodes)
+    if not places:
+        code = schema.OperatorCodeT()
+        code.builtinCode, code.version = kind, version
+        code.deprecatedBuiltinCode = min(kind, 127)  # what readers older than the wide code see
+        model.operatorCodes.append(code)
+    new.inputs, new.outputs = np.array(inputs, np.int32), np.array([output], np.int32)
+    if options is not None:
+        options_type = type(options).__name__.removesuffix("T")
+        new.builtinOptionsType = getattr(schema.BuiltinOptions, options_type)
+        new.builtinOptions = options
+    return new
+
+
+def _is_code(code, kind, version):
+    return (code.builtinCode, code.version) == (kind, version)
+
+
+def pack_int4(codes):
+    """Codes from -8 to 7 two to a byte, the first in the low half."""
+    codes = np.asarray(codes, np.int8).reshape(-1)
+    if codes.size and not (codes.min() >= -8 and codes.max() <= 7):
+        raise ValueError(f"codes from {codes.min()} to {codes.max()} do not fit 4 bits (-8 to 7)")
+    halves = np.zeros(-(-codes.size // 2) * 2, np.uint8)
+    halves[: codes.size] = codes.view(np.uint8) & 15
+    return halves[::2] | (halves[1::2] << 4)
+
+
+def unpack_int4(packed, shape):
+    """Undo `pack_int4`, as int8."""
+    codes = np.stack([packed & 15, packed >> 4], axis=-1).reshape(-1)[: int(np.prod(shape))]
+    return ((codes ^ 8).astype(np.int8) - 8).reshape(shape)
