@@ -3,6 +3,7 @@
 import ast
 import builtins
 import json
+import os
 import re
 import subprocess
 import sys
@@ -184,23 +185,37 @@ def test_a_wrong_number_would_be_noticed(fashion):
 # CONTRIBUTING.md
 
 TRY_PATTERN = """
-from qlab.lessons import check, quizzes, reveal
-print(reveal("90.levels", 16).measured)
-print(check("90.levels", levels).status, "/", *check("90.levels", lambda b: 2 * b).lines[1:])
-print(quizzes.Sheet("90", {"zeros": 7}).mark("90.quiz.zero", "some").title)
+import levels
+from qlab.lessons import check, progress, quizzes, reveal, solution
+from qlab.lessons.content import register
+register(levels)
+print(reveal("levels.how_many", 16).measured)
+wrong = check("levels.levels_of", lambda bits: 2 * bits).lines[1:]
+print(check("levels.levels_of", levels.levels_of).status, "/", *wrong)
+print(quizzes.Sheet("levels", {"zeros": 7}).mark("levels.quiz.zeros", "some").lines[1])
+print("def levels_of(bits):" in solution("levels.levels_of").source, "90 Levels" in str(progress()))
 """
 
 
-def test_the_pattern_for_contributors_runs():
+def test_the_pattern_for_contributors_runs(tmp_path):
     guide = (ROOT / "CONTRIBUTING.md").read_text("utf-8")
-    [pattern] = re.findall(r"```python\n(.+?)```", guide, re.DOTALL)
-    # A function's source must be in a file for solution(); here only what judges it is run, in a
-    # process of its own, so that no other test meets these questions.
+    (tmp_path / "levels").mkdir()
+    for language, name in (("toml", "content.toml"), ("python", "__init__.py")):
+        [pattern] = re.findall(rf"```{language}\n(.+?)```", guide, re.DOTALL)
+        (tmp_path / "levels" / name).write_text(pattern, "utf-8")
+    # In a process of its own, so that no other test meets these questions.
+    path = os.pathsep.join([str(tmp_path), str(ROOT)])
     done = subprocess.run(
-        [sys.executable, "-c", pattern + TRY_PATTERN], cwd=ROOT, capture_output=True, text=True
+        [sys.executable, "-c", TRY_PATTERN],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        env={**os.environ, "PYTHONPATH": path},
     )
     assert done.stdout.splitlines() == [
         "16",
         "correct / Hint: Each bit doubles the values.",
-        "Right",
+        "Pruning has set them to 0. A line break in a long text is only there to keep lines short: "
+        "on screen it is a space.",
+        "True True",
     ], done.stderr

@@ -1,32 +1,20 @@
-"""The content of the course: questions, exercises, quizzes, claims and the bug museum.
+"""The content of the course, one folder a notebook: wording in content.toml, the rest in Python.
 
-The machinery that shows and judges them is in `qlab.lessons`. Importing this room registers
-everything in it.
+The machinery is in `qlab.lessons`. Importing this room registers everything in it.
 """
 
-from qlab.course import (  # noqa: F401  (each adds its questions and exercises)
-    aware_training,
-    aware_training_quiz,
+from qlab.course import (
     baseline,
-    baseline_quiz,
-    checked_claims,
-    claims_quiz,
-    clustering,
-    combining,
-    combining_quiz,
+    claims,
+    combine,
     distillation,
-    distillation_quiz,
-    masks,
     museum,
-    pareto_front,
-    post_training,
-    post_training_quiz,
     pruning,
-    pruning_quiz,
-    quantization,
-    representative,
-    schedules,
-    shipping,
+    ptq,
+    qat,
     welcome,
-    welcome_quiz,
 )
+from qlab.lessons.content import register
+
+for topic in (welcome, baseline, ptq, qat, pruning, distillation, combine, claims, museum):
+    register(topic)  # in the order of the course

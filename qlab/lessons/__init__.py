@@ -7,8 +7,8 @@ says by whom. This room is the machinery; the questions and exercises are in `ql
 Examples
 --------
 >>> from qlab.lessons import check
->>> check("01.accuracy", ...)
-01.accuracy: not attempted yet
+>>> check("baseline.accuracy", ...)
+baseline.accuracy: not attempted yet
 """
 
 from qlab.lessons.exercises import check, solution

@@ -43,7 +43,7 @@ class Claim:
 
     Examples
     --------
-    >>> claim = Claim("07.mine", "Half the bits, half the file.", Limit("times smaller", low=1.9))
+    >>> claim = Claim("mine", "Half the bits, half the file.", Limit("times smaller", low=1.9))
     >>> claim.check({"large network": 1.96, "small network": 1.76})
     “Half the bits, half the file.”
     Limit: times smaller, at least 1.9.
@@ -180,7 +180,7 @@ def check_claim(id, numbers):
     Parameters
     ----------
     id : str
-        Such as "07.third".
+        Such as "claims.third".
     numbers : dict
         As for `Claim.check`.
 
@@ -195,7 +195,7 @@ def check_claim(id, numbers):
 
     Examples
     --------
-    >>> check_claim("07.third", {"int8": 3.6, "float16": 1.96}).mark
+    >>> check_claim("claims.third", {"int8": 3.6, "float16": 1.96}).mark
     'true with a condition'
     """
     return CLAIMS.find(id).check(numbers)

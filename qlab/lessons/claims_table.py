@@ -22,7 +22,7 @@ class ClaimsTable:
     Examples
     --------
     >>> from qlab.lessons.claims import Claim, Limit
-    >>> claim = Claim("07.mine", "Half the bits, half the file.", Limit("times smaller", low=1.9))
+    >>> claim = Claim("mine", "Half the bits, half the file.", Limit("times smaller", low=1.9))
     >>> ClaimsTable([claim.check({"large network": 1.96, "small network": 1.76})])
     true with a condition: Half the bits, half the file.
         1.8 to 2.0 times smaller; holds for: large network; not for: small network

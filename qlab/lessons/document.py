@@ -1,14 +1,18 @@
 """What a progress file holds, and the checks that make anybody's file safe to read."""
 
+import itertools
 import json
 import re
 from datetime import UTC, datetime
+
+from qlab.lessons.old_ids import current
 
 VERSION = 1
 MOST_BYTES = 1_000_000
 MOST_ENTRIES = 1_000
 MOST_TEXT = 500
 LARGEST = 1e15
+MOST_COUNT = 10**9
 _WHEN = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", re.ASCII)
 
 
@@ -35,7 +39,7 @@ def parse(data):
 
 
 def clean(raw):
-    """Return a checked copy of `raw`, as `parse` does; ProgressError if it cannot be used."""
+    """Return a checked copy of `raw` under today's ids; ProgressError if it cannot be used."""
     if not isinstance(raw, dict) or "version" not in raw:
         raise ProgressError("it is not a progress file of qlab")
     version = raw["version"]
@@ -52,14 +56,27 @@ def _clean_kind(kind, entries):
     _insist(isinstance(entries, dict), kind, "an object")
     _insist(len(entries) <= MOST_ENTRIES, kind, f"at most {MOST_ENTRIES:,} entries")
     for id, entry in entries.items():
-        _insist(_is_text(id), f"an id in {kind}", "a short text")
+        _insist(_is_text(id) and _is_text(current(id)), f"an id in {kind}", "a short text")
         _insist(isinstance(entry, dict), f"an entry of {kind}", "an object")
         for name, (fits, words) in FIELDS[kind].items():
             _insist(name not in entry or fits(entry[name]), f"{name} in {kind}", words)
-    return {
-        id: {name: entry[name] for name in FIELDS[kind] if name in entry}
-        for id, entry in entries.items()
-    }
+    kept = {}
+    for id, entry in entries.items():
+        known, id = {name: entry[name] for name in FIELDS[kind] if name in entry}, current(id)
+        kept[id] = _merged(kept[id], known) if id in kept else known
+    return kept
+
+
+def _merged(one, other):
+    """One entry of two: an older qlab goes on writing its own ids into the same file."""
+    both = {name: [e[name] for e in (one, other) if name in e] for name in {**one, **other}}
+    merged = {name: COMBINED[name](values) for name, values in both.items() if name in COMBINED}
+    # Of two guesses the latest is shown again; of two reveals the first that had a guess counts.
+    guessed = max(other, one, key=lambda e: ("guess" in e, e.get("guessed", "")))
+    revealed = min(one, other, key=lambda e: ("counted" not in e, e.get("revealed", "9")))
+    for entry, names in ((guessed, GUESSED), (revealed, REVEALED)):
+        merged.update({name: entry[name] for name in names if name in entry})
+    return merged
 
 
 def _insist(fits, where, words):
@@ -77,7 +94,7 @@ def _is_number(value):
 
 
 def _is_count(value):
-    return type(value) is int and 0 <= value <= 10**9
+    return type(value) is int and 0 <= value <= MOST_COUNT
 
 
 def _is_when(value):
@@ -125,6 +142,20 @@ FIELDS = {
         "passed": _WHEN_FIELD,
     },
     "notebooks": {"first": _WHEN_FIELD, "last": _WHEN_FIELD, "seconds": _COUNT},
+}
+
+GUESSED = ("guess", "guessed")
+REVEALED = ("counted", "late", "truth", "measured", "right", "revealed")
+COMBINED = {  # of every other field: one value from those of two entries
+    "attempts": lambda counts: min(sum(counts), MOST_COUNT),
+    "seconds": lambda counts: min(sum(counts), MOST_COUNT),
+    "failures": max,
+    "hints": lambda lists: list(dict.fromkeys(itertools.chain(*lists)))[:50],
+    "mistakes": lambda lists: list(dict.fromkeys(itertools.chain(*lists)))[:50],
+    "solution": min,
+    "passed": min,
+    "first": min,
+    "last": max,
 }
 
 

@@ -3,7 +3,7 @@
 import inspect
 import textwrap
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from qlab.lessons import memory
 from qlab.lessons.cards import card
@@ -14,7 +14,10 @@ EXERCISES = Registry("exercise")
 
 @dataclass(frozen=True)
 class Finding:
-    """What a judge saw. ``problem`` is empty when the answer is right."""
+    """What a judge saw. ``problem`` is empty when the answer is right.
+
+    ``mistake`` is a name among the exercise's mistakes, or words.
+    """
 
     problem: str = ""
     mistake: str = ""
@@ -24,12 +27,16 @@ class Finding:
 
 @dataclass(frozen=True)
 class Exercise:
-    """A task with its judge, its reference and its hints, from weak to strong."""
+    """A task with its judge, its reference and its hints, from weak to strong.
+
+    ``mistakes`` has the words for the names by which the judge calls mistakes.
+    """
 
     id: str
     judge: Callable[[object], Finding]
     reference: Callable
     hints: tuple[str, ...]
+    mistakes: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, repr=False)
@@ -97,12 +104,13 @@ def check(id, answer):
 
     Examples
     --------
-    >>> check("02.packed_bytes", lambda count, bits: -(-count * bits // 8))
-    02.packed_bytes: correct
-    >>> check("02.packed_bytes", ...)
-    02.packed_bytes: not attempted yet
+    >>> check("ptq.packed_bytes", lambda count, bits: -(-count * bits // 8))
+    ptq.packed_bytes: correct
+    >>> check("ptq.packed_bytes", ...)
+    ptq.packed_bytes: not attempted yet
     """
     exercise = EXERCISES.find(id)
+    id = exercise.id
     finding = Finding(attempted=False) if untouched(answer) else exercise.judge(answer)
     if not finding.attempted:
         memory.seen(id)
@@ -110,11 +118,12 @@ def check(id, answer):
     if not finding.problem:
         memory.record_check(id, passed=True)
         return Verdict(id, "correct", tuple(filter(None, [finding.note])))
-    failed = memory.record_check(id, passed=False, mistake=finding.mistake)
-    level = min(failed - bool(finding.mistake), len(exercise.hints))
+    mistake = exercise.mistakes.get(finding.mistake, finding.mistake)
+    failed = memory.record_check(id, passed=False, mistake=mistake)
+    level = min(failed - bool(mistake), len(exercise.hints))
     if level:
         memory.record_hint(id, level)
-    return Verdict(id, "not yet", (finding.problem, *_hints(exercise, finding.mistake, level)))
+    return Verdict(id, "not yet", (finding.problem, *_hints(exercise, mistake, level)))
 
 
 def _hints(exercise, mistake, level):
@@ -144,7 +153,8 @@ def solution(id):
     ValueError
         If there is no such exercise.
     """
-    reference = EXERCISES.find(id).reference
-    memory.record_solution(id)
+    exercise = EXERCISES.find(id)
+    reference = exercise.reference
+    memory.record_solution(exercise.id)
     source = textwrap.dedent(inspect.getsource(reference)).rstrip()
     return Solution(f"{reference.__module__}.{reference.__qualname__}", source)

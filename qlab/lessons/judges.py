@@ -56,7 +56,10 @@ def show(value):
 
 
 def for_function(reference, cases, *, same=None, mistakes=NONE, read=lambda got: got):
-    """Judge a function by running it beside the reference."""
+    """Judge a function by running it beside the reference.
+
+    ``mistakes`` has a test for each mistake by its name; content.toml has the words for the name.
+    """
     same = same or (lambda args, expected, got: close(expected, got))
 
     def judge(answer):
@@ -78,6 +81,7 @@ def for_function(reference, cases, *, same=None, mistakes=NONE, read=lambda got:
             return Finding()
         return Finding(describe(reference, *failing[0]), recognise(mistakes, failing))
 
+    judge.mistakes = mistakes
     return judge
 
 
@@ -95,6 +99,7 @@ def for_number(reference, *, mistakes=NONE):
             return Finding()
         return Finding(f"Got {show(answer)}.", recognise(mistakes, [((), truth, answer)]))
 
+    judge.mistakes = mistakes
     return judge
 
 
@@ -137,10 +142,10 @@ def describe(reference, args, expected, got):
 
 
 def recognise(mistakes, failing):
-    """Return the hint of the first mistake that explains every failing case, or ''."""
-    for hint, looks_like in mistakes.items():
+    """Return the name of the first mistake that explains every failing case, or ''."""
+    for name, looks_like in mistakes.items():
         if all(_fits(looks_like, args, got) for args, _, got in failing):
-            return hint
+            return name
     return ""
 
 

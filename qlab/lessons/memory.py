@@ -3,6 +3,7 @@
 import os
 
 from qlab.lessons import document
+from qlab.lessons.registry import topic_of
 from qlab.lessons.store import Store
 from qlab.system.files import progress_file
 
@@ -54,7 +55,7 @@ def learner(name=None):
 
 def seen(id):
     """Note that the learner is at work on the notebook of question or exercise `id`."""
-    _change("notebooks", _notebook(id), lambda entry, now: None)
+    _change("notebooks", topic_of(id), lambda entry, now: None)
 
 
 def record_guess(question_id, guess):
@@ -123,10 +124,6 @@ def _store():
     return _stores[path]
 
 
-def _notebook(id):
-    return id.split(".")[0]
-
-
 def _named_outside():
     return document.storable(os.environ.get("QLAB_LEARNER", "").strip())
 
@@ -138,7 +135,7 @@ def _change(kind, id, change):
     def whole(progress):
         progress["learner"] = progress["learner"] or _named_outside()
         change(progress[kind].setdefault(id, {}), now)
-        _spend(progress["notebooks"].setdefault(_notebook(id), {}), now)
+        _spend(progress["notebooks"].setdefault(topic_of(id), {}), now)
 
     return _store().update(whole)[kind][id]
 

@@ -128,7 +128,7 @@ def predict(id):
         If there is no such question.
     """
     question = QUESTIONS.find(id)
-    memory.seen(id)
+    memory.seen(question.id)
     return provided("question")(question)
 
 
@@ -152,14 +152,14 @@ def reveal(id, truth):
 
     Examples
     --------
-    >>> reveal("02.blank", 10.0)
+    >>> reveal("ptq.blank", 10.0)
     Guess skipped
     Measured: 10 %
     The ranges were taken from blank images. Real activations lie far outside them, and...
     """
     question, truth = QUESTIONS.find(id), _plain(truth)
     shown = _compare(question, question.earlier_guess(), truth)
-    memory.record_reveal(id, truth, shown.measured, shown.right)
+    memory.record_reveal(question.id, truth, shown.measured, shown.right)
     return shown
 
 

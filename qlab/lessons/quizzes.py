@@ -6,8 +6,9 @@ from dataclasses import dataclass
 
 from qlab.lessons import memory
 from qlab.lessons.cards import card
+from qlab.lessons.old_ids import current
 from qlab.lessons.predictions import Question
-from qlab.lessons.registry import Registry
+from qlab.lessons.registry import NOTEBOOKS, Registry, topic_of
 from qlab.system.providers import provided
 
 ITEMS = Registry("quiz question")
@@ -50,14 +51,16 @@ class Mark:
 class Sheet:
     """The questions of one quiz with what was measured for them."""
 
-    def __init__(self, number, measured):
-        self.number, self._measured, self._truths = number, measured, {}
-        self.items = items(number)
+    def __init__(self, topic, measured):
+        self.items = items(topic)
+        self._measured, self._truths = measured, {}
+        self.topic = current(topic)
+        self.number = NOTEBOOKS.get(self.topic, ("", ""))[0] or self.topic
         missing = sorted({name for item in self.items for name in item.needs} - set(measured))
         if missing:
             given = ", ".join(f"{name}={name}" for name in missing)
             raise ValueError(
-                f"This quiz needs what the notebook measured: quiz({number!r}, {given})"
+                f"This quiz needs what the notebook measured: quiz({self.topic!r}, {given})"
             )
 
     def answer(self, id, option):
@@ -113,21 +116,22 @@ class Sheet:
         return question.told(words)
 
 
-def items(number):
+def items(topic):
     """Return the questions of a notebook's quiz, in order; ValueError if it has none."""
-    numbers = sorted({id.split(".")[0] for id in ITEMS})
-    if number not in numbers:
-        raise ValueError(f"There is no quiz {number!r}. There are: {', '.join(numbers)}")
-    return tuple(item for id, item in ITEMS.items() if id.split(".")[0] == number)
+    found = tuple(item for id, item in ITEMS.items() if topic_of(id) == current(str(topic)))
+    if not found:
+        there = ", ".join(dict.fromkeys(map(topic_of, ITEMS)))
+        raise ValueError(f"There is no quiz {topic!r}. There are: {there}")
+    return found
 
 
-def quiz(number, **measured):
+def quiz(topic, **measured):
     """Show a notebook's quiz: five questions, an answer to each at once, nothing to wait for.
 
     Parameters
     ----------
-    number : str
-        Of the notebook, such as "02".
+    topic : str
+        Of the notebook, such as "ptq".
     **measured
         The notebook's variables that the questions are about, under their own names.
 
@@ -140,6 +144,6 @@ def quiz(number, **measured):
     ValueError
         If there is no such quiz, or a variable is missing.
     """
-    sheet = Sheet(number, measured)
-    memory.seen(f"{number}.quiz")
+    sheet = Sheet(topic, measured)
+    memory.seen(f"{sheet.topic}.quiz")
     return provided("quiz")(sheet)

@@ -1,6 +1,10 @@
-"""A dictionary whose missing keys are explained."""
+"""What the course registers: entries by id, and the notebooks by topic."""
 
 from difflib import get_close_matches
+
+from qlab.lessons.old_ids import current
+
+NOTEBOOKS = {}  # number and title by topic, in the order of the course
 
 
 class Registry(dict):
@@ -19,9 +23,15 @@ class Registry(dict):
         return entry
 
     def find(self, id):
-        """Return the entry, or raise ValueError naming the closest ids."""
-        if id in self:
-            return self[id]
-        near = get_close_matches(str(id), self, n=1)
+        """Return the entry of an id, old or new, or raise ValueError naming the closest ids."""
+        now = current(str(id))
+        if now in self:
+            return self[now]
+        near = get_close_matches(now, self, n=1)
         advice = f"Did you mean {near[0]!r}?" if near else "There are: " + ", ".join(sorted(self))
         raise ValueError(f"There is no {self.noun} {id!r}. {advice}")
+
+
+def topic_of(id):
+    """The topic that a question, an exercise or a quiz belongs to."""
+    return id.split(".")[0]

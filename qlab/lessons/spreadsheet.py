@@ -13,12 +13,12 @@ COLUMNS = (
 def rows(progress, learner, file):
     """Yield a row for each notebook, question and exercise of the course, done or not."""
     for part in parts():
-        common = {"learner": learner, "file": file, "notebook": part.number}
-        notebook = progress["notebooks"].get(part.number, {})
+        common = {"learner": learner, "file": file, "notebook": part.topic}
+        notebook = progress["notebooks"].get(part.topic, {})
         yield {
             **common,
             "kind": "notebook",
-            "id": part.number,
+            "id": part.topic,
             "status": "begun" if notebook else "not begun",
             "when": notebook.get("first", ""),
             "minutes": round(notebook.get("seconds", 0) / 60),

@@ -5,24 +5,14 @@ from dataclasses import dataclass
 from qlab.lessons.exercises import EXERCISES, Exercise
 from qlab.lessons.predictions import QUESTIONS, Question
 from qlab.lessons.quizzes import ITEMS
-
-TITLES = {
-    "00": "Welcome",
-    "01": "Baseline",
-    "02": "Post-training quantization",
-    "03": "Quantization-aware training",
-    "04": "Pruning",
-    "05": "Distillation",
-    "06": "Combine and ship",
-    "07": "Claims checked",
-    "museum": "Bug museum",
-}
+from qlab.lessons.registry import NOTEBOOKS, topic_of
 
 
 @dataclass(frozen=True)
 class Part:
-    """One notebook: its number, its title, and what there is to do in it, in order."""
+    """One notebook: its topic, number and title, and what there is to do in it, in order."""
 
+    topic: str
     number: str
     title: str
     questions: tuple[Question, ...]
@@ -32,26 +22,22 @@ class Part:
     @property
     def name(self):
         """Number and title, such as "01 Baseline"; the museum has no number."""
-        return f"{self.number} {self.title}" if self.number.isdigit() else self.title
+        return f"{self.number} {self.title}" if self.number else self.title
 
 
 def parts():
     """Every notebook of the course, with its questions, its exercises and its quiz."""
     return tuple(
         Part(
+            topic,
             number,
             title,
-            tuple(q for id, q in QUESTIONS.items() if number_of(id) == number),
-            tuple(e for id, e in EXERCISES.items() if number_of(id) == number),
-            tuple(item.question for id, item in ITEMS.items() if number_of(id) == number),
+            tuple(q for id, q in QUESTIONS.items() if topic_of(id) == topic),
+            tuple(e for id, e in EXERCISES.items() if topic_of(id) == topic),
+            tuple(item.question for id, item in ITEMS.items() if topic_of(id) == topic),
         )
-        for number, title in TITLES.items()
+        for topic, (number, title) in NOTEBOOKS.items()
     )
-
-
-def number_of(id):
-    """The notebook that a question or an exercise belongs to."""
-    return id.split(".")[0]
 
 
 @dataclass(frozen=True)
@@ -80,7 +66,7 @@ def standing(part, progress):
     """Return how far the learner of a `progress` document is in `part`."""
     answers = [progress["questions"].get(q.id, {}) for q in part.questions]
     tries = [progress["exercises"].get(e.id, {}) for e in part.exercises]
-    notebook = progress["notebooks"].get(part.number, {})
+    notebook = progress["notebooks"].get(part.topic, {})
     return Standing(
         part,
         guessed=sum("guess" in a for a in answers),

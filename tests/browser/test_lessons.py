@@ -9,9 +9,9 @@ from qlab.lessons import quiz
 from qlab.arithmetic.results import Measurement
 labels = np.ones(1000, int)
 measured = Measurement(np.where(np.arange(1000) < 100, 2, 1), labels)
-quiz("01", measured=measured, by_class=[0.5, 1.0], share=0.9)
+quiz("baseline", measured=measured, by_class=[0.5, 1.0], share=0.9)
 """
-EXHIBIT = "from qlab.lessons import check, museum"
+EXHIBIT = "from qlab.lessons import check"
 FOUND = '''
 def times_smaller(before, after):
     """Return how many times smaller pruning made the download; both are bytes of files."""

@@ -52,7 +52,7 @@ def test_04_pruning(lab):
     asked = lab.page.locator(".qlab-prediction", has_text="How many times smaller is the .tflite")
     asked.get_by_role("radio", name="nearly ten times").check()
     expect(asked).to_contain_text("Kept: nearly ten times")
-    assert "Your guess: nearly ten times" in run_cell(lab, 'reveal("04.file"')
+    assert "Your guess: nearly ten times" in run_cell(lab, 'reveal("pruning.file"')
 
     place = place_of(lab, "pruning")
     expect(place.get_by_label("Sparsity")).to_have_value("0.9")

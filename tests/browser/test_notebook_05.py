@@ -19,7 +19,7 @@ def test_05_distillation(lab):
     asked = lab.page.locator(".qlab-prediction", has_text="the factor T² is left out")
     asked.get_by_role("radio", name="just as hard").check()
     expect(asked).to_contain_text("Kept: just as hard")
-    assert "Your guess: just as hard" in run_cell(lab, 'reveal("05.square"')
+    assert "Your guess: just as hard" in run_cell(lab, 'reveal("distillation.square"')
 
     place = lab.page.locator(".qlab-explorer", has_text=QUESTION)
     place.scroll_into_view_if_needed()
@@ -47,7 +47,7 @@ def test_05_distillation(lab):
 
     said = run_cell(
         lab,
-        '    # Your code\n    ...\n\n\ncheck("05.softened"',
-        f'    {WRONG}\n\n\ncheck("05.softened"',
+        '    # Your code\n    ...\n\n\ncheck("distillation.softened"',
+        f'    {WRONG}\n\n\ncheck("distillation.softened"',
     )
     assert "temperature is missing" in said

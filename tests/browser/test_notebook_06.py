@@ -29,7 +29,7 @@ def test_06_combine_and_ship(lab):
     asked = lab.page.locator(".qlab-prediction", has_text="The naive chain also ends in int8")
     asked.get_by_role("radio", name="as large, to a tenth").check()
     expect(asked).to_contain_text("Kept: as large, to a tenth")
-    assert "Your guess: as large, to a tenth" in run_cell(lab, 'reveal("06.naive"')
+    assert "Your guess: as large, to a tenth" in run_cell(lab, 'reveal("combine.naive"')
 
     place = place_of(lab, SEARCH)
     notes = place.locator(".qlab-notes").first
@@ -61,7 +61,7 @@ def test_06_combine_and_ship(lab):
 
     said = run_cell(
         lab,
-        '    # Your code\n    ...\n\n\ncheck("06.front"',
-        '    return [min(range(len(costs)), key=costs.__getitem__)]\n\n\ncheck("06.front"',
+        '    # Your code\n    ...\n\n\ncheck("combine.front"',
+        '    return [min(range(len(costs)), key=costs.__getitem__)]\n\n\ncheck("combine.front"',
     )
     assert "the smallest alone" in said

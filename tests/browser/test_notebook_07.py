@@ -25,7 +25,7 @@ def test_07_claims_checked(lab):
     expect(asked).to_contain_text("Limit: times smaller, 3 to 4.")
     asked.get_by_role("radio", name="false").check()
     expect(asked).to_contain_text("Kept: false")
-    said = run_cell(lab, 'reveal("07.third"')
+    said = run_cell(lab, 'reveal("claims.third"')
     assert "Your guess: false" in said and "Measured: true with a condition" in said
 
     place = lab.page.locator(".jp-OutputArea table", has_text="hardly any accuracy").first
@@ -34,7 +34,9 @@ def test_07_claims_checked(lab):
     both_themes(lab, "07-claim", place)
 
     said = run_cell(
-        lab, '    # Your code\n    ...\n\n\ncheck("07.mark"', f'    {WRONG}\n\n\ncheck("07.mark"'
+        lab,
+        '    # Your code\n    ...\n\n\ncheck("claims.mark"',
+        f'    {WRONG}\n\n\ncheck("claims.mark"',
     )
     assert "There is a mark in between" in said
 

@@ -107,7 +107,7 @@ def test_00_welcome(lab):
     lab.page.keyboard.press("Shift+Tab")  # each option is a stop: the page keeps the arrow keys
     lab.page.keyboard.press("Space")
     expect(asked).to_contain_text("Kept: between 3 and 4 times")
-    assert "Your guess: between 3 and 4 times" in run_cell(lab, 'reveal("00.size"')
+    assert "Your guess: between 3 and 4 times" in run_cell(lab, 'reveal("welcome.size"')
     both_themes(lab, "00-prediction", asked)
 
     place = explorer_of(lab, "quantization")
@@ -151,7 +151,7 @@ def test_02_post_training_quantization(lab):
     number.get_by_label("Your guess").press("Tab")
     lab.page.keyboard.press("Space")
     expect(number).to_contain_text("Kept: 40 %")
-    told = run_cell(lab, 'reveal("02.blank"')
+    told = run_cell(lab, 'reveal("ptq.blank"')
     assert "Your guess: 40 %" in told and "Measured: 10 %" in told
 
     place = explorer_of(lab, "anatomy")
@@ -194,4 +194,4 @@ def test_02_post_training_quantization(lab):
     both_themes(lab, "02-sensitivity", place)
 
     mixed = 'recipe = qlab.Recipe(overrides={"dense1": {"weight_bits": 3}})'
-    assert "02.mixed_recipe: correct" in run_cell(lab, "recipe = ...", mixed)
+    assert "ptq.mixed_recipe: correct" in run_cell(lab, "recipe = ...", mixed)

@@ -4,13 +4,13 @@ import pytest
 
 pytestmark = pytest.mark.browser
 
-WRONG = "check('02.packed_bytes', lambda count, bits: 0)"
-RIGHT = "check('02.packed_bytes', lambda count, bits: -(-count * bits // 8))"
+WRONG = "check('ptq.packed_bytes', lambda count, bits: 0)"
+RIGHT = "check('ptq.packed_bytes', lambda count, bits: -(-count * bits // 8))"
 CELLS = (
     "import os\nos.environ['QLAB_PROGRESS'] = 'remember.json'\n"  # apart from other tests
     "from qlab.lessons import check, predict, progress, reveal",
-    "predict('00.size')",
-    "reveal('00.size', 3.62)",
+    "predict('welcome.size')",
+    "reveal('welcome.size', 3.62)",
     WRONG,
     "progress()",
 )
@@ -35,7 +35,7 @@ def test_progress_outlives_page_and_kernel(lab):
     lab.page.evaluate(SET_SOURCE, [3, RIGHT])
     lab.run_all()
     assert "Your guess: less than 2 times" in outputs(lab)
-    assert "02.packed_bytes: correct" in outputs(lab)
+    assert "ptq.packed_bytes: correct" in outputs(lab)
 
     lab.close()  # the kernel goes
     lab.page.reload()

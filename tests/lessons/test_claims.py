@@ -64,17 +64,19 @@ RULES = [
 
 @pytest.mark.parametrize(("name", "numbers", "expected"), RULES)
 def test_the_mark_follows_from_the_numbers(name, numbers, expected):
-    assert check_claim(f"07.{name}", numbers).mark == expected
+    assert check_claim(f"claims.{name}", numbers).mark == expected
 
 
 def test_every_claim_is_tried_for_every_mark_and_asked_for_before():
     names = [name for area in AREAS.values() for name in area]
-    assert [f"07.{name}" for name in names] == list(CLAIMS)
+    assert [f"claims.{name}" for name in names] == list(CLAIMS)
     for name in names:
         assert {expected for n, _, expected in RULES if n == name} == set(OUTCOMES)
-        question = QUESTIONS[f"07.{name}"]
-        assert tuple(question.options) == OUTCOMES and CLAIMS[f"07.{name}"].words in question.text
-        for limit in CLAIMS[f"07.{name}"].limits:  # said before anything is measured
+        question = QUESTIONS[f"claims.{name}"]
+        assert (
+            tuple(question.options) == OUTCOMES and CLAIMS[f"claims.{name}"].words in question.text
+        )
+        for limit in CLAIMS[f"claims.{name}"].limits:  # said before anything is measured
             assert str(limit) in question.text
         assert "`" not in question.text  # plain text, in a widget and in a table
         assert [question.option_for(outcome) for outcome in OUTCOMES] == list(OUTCOMES)
@@ -154,12 +156,12 @@ def test_a_claim_of_ones_own_says_rule_numbers_mark_and_condition():
 
 
 def test_a_mark_without_a_condition_names_none():
-    assert check_claim("07.sparser", {"50 %": 0.0}).condition == ""
-    assert check_claim("07.sparser", {"50 %": 50.0}).condition == ""
+    assert check_claim("claims.sparser", {"50 %": 0.0}).condition == ""
+    assert check_claim("claims.sparser", {"50 %": 50.0}).condition == ""
 
 
 def test_the_table_has_each_claim_with_its_mark_and_its_numbers():
-    found = [check_claim(f"07.{name}", numbers) for name, numbers, _ in RULES[:9]]
+    found = [check_claim(f"claims.{name}", numbers) for name, numbers, _ in RULES[:9]]
     text, page = repr(ClaimsTable(found)), html.unescape(ClaimsTable(found)._repr_html_())
     assert text.count("\n") == 2 * len(found) - 1
     for one in found:
@@ -192,7 +194,7 @@ def test_what_a_learner_writes_is_escaped():
 )
 def test_numbers_that_do_not_fit_are_an_error_in_words(numbers, words):
     with pytest.raises(ValueError, match=words):
-        check_claim("07.third", numbers)
+        check_claim("claims.third", numbers)
 
 
 @pytest.mark.parametrize("ends", [{}, {"low": 2, "high": 1}])
@@ -202,8 +204,8 @@ def test_a_limit_must_be_one(ends):
 
 
 def test_an_unknown_claim_names_the_nearest():
-    with pytest.raises(ValueError, match=r"Did you mean '07\.third'"):
-        check_claim("07.thrid", {"int8": 3.6})
+    with pytest.raises(ValueError, match=r"Did you mean 'claims\.third'"):
+        check_claim("claims.thrid", {"int8": 3.6})
 
 
 @pytest.mark.parametrize(
@@ -219,7 +221,7 @@ def test_an_unknown_claim_names_the_nearest():
 )
 def test_what_is_no_number_is_an_error_in_words(numbers, words):
     with pytest.raises(TypeError, match=words):
-        check_claim("07.third", numbers)
+        check_claim("claims.third", numbers)
 
 
 def test_an_end_needs_its_name_and_a_number():
@@ -237,13 +239,15 @@ def test_a_claim_needs_limits(limits):
         Claim("mine", "Free lunch.", limits)
 
 
-@pytest.mark.parametrize("checked", [[3.6], ["07.third"], [CLAIMS["07.third"]], {"a": None}])
+@pytest.mark.parametrize(
+    "checked", [[3.6], ["claims.third"], [CLAIMS["claims.third"]], {"a": None}]
+)
 def test_the_table_takes_checked_claims_alone(checked):
     with pytest.raises(TypeError, match=r"is no checked claim: give what claim\.check"):
         ClaimsTable(checked)
 
 
 def test_the_caption_of_a_claim_has_its_limit_on_a_line_of_its_own():
-    page = html.unescape(check_claim("07.third", {"int8": 3.6})._repr_html_())
+    page = html.unescape(check_claim("claims.third", {"int8": 3.6})._repr_html_())
     caption = re.search(r"<caption[^>]*pre-line[^>]*>(.*?)</caption>", page, re.DOTALL)[1]
     assert caption.splitlines()[1] == "Limit: times smaller, 3 to 4."

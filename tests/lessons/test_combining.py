@@ -3,8 +3,7 @@
 import numpy as np
 import pytest
 
-from qlab.course.combining import STEPS, cheapest_step
-from qlab.course.shipping import conv_macs
+from qlab.course.combine.chain import STEPS, cheapest_step, conv_macs
 from qlab.engine.recipes import Recipe
 from qlab.tflite.operations import operations
 from qlab.trials import search

@@ -2,10 +2,10 @@
 
 import inspect
 
-import answers_04
-import answers_05
-import answers_06
-import answers_07
+import answers_claims
+import answers_combine
+import answers_distillation
+import answers_pruning
 import numpy as np
 import pytest
 
@@ -13,8 +13,8 @@ from qlab.arithmetic import affine, metrics
 from qlab.lessons import check, memory, solution
 from qlab.lessons.exercises import EXERCISES, untouched
 
-NEEDS_MODEL = ("00.fewest_bits", "01.float32_bytes", "02.mixed_recipe")
-NEEDS_MODEL += ("04.export", "04.sparse_recipe")
+NEEDS_MODEL = ("welcome.fewest_bits", "baseline.float32_bytes", "ptq.mixed_recipe")
+NEEDS_MODEL += ("pruning.export", "pruning.sparse_recipe")
 MUSEUM = {id for id in EXERCISES if id.startswith("museum.")}  # see test_museum.py
 FUNCTIONS = sorted(set(EXERCISES) - set(NEEDS_MODEL) - MUSEUM)
 
@@ -144,25 +144,25 @@ def mean_of_differences(baseline, control, aware):
 
 
 CORRECT = {
-    "01.accuracy": [looped_accuracy, lambda p, y: np.float32((p == y).mean())],
-    "01.convolution_parameters": [lambda h, w, i, o: float(o * (h * w * i + 1))],
-    "01.wilson_interval": [wilson_as_array],
-    "01.discordant": [looped_discordant],
-    "02.affine_params": [affine_by_hand, affine_ties_up],
-    "02.quantize": [half_up, looped_quantize],
-    "02.dequantize": [wide_dequantize],
-    "02.channel_scales": [looped_channel_scales, kept_axes_channel_scales],
-    "02.representative_dataset": [one_by_one, in_batches],
-    "02.packed_bytes": [packed_by_ceil],
-    "03.fake_quantize_weights": [looped_fake_quantize],
-    "03.straight_through": [looped_straight_through, masked_straight_through],
-    "03.train_one_weight": [recursive_one_weight],
-    "03.gain": [mean_of_differences],
-    **answers_04.CORRECT,
-    **answers_05.CORRECT,
-    **answers_06.CORRECT,
-    **answers_07.CORRECT,
-    "05.soft_loss": [looped_soft_loss, soft_loss_by_logs],
+    "baseline.accuracy": [looped_accuracy, lambda p, y: np.float32((p == y).mean())],
+    "baseline.convolution_parameters": [lambda h, w, i, o: float(o * (h * w * i + 1))],
+    "baseline.wilson_interval": [wilson_as_array],
+    "baseline.discordant": [looped_discordant],
+    "ptq.affine_params": [affine_by_hand, affine_ties_up],
+    "ptq.quantize": [half_up, looped_quantize],
+    "ptq.dequantize": [wide_dequantize],
+    "ptq.channel_scales": [looped_channel_scales, kept_axes_channel_scales],
+    "ptq.representative_dataset": [one_by_one, in_batches],
+    "ptq.packed_bytes": [packed_by_ceil],
+    "qat.fake_quantize_weights": [looped_fake_quantize],
+    "qat.straight_through": [looped_straight_through, masked_straight_through],
+    "qat.train_one_weight": [recursive_one_weight],
+    "qat.gain": [mean_of_differences],
+    **answers_pruning.CORRECT,
+    **answers_distillation.CORRECT,
+    **answers_combine.CORRECT,
+    **answers_claims.CORRECT,
+    "distillation.soft_loss": [looped_soft_loss, soft_loss_by_logs],
 }
 
 
@@ -263,125 +263,161 @@ def descent(wrong="", factor=2, last=False):
 
 
 MISTAKES = [
-    ("01.accuracy", lambda p, y: 100 * (p == y).mean(), "percentage"),
-    ("01.accuracy", lambda p, y: (p != y).mean(), "error rate"),
-    ("01.accuracy", lambda p, y: sum(p == y), "count"),
-    ("01.convolution_parameters", lambda h, w, i, o: h * w * i * o, "biases are missing"),
-    ("01.convolution_parameters", lambda h, w, i, o: (h * w + 1) * o, "every input channel"),
-    ("01.convolution_parameters", lambda h, w, i, o: h * w * i * o + i, "belongs to an output"),
-    ("01.convolution_parameters", lambda h, w, i, o: 4 * (h * w * i + 1) * o, "bytes"),
-    ("01.wilson_interval", wald, "plain normal interval"),
-    ("01.wilson_interval", lambda c, n: [100 * v for v in wilson_as_array(c, n)], "percentages"),
-    ("01.wilson_interval", lambda c, n: _wilson_90(c, n), "90 %"),
-    ("01.discordant", lambda a, b, y: looped_discordant(b, a, y), "swapped"),
-    ("01.discordant", lambda a, b, y: (sum(a == y), sum(b == y)), "both got right"),
-    ("01.discordant", lambda a, b, y: (a != b).sum(), "both be wrong"),
+    ("baseline.accuracy", lambda p, y: 100 * (p == y).mean(), "percentage"),
+    ("baseline.accuracy", lambda p, y: (p != y).mean(), "error rate"),
+    ("baseline.accuracy", lambda p, y: sum(p == y), "count"),
+    ("baseline.convolution_parameters", lambda h, w, i, o: h * w * i * o, "biases are missing"),
+    ("baseline.convolution_parameters", lambda h, w, i, o: (h * w + 1) * o, "every input channel"),
     (
-        "01.discordant",
+        "baseline.convolution_parameters",
+        lambda h, w, i, o: h * w * i * o + i,
+        "belongs to an output",
+    ),
+    ("baseline.convolution_parameters", lambda h, w, i, o: 4 * (h * w * i + 1) * o, "bytes"),
+    ("baseline.wilson_interval", wald, "plain normal interval"),
+    (
+        "baseline.wilson_interval",
+        lambda c, n: [100 * v for v in wilson_as_array(c, n)],
+        "percentages",
+    ),
+    ("baseline.wilson_interval", lambda c, n: _wilson_90(c, n), "90 %"),
+    ("baseline.discordant", lambda a, b, y: looped_discordant(b, a, y), "swapped"),
+    ("baseline.discordant", lambda a, b, y: (sum(a == y), sum(b == y)), "both got right"),
+    ("baseline.discordant", lambda a, b, y: (a != b).sum(), "both be wrong"),
+    (
+        "baseline.discordant",
         lambda a, b, y: [v / len(y) for v in looped_discordant(a, b, y)],
         "fractions",
     ),
-    ("02.affine_params", no_widening, "out of range"),
-    ("02.affine_params", with_grid(lambda lo, hi, b: (hi - lo) / 2**b), "2**bits - 1 steps"),
-    ("02.affine_params", with_grid(zero_of=lambda lo, s, b: int(128 - 2**b - lo / s)), "truncated"),
-    ("02.affine_params", with_grid(zero_of=lambda lo, s, b: 128 - 2**b - lo // s), "truncated"),
-    ("02.affine_params", with_grid(zero_of=lambda lo, s, b: 128 - 2**b + -lo // s), "truncated"),
-    ("02.affine_params", with_grid(zero_of=lambda lo, s, b: 128 - 2**b - lo / s), "not an integer"),
-    ("02.affine_params", with_grid(zero_of=lambda lo, s, b: round(-lo / s)), "smallest is 128"),
+    ("ptq.affine_params", no_widening, "out of range"),
+    ("ptq.affine_params", with_grid(lambda lo, hi, b: (hi - lo) / 2**b), "2**bits - 1 steps"),
     (
-        "02.affine_params",
+        "ptq.affine_params",
+        with_grid(zero_of=lambda lo, s, b: int(128 - 2**b - lo / s)),
+        "truncated",
+    ),
+    ("ptq.affine_params", with_grid(zero_of=lambda lo, s, b: 128 - 2**b - lo // s), "truncated"),
+    ("ptq.affine_params", with_grid(zero_of=lambda lo, s, b: 128 - 2**b + -lo // s), "truncated"),
+    (
+        "ptq.affine_params",
+        with_grid(zero_of=lambda lo, s, b: 128 - 2**b - lo / s),
+        "not an integer",
+    ),
+    ("ptq.affine_params", with_grid(zero_of=lambda lo, s, b: round(-lo / s)), "smallest is 128"),
+    (
+        "ptq.affine_params",
         with_grid(zero_of=lambda lo, s, b: round(-(2 ** (b - 1)) - lo / s)),
         "smallest is 128",
     ),
-    ("02.affine_params", lambda *args: affine_by_hand(*args)[::-1], "swapped"),
-    ("02.quantize", lambda x, p: clip((x / p.scale).astype(int) + p.zero_point, p), "truncated"),
-    ("02.quantize", lambda x, p: clip((x / p.scale + p.zero_point).astype(int), p), "truncated"),
-    ("02.quantize", lambda x, p: clip(x // p.scale + p.zero_point, p), "rounded down"),
-    ("02.quantize", lambda x, p: clip(x / p.scale + p.zero_point, p), "not integers"),
-    ("02.quantize", lambda x, p: np.rint(x / p.scale) + p.zero_point, "outside the grid"),
+    ("ptq.affine_params", lambda *args: affine_by_hand(*args)[::-1], "swapped"),
+    ("ptq.quantize", lambda x, p: clip((x / p.scale).astype(int) + p.zero_point, p), "truncated"),
+    ("ptq.quantize", lambda x, p: clip((x / p.scale + p.zero_point).astype(int), p), "truncated"),
+    ("ptq.quantize", lambda x, p: clip(x // p.scale + p.zero_point, p), "rounded down"),
+    ("ptq.quantize", lambda x, p: clip(x / p.scale + p.zero_point, p), "not integers"),
+    ("ptq.quantize", lambda x, p: np.rint(x / p.scale) + p.zero_point, "outside the grid"),
     (
-        "02.quantize",
+        "ptq.quantize",
         lambda x, p: (np.rint(x / p.scale) + p.zero_point).astype(int).astype(np.int8),
         "wraps around",
     ),
-    ("02.quantize", lambda x, p: clip(np.rint(x / p.scale), p), "zero point is missing"),
-    ("02.quantize", lambda x, p: clip(np.rint(x / p.scale) - p.zero_point, p), "subtracted"),
-    ("02.dequantize", lambda q, p: p.scale * q, "zero point is missing"),
-    ("02.dequantize", lambda q, p: p.scale * (q.astype(float) + p.zero_point), "added"),
-    ("02.dequantize", lambda q, p: p.scale * q - p.zero_point, "brackets"),
-    ("02.dequantize", lambda q, p: p.scale * (q - np.int8(p.zero_point)), "wraps around"),
-    ("02.dequantize", lambda q, p: (q.astype(float) - p.zero_point) / p.scale, "divided"),
+    ("ptq.quantize", lambda x, p: clip(np.rint(x / p.scale), p), "zero point is missing"),
+    ("ptq.quantize", lambda x, p: clip(np.rint(x / p.scale) - p.zero_point, p), "subtracted"),
+    ("ptq.dequantize", lambda q, p: p.scale * q, "zero point is missing"),
+    ("ptq.dequantize", lambda q, p: p.scale * (q.astype(float) + p.zero_point), "added"),
+    ("ptq.dequantize", lambda q, p: p.scale * q - p.zero_point, "brackets"),
+    ("ptq.dequantize", lambda q, p: p.scale * (q - np.int8(p.zero_point)), "wraps around"),
+    ("ptq.dequantize", lambda q, p: (q.astype(float) - p.zero_point) / p.scale, "divided"),
     (
-        "02.channel_scales",
+        "ptq.channel_scales",
         lambda w, b: np.abs(w).max(axis=tuple(range(w.ndim - 1))) / (2 ** (b - 1) - 1),
         "wrong axis",
     ),
-    ("02.channel_scales", lambda w, b: np.abs(w).max() / (2 ** (b - 1) - 1), "whole tensor"),
+    ("ptq.channel_scales", lambda w, b: np.abs(w).max() / (2 ** (b - 1) - 1), "whole tensor"),
     (
-        "02.channel_scales",
+        "ptq.channel_scales",
         lambda w, b: np.repeat(np.abs(w).max() / (2 ** (b - 1) - 1), len(w)),
         "whole tensor",
     ),
-    ("02.channel_scales", lambda w, b: _largest(w) / 2 ** (b - 1), "one code out"),
-    ("02.channel_scales", lambda w, b: 2 * _largest(w) / (2**b - 1), "2**bits - 1 steps"),
-    ("02.channel_scales", lambda w, b: _largest(w) / (2**b - 1), "sign takes one bit"),
+    ("ptq.channel_scales", lambda w, b: _largest(w) / 2 ** (b - 1), "one code out"),
+    ("ptq.channel_scales", lambda w, b: 2 * _largest(w) / (2**b - 1), "2**bits - 1 steps"),
+    ("ptq.channel_scales", lambda w, b: _largest(w) / (2**b - 1), "sign takes one bit"),
     (
-        "02.channel_scales",
+        "ptq.channel_scales",
         lambda w, b: w.reshape(len(w), -1).max(axis=1) / (2 ** (b - 1) - 1),
         "Negative weights",
     ),
-    ("02.representative_dataset", changed(lambda i: [np.float32(i[None])]), "unscaled"),
-    ("02.representative_dataset", changed(lambda i: [i[None]]), "unscaled"),
-    ("02.representative_dataset", changed(lambda i: [np.float32(i[None]) / 65025]), "twice"),
-    ("02.representative_dataset", changed(lambda i: [np.float32(i[None] / 127.5 - 1)]), "[-1, 1]"),
-    ("02.representative_dataset", changed(lambda i: [i[None] / 255]), "type is not"),
-    ("02.representative_dataset", changed(lambda i: [np.float32(i / 255)]), "batch axis"),
-    ("02.representative_dataset", changed(lambda i: np.float32(i[None] / 255)), "list of inputs"),
-    ("02.representative_dataset", changed(lambda i: [np.float32(i[None] / 255), 3]), "no labels"),
-    ("02.representative_dataset", returns_first, "Only the first"),
-    ("02.representative_dataset", lambda images: iter(()), "Nothing came out"),
-    ("02.packed_bytes", lambda count, bits: count * bits, "These are bits"),
-    ("02.packed_bytes", lambda count, bits: count * bits // 8, "byte of their own"),
-    ("02.packed_bytes", lambda count, bits: count * bits / 8, "whole bytes"),
-    ("02.packed_bytes", lambda count, bits: count, "a byte of its own"),
-    ("03.fake_quantize_weights", narrow(np.rint, codes=True), "These are codes"),
-    ("03.fake_quantize_weights", lambda w, s, b: s * np.rint(w / s), "Nothing is clipped"),
-    ("03.fake_quantize_weights", narrow(np.rint, low=1), "One code too many"),
-    ("03.fake_quantize_weights", narrow(np.rint, low=1, high=1), "One code too many"),
-    ("03.fake_quantize_weights", narrow(np.trunc), "truncated"),
-    ("03.fake_quantize_weights", narrow(np.floor), "truncated"),
-    ("03.fake_quantize_weights", narrow(np.asarray), "does not round"),
-    ("03.straight_through", lambda g, w, lo, hi: 0 * g, "true derivative"),
-    ("03.straight_through", lambda g, w, lo, hi: g, "passes everywhere"),
-    ("03.straight_through", lambda g, w, lo, hi: (w >= lo) & (w <= hi), "1 or 0"),
-    ("03.straight_through", lambda g, w, lo, hi: g * ((w < lo) | (w > hi)), "swapped"),
-    ("03.straight_through", lambda g, w, lo, hi: g.clip(lo, hi), "gradients are clipped"),
-    ("03.straight_through", lambda g, w, lo, hi: g * (g >= lo) * (g <= hi), "gradients are"),
-    ("03.train_one_weight", descent("rounded"), "from the rounded weight"),
-    ("03.train_one_weight", descent("rounded", last=True), "from the rounded weight"),
-    ("03.train_one_weight", descent(last=True), "This is the rounded weight"),
-    ("03.train_one_weight", descent("float"), "taken at the float weight"),
-    ("03.train_one_weight", descent(factor=-2), "uphill"),
-    ("03.train_one_weight", descent(factor=1), "factor of 2"),
-    ("03.gain", lambda b, c, a: a.mean() - b, "the model of before"),
-    ("03.gain", lambda b, c, a: a - b, "the model of before"),
-    ("03.gain", lambda b, c, a: max(a) - max(c), "best seeds"),
-    ("03.gain", lambda b, c, a: c.mean() - a.mean(), "sign is wrong"),
-    ("03.gain", lambda b, c, a: 100 * (a - c).mean(), "percentage points"),
-    ("03.gain", lambda b, c, a: a - c, "for each seed"),
-    *answers_04.MISTAKES,
-    *answers_05.MISTAKES,
-    *answers_06.MISTAKES,
-    *answers_07.MISTAKES,
-    ("05.soft_loss", lambda s, t, T: kl(*soft_parts(s, t, T, T)).mean(), "T² is missing"),
-    ("05.soft_loss", lambda s, t, T: T * kl(*soft_parts(s, t, T, T)).mean(), "times T"),
-    ("05.soft_loss", lambda s, t, T: T**2 * kl(*soft_parts(t, s, T, T)).mean(), "swapped"),
-    ("05.soft_loss", lambda s, t, T: T**2 * kl(*soft_parts(s, t, T, 1)).mean(), "Only one side"),
-    ("05.soft_loss", lambda s, t, T: T**2 * kl(*soft_parts(s, t, 1, T)).mean(), "Only one side"),
-    ("05.soft_loss", lambda s, t, T: _cross_entropy(*soft_parts(s, t, T, T), T), "cross-entropy"),
-    ("05.soft_loss", lambda s, t, T: T**2 * kl(*soft_parts(s, t, T, T)).sum(), "sum over images"),
+    ("ptq.representative_dataset", changed(lambda i: [np.float32(i[None])]), "unscaled"),
+    ("ptq.representative_dataset", changed(lambda i: [i[None]]), "unscaled"),
+    ("ptq.representative_dataset", changed(lambda i: [np.float32(i[None]) / 65025]), "twice"),
+    ("ptq.representative_dataset", changed(lambda i: [np.float32(i[None] / 127.5 - 1)]), "[-1, 1]"),
+    ("ptq.representative_dataset", changed(lambda i: [i[None] / 255]), "type is not"),
+    ("ptq.representative_dataset", changed(lambda i: [np.float32(i / 255)]), "batch axis"),
+    ("ptq.representative_dataset", changed(lambda i: np.float32(i[None] / 255)), "list of inputs"),
+    ("ptq.representative_dataset", changed(lambda i: [np.float32(i[None] / 255), 3]), "no labels"),
+    ("ptq.representative_dataset", returns_first, "Only the first"),
+    ("ptq.representative_dataset", lambda images: iter(()), "Nothing came out"),
+    ("ptq.packed_bytes", lambda count, bits: count * bits, "These are bits"),
+    ("ptq.packed_bytes", lambda count, bits: count * bits // 8, "byte of their own"),
+    ("ptq.packed_bytes", lambda count, bits: count * bits / 8, "whole bytes"),
+    ("ptq.packed_bytes", lambda count, bits: count, "a byte of its own"),
+    ("qat.fake_quantize_weights", narrow(np.rint, codes=True), "These are codes"),
+    ("qat.fake_quantize_weights", lambda w, s, b: s * np.rint(w / s), "Nothing is clipped"),
+    ("qat.fake_quantize_weights", narrow(np.rint, low=1), "One code too many"),
+    ("qat.fake_quantize_weights", narrow(np.rint, low=1, high=1), "One code too many"),
+    ("qat.fake_quantize_weights", narrow(np.trunc), "truncated"),
+    ("qat.fake_quantize_weights", narrow(np.floor), "truncated"),
+    ("qat.fake_quantize_weights", narrow(np.asarray), "does not round"),
+    ("qat.straight_through", lambda g, w, lo, hi: 0 * g, "true derivative"),
+    ("qat.straight_through", lambda g, w, lo, hi: g, "passes everywhere"),
+    ("qat.straight_through", lambda g, w, lo, hi: (w >= lo) & (w <= hi), "1 or 0"),
+    ("qat.straight_through", lambda g, w, lo, hi: g * ((w < lo) | (w > hi)), "swapped"),
+    ("qat.straight_through", lambda g, w, lo, hi: g.clip(lo, hi), "gradients are clipped"),
+    ("qat.straight_through", lambda g, w, lo, hi: g * (g >= lo) * (g <= hi), "gradients are"),
+    ("qat.train_one_weight", descent("rounded"), "from the rounded weight"),
+    ("qat.train_one_weight", descent("rounded", last=True), "from the rounded weight"),
+    ("qat.train_one_weight", descent(last=True), "This is the rounded weight"),
+    ("qat.train_one_weight", descent("float"), "taken at the float weight"),
+    ("qat.train_one_weight", descent(factor=-2), "uphill"),
+    ("qat.train_one_weight", descent(factor=1), "factor of 2"),
+    ("qat.gain", lambda b, c, a: a.mean() - b, "gain over the baseline"),
+    ("qat.gain", lambda b, c, a: a - b, "gain over the baseline"),
+    ("qat.gain", lambda b, c, a: max(a) - max(c), "best seeds"),
+    ("qat.gain", lambda b, c, a: c.mean() - a.mean(), "sign is wrong"),
+    ("qat.gain", lambda b, c, a: 100 * (a - c).mean(), "percentage points"),
+    ("qat.gain", lambda b, c, a: a - c, "for each seed"),
+    *answers_pruning.MISTAKES,
+    *answers_distillation.MISTAKES,
+    *answers_combine.MISTAKES,
+    *answers_claims.MISTAKES,
+    ("distillation.soft_loss", lambda s, t, T: kl(*soft_parts(s, t, T, T)).mean(), "T² is missing"),
+    ("distillation.soft_loss", lambda s, t, T: T * kl(*soft_parts(s, t, T, T)).mean(), "times T"),
     (
-        "05.soft_loss",
+        "distillation.soft_loss",
+        lambda s, t, T: T**2 * kl(*soft_parts(t, s, T, T)).mean(),
+        "swapped",
+    ),
+    (
+        "distillation.soft_loss",
+        lambda s, t, T: T**2 * kl(*soft_parts(s, t, T, 1)).mean(),
+        "Only one side",
+    ),
+    (
+        "distillation.soft_loss",
+        lambda s, t, T: T**2 * kl(*soft_parts(s, t, 1, T)).mean(),
+        "Only one side",
+    ),
+    (
+        "distillation.soft_loss",
+        lambda s, t, T: _cross_entropy(*soft_parts(s, t, T, T), T),
+        "cross-entropy",
+    ),
+    (
+        "distillation.soft_loss",
+        lambda s, t, T: T**2 * kl(*soft_parts(s, t, T, T)).sum(),
+        "sum over images",
+    ),
+    (
+        "distillation.soft_loss",
         lambda s, t, T: T**2 * kl(*soft_parts(s, t, T, T)).mean() / s.shape[1],
         "over the images only",
     ),
@@ -414,9 +450,8 @@ def test_mistake_gets_its_own_hint(id, answer, words):
 
 @pytest.mark.parametrize("id", FUNCTIONS)
 def test_every_hint_of_a_mistake_is_reached_by_a_test(id):
-    mistakes = inspect.getclosurevars(EXERCISES[id].judge).nonlocals["mistakes"]
     reached = {check(i, answer).lines[1] for i, answer, _ in MISTAKES if i == id}
-    assert reached == {f"Hint: {hint}" for hint in mistakes}
+    assert reached == {f"Hint: {hint}" for hint in EXERCISES[id].mistakes.values()}
 
 
 # Starters, wrong kinds of answer, exceptions
@@ -425,8 +460,8 @@ def test_every_hint_of_a_mistake_is_reached_by_a_test(id):
 @pytest.mark.parametrize(
     ("id", "answer"),
     [
-        ("07.mark", lambda held: print(answers_07.mark_by_set(held))),
-        ("07.bits_left", lambda before, after: print(32 * after / before)),
+        ("claims.mark", lambda held: print(answers_claims.mark_by_set(held))),
+        ("claims.bits_left", lambda before, after: print(32 * after / before)),
     ],
 )
 def test_a_function_that_prints_its_answer_is_told_to_return_it(id, answer):
@@ -435,7 +470,7 @@ def test_a_function_that_prints_its_answer_is_told_to_return_it(id, answer):
 
 
 def test_a_function_that_prints_anything_else_is_not_begun():
-    assert check("07.mark", lambda held: print("here")).status == "not attempted yet"
+    assert check("claims.mark", lambda held: print("here")).status == "not attempted yet"
 
 
 def starter(*args): ...
@@ -473,7 +508,7 @@ def test_a_value_where_a_function_is_wanted(id):
 
 def test_a_missing_return_on_one_path_is_a_failure():
     verdict = check(
-        "02.affine_params", lambda lo, hi, b: affine_by_hand(lo, hi, b) if b == 8 else None
+        "ptq.affine_params", lambda lo, hi, b: affine_by_hand(lo, hi, b) if b == 8 else None
     )
     assert verdict.status == "not yet"
     assert "got None (does every path return something?)" in verdict.lines[0]
@@ -483,7 +518,7 @@ def test_an_exception_is_told_in_words_with_its_input_and_line():
     def broken(count, bits):
         return count / (bits - bits)
 
-    verdict = check("02.packed_bytes", broken)
+    verdict = check("ptq.packed_bytes", broken)
     assert verdict.lines[0] == (
         "For count = 8, bits = 4\nyour function stopped with ZeroDivisionError: division by zero\n"
         "in the line: return count / (bits - bits)"
@@ -491,7 +526,7 @@ def test_an_exception_is_told_in_words_with_its_input_and_line():
 
 
 def test_wrong_number_of_arguments_is_told_in_words():
-    assert "positional argument" in check("02.packed_bytes", lambda count: count).lines[0]
+    assert "positional argument" in check("ptq.packed_bytes", lambda count: count).lines[0]
 
 
 def test_interrupting_a_long_answer_is_not_swallowed():
@@ -499,7 +534,7 @@ def test_interrupting_a_long_answer_is_not_swallowed():
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        check("02.packed_bytes", interrupted)
+        check("ptq.packed_bytes", interrupted)
 
 
 def test_an_endless_generator_ends():
@@ -507,7 +542,7 @@ def test_an_endless_generator_ends():
         while True:
             yield [np.zeros((1, 28, 28, 1), np.float32)]
 
-    assert check("02.representative_dataset", endless).status == "not yet"
+    assert check("ptq.representative_dataset", endless).status == "not yet"
 
 
 def test_an_answer_that_changes_its_input_does_not_disturb_the_check():
@@ -516,8 +551,8 @@ def test_an_answer_that_changes_its_input_does_not_disturb_the_check():
         x += params.zero_point
         return np.clip(np.rint(x, out=x), params.q_min, params.q_max, out=x)
 
-    assert check("02.quantize", in_place).passed
-    assert check("02.quantize", affine.quantize).passed
+    assert check("ptq.quantize", in_place).passed
+    assert check("ptq.quantize", affine.quantize).passed
 
 
 # Hints grow
@@ -525,21 +560,21 @@ def test_an_answer_that_changes_its_input_does_not_disturb_the_check():
 
 def test_hints_grow_then_offer_the_solution_and_start_again_after_a_pass():
     wrong = lambda count, bits: -5  # noqa: E731
-    hints = EXERCISES["02.packed_bytes"].hints
-    first, second, third, fourth = (check("02.packed_bytes", wrong) for _ in range(4))
+    hints = EXERCISES["ptq.packed_bytes"].hints
+    first, second, third, fourth = (check("ptq.packed_bytes", wrong) for _ in range(4))
     assert first.lines[1:] == (f"Hint 1 of 3: {hints[0]}",)
     assert second.lines[1:] == (f"Hint 2 of 3: {hints[1]}",)
     assert third.lines[1] == f"Hint 3 of 3: {hints[2]}"
-    assert 'solution("02.packed_bytes")' in third.lines[2]
+    assert 'solution("ptq.packed_bytes")' in third.lines[2]
     assert fourth.lines == third.lines
-    check("02.packed_bytes", packed_by_ceil)
-    assert check("02.packed_bytes", wrong).lines == first.lines
+    check("ptq.packed_bytes", packed_by_ceil)
+    assert check("ptq.packed_bytes", wrong).lines == first.lines
 
 
 def test_a_named_mistake_comes_first_and_general_hints_follow():
     percent = lambda p, y: 100 * metrics.accuracy(p, y)  # noqa: E731
-    assert len(check("01.accuracy", percent).lines) == 2
-    assert check("01.accuracy", percent).lines[2].startswith("Hint 1 of 3")
+    assert len(check("baseline.accuracy", percent).lines) == 2
+    assert check("baseline.accuracy", percent).lines[2].startswith("Hint 1 of 3")
 
 
 @pytest.mark.parametrize("id", sorted(EXERCISES))
@@ -551,22 +586,22 @@ def test_every_exercise_has_hints_and_a_reference_that_can_be_shown(id):
 
 
 def test_solution_is_the_source_of_qlab_itself():
-    assert solution("02.quantize").source == inspect.getsource(affine.quantize).rstrip()
+    assert solution("ptq.quantize").source == inspect.getsource(affine.quantize).rstrip()
 
 
 def test_unknown_exercise_names_the_nearest():
-    with pytest.raises(ValueError, match=r"Did you mean '02.quantize'"):
-        check("02.quantise", ...)
+    with pytest.raises(ValueError, match=r"Did you mean 'ptq.quantize'"):
+        check("ptq.quantise", ...)
 
 
 # What is shown
 
 
 def test_verdict_prints_the_same_every_time():
-    assert repr(check("01.accuracy", ...)) == "01.accuracy: not attempted yet"
-    assert repr(check("01.accuracy", looped_accuracy)) == "01.accuracy: correct"
-    assert repr(check("01.accuracy", lambda p, y: 100 * (p == y).mean())) == (
-        "01.accuracy: not yet\n"
+    assert repr(check("baseline.accuracy", ...)) == "baseline.accuracy: not attempted yet"
+    assert repr(check("baseline.accuracy", looped_accuracy)) == "baseline.accuracy: correct"
+    assert repr(check("baseline.accuracy", lambda p, y: 100 * (p == y).mean())) == (
+        "baseline.accuracy: not yet\n"
         "For predictions = [8, 6, 5, 2, 3, 0, 9, 7], labels = [8, 6, 5, 2, 3, 0, 0, 0]\n"
         "expected 0.75\ngot 75\n"
         "Hint: This is a percentage. Give a fraction from 0 to 1."
@@ -577,11 +612,11 @@ def test_html_says_status_in_a_word_and_a_mark_and_escapes_what_the_learner_wrot
     def broken(count, bits):
         raise ValueError("<script>")
 
-    html = check("02.packed_bytes", broken)._repr_html_()
+    html = check("ptq.packed_bytes", broken)._repr_html_()
     assert "not yet" in html and "✗" in html and "var(--jp-" in html
     assert "<script>" not in html and "&lt;script&gt;" in html
-    assert "✓" in check("02.packed_bytes", packed_by_ceil)._repr_html_()
-    assert "○" in check("02.packed_bytes", None)._repr_html_()
+    assert "✓" in check("ptq.packed_bytes", packed_by_ceil)._repr_html_()
+    assert "○" in check("ptq.packed_bytes", None)._repr_html_()
 
 
 def test_untouched_tells_placeholders_from_answers():

@@ -13,29 +13,21 @@ import pytest
 
 import qlab
 from qlab.course import museum
-from qlab.course.museum import (
-    exhibit_a,
-    exhibit_b,
-    exhibit_c,
-    exhibit_d,
-    exhibit_e,
-    exhibit_f,
-    scripts,
-)
+from qlab.course.museum import exhibits, scripts
 from qlab.course.museum.repair import AS_FOUND, same_code
-from qlab.course.representative import representative_dataset
+from qlab.course.ptq.representative import representative_dataset
 from qlab.lessons import check, memory, solution
 from qlab.lessons.exercises import EXERCISES
 from qlab.tflite.runtime import interpreter
 
 NOTEBOOK = Path(__file__).parents[2] / "notebooks" / "bug_museum.ipynb"
 BROKEN = {
-    "museum.a": exhibit_a.to_int8,
-    "museum.b": exhibit_b.classify,
-    "museum.c": exhibit_c.SCRIPT,
-    "museum.d": exhibit_d.sparse_file,
-    "museum.e": exhibit_e.accuracy_gained,
-    "museum.f": exhibit_f.times_smaller,
+    "museum.a": exhibits.to_int8,
+    "museum.b": exhibits.classify,
+    "museum.c": exhibits.SCRIPT,
+    "museum.d": exhibits.sparse_file,
+    "museum.e": exhibits.accuracy_gained,
+    "museum.f": exhibits.times_smaller,
 }
 FUNCTIONS = sorted(set(BROKEN) - {"museum.c"})
 
@@ -113,7 +105,7 @@ def test_the_notebook_shows_each_exhibit_word_for_word():
         assert inspect.getsource(BROKEN[id]).rstrip() in cells, id
     namespace = {}
     exec(next(cell for cell in cells if cell.startswith("script = ")), namespace)
-    assert namespace["script"] == exhibit_c.SCRIPT
+    assert namespace["script"] == exhibits.SCRIPT
 
 
 # Exhibit A
@@ -137,7 +129,7 @@ def converted(network, images, **settings):
 
 def test_a_the_file_computes_in_float():
     network = qlab.train.load("baseline")
-    data, finding = exhibit_a.attempt(exhibit_a.to_int8, network, None)
+    data, finding = exhibits.attempt(exhibits.to_int8, network, None)
     assert finding is None and set(museum.activations(data)) == {"float32"}
     mended = converted(network, qlab.data.calibration_images(8))
     assert set(museum.activations(mended)) == {"int8"}
@@ -183,12 +175,12 @@ def prepared(*, divide=255, scale=True, shift=True, clip=True, round=np.rint):
     return classify
 
 
-@pytest.mark.parametrize("name", exhibit_b.FILES)
+@pytest.mark.parametrize("name", exhibits.FILES)
 def test_b_pixels_as_they_come_lose_accuracy(name):
     model = qlab.LiteModel.from_file(qlab.artefacts.path(f"{name}.tflite"))
     engine, test = interpreter(model), qlab.data.load().test
-    wrong = [exhibit_b.classify(engine, image) for image in test.images[:500]]
-    right = [exhibit_b.classify_repaired(engine, image) for image in test.images[:500]]
+    wrong = [exhibits.classify(engine, image) for image in test.images[:500]]
+    right = [exhibits.classify_repaired(engine, image) for image in test.images[:500]]
     accuracy = [np.mean(np.array(got) == test.labels[:500]) for got in (wrong, right)]
     assert accuracy[0] < accuracy[1] - 0.05
     assert (right == qlab.predict(model, test.images[:500])).mean() > 0.99
@@ -216,9 +208,9 @@ def test_b_mistakes(changes, words):
 
 
 def test_c_the_script_stops_as_published():
-    ran = museum.run_script(exhibit_c.SCRIPT)
+    ran = museum.run_script(exhibits.SCRIPT)
     assert ran.error.startswith("ValueError: `to_quantize` can only either be")
-    assert not museum.run_script(exhibit_c.repaired_script()).error
+    assert not museum.run_script(exhibits.repaired_script()).error
 
 
 IMPORT = "import keras\n"
@@ -236,17 +228,17 @@ TOUCHED = FROM_TF + "keras.layers\n"
     ],
 )
 def test_c_mistakes(imports, words):
-    assert words in hint_of("museum.c", exhibit_c.SCRIPT.replace(IMPORT, imports))
+    assert words in hint_of("museum.c", exhibits.SCRIPT.replace(IMPORT, imports))
 
 
 @pytest.mark.parametrize("imports", [SET + TOUCHED, FROM_TF])
 def test_c_other_correct_ways(imports):
-    assert check("museum.c", exhibit_c.SCRIPT.replace(IMPORT, imports)).passed
+    assert check("museum.c", exhibits.SCRIPT.replace(IMPORT, imports)).passed
 
 
 def test_c_a_script_that_avoids_the_question_does_not_pass():
     assert "Keep the name" in hint_of("museum.c", "print('3 layers')")
-    dodge = exhibit_c.repaired_script().replace("tfmot.quantization.keras.quantize_model", "")
+    dodge = exhibits.repaired_script().replace("tfmot.quantization.keras.quantize_model", "")
     assert "no layer of `aware`" in check("museum.c", dodge).lines[0]
     assert "as text" in check("museum.c", 3).lines[0]
     assert "before its last line" in check("museum.c", "raise SystemExit").lines[0]
@@ -270,7 +262,7 @@ def test_d_the_wrapped_file_is_larger_and_holds_the_masks():
     train = qlab.data.load().train
     pair = train.images[:640], train.labels[:640]
     plain = qlab.pretrained("baseline").data
-    broken, _ = exhibit_d.attempt(exhibit_d.sparse_file, qlab.train.load("baseline"), *pair)
+    broken, _ = exhibits.attempt(exhibits.sparse_file, qlab.train.load("baseline"), *pair)
     assert len(broken) > 1.9 * len(plain)
     assert {"VAR_HANDLE", "MUL"} <= set(museum.operators(broken))
     assert not {"VAR_HANDLE", "MUL"} & set(museum.operators(plain))
@@ -278,7 +270,7 @@ def test_d_the_wrapped_file_is_larger_and_holds_the_masks():
 
 def test_d_mistakes():
     def stripped_in_vain(network, images, labels):
-        return exhibit_d.sparse_file(network, images, labels)
+        return exhibits.sparse_file(network, images, labels)
 
     assert "wrapper was not stripped" in hint_of("museum.d", stripped_in_vain)
     untouched = lambda network, images, labels: qlab.train.convert(network)  # noqa: E731
@@ -290,24 +282,24 @@ def test_d_mistakes():
 
 def test_e_the_gain_is_not_there_on_test_images():
     model, data = qlab.pretrained("baseline"), qlab.data.load()
-    assert exhibit_e.accuracy_gained(model, data) > 0.01
-    assert abs(exhibit_e.accuracy_gained_repaired(model, data)) < 0.003
+    assert exhibits.accuracy_gained(model, data) > 0.01
+    assert abs(exhibits.accuracy_gained_repaired(model, data)) < 0.003
 
 
 def test_e_each_way_of_scoring_has_its_own_result():
-    model, data = exhibit_e.shipped.model(), exhibit_e._data()
-    ways = [exhibit_e.accuracy_gained_repaired, *exhibit_e.MISTAKES.values()]
+    model, data = exhibits.shipped.model(), exhibits._trial_data()
+    ways = [exhibits.accuracy_gained_repaired, *exhibits.WRONG_GAINS.values()]
     results = sorted(way(model, data) for way in ways)
-    assert min(np.diff(results)) > 1.9 * exhibit_e.NEAR, results
+    assert min(np.diff(results)) > 1.9 * exhibits.NEAR_GAIN, results
 
 
 @pytest.mark.parametrize(
     ("way", "words"),
     [
-        (lambda m, d: float(exhibit_e.accuracy_gained(m, d)), "still scored on images"),
-        (exhibit_e._both_on_training, "Both are scored on training images"),
-        (lambda m, d: 100 * exhibit_e.accuracy_gained_repaired(m, d), "fraction"),
-        (lambda m, d: -exhibit_e.accuracy_gained_repaired(m, d), "sign"),
+        (lambda m, d: float(exhibits.accuracy_gained(m, d)), "still scored on images"),
+        (exhibits._both_on_training, "Both are scored on training images"),
+        (lambda m, d: 100 * exhibits.accuracy_gained_repaired(m, d), "fraction"),
+        (lambda m, d: -exhibits.accuracy_gained_repaired(m, d), "sign"),
     ],
 )
 def test_e_mistakes(way, words):
@@ -328,8 +320,8 @@ def test_e_another_calibration_set_is_as_good():
 
 def test_f_zeros_save_nothing_until_the_file_is_compressed():
     before, after = qlab.pretrained("baseline"), museum.zeroed(qlab.pretrained("baseline"), 0.8)
-    assert exhibit_f.times_smaller(before.data, after.data) == pytest.approx(1, abs=0.01)
-    assert exhibit_f.times_smaller_repaired(before.data, after.data) > 3
+    assert exhibits.times_smaller(before.data, after.data) == pytest.approx(1, abs=0.01)
+    assert exhibits.times_smaller_repaired(before.data, after.data) > 3
 
 
 @pytest.mark.parametrize("pack", [zlib.compress, lambda data: gzip.compress(data, 6)])
@@ -352,8 +344,8 @@ def test_f_mistakes(way, words):
 
 
 def test_every_classic_mistake_of_the_tables_is_reached():
-    assert len(exhibit_b.MISTAKES) == 3 and len(exhibit_e.MISTAKES) == 4
-    assert len(exhibit_f.MISTAKES) == 5
+    assert len(exhibits.WRONG_ANSWERS) == 3 and len(exhibits.WRONG_GAINS) == 4
+    assert len(exhibits.WRONG_RATIOS) == 5
 
 
 # What the exhibits share

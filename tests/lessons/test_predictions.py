@@ -24,7 +24,7 @@ def fresh_memory():
 
 
 def test_reveal_without_a_guess_shows_the_truth_and_says_so():
-    shown = reveal("00.size", 3.62)
+    shown = reveal("welcome.size", 3.62)
     assert shown.guess is None and not shown.right
     assert repr(shown).startswith(
         "Guess skipped\nMeasured: 3.62 times smaller, so: between 3 and 4 times\n"
@@ -33,46 +33,46 @@ def test_reveal_without_a_guess_shows_the_truth_and_says_so():
 
 
 def test_reveal_puts_guess_and_truth_together():
-    predict("00.size").guess("4 times or more")
-    shown = reveal("00.size", np.float32(3.62))
+    predict("welcome.size").guess("4 times or more")
+    shown = reveal("welcome.size", np.float32(3.62))
     assert repr(shown).startswith(
         "Not what you expected\nYour guess: 4 times or more\n"
         "Measured: 3.62 times smaller, so: between 3 and 4 times\n"
     )
-    predict("00.size").guess("between 3 and 4 times")
-    assert reveal("00.size", 3.62).right
+    predict("welcome.size").guess("between 3 and 4 times")
+    assert reveal("welcome.size", 3.62).right
 
 
 def test_what_no_runtime_executed_is_called_simulated():
-    shown = repr(reveal("06.energy", "weights"))
+    shown = repr(reveal("combine.energy", "weights"))
     assert "\nSimulated: reading the weights\n" in shown and "Measured" not in shown
     with pytest.raises(ValueError, match="its kind is one of measured, simulated"):
-        Question("00.x", "?", dict.fromkeys("abc", (0, 1)), kind="guessed")
+        Question("welcome.x", "?", dict.fromkeys("abc", (0, 1)), kind="guessed")
 
 
 def test_a_number_is_right_when_it_is_near():
-    predict("02.blank").guess(14)
-    shown = reveal("02.blank", 10.0)
+    predict("ptq.blank").guess(14)
+    shown = reveal("ptq.blank", 10.0)
     assert shown.right and "Your guess: 14 %\nMeasured: 10 %" in repr(shown)
-    predict("02.blank").guess(40)
-    assert not reveal("02.blank", 10.0).right
+    predict("ptq.blank").guess(40)
+    assert not reveal("ptq.blank", 10.0).right
 
 
 def test_an_option_may_stand_for_a_value():
-    predict("02.cliff").guess("2 bits")
-    assert reveal("02.cliff", np.int64(2)).right
-    assert not reveal("02.cliff", 3).right
+    predict("ptq.cliff").guess("2 bits")
+    assert reveal("ptq.cliff", np.int64(2)).right
+    assert not reveal("ptq.cliff", 3).right
 
 
 @pytest.mark.parametrize("truth", [7, "2", 2.5, None, True])
 def test_a_truth_that_fits_no_option_is_an_error_in_words(truth):
     with pytest.raises(ValueError, match="fits 0 of its options"):
-        reveal("02.cliff", truth)
+        reveal("ptq.cliff", truth)
 
 
 def test_a_number_that_is_none_is_an_error_in_words():
     with pytest.raises(ValueError, match="not a number"):
-        reveal("02.blank", float("nan"))
+        reveal("ptq.blank", float("nan"))
 
 
 @pytest.mark.parametrize("id", RANGED)
@@ -115,26 +115,26 @@ def test_choosing_an_option_keeps_it(id):
 
 
 def test_a_number_is_kept_when_the_button_is_pressed():
-    shown = predict("02.blank")
+    shown = predict("ptq.blank")
     shown.control.value = 30
-    assert "02.blank" not in memory.guesses
+    assert "ptq.blank" not in memory.guesses
     shown.guess(shown.control.value)
-    assert memory.guesses["02.blank"] == 30
+    assert memory.guesses["ptq.blank"] == 30
     assert "Kept: 30 %" in shown.status.value
 
 
 def test_a_number_box_has_a_name_and_stays_in_bounds():
-    control = predict("02.blank").control
+    control = predict("ptq.blank").control
     control.value = 1000
     assert control.value == 100 and control.description
 
 
 def test_an_earlier_guess_is_shown_again():
-    predict("00.size").guess("4 times or more")
-    assert predict("00.size").control.value == "4 times or more"
+    predict("welcome.size").guess("4 times or more")
+    assert predict("welcome.size").control.value == "4 times or more"
 
 
-@pytest.mark.parametrize(("id", "guess"), [("00.size", "12 times"), ("02.blank", 101)])
+@pytest.mark.parametrize(("id", "guess"), [("welcome.size", "12 times"), ("ptq.blank", 101)])
 def test_a_guess_that_cannot_be_given_is_refused(id, guess):
     with pytest.raises(ValueError, match=r"option|bounds"):
         predict(id).guess(guess)
@@ -142,8 +142,8 @@ def test_a_guess_that_cannot_be_given_is_refused(id, guess):
 
 
 def test_unknown_question_names_the_nearest():
-    with pytest.raises(ValueError, match=r"Did you mean '00.size'"):
-        predict("00.sice")
+    with pytest.raises(ValueError, match=r"Did you mean 'welcome.size'"):
+        predict("welcome.sice")
 
 
 # Arrows
@@ -152,7 +152,7 @@ def test_unknown_question_names_the_nearest():
 def test_checking_and_revealing_import_no_widget_and_no_tensorflow():
     code = (
         "import sys; from qlab.lessons import check, reveal, solution;"
-        "check('02.packed_bytes', lambda n, b: -(-n * b // 8)); reveal('00.size', 3.6);"
+        "check('ptq.packed_bytes', lambda n, b: -(-n * b // 8)); reveal('welcome.size', 3.6);"
         "print([m for m in ('ipywidgets', 'matplotlib', 'tensorflow') if m in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

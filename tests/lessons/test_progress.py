@@ -52,26 +52,26 @@ def at(monkeypatch, *times):
 
 
 def test_a_guess_is_there_in_another_process(path):
-    code = "from qlab.lessons import memory; memory.record_guess('00.size', '4 times or more')"
+    code = "from qlab.lessons import memory; memory.record_guess('welcome.size', '4 times or more')"
     subprocess.run([sys.executable, "-c", code], check=True)
-    assert predict("00.size").control.value == "4 times or more"
-    code = "from qlab.lessons import reveal; print(reveal('00.size', 3.6).guess)"
+    assert predict("welcome.size").control.value == "4 times or more"
+    code = "from qlab.lessons import reveal; print(reveal('welcome.size', 3.6).guess)"
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert run.stdout == "4 times or more\n"
 
 
 def test_hints_go_on_growing_in_a_new_kernel(path):
     wrong = lambda *_: "nonsense"  # noqa: E731
-    assert "Hint 1 of" in repr(check("02.packed_bytes", wrong))
+    assert "Hint 1 of" in repr(check("ptq.packed_bytes", wrong))
     new_kernel()
-    assert "Hint 2 of" in repr(check("02.packed_bytes", wrong))
+    assert "Hint 2 of" in repr(check("ptq.packed_bytes", wrong))
 
 
 def test_guess_truth_time_and_verdict_are_kept(path, monkeypatch):
     at(monkeypatch, "12:00:00", "12:01:00", "12:02:00")
-    predict("00.size").guess("4 times or more")
-    reveal("00.size", 3.62)
-    assert on_disk(path)["questions"]["00.size"] == {
+    predict("welcome.size").guess("4 times or more")
+    reveal("welcome.size", 3.62)
+    assert on_disk(path)["questions"]["welcome.size"] == {
         "guess": "4 times or more",
         "guessed": "2025-01-31T12:01:00Z",
         "counted": "4 times or more",
@@ -83,53 +83,53 @@ def test_guess_truth_time_and_verdict_are_kept(path, monkeypatch):
 
 
 def test_the_guess_made_before_the_truth_is_the_one_that_counts(path):
-    predict("00.size").guess("4 times or more")
-    reveal("00.size", 3.62)
-    predict("00.size").guess("between 3 and 4 times")
-    assert reveal("00.size", 3.62).right  # what the learner sees
-    entry = on_disk(path)["questions"]["00.size"]
+    predict("welcome.size").guess("4 times or more")
+    reveal("welcome.size", 3.62)
+    predict("welcome.size").guess("between 3 and 4 times")
+    assert reveal("welcome.size", 3.62).right  # what the learner sees
+    entry = on_disk(path)["questions"]["welcome.size"]
     assert (entry["counted"], entry["right"]) == ("4 times or more", False)
     assert entry["guess"] == "between 3 and 4 times" and "late" not in entry
 
 
 def test_a_guess_after_the_truth_is_marked(path):
-    reveal("00.size", 3.62)
-    assert "right" not in on_disk(path)["questions"]["00.size"]
-    predict("00.size").guess("between 3 and 4 times")
-    reveal("00.size", 3.62)
-    entry = on_disk(path)["questions"]["00.size"]
+    reveal("welcome.size", 3.62)
+    assert "right" not in on_disk(path)["questions"]["welcome.size"]
+    predict("welcome.size").guess("between 3 and 4 times")
+    reveal("welcome.size", 3.62)
+    entry = on_disk(path)["questions"]["welcome.size"]
     assert entry["late"] and entry["right"]
 
 
 def test_attempts_mistakes_hints_and_solution_are_kept_up_to_the_pass(path, monkeypatch):
     bits = lambda count, bits: count * bits  # noqa: E731
     right = lambda count, bits: -(-count * bits // 8)  # noqa: E731
-    check("02.packed_bytes", ...)
-    assert "02.packed_bytes" not in on_disk(path)["exercises"]
-    check("02.packed_bytes", bits)
-    check("02.packed_bytes", bits)
-    solution("02.packed_bytes")
-    check("02.packed_bytes", right)
-    entry = on_disk(path)["exercises"]["02.packed_bytes"]
+    check("ptq.packed_bytes", ...)
+    assert "ptq.packed_bytes" not in on_disk(path)["exercises"]
+    check("ptq.packed_bytes", bits)
+    check("ptq.packed_bytes", bits)
+    solution("ptq.packed_bytes")
+    check("ptq.packed_bytes", right)
+    entry = on_disk(path)["exercises"]["ptq.packed_bytes"]
     assert entry["attempts"] == 3 and entry["failures"] == 0 and entry["hints"] == [1]
     assert len(entry["mistakes"]) == 1 and "bits" in entry["mistakes"][0]
     assert entry["solution"] and entry["passed"]
-    check("02.packed_bytes", bits)
-    check("02.packed_bytes", right)
-    assert on_disk(path)["exercises"]["02.packed_bytes"]["attempts"] == 3
+    check("ptq.packed_bytes", bits)
+    check("ptq.packed_bytes", right)
+    assert on_disk(path)["exercises"]["ptq.packed_bytes"]["attempts"] == 3
 
 
 def test_a_solution_looked_at_after_the_pass_does_not_count(path):
-    check("02.packed_bytes", lambda count, bits: -(-count * bits // 8))
-    solution("02.packed_bytes")
-    assert "solution" not in on_disk(path)["exercises"]["02.packed_bytes"]
+    check("ptq.packed_bytes", lambda count, bits: -(-count * bits // 8))
+    solution("ptq.packed_bytes")
+    assert "solution" not in on_disk(path)["exercises"]["ptq.packed_bytes"]
 
 
 def test_minutes_leave_out_long_pauses_and_clocks_set_back(path, monkeypatch):
     at(monkeypatch, "12:00:00", "12:03:00", "12:13:00", "12:23:01", "12:20:00", "12:20:30")
     for _ in range(6):
-        memory.seen("02.packed_bytes")
-    notebook = on_disk(path)["notebooks"]["02"]
+        memory.seen("ptq.packed_bytes")
+    notebook = on_disk(path)["notebooks"]["ptq"]
     assert notebook == {
         "first": "2025-01-31T12:00:00Z",
         "last": "2025-01-31T12:20:30Z",
@@ -138,37 +138,39 @@ def test_minutes_leave_out_long_pauses_and_clocks_set_back(path, monkeypatch):
 
 
 def test_run_all_with_nothing_answered_notes_only_the_notebook(path):
-    predict("00.size")
-    check("00.fewest_bits", ...)
+    predict("welcome.size")
+    check("welcome.fewest_bits", ...)
     done = on_disk(path)
     assert done["questions"] == done["exercises"] == {}
-    assert list(done["notebooks"]) == ["00"]
+    assert list(done["notebooks"]) == ["welcome"]
 
 
 def test_the_name_comes_from_the_learner_or_from_outside(path, monkeypatch):
     assert learner() == ""
     monkeypatch.setenv("QLAB_LEARNER", "hub-user-7")
     assert learner() == "hub-user-7"
-    memory.seen("00.size")
+    memory.seen("welcome.size")
     assert on_disk(path)["learner"] == "hub-user-7"
     assert learner(" Ada ") == "Ada"
-    memory.seen("00.size")
+    memory.seen("welcome.size")
     assert on_disk(path)["learner"] == "Ada" == learner()
 
 
 def test_a_guess_that_is_no_longer_offered_is_no_guess(path):
-    memory.record_guess("00.size", "an option of last year")
-    memory.record_guess("02.blank", "thirty")
-    assert predict("00.size").control.value is None
-    assert predict("02.blank").control.value == 0
-    assert reveal("00.size", 3.62).guess is reveal("02.blank", 10.0).guess is None
+    memory.record_guess("welcome.size", "an option of last year")
+    memory.record_guess("ptq.blank", "thirty")
+    assert predict("welcome.size").control.value is None
+    assert predict("ptq.blank").control.value == 0
+    assert reveal("welcome.size", 3.62).guess is reveal("ptq.blank", 10.0).guess is None
 
 
 def test_any_truth_can_be_kept(path):
     for truth in (float("inf"), 10**400, "\ud800", "x" * 10_000, object()):
         memory.forget()
-        memory.record_reveal("00.size", truth, str(truth)[:10_000] if truth != 10**400 else "", 0)
-        assert list(on_disk(path)["questions"]) == ["00.size"]
+        memory.record_reveal(
+            "welcome.size", truth, str(truth)[:10_000] if truth != 10**400 else "", 0
+        )
+        assert list(on_disk(path)["questions"]) == ["welcome.size"]
 
 
 # Where
@@ -199,7 +201,7 @@ def write_many(path, number):
     """What one of several notebooks does, in a process of its own."""
     os.environ["QLAB_PROGRESS"] = str(path)
     for turn in range(25):
-        memory.record_guess(f"{number:02}.q{turn}", turn)
+        memory.record_guess(f"n{number}.q{turn}", turn)
         memory.record_check("shared", passed=False)
 
 
@@ -212,7 +214,7 @@ def test_processes_writing_at_once_lose_nothing(path, capfd):
         worker.join()
     assert [worker.exitcode for worker in workers] == [0] * 4
     done = on_disk(path)
-    wanted = {f"{number:02}.q{turn}": turn for number in range(4) for turn in range(25)}
+    wanted = {f"n{number}.q{turn}": turn for number in range(4) for turn in range(25)}
     assert {id: entry["guess"] for id, entry in done["questions"].items()} == wanted
     assert done["exercises"]["shared"] == {"attempts": 100, "failures": 100}
     assert capfd.readouterr().err == ""
@@ -231,7 +233,7 @@ def test_two_kernels_see_each_other(path):
 # Broken files
 
 GOOD = document.to_bytes(
-    {**document.empty(), "questions": {"00.size": {"guess": "12", "right": True}}}
+    {**document.empty(), "questions": {"welcome.size": {"guess": "12", "right": True}}}
 )
 
 
@@ -258,16 +260,16 @@ BROKEN = {
     "lone surrogate": b'{"version": 1, "learner": "\\ud800"}',
     "surrogate id": b'{"version": 1, "questions": {"\\udfff": {}}}',
     "a list of questions": with_(questions=[]),
-    "an entry that is a text": with_(questions={"00.size": "guess"}),
+    "an entry that is a text": with_(questions={"welcome.size": "guess"}),
     "too many": with_(questions={str(i): {} for i in range(1001)}),
-    "guess": with_(questions={"00.size": {"guess": {}}}),
-    "guess is not a number": b'{"version": 1, "questions": {"00.size": {"guess": NaN}}}',
-    "guess without end": b'{"version": 1, "questions": {"00.size": {"guess": Infinity}}}',
-    "large guess": with_(questions={"00.size": {"guess": 10**16}}),
-    "right": with_(questions={"00.size": {"right": "yes"}}),
-    "null inside": with_(questions={"00.size": {"right": None}}),
-    "time": with_(questions={"00.size": {"revealed": "yesterday"}}),
-    "no such day": with_(questions={"00.size": {"revealed": "2025-02-30T12:00:00Z"}}),
+    "guess": with_(questions={"welcome.size": {"guess": {}}}),
+    "guess is not a number": b'{"version": 1, "questions": {"welcome.size": {"guess": NaN}}}',
+    "guess without end": b'{"version": 1, "questions": {"welcome.size": {"guess": Infinity}}}',
+    "large guess": with_(questions={"welcome.size": {"guess": 10**16}}),
+    "right": with_(questions={"welcome.size": {"right": "yes"}}),
+    "null inside": with_(questions={"welcome.size": {"right": None}}),
+    "time": with_(questions={"welcome.size": {"revealed": "yesterday"}}),
+    "no such day": with_(questions={"welcome.size": {"revealed": "2025-02-30T12:00:00Z"}}),
     "year 0": with_(notebooks={"00": {"last": "0000-01-01T00:00:00Z"}}),
     "negative count": with_(exercises={"a": {"attempts": -1}}),
     "count as truth": with_(exercises={"a": {"attempts": True}}),
@@ -284,14 +286,14 @@ BROKEN = {
 def test_a_broken_file_is_set_aside_and_said_so(data, path, capsys):
     path.parent.mkdir()
     path.write_bytes(data)
-    assert reveal("00.size", 3.62).guess is None
+    assert reveal("welcome.size", 3.62).guess is None
     aside = path.with_name("progress.json.broken-1")
     assert aside.read_bytes() == data
     err = capsys.readouterr().err
     assert err.startswith("The progress file could not be used: ") and str(aside) in err
-    predict("00.size").guess("4 times or more")
-    assert reveal("00.size", 3.62).guess == "4 times or more"
-    assert on_disk(path)["questions"]["00.size"]["guess"] == "4 times or more"
+    predict("welcome.size").guess("4 times or more")
+    assert reveal("welcome.size", 3.62).guess == "4 times or more"
+    assert on_disk(path)["questions"]["welcome.size"]["guess"] == "4 times or more"
     assert capsys.readouterr().err == ""
     assert str(aside) in str(progress())
 
@@ -301,7 +303,7 @@ def test_a_file_that_breaks_while_the_kernel_lives_is_set_aside(path, capsys):
     path.write_bytes(b"{")
     assert learner() == ""
     path.write_bytes(b"{{")
-    memory.seen("00.size")
+    memory.seen("welcome.size")
     assert path.with_name("progress.json.broken-1").read_bytes() == b"{"
     assert path.with_name("progress.json.broken-2").read_bytes() == b"{{"
     assert capsys.readouterr().err.count("set aside") == 2
@@ -325,11 +327,11 @@ def test_fields_of_a_later_course_are_dropped_not_refused(path):
 
 
 def test_deleting_the_file_starts_afresh(path):
-    predict("00.size").guess("4 times or more")
+    predict("welcome.size").guess("4 times or more")
     path.unlink()
     assert memory.guesses == {}
-    predict("00.accuracy").guess("100 to 499")
-    assert list(on_disk(path)["questions"]) == ["00.accuracy"]
+    predict("welcome.accuracy").guess("100 to 499")
+    assert list(on_disk(path)["questions"]) == ["welcome.accuracy"]
 
 
 def test_forget_keeps_the_old_file(path):
@@ -376,26 +378,26 @@ def test_a_disk_that_refuses_is_said_once_and_made_up_for(code, path, monkeypatc
     before = path.read_bytes()
     with monkeypatch.context() as broken:
         broken.setattr(os, "replace", fails_with(code))
-        predict("00.size").guess("4 times or more")
-        assert reveal("00.size", 3.62).guess == "4 times or more"
-        check("02.packed_bytes", lambda count, bits: "nonsense")
+        predict("welcome.size").guess("4 times or more")
+        assert reveal("welcome.size", 3.62).guess == "4 times or more"
+        check("ptq.packed_bytes", lambda count, bits: "nonsense")
         assert path.read_bytes() == before
         err = capsys.readouterr().err
         assert err.count("cannot be saved") == 1 and os.strerror(code) in err
         assert "cannot be saved" in str(progress())
     assert not list(path.parent.glob(".*")), "a half-written file was left"
-    memory.seen("00.size")
+    memory.seen("welcome.size")
     done = on_disk(path)
-    assert done["learner"] == "Ada" and done["questions"]["00.size"]["right"] is False
-    assert done["exercises"]["02.packed_bytes"]["attempts"] == 1
+    assert done["learner"] == "Ada" and done["questions"]["welcome.size"]["right"] is False
+    assert done["exercises"]["ptq.packed_bytes"]["attempts"] == 1
     assert "cannot be saved" not in str(progress())
 
 
 def test_a_place_that_cannot_be(tmp_path, monkeypatch, capsys):
     (tmp_path / "file").write_text("not a folder")
     monkeypatch.setenv("QLAB_PROGRESS", str(tmp_path / "file" / "progress.json"))
-    predict("00.size").guess("4 times or more")
-    assert reveal("00.size", 3.62).guess == "4 times or more"
+    predict("welcome.size").guess("4 times or more")
+    assert reveal("welcome.size", 3.62).guess == "4 times or more"
     assert capsys.readouterr().err.count("cannot be saved") == 1
 
 
@@ -404,8 +406,8 @@ def test_a_folder_or_a_pipe_is_left_as_it_is(make, path, capsys):
     path.parent.mkdir()
     make(path)
     kind = path.stat().st_mode
-    predict("00.size").guess("4 times or more")
-    assert reveal("00.size", 3.62).guess == "4 times or more"
+    predict("welcome.size").guess("4 times or more")
+    assert reveal("welcome.size", 3.62).guess == "4 times or more"
     assert path.stat().st_mode == kind
     assert "cannot be saved" in capsys.readouterr().err
 
@@ -414,8 +416,8 @@ def test_a_broken_file_that_cannot_be_renamed_is_not_overwritten(path, monkeypat
     path.parent.mkdir()
     path.write_bytes(b"{")
     monkeypatch.setattr(os, "rename", fails_with(errno.EACCES))
-    predict("00.size").guess("4 times or more")
-    assert reveal("00.size", 3.62).guess == "4 times or more"
+    predict("welcome.size").guess("4 times or more")
+    assert reveal("welcome.size", 3.62).guess == "4 times or more"
     assert path.read_bytes() == b"{"
     assert capsys.readouterr().err.count("cannot be saved") == 1
 
@@ -426,12 +428,12 @@ def test_a_file_that_cannot_be_read_is_not_overwritten(path, monkeypatch, capsys
     new_kernel()
     with monkeypatch.context() as broken:
         broken.setattr(stores, "read", fails_with(errno.EACCES))
-        predict("00.size").guess("4 times or more")
-        assert predict("00.size").control.value == "4 times or more"
+        predict("welcome.size").guess("4 times or more")
+        assert predict("welcome.size").control.value == "4 times or more"
         assert path.read_bytes() == before
     assert "cannot be saved" in capsys.readouterr().err
-    memory.seen("00.size")
-    assert on_disk(path)["learner"] == "Ada" and "00.size" in on_disk(path)["questions"]
+    memory.seen("welcome.size")
+    assert on_disk(path)["learner"] == "Ada" and "welcome.size" in on_disk(path)["questions"]
 
 
 def test_a_lock_that_another_holds_does_not_stop_the_notebook(path, monkeypatch, capsys):
@@ -439,11 +441,11 @@ def test_a_lock_that_another_holds_does_not_stop_the_notebook(path, monkeypatch,
     learner("Ada")
     new_kernel()
     with filelock.FileLock(f"{path}.lock"):
-        predict("00.size").guess("4 times or more")
-        assert reveal("00.size", 3.62).guess == "4 times or more"
+        predict("welcome.size").guess("4 times or more")
+        assert reveal("welcome.size", 3.62).guess == "4 times or more"
     assert capsys.readouterr().err.count("cannot be saved") == 1
-    memory.seen("00.size")
-    assert on_disk(path)["questions"]["00.size"]["guess"] == "4 times or more"
+    memory.seen("welcome.size")
+    assert on_disk(path)["questions"]["welcome.size"]["guess"] == "4 times or more"
 
 
 # The map
@@ -461,8 +463,8 @@ def test_its_text_is_fixed_and_its_picture_is_the_same_for_every_new_learner(pat
 def test_the_map_tells_what_is_done(path, monkeypatch):
     monkeypatch.setattr(document, "now", lambda: NOON)
     for id, guess, truth in (
-        ("00.size", "between 3 and 4 times", 3.62),
-        ("00.accuracy", "500 to 1,999", 12),
+        ("welcome.size", "between 3 and 4 times", 3.62),
+        ("welcome.accuracy", "500 to 1,999", 12),
     ):
         predict(id).guess(guess)
         reveal(id, truth)
@@ -471,9 +473,9 @@ def test_the_map_tells_what_is_done(path, monkeypatch):
         "00 Welcome begun 2 of 2 made: 1 right, 1 wrong 0 of 1 passed 0 of 5 right under 5 min"
         in text
     )
-    memory.record_check("00.fewest_bits", passed=True)
+    memory.record_check("welcome.fewest_bits", passed=True)
     monkeypatch.setattr(document, "now", lambda: "2025-01-31T12:08:00Z")
-    memory.seen("00.size")
+    memory.seen("welcome.size")
     text = re.sub(" +", " ", str(progress()))
     assert (
         "00 Welcome done 2 of 2 made: 1 right, 1 wrong 1 of 1 passed 0 of 5 right about 10 min"
@@ -483,7 +485,7 @@ def test_the_map_tells_what_is_done(path, monkeypatch):
 
 
 def test_the_map_is_a_table_that_a_screen_reader_can_walk(path):
-    memory.seen("00.size")
+    memory.seen("welcome.size")
     html = progress()._repr_html_()
     assert "<caption" in html and html.count('scope="row"') == len(parts())
     assert html.count('scope="col"') == 6
@@ -501,7 +503,7 @@ def test_names_and_notices_are_escaped(path):
 def test_the_course_ends(path, monkeypatch):
     whole = document.empty()
     for part in parts():
-        whole["notebooks"][part.number] = {"first": NOON, "last": NOON}
+        whole["notebooks"][part.topic] = {"first": NOON, "last": NOON}
         whole["questions"].update({q.id: {"guess": 1, "right": True} for q in part.questions})
         whole["exercises"].update({e.id: {"passed": NOON} for e in part.exercises})
     path.parent.mkdir()

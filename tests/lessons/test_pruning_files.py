@@ -4,8 +4,8 @@ import pytest
 
 import qlab
 from qlab.arithmetic import sparsity
-from qlab.course.pruning import export, sparse_recipe
-from qlab.course.schedules import polynomial
+from qlab.course.pruning.masks import polynomial
+from qlab.course.pruning.sparse_files import export, sparse_recipe
 from qlab.lessons import check, memory
 from qlab.lessons.predictions import QUESTIONS
 from qlab.tflite.graph import pack
@@ -40,7 +40,7 @@ def hint(verdict):
 
 @pytest.mark.parametrize("form", [lambda model: model, lambda model: model.data])
 def test_a_file_with_its_zeros_passes(engine, form):
-    verdict = check("04.export", form(pruned(engine, 0.8)))
+    verdict = check("pruning.export", form(pruned(engine, 0.8)))
     assert verdict.passed and "80% of the weights are zero" in verdict.lines[0]
 
 
@@ -48,24 +48,24 @@ def test_a_file_with_its_zeros_passes(engine, form):
     ("sparsity", "words"), [(0.0, "never pruned"), (0.2, "filled again"), (0.6, "filled again")]
 )
 def test_a_file_with_too_few_zeros_gets_its_own_hint(engine, sparsity, words):
-    assert words in hint(check("04.export", pruned(engine, sparsity)))
+    assert words in hint(check("pruning.export", pruned(engine, sparsity)))
 
 
 def test_a_file_with_variables_is_still_wrapped(engine):
     graph = engine.model.graph()
     graph.subgraphs.append(graph.subgraphs[0])
-    assert "wrappers are still on" in hint(check("04.export", qlab.LiteModel(pack(graph))))
+    assert "wrappers are still on" in hint(check("pruning.export", qlab.LiteModel(pack(graph))))
 
 
 @pytest.mark.parametrize("answer", [0.8, "pruned.tflite", export, {}])
 def test_something_else_than_a_file(answer):
-    verdict = check("04.export", answer)
+    verdict = check("pruning.export", answer)
     assert "needs a file" in verdict.lines[0] and "train.convert" in hint(verdict)
 
 
 @pytest.mark.parametrize("data", [b"", b"TFL3", bytes(100)])
 def test_bytes_that_are_no_file(data):
-    assert "cannot be read" in check("04.export", data).lines[0]
+    assert "cannot be read" in check("pruning.export", data).lines[0]
 
 
 def test_the_reference_makes_such_a_file():
@@ -74,9 +74,9 @@ def test_the_reference_makes_such_a_file():
     train_set = qlab.data.load().train
     wrapped = train.prune(train.load("baseline"), 0.8)
     train.fit(wrapped, train_set.images[:256], train_set.labels[:256], epochs=1, progress=False)
-    assert check("04.export", export(wrapped)).passed
+    assert check("pruning.export", export(wrapped)).passed
     converter = train.tf.lite.TFLiteConverter.from_keras_model(wrapped)
-    assert "wrappers are still on" in hint(check("04.export", converter.convert()))
+    assert "wrappers are still on" in hint(check("pruning.export", converter.convert()))
 
 
 # A recipe under a budget
@@ -99,7 +99,7 @@ CORRECT = {
 
 @pytest.mark.parametrize("recipe", CORRECT.values(), ids=CORRECT)
 def test_recipes_within_the_budget_pass(recipe):
-    verdict = check("04.sparse_recipe", recipe)
+    verdict = check("pruning.sparse_recipe", recipe)
     assert verdict.passed, verdict
     assert "Encoded" in verdict.lines[0]
 
@@ -118,7 +118,7 @@ def test_recipes_within_the_budget_pass(recipe):
     ],
 )
 def test_a_recipe_outside_the_budget_gets_its_own_hint(recipe, words):
-    found = hint(check("04.sparse_recipe", recipe))
+    found = hint(check("pruning.sparse_recipe", recipe))
     assert found.startswith("Hint: ") and words in found
 
 
@@ -126,16 +126,18 @@ def test_no_single_sparsity_meets_the_budget():
     for scope in sparsity.SCOPES:  # 0.77 is too large, and from 0.78 on it fits
         for share in (0.77, 0.775, 0.78):
             recipe = FLOATS.replace(sparsity=share, sparsity_scope=scope)
-            assert check("04.sparse_recipe", recipe).status == "not yet", recipe
+            assert check("pruning.sparse_recipe", recipe).status == "not yet", recipe
 
 
 @pytest.mark.parametrize("answer", [{"sparsity": 0.8}, 0.8, sparse_recipe])
 def test_something_else_than_a_recipe(answer):
-    assert "needs a qlab.Recipe" in check("04.sparse_recipe", answer).lines[0]
+    assert "needs a qlab.Recipe" in check("pruning.sparse_recipe", answer).lines[0]
 
 
 def test_a_recipe_that_names_no_layer_is_told_in_words():
-    verdict = check("04.sparse_recipe", FLOATS.replace(overrides={"dense9": {"sparsity": 0.8}}))
+    verdict = check(
+        "pruning.sparse_recipe", FLOATS.replace(overrides={"dense9": {"sparsity": 0.8}})
+    )
     assert "cannot be built" in verdict.lines[0] and "dense9" in verdict.lines[0]
 
 
@@ -150,7 +152,7 @@ def test_the_schedule_by_hand_is_that_of_qlab():
 
 def test_the_layers_in_the_question_are_those_of_the_model(engine):
     sizes = {x.name: x.weights.size for x in engine.layers if x.weights is not None}
-    options = QUESTIONS["04.layer"].options
+    options = QUESTIONS["pruning.layer"].options
     assert {name: text.split(", ")[1] for text, name in options.items()} == {
         name: f"{size:,} weights" for name, size in sizes.items()
     }

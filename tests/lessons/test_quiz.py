@@ -11,9 +11,9 @@ import pytest
 
 import qlab
 from qlab.arithmetic.results import Measurement
-from qlab.course.aware_training import straight_through
-from qlab.course.shipped import compressor, model, score
-from qlab.course.welcome_quiz import verdict
+from qlab.course.qat import straight_through
+from qlab.course.shipped_model import compressor, model, score
+from qlab.course.welcome import verdict
 from qlab.lessons import memory, progress, quiz, quizzes
 from qlab.lessons.quizzes import ITEMS, Sheet, items
 from qlab.system.quiet import quiet
@@ -23,7 +23,7 @@ from qlab.trials import pareto
 from qlab.trials.sensitivity import scan
 from qlab.trials.stages import stages
 
-NUMBERS = ("00", "01", "02", "03", "04", "05", "06", "07")
+TOPICS = ("welcome", "baseline", "ptq", "qat", "pruning", "distillation", "combine", "claims")
 
 
 @pytest.fixture(autouse=True)
@@ -33,11 +33,11 @@ def fresh_memory():
     memory.forget()
 
 
-def measured_in(number):
+def measured_in(topic):
     """The variables of a notebook that its quiz is about, measured as the notebook does."""
     test, whole, engine = qlab.data.load().test, model(), compressor()
     float32 = qlab.evaluate(whole, test.images, test.labels)
-    if number == "00":
+    if topic == "welcome":
         small, after = score(qlab.Recipe())
         return {
             "model": whole,
@@ -46,20 +46,20 @@ def measured_in(number):
             "after": after,
             "compressor": engine,
         }
-    if number == "01":
+    if topic == "baseline":
         weights = [layer.weights.nbytes for layer in whole.layers if layer.weights is not None]
         hits = [float32.hits[float32.labels == i].mean() for i in range(10)]
         return {"measured": float32, "by_class": hits, "share": max(weights) / whole.file_bytes}
-    if number == "03":
-        return measured_in_03()
-    if number == "04":
-        return measured_in_04()
-    if number == "05":
-        return measured_in_05()
-    if number == "06":
-        return measured_in_06()
-    if number == "07":
-        return measured_in_07()
+    if topic == "qat":
+        return measured_in_qat()
+    if topic == "pruning":
+        return measured_in_pruning()
+    if topic == "distillation":
+        return measured_in_distillation()
+    if topic == "combine":
+        return measured_in_combine()
+    if topic == "claims":
+        return measured_in_claims()
     return {
         "model": whole,
         "compressor": engine,
@@ -70,14 +70,14 @@ def measured_in(number):
     }
 
 
-def measured_in_07():
+def measured_in_claims():
     """What notebook 07 measures, as it does."""
     test, calibration = qlab.data.load().test, qlab.data.calibration_images(128)
     student = qlab.pretrained("distilled-5k-600-taught-seed0")
     before = qlab.evaluate(model(), test.images, test.labels).predictions
     one = [qlab.Compressor(model(), qlab.data.calibration_images(1, seed=s)) for s in range(5)]
     files = [engine.compress(qlab.Recipe(calibration_size=1)) for engine in one]
-    saved = saved_in_07()
+    saved = saved_in_claims()
     return {
         "eight": {
             "student of 5,000 weights": qlab.Compressor(student, calibration).compress(
@@ -92,7 +92,7 @@ def measured_in_07():
     }
 
 
-def saved_in_07():
+def saved_in_claims():
     """Bytes of the h5 files of notebook 07: the network, and wrapped by quantize_model."""
     from qlab import train
 
@@ -105,7 +105,7 @@ def saved_in_07():
         return {name: Path(folder, f"{name}.h5").stat().st_size for name in models}
 
 
-def measured_in_06():
+def measured_in_combine():
     """Accuracies come from the manifest; tests/test_chain.py measures them."""
     entries, few = qlab.artefacts.manifest()["files"], qlab.data.load().test.images[:50]
 
@@ -125,7 +125,7 @@ def measured_in_06():
     }
 
 
-def measured_in_05():
+def measured_in_distillation():
     """Accuracies come from the manifest here; tests/test_shipped_distillation.py measures them."""
     entries = qlab.artefacts.manifest()["files"]
     gains, smoothed = {}, {}
@@ -142,7 +142,7 @@ def measured_in_05():
     return {"logits": logits, "changed": 0, "gains": gains, "smoothed": smoothed, "files": files}
 
 
-def measured_in_03():
+def measured_in_qat():
     """What notebook 03 measures, from the manifest; tests/test_qat.py measures it anew."""
     entries = qlab.artefacts.manifest()["files"]
     controls = [entries[f"qat-control-seed{seed}.tflite"] for seed in range(3)]
@@ -166,7 +166,7 @@ def measured_in_03():
     }
 
 
-def measured_in_04():
+def measured_in_pruning():
     """What notebook 04 measures; accuracies of trained models are those of the manifest."""
     entries = qlab.artefacts.manifest()["files"]
 
@@ -193,10 +193,10 @@ def measured_in_04():
 
 @pytest.fixture(scope="module")
 def sheets():
-    return {number: Sheet(number, measured_in(number)) for number in NUMBERS}
+    return {topic: Sheet(topic, measured_in(topic)) for topic in TOPICS}
 
 
-def two(number="01"):
+def two():
     """A quiz on a small, made-up measurement."""
     right = np.arange(1000) >= 100
     measured = Measurement(np.where(right, 1, 2), np.ones(1000, int))
@@ -206,16 +206,16 @@ def two(number="01"):
 # Questions
 
 
-@pytest.mark.parametrize("number", NUMBERS)
-def test_a_quiz_has_five_questions_that_explain_themselves(number):
-    questions = [item.question for item in items(number)]
+@pytest.mark.parametrize("topic", TOPICS)
+def test_a_quiz_has_five_questions_that_explain_themselves(topic):
+    questions = [item.question for item in items(topic)]
     assert len(questions) == 5
-    assert all(q.why and "?" in q.text and q.id.startswith(f"{number}.quiz.") for q in questions)
+    assert all(q.why and "?" in q.text and q.id.startswith(f"{topic}.quiz.") for q in questions)
 
 
 @pytest.mark.parametrize("id", sorted(ITEMS))
 def test_the_truth_is_measured_and_falls_in_one_option(sheets, id):
-    sheet = sheets[id[:2]]
+    sheet = sheets[id.split(".")[0]]
     marks = {option: sheet.mark(id, option) for option in ITEMS[id].question.options}
     assert sorted(mark.state for mark in marks.values())[0] == "right"
     assert [mark.state for mark in marks.values()].count("right") == 1
@@ -226,9 +226,9 @@ def test_the_truth_is_measured_and_falls_in_one_option(sheets, id):
 def test_the_truth_follows_the_measurement():
     good, bad = two(), {**two(), "by_class": [0.9, 0.91]}
     more, less = "more than 20 points", "less than 5 points"
-    assert Sheet("01", good).mark("01.quiz.classes", more).state == "right"
-    assert Sheet("01", bad).mark("01.quiz.classes", more).state == "wrong"
-    assert Sheet("01", bad).mark("01.quiz.classes", less).state == "right"
+    assert Sheet("baseline", good).mark("baseline.quiz.classes", more).state == "right"
+    assert Sheet("baseline", bad).mark("baseline.quiz.classes", more).state == "wrong"
+    assert Sheet("baseline", bad).mark("baseline.quiz.classes", less).state == "right"
 
 
 def test_worse_and_better_are_told_from_noise():
@@ -245,50 +245,50 @@ def test_worse_and_better_are_told_from_noise():
 
 
 def test_a_simulated_truth_is_called_so(sheets):
-    mark = sheets["06"].mark("06.quiz.memory", "half or more")
+    mark = sheets["combine"].mark("combine.quiz.memory", "half or more")
     assert any(line.startswith("Simulated: ") for line in mark.lines)
     assert not any("Measured" in line for line in mark.lines)
 
 
 def test_the_first_answer_counts_and_is_kept():
-    shown = quiz("01", **two())
-    shown.choose("01.quiz.classes", "less than 5 points")
-    assert "Not this one" in shown.feedback["01.quiz.classes"].value
-    shown.choose("01.quiz.classes", "more than 20 points")
-    assert "Right" in shown.feedback["01.quiz.classes"].value
+    shown = quiz("baseline", **two())
+    shown.choose("baseline.quiz.classes", "less than 5 points")
+    assert "Not this one" in shown.feedback["baseline.quiz.classes"].value
+    shown.choose("baseline.quiz.classes", "more than 20 points")
+    assert "Right" in shown.feedback["baseline.quiz.classes"].value
     assert "1 of 5 answered, 0 right" in shown.score.value
-    entry = memory.progress()["questions"]["01.quiz.classes"]
+    entry = memory.progress()["questions"]["baseline.quiz.classes"]
     assert (entry["counted"], entry["right"]) == ("less than 5 points", False)
-    shown.choose("01.quiz.layer", "about two thirds or more")
+    shown.choose("baseline.quiz.layer", "about two thirds or more")
     assert "2 of 5 answered, 1 right" in shown.score.value
     assert re.search(r"01 Baseline.* 1 of 5 right", str(progress()))
 
 
 def test_an_earlier_answer_is_shown_again():
-    quiz("01", **two()).choose("01.quiz.wrong", "about 5,000")
-    again = quiz("01", **two())
-    assert "You said: about 5,000" in again.feedback["01.quiz.wrong"].value
-    assert again.buttons["01.quiz.wrong"]["about 5,000"].description == "✗ about 5,000"
+    quiz("baseline", **two()).choose("baseline.quiz.wrong", "about 5,000")
+    again = quiz("baseline", **two())
+    assert "You said: about 5,000" in again.feedback["baseline.quiz.wrong"].value
+    assert again.buttons["baseline.quiz.wrong"]["about 5,000"].description == "✗ about 5,000"
     assert "1 of 5 answered" in again.score.value
 
 
 def test_feedback_is_in_a_word_and_a_mark_and_takes_the_themes_colours():
-    shown = quiz("01", **two())
-    shown.choose("01.quiz.wrong", "about 100")
-    value = shown.feedback["01.quiz.wrong"].value
+    shown = quiz("baseline", **two())
+    shown.choose("baseline.quiz.wrong", "about 100")
+    value = shown.feedback["baseline.quiz.wrong"].value
     assert "✓" in value and "Right" in value and "var(--jp-" in value and 'role="status"' in value
     assert "Measured: 100 pictures, so: about 100" in value
-    assert shown.buttons["01.quiz.wrong"]["about 100"].description == "✓ about 100"
+    assert shown.buttons["baseline.quiz.wrong"]["about 100"].description == "✓ about 100"
 
 
 def test_pressing_a_button_answers():
-    shown = quiz("01", **two())
-    shown.buttons["01.quiz.wrong"]["about 100"].click()
-    assert "Right" in shown.feedback["01.quiz.wrong"].value
+    shown = quiz("baseline", **two())
+    shown.buttons["baseline.quiz.wrong"]["about 100"].click()
+    assert "Right" in shown.feedback["baseline.quiz.wrong"].value
 
 
 def test_every_button_is_named_by_its_option_and_told_its_question():
-    shown = quiz("01", **two())
+    shown = quiz("baseline", **two())
     for number, (id, buttons) in enumerate(shown.buttons.items(), 1):
         assert [b.description for b in buttons.values()] == list(ITEMS[id].question.options)
         assert {b.tooltip for b in buttons.values()} == {f"Answer to question {number}"}
@@ -298,46 +298,48 @@ def test_every_button_is_named_by_its_option_and_told_its_question():
 
 
 def test_an_unknown_quiz_names_those_there_are():
-    with pytest.raises(ValueError, match="There are: 00, 01, 02, 03"):
+    with pytest.raises(ValueError, match="There are: welcome, baseline, ptq, qat"):
         quiz("17")
 
 
 def test_a_missing_variable_is_named():
-    with pytest.raises(ValueError, match=r"quiz\('01', by_class=by_class, share=share\)"):
-        quiz("01", measured=two()["measured"])
+    with pytest.raises(ValueError, match=r"quiz\('baseline', by_class=by_class, share=share\)"):
+        quiz("baseline", measured=two()["measured"])
 
 
-@pytest.mark.parametrize(("id", "option"), [("01.quiz.wrong", "7"), ("01.quiz.wrnog", "x")])
+@pytest.mark.parametrize(
+    ("id", "option"), [("baseline.quiz.wrong", "7"), ("baseline.quiz.wrnog", "x")]
+)
 def test_an_answer_that_cannot_be_given_is_refused(id, option):
-    with pytest.raises(ValueError, match=r"not an option|Did you mean '01.quiz.wrong'"):
-        quiz("01", **two()).choose(id, option)
+    with pytest.raises(ValueError, match=r"not an option|Did you mean 'baseline.quiz.wrong'"):
+        quiz("baseline", **two()).choose(id, option)
 
 
 @pytest.mark.parametrize("broken", [None, 7, SimpleNamespace(n=3)])
 def test_a_variable_that_was_overwritten_is_told_and_nothing_stops(broken):
-    shown = quiz("01", **{**two(), "measured": broken})
-    shown.choose("01.quiz.wrong", "about 100")
-    assert "cannot be marked" in shown.feedback["01.quiz.wrong"].value
-    assert "right" not in memory.progress()["questions"]["01.quiz.wrong"]
-    shown.choose("01.quiz.layer", "less than a quarter")
-    assert "Not this one" in shown.feedback["01.quiz.layer"].value
+    shown = quiz("baseline", **{**two(), "measured": broken})
+    shown.choose("baseline.quiz.wrong", "about 100")
+    assert "cannot be marked" in shown.feedback["baseline.quiz.wrong"].value
+    assert "right" not in memory.progress()["questions"]["baseline.quiz.wrong"]
+    shown.choose("baseline.quiz.layer", "less than a quarter")
+    assert "Not this one" in shown.feedback["baseline.quiz.layer"].value
 
 
 def test_an_old_answer_that_is_no_option_any_more_is_left_out():
-    memory.record_guess("01.quiz.wrong", "about 7")
-    assert "0 of 5 answered" in quiz("01", **two()).score.value
+    memory.record_guess("baseline.quiz.wrong", "about 7")
+    assert "0 of 5 answered" in quiz("baseline", **two()).score.value
 
 
 # What a page or a test without a browser sees
 
 
 def test_the_fixed_text_is_the_same_whatever_was_answered():
-    shown = quiz("01", **two())
+    shown = quiz("baseline", **two())
     before = shown._repr_mimebundle_()
     assert before["text/plain"] == "Quiz 01: 5 questions about what you measured"
     assert all(option in before["text/html"] for option in ("about 100", "half as wide"))
-    shown.choose("01.quiz.wrong", "about 100")
-    after = quiz("01", **two())._repr_mimebundle_()
+    shown.choose("baseline.quiz.wrong", "about 100")
+    after = quiz("baseline", **two())._repr_mimebundle_()
     assert {k: before[k] for k in ("text/plain", "text/html")} == {
         k: after[k] for k in ("text/plain", "text/html")
     }
@@ -345,11 +347,13 @@ def test_the_fixed_text_is_the_same_whatever_was_answered():
 
 def test_the_fixed_text_names_what_cannot_be_marked():
     """So that a notebook whose measurement fits no option fails under nbval."""
-    shown = repr(quiz("01", **{**two(), "measured": None}))
-    assert shown.startswith("Quiz 01: 5 questions about what you measured; not to be marked: 01.")
-    assert "01.quiz.wrong" in shown and "01.quiz.layer" not in shown
+    shown = repr(quiz("baseline", **{**two(), "measured": None}))
+    assert shown.startswith(
+        "Quiz 01: 5 questions about what you measured; not to be marked: baseline."
+    )
+    assert "baseline.quiz.wrong" in shown and "baseline.quiz.layer" not in shown
 
 
 def test_marking_needs_no_widget():
-    mark = quizzes.Sheet("01", two()).answer("01.quiz.wrong", "about 100")
+    mark = quizzes.Sheet("baseline", two()).answer("baseline.quiz.wrong", "about 100")
     assert repr(mark).startswith("Right\nMeasured: 100 pictures, so: about 100\n")

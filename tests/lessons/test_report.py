@@ -22,7 +22,7 @@ from qlab.system.text import to_csv
 NOON = "2025-01-31T12:00:00Z"
 IN_COURSE = [e.id for part in parts() for e in part.exercises]
 QUIZ = [q.id for part in parts() for q in part.quiz]
-TRUTHS = {"00.size": 3.62, "02.blank": 10.0, "02.cliff": 2}
+TRUTHS = {"welcome.size": 3.62, "ptq.blank": 10.0, "ptq.cliff": 2}
 
 
 def generated(seed):
@@ -41,7 +41,7 @@ def generated(seed):
         entry = {"attempts": draw.randint(1, 9), "failures": 0, "hints": [1, 2]}
         whole["exercises"][id] = {**entry, **({"passed": NOON} if draw.random() < 0.7 else {})}
     for part in parts():
-        whole["notebooks"][part.number] = {"first": NOON, "last": NOON, "seconds": 1200}
+        whole["notebooks"][part.topic] = {"first": NOON, "last": NOON, "seconds": 1200}
     return whole
 
 
@@ -101,23 +101,26 @@ def parsed(path):
 
 
 def test_ones_own_report_tells_what_was_done_predicted_and_measured(tmp_path, capsys):
-    predict("00.size").guess("4 times or more")
-    reveal("00.size", 3.62)
-    predict("00.accuracy").guess("100 to 499")
+    predict("welcome.size").guess("4 times or more")
+    reveal("welcome.size", 3.62)
+    predict("welcome.accuracy").guess("100 to 499")
     assert run("--to", tmp_path) == 0
     out = capsys.readouterr().out
     assert os.environ["QLAB_PROGRESS"] in out and str(tmp_path / "qlab-report.csv") in out
     text = parsed(tmp_path / "qlab-report.html").text
     assert "4 times or more" in text and "3.62 times smaller, so: between 3 and 4 times" in text
     still_open = text.split("Still open")[1].split("Predictions")[0]
-    assert "Question 00.size" not in still_open
-    assert "Question 00.accuracy: guessed, result not seen." in still_open
-    assert "Question 02.blank: not guessed." in still_open
+    assert "Question welcome.size" not in still_open
+    assert "Question welcome.accuracy: guessed, result not seen." in still_open
+    assert "Question ptq.blank: not guessed." in still_open
     assert all(f"Exercise {id}: not attempted." in still_open for id in IN_COURSE)
     by_id = {row["id"]: row for row in rows_of(tmp_path / "qlab-report.csv")}
-    assert set(by_id) == {*QUESTIONS, *IN_COURSE, *QUIZ, *(part.number for part in parts())}
-    assert by_id["00.size"]["status"] == "wrong" and by_id["00.size"]["guess"] == "4 times or more"
-    assert by_id["02.blank"]["status"] == "not guessed"
+    assert set(by_id) == {*QUESTIONS, *IN_COURSE, *QUIZ, *(part.topic for part in parts())}
+    assert (
+        by_id["welcome.size"]["status"] == "wrong"
+        and by_id["welcome.size"]["guess"] == "4 times or more"
+    )
+    assert by_id["ptq.blank"]["status"] == "not guessed"
 
 
 def test_a_finished_course_has_nothing_open(tmp_path):
@@ -176,20 +179,20 @@ def test_a_class_is_counted(tmp_path, capsys):
     assert out.startswith(f"30 learners in {folder}\nwrote ")
     page = parsed(tmp_path / "qlab-class.html")
     whole = [generated(seed) for seed in range(30)]
-    guesses = [w["questions"].get("02.cliff", {}).get("guess") for w in whole]
-    section = page.text.split("Question 02.cliff")[1].split("Question ")[0]
+    guesses = [w["questions"].get("ptq.cliff", {}).get("guess") for w in whole]
+    section = page.text.split("Question ptq.cliff")[1].split("Question ")[0]
     lines = section.splitlines()
-    for option in QUESTIONS["02.cliff"].options:
+    for option in QUESTIONS["ptq.cliff"].options:
         share = lines[lines.index(option) + 1]
         assert share.startswith(f"{guesses.count(option)} (")
     assert lines[lines.index("2 bits") + 2] == "✓ measured"
     assert section.count("✓ measured") == 1
     assert f"{guesses.count(None)} without a guess." in section
-    passed = sum("passed" in w["exercises"]["02.quantize"] for w in whole)
-    lines = page.text.split("Exercise 02.quantize")[1].splitlines()
+    passed = sum("passed" in w["exercises"]["ptq.quantize"] for w in whole)
+    lines = page.text.split("Exercise ptq.quantize")[1].splitlines()
     assert lines[lines.index("passed") + 1] == str(passed)
     assert lines[lines.index("tried, not passed") + 1] == str(30 - passed)
-    assert "Nobody has measured it yet." in page.text.split("Question 01.noise")[1]
+    assert "Nobody has measured it yet." in page.text.split("Question baseline.noise")[1]
     rows = rows_of(tmp_path / "qlab-class.csv")
     assert len(rows) == 30 * (len(QUESTIONS) + len(IN_COURSE) + len(QUIZ) + len(parts()))
     assert {row["learner"] for row in rows} == {f"Learner {seed}" for seed in range(30)}
@@ -199,11 +202,11 @@ def test_bars_are_as_long_as_their_share(tmp_path):
     folder = tmp_path / "class"
     folder.mkdir()
     for number, option in enumerate(["2 bits", "2 bits", "2 bits", "3 bits"]):
-        whole = {**document.empty(), "questions": {"02.cliff": {"guess": option}}}
+        whole = {**document.empty(), "questions": {"ptq.cliff": {"guess": option}}}
         (folder / f"{number}.json").write_bytes(document.to_bytes(whole))
     assert run(folder, "--to", tmp_path) == 0
     text = (tmp_path / "qlab-class.html").read_text("utf-8")
-    section = text.split("Question 02.cliff")[1].split("<h3")[0]
+    section = text.split("Question ptq.cliff")[1].split("<h3")[0]
     widths = {
         row.split("</th>")[0].split(">")[-1]: float(row.split('width="')[2].split('"')[0])
         for row in section.split("<tr")[2:]
@@ -259,8 +262,8 @@ def documents(id, *entries, kind="questions"):
 
 def test_guesses_of_a_number_fall_into_ranges():
     guesses = [0, 19.9, 20, 100, 101, -1, "thirty", None]
-    class_ = documents("02.blank", *({"guess": g} if g is not None else {} for g in guesses))
-    counts = tally_question(QUESTIONS["02.blank"], class_).counts
+    class_ = documents("ptq.blank", *({"guess": g} if g is not None else {} for g in guesses))
+    counts = tally_question(QUESTIONS["ptq.blank"], class_).counts
     assert list(counts.values()) == [2, 1, 0, 0, 1, 3]
     assert next(iter(counts)) == "0 % to 20 %" and list(counts)[-1] == OTHER
 
@@ -268,12 +271,14 @@ def test_guesses_of_a_number_fall_into_ranges():
 def test_what_most_learners_measured_is_true():
     truths = (3.6, 3.61, 9.0, True, "3.6", "x")
     entries = [{"truth": truth, "measured": str(truth)} for truth in truths]
-    result = tally_question(QUESTIONS["00.size"], documents("00.size", *entries, {"guess": "x"}))
+    result = tally_question(
+        QUESTIONS["welcome.size"], documents("welcome.size", *entries, {"guess": "x"})
+    )
     assert (result.true_label, result.others) == ("between 3 and 4 times", 4)
-    result = tally_question(QUESTIONS["00.size"], documents("00.size", {"truth": "x"}))
+    result = tally_question(QUESTIONS["welcome.size"], documents("welcome.size", {"truth": "x"}))
     assert (result.true_label, result.others) == ("", 1)
     entries += [{"truth": 3.61, "measured": "3.61"}] * 3
-    result = tally_question(QUESTIONS["00.size"], documents("00.size", *entries))
+    result = tally_question(QUESTIONS["welcome.size"], documents("welcome.size", *entries))
     assert result.true_label == "between 3 and 4 times" and result.measured == "3.61"
     assert result.others == 4 and result.skipped == 9
 
@@ -285,7 +290,7 @@ def test_attempts_hints_and_mistakes_are_counted():
         {"attempts": 9, "hints": [1], "mistakes": ["percent", "count"], "passed": NOON},
         {},
     )
-    exercise = EXERCISES["01.accuracy"]
+    exercise = EXERCISES["baseline.accuracy"]
     result = tally_exercise(exercise, documents(exercise.id, *entries, kind="exercises"))
     assert (result.passed, result.tried, result.untouched) == (2, 1, 1)
     assert (result.median_attempts, result.most_attempts, result.solutions) == (4, 9, 1)
@@ -340,8 +345,8 @@ def test_the_check_for_html_sees_an_attack(tmp_path):
 )
 def test_no_text_of_a_file_becomes_a_formula(text, tmp_path):
     whole = {**hostile(), "learner": text}
-    whole["questions"]["00.size"] = {"guess": text, "measured": text}
-    whole["exercises"]["01.accuracy"] = {"mistakes": [text, "second"]}
+    whole["questions"]["welcome.size"] = {"guess": text, "measured": text}
+    whole["exercises"]["baseline.accuracy"] = {"mistakes": [text, "second"]}
     (tmp_path / "one.json").write_bytes(document.to_bytes(whole))
     assert run(tmp_path, "--to", tmp_path) == 0
     for row in rows_of(tmp_path / "qlab-class.csv"):

@@ -5,7 +5,7 @@ import pytest
 
 import qlab
 from qlab.course.baseline import float32_bytes
-from qlab.course.post_training import BUDGET_ACCURACY, BUDGET_BYTES, mixed_recipe
+from qlab.course.ptq.budgets import BUDGET_ACCURACY, BUDGET_BYTES, mixed_recipe
 from qlab.course.welcome import fewest_bits
 from qlab.lessons import check, memory, reveal
 from qlab.lessons.predictions import QUESTIONS
@@ -32,7 +32,7 @@ def measured(model):
 @pytest.mark.parametrize("change", [int, float, np.int32, np.float64])
 def test_bytes_of_the_float32_weights(change):
     assert float32_bytes() == 4 * 75_609
-    assert check("01.float32_bytes", change(float32_bytes())).passed
+    assert check("baseline.float32_bytes", change(float32_bytes())).passed
 
 
 @pytest.mark.parametrize(
@@ -45,21 +45,21 @@ def test_bytes_of_the_float32_weights(change):
     ],
 )
 def test_wrong_bytes_get_their_own_hint(change, words):
-    verdict = check("01.float32_bytes", change(float32_bytes()))
+    verdict = check("baseline.float32_bytes", change(float32_bytes()))
     assert verdict.status == "not yet" and words in verdict.lines[1]
 
 
 def test_a_function_where_a_number_is_wanted():
-    assert "needs a number" in check("01.float32_bytes", lambda: 3).lines[0]
+    assert "needs a number" in check("baseline.float32_bytes", lambda: 3).lines[0]
 
 
 @pytest.mark.parametrize("value", ["many", [1, 2], {}])
 def test_nonsense_where_a_number_is_wanted(value):
-    assert check("01.float32_bytes", value).status == "not yet"
+    assert check("baseline.float32_bytes", value).status == "not yet"
 
 
 def test_reference_recipe_passes():
-    verdict = check("02.mixed_recipe", mixed_recipe())
+    verdict = check("ptq.mixed_recipe", mixed_recipe())
     assert verdict.passed and "Packed size" in verdict.lines[0]
 
 
@@ -72,19 +72,19 @@ def test_reference_recipe_passes():
     ],
 )
 def test_recipe_outside_the_budget_gets_its_own_hint(recipe, words):
-    verdict = check("02.mixed_recipe", recipe)
+    verdict = check("ptq.mixed_recipe", recipe)
     assert verdict.status == "not yet"
     assert verdict.lines[1].startswith("Hint: ") and words in verdict.lines[1]
 
 
 def test_recipe_that_names_no_layer_is_told_in_words():
-    verdict = check("02.mixed_recipe", qlab.Recipe(overrides={"dense9": {"weight_bits": 3}}))
+    verdict = check("ptq.mixed_recipe", qlab.Recipe(overrides={"dense9": {"weight_bits": 3}}))
     assert "cannot be built" in verdict.lines[0] and "dense9" in verdict.lines[0]
 
 
 @pytest.mark.parametrize("answer", [{"weight_bits": 4}, 4, mixed_recipe])
 def test_something_else_than_a_recipe(answer):
-    assert "needs a qlab.Recipe" in check("02.mixed_recipe", answer).lines[0]
+    assert "needs a qlab.Recipe" in check("ptq.mixed_recipe", answer).lines[0]
 
 
 def test_no_single_number_of_bits_meets_the_budget(model, measured):
@@ -100,32 +100,35 @@ def test_no_single_number_of_bits_meets_the_budget(model, measured):
 
 def test_the_layers_in_the_questions_are_those_of_the_model(model):
     sizes = [layer.weights.size for layer in model.layers if layer.weights is not None]
-    told = [option.split(", ")[1] for option in QUESTIONS["02.layer"].options]
+    told = [option.split(", ")[1] for option in QUESTIONS["ptq.layer"].options]
     assert told == [f"{size:,} weights" for size in sizes]
-    assert reveal("01.heaviest", int(np.argmax(sizes))).measured == "the dense layer with 125 units"
+    assert (
+        reveal("baseline.heaviest", int(np.argmax(sizes))).measured
+        == "the dense layer with 125 units"
+    )
 
 
 def test_the_hardest_garment_is_among_the_options(measured):
     names = qlab.data.load().class_names
     by_class = [measured.hits[measured.labels == i].mean() for i in range(10)]
-    assert names[int(np.argmin(by_class))] in QUESTIONS["01.hardest"].options
+    assert names[int(np.argmin(by_class))] in QUESTIONS["baseline.hardest"].options
 
 
 def test_the_noise_is_about_half_a_point(measured):
     low, high = measured.interval
-    assert reveal("01.noise", 50 * (high - low)).measured.endswith("about 0.6 points")
+    assert reveal("baseline.noise", 50 * (high - low)).measured.endswith("about 0.6 points")
 
 
 @pytest.mark.parametrize("answer", [3, 3.0, np.int64(3)])
 def test_fewest_bits_are_measured(answer):
     assert fewest_bits() == 3
-    assert check("00.fewest_bits", answer).passed
+    assert check("welcome.fewest_bits", answer).passed
 
 
 @pytest.mark.parametrize(("answer", "words"), [(2, "below 80 %"), (4, "fewer bits"), (8, "fewer")])
 def test_too_few_and_too_many_bits_get_their_own_hint(answer, words):
-    assert words in check("00.fewest_bits", answer).lines[1]
+    assert words in check("welcome.fewest_bits", answer).lines[1]
 
 
 def test_cleverness_that_is_no_number_of_bits_gets_a_general_hint():
-    assert check("00.fewest_bits", 2.5).lines[1].startswith("Hint 1 of 3")
+    assert check("welcome.fewest_bits", 2.5).lines[1].startswith("Hint 1 of 3")

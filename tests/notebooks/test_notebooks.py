@@ -148,7 +148,9 @@ def test_execute_is_a_new_learner_and_leaves_the_users_progress_alone(tmp_path, 
     mine = tmp_path / "progress.json"
     mine.write_text('{"version": 1, "learner": "Ada"}')
     monkeypatch.setenv("QLAB_PROGRESS", str(mine))
-    source = "from qlab.lessons import learner, memory\nmemory.seen('00.size'); print([learner()])"
+    source = (
+        "from qlab.lessons import learner, memory\nmemory.seen('welcome.size'); print([learner()])"
+    )
     nbformat.write(notebook_of(source), tmp_path / "one.ipynb")
     execute(tmp_path / "one.ipynb")
     [cell] = nbformat.read(tmp_path / "one.ipynb", as_version=4).cells

@@ -1,0 +1,124 @@
+"""Notebook "Claims checked": what introductory articles say, in our words, and measured."""
+
+import math
+
+from qlab.lessons.claims import OUTCOMES, mark
+from qlab.lessons.judges import for_function, like
+
+
+def _same(args, expected, got):
+    return isinstance(got, str) and got == expected
+
+
+def _says(wrong):
+    """A test for a mistake: the answer is what `wrong` says."""
+    return lambda args, got: isinstance(got, str) and got == wrong(*args)
+
+
+def _over_names(held):
+    return mark({name: bool(name) for name in held})
+
+
+def _any_is_true(held):
+    return "true" if any(held.values()) else "false"
+
+
+def _all_or_nothing(held):
+    return "true" if all(held.values()) else "false"
+
+
+def _majority(held):
+    return "true" if 2 * sum(held.values()) > len(held) else "false"
+
+
+def _upside_down(held):
+    return mark({name: not holds for name, holds in held.items()})
+
+
+def _any_first(held):
+    return OUTCOMES[1] if any(held.values()) else "false"
+
+
+judge_mark = for_function(
+    mark,
+    [
+        ({"8 bits": True, "4 bits": True, "2 bits": False},),
+        ({"8 bits": True, "4 bits": True},),
+        ({"8 bits": False, "4 bits": False, "2 bits": False},),
+        ({"8 bits": False, "4 bits": False, "2 bits": True},),
+        ({"8 bits": True},),
+    ],
+    same=_same,
+    mistakes={
+        "any_first": _says(_any_first),
+        "one_is_enough": _says(_any_is_true),
+        "over_names": _says(_over_names),
+        "all_or_nothing": _says(_all_or_nothing),
+        "majority": _says(_majority),
+        "upside_down": _says(_upside_down),
+        "misspelled": lambda args, got: got not in OUTCOMES,
+    },
+)
+
+
+def bits_left(before_bytes, after_bytes):
+    """How many bits each weight may have, if the weights were float32 and are all of the file.
+
+    Parameters
+    ----------
+    before_bytes, after_bytes : float
+        In the same unit.
+
+    Returns
+    -------
+    float
+
+    Examples
+    --------
+    >>> bits_left(305_676, 152_838)
+    16.0
+    """
+    return 32 * after_bytes / before_bytes
+
+
+def _halvings(before, after):
+    return math.log2(before / after)
+
+
+judge_bits_left = for_function(
+    bits_left,
+    [(400, 100), (305_676, 83_872), (1000.0, 64.0)],
+    mistakes={
+        "times_smaller": like(lambda before, after: before / after),
+        "swapped": like(lambda before, after: 32 * before / after),
+        "part_left": like(lambda before, after: after / before),
+        "unit": lambda args, got: isinstance(got, str),
+        "logarithm": like(
+            _halvings,
+            lambda before, after: 32 - _halvings(before, after),
+            lambda before, after: 32 / _halvings(before, after),
+        ),
+        "other_float": like(
+            *(lambda before, after, bits=bits: bits * after / before for bits in (8, 16, 64))
+        ),
+        "rounded": like(
+            lambda before, after: round(32 * after / before),
+            lambda before, after: 32 * after // before,
+        ),
+    },
+)
+
+
+def _share_of_weights(file):
+    """Fraction of a file's bytes that are weights, at 8 bits each."""
+    sizes = (layer.weights.size for layer in file.layers if layer.weights is not None)
+    return sum(sizes) / file.file_bytes
+
+
+TRUTHS = {
+    "student": lambda eight: _share_of_weights(eight["student of 5,000 weights"]),
+    "chain": lambda chain, whole: whole.file_bytes / chain.file_bytes,
+    "changed": lambda changed: changed["8 bits"],
+    "one": lambda by_size: 100 * min(by_size[1]),
+    "saved": lambda saved: saved["wrapped"] / saved["plain"],
+}

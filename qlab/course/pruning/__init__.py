@@ -1,0 +1,1 @@
+"""Notebook "Pruning": zeros, few distinct values, and what makes them pay in a file."""

@@ -1,0 +1,1 @@
+"""Notebook "Post-training quantization": grids, calibration, and which bits are worth it."""

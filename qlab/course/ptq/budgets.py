@@ -1,0 +1,102 @@
+"""Sizes in bytes, and which layer deserves its bits."""
+
+import numpy as np
+
+import qlab
+from qlab.arithmetic.affine import affine_params
+from qlab.course import shipped_model as shipped
+from qlab.engine.recipes import Recipe
+from qlab.lessons.exercises import Finding
+from qlab.lessons.judges import for_function, like
+
+BUDGET_BYTES = 32_000
+BUDGET_ACCURACY = 0.88
+
+
+def packed_bytes(count, bits):
+    """Bytes of `count` weights of `bits` bits each, packed without gaps."""
+    return -(-count * bits // 8)
+
+
+judge_packed_bytes = for_function(
+    packed_bytes,
+    [(8, 4), (75_609, 4), (3, 3), (1, 2), (10, 8)],
+    mistakes={
+        "bits": like(lambda count, bits: count * bits),
+        "rounded_down": like(
+            lambda count, bits: count * bits // 8, lambda count, bits: count * (bits // 8)
+        ),
+        "fraction": like(lambda count, bits: count * bits / 8),
+        "byte_each": like(lambda count, bits: count),
+    },
+)
+
+
+def mixed_recipe():
+    """Few bits where the weights are, 8 where they are few."""
+    return Recipe(overrides={shipped.heaviest_layer(): {"weight_bits": 3}})
+
+
+@shipped.for_recipe
+def judge_mixed_recipe(recipe, small, accuracy):
+    """Hold the file of a recipe against the budget."""
+    size = shipped.compressor().sizes(small, recipe).packed_floor_bytes
+    if size <= BUDGET_BYTES and accuracy >= BUDGET_ACCURACY:
+        return Finding(note=f"Packed size {size:,} bytes, accuracy at least {BUDGET_ACCURACY:.0%}.")
+    return Finding(
+        f"Packed size {size:,} bytes (at most {BUDGET_BYTES:,}), "
+        f"accuracy {accuracy:.1%} (at least {BUDGET_ACCURACY:.0%}).",
+        _recipe_mistake(recipe, size),
+    )
+
+
+def _recipe_mistake(recipe, size):
+    own = (dict(settings).get("weight_bits", 8) for _, settings in recipe.overrides)
+    if size > BUDGET_BYTES and min((recipe.weight_bits, *own)) >= 8:
+        return "activations"
+    return "uniform" if size <= BUDGET_BYTES and not recipe.overrides else ""
+
+
+def _bytes_of_three_bits(compressor):
+    three, four = (compressor.compress(Recipe(weight_bits=bits)) for bits in (3, 4))
+    return three.file_bytes / four.file_bytes
+
+
+def _unscaled(model, calibration, scores):
+    """What comes of calibration pixels from 0 to 255: "error", "larger", "silent" or "fine"."""
+    test = qlab.data.load().test
+    try:
+        unscaled = calibration[:32].astype(np.float32)
+        file = qlab.Compressor(model, unscaled).compress(Recipe())
+    except ValueError:
+        return "error"
+    good = qlab.Compressor(model, calibration[:32]).compress(Recipe())
+    if file.file_bytes > 1.01 * good.file_bytes:
+        return "larger"
+    accuracy = qlab.evaluate(file, test.images, test.labels).accuracy
+    return "silent" if accuracy < scores["int8"].accuracy - 0.1 else "fine"
+
+
+def _best_change(score):
+    start = Recipe(activation_bits=2, observer="min-max", calibration_size=1024)
+    changes = {
+        "weights": start.replace(weight_bits=16),
+        "per-tensor": start.replace(granularity="per-tensor"),
+        "observer": start.replace(observer="mse"),
+    }
+    return max(changes, key=lambda name: score(changes[name]).accuracy)
+
+
+def _share_of_most_sensitive(model, entries):
+    worst = min(entries, key=lambda entry: entry.measurement.accuracy).layer
+    sizes = {layer.name: layer.weights.size for layer in model.layers if layer.weights is not None}
+    return sizes[worst] / sum(sizes.values())
+
+
+TRUTHS = {
+    "step": lambda: float(affine_params(0, 6, 4).scale),
+    "bytes": _bytes_of_three_bits,
+    "unscaled": _unscaled,
+    "observer": _best_change,
+    "sensitive": _share_of_most_sensitive,
+}

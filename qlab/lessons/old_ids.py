@@ -1,0 +1,32 @@
+"""Ids of version 0.1.0, which began with a notebook's number, and what they are called now."""
+
+TOPICS = {
+    "00": "welcome",
+    "01": "baseline",
+    "02": "ptq",
+    "03": "qat",
+    "04": "pruning",
+    "05": "distillation",
+    "06": "combine",
+    "07": "claims",
+}
+RENAMED = {  # where the name has changed as well
+    "03.before": "qat.before_training",
+    "03.eight": "qat.eight_bits",
+    "03.quiz.eight": "qat.quiz.eight_bits",
+    "04.sixteen": "pruning.sixteen_values",
+    "05.few": "distillation.few_labels",
+    "05.more": "distillation.more_labels",
+}
+
+
+def current(id):
+    """Today's id of a question, an exercise, a quiz or a notebook; any other comes back as it is.
+
+    Examples
+    --------
+    >>> current("02.flips"), current("03.eight"), current("02"), current("ptq.flips")
+    ('ptq.flips', 'qat.eight_bits', 'ptq', 'ptq.flips')
+    """
+    number, dot, name = id.partition(".")
+    return RENAMED.get(id, TOPICS.get(number, number) + dot + name)
