@@ -209,7 +209,7 @@ def test_a_vtable_or_a_table_without_room(described, size):
 
 
 def test_a_vtable_that_ends_within_a_slot(described):
-    """LiteRT reads what begins in it, so a rule could be passed by a field that nobody saw."""
+    """The schema's own code reads what begins in it, so two readers would see two files."""
     vtable = places(described)[1]
     size = struct.unpack_from("<H", described, vtable)[0]
     refused(patched(described, vtable, "<H", size - 1), "a table has no room")

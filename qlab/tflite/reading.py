@@ -83,7 +83,7 @@ class Reader:
         vtable = position - self.number(packer.soffset, position)
         slots, odd = divmod(self.number(packer.voffset, vtable) - 4, 2)
         size = self.number(packer.voffset, vtable + 2)
-        # In half a slot LiteRT would find a field that is not read here.
+        # In half a slot the schema's own code would find a field that is not read here.
         if slots < 0 or odd or size < 4 or position + size > len(self.data):
             raise damaged("a table has no room for what it holds")
         self.claim(size)
