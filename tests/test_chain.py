@@ -83,9 +83,15 @@ def test_a_layer_without_zeros_is_welcome_and_not_worth_a_warning(few, pair, cap
     assert caplog.records == []
 
 
-def test_equal_weights_stay_equal_and_learn(few, kept):
-    from qlab.train.collaborative import kept_weights
+def kept_weights(model):
+    """Kernels as training left them, before rounding."""
+    from qlab.train.qat import weight_quantizer
 
+    found = {layer: weight_quantizer(layer) for layer in model.layers}
+    return {layer.layer.name: kept[0].numpy() for layer, kept in found.items() if kept}
+
+
+def test_equal_weights_stay_equal_and_learn(few, kept):
     for name, after in kept_weights(kept[8]).items():
         before = kernels(few)[name]
         assert np.unique(after).size <= 16
@@ -112,8 +118,6 @@ def test_plain_training_fills_the_zeros_and_parts_the_equal(few, pair):
 
 def test_a_layer_without_zeros_does_not_switch_the_keeping_off(few, kept):
     """Tfmot shares a quantizer between conv1, which has no zeros, and conv2."""
-    from qlab.train.collaborative import kept_weights
-
     assert (kernels(few)["conv1"] != 0).all()
     assert np.isclose((kept_weights(kept[8])["conv2"] == 0).mean(), SPARSITY["conv2"], atol=0.001)
 

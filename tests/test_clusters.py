@@ -8,7 +8,7 @@ from hypothesis.extra import numpy as hnp
 from scipy.cluster.vq import kmeans2
 
 import qlab
-from qlab.arithmetic.clusters import CLUSTERS, INITS, bits_per_weight, cluster, require_clusters
+from qlab.arithmetic.clusters import CLUSTERS, bits_per_weight, cluster, require_clusters
 
 
 def and_clusters(weights):
@@ -29,10 +29,10 @@ def error(weights, centroids, indices):
     return float(((np.asarray(weights, np.float64) - centroids[indices]) ** 2).sum())
 
 
-@given(CASES, st.sampled_from(INITS), st.booleans())
-def test_every_weight_takes_one_of_exactly_k_values(case, init, keep_zero):
+@given(CASES, st.booleans())
+def test_every_weight_takes_one_of_exactly_k_values(case, keep_zero):
     weights, k = case
-    centroids, indices = cluster(weights, k, init, keep_zero)
+    centroids, indices = cluster(weights, k, keep_zero)
     assert centroids.dtype == np.float32
     assert indices.dtype == np.uint8
     assert indices.shape == weights.shape
@@ -42,10 +42,10 @@ def test_every_weight_takes_one_of_exactly_k_values(case, init, keep_zero):
     assert set(indices.reshape(-1).tolist()) == set(range(k))
 
 
-@given(CASES, st.sampled_from(INITS))
-def test_each_value_is_the_mean_of_its_weights_and_the_nearest_to_them(case, init):
+@given(CASES)
+def test_each_value_is_the_mean_of_its_weights_and_the_nearest_to_them(case):
     weights, k = case
-    centroids, indices = cluster(weights, k, init, keep_zero=False)
+    centroids, indices = cluster(weights, k, keep_zero=False)
     for i, centroid in enumerate(centroids):
         assert centroid == pytest.approx(weights[indices == i].mean(dtype=np.float64), abs=1e-6)
     chosen = np.abs(weights - centroids[indices])
@@ -74,10 +74,9 @@ def test_it_is_scipys_k_means_from_the_same_start(layer, k):
     assert ours <= error(weights, theirs[:, 0], labels) * (1 + 1e-4)
 
 
-@pytest.mark.parametrize("init", INITS)
-def test_it_is_deterministic_and_better_than_an_even_grid(init):
+def test_it_is_deterministic_and_better_than_an_even_grid():
     weights = qlab.pretrained("baseline").layer("dense1").weights
-    first, second = cluster(weights, 16, init), cluster(weights.copy(), 16, init)
+    first, second = cluster(weights, 16), cluster(weights.copy(), 16)
     assert all(np.array_equal(a, b) for a, b in zip(first, second, strict=True))
     grid = np.linspace(weights.min(), weights.max(), 16)
     rounded = np.abs(weights[..., None] - grid).argmin(-1)
@@ -134,8 +133,3 @@ def test_the_ends_are_allowed(k):
 def test_what_cannot_be_clustered_is_refused_in_words(weights, k, words):
     with pytest.raises(ValueError, match=words):
         cluster(weights, k)
-
-
-def test_an_unknown_start_is_refused():
-    with pytest.raises(ValueError, match="init is 'random'; choose one of linear, density"):
-        cluster(np.arange(9.0), 2, "random")

@@ -1,7 +1,5 @@
 """The statistics against SciPy, which knows them independently."""
 
-import math
-
 import numpy as np
 import pytest
 from hypothesis import assume, given
@@ -80,22 +78,6 @@ def test_wilson_refuses_impossible_counts(correct, n):
 def test_accuracy_needs_one_label_each(predictions, labels):
     with pytest.raises(ValueError, match="one label for each"):
         metrics.accuracy(predictions, labels)
-
-
-@given(st.integers(2, 8))
-def test_sqnr_of_a_rounded_uniform_signal_is_six_decibels_a_bit(bits):
-    signal, step = np.linspace(-0.999999, 0.999999, 100_000), 2 / 2**bits
-    rounded = (np.floor(signal / step) + 0.5) * step
-    assert metrics.sqnr_db(signal, rounded) == pytest.approx(20 * bits * math.log10(2), abs=0.05)
-
-
-def test_sqnr_without_noise_is_infinite():
-    assert metrics.sqnr_db([1.0, 2.0], [1.0, 2.0]) == math.inf
-
-
-def test_sqnr_refuses_other_shapes():
-    with pytest.raises(ValueError, match="shapes differ"):
-        metrics.sqnr_db([1.0, 2.0], [1.0])
 
 
 @given(st.lists(st.sampled_from([0, 1, -2]), min_size=1))

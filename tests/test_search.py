@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 import qlab
-from qlab.plots.search import climbing, plot_search
+from qlab.plots import style
+from qlab.plots.search import TrialsPanel, climbing
 from qlab.trials import search as module
 from qlab.trials.search import Scorer, Trial, best, search, search_images, smallest, uniform
 
@@ -166,10 +167,10 @@ def test_what_cannot_be_is_said_in_words(score, settings, words):
 
 def test_the_picture_shows_each_file_and_the_best(score):
     run(score, "greedy", 40)
-    ax = plot_search({"greedy": score.trials}, BUDGET, 0.92)
+    chosen, ax = best(score.trials, BUDGET), style.new_axes()
+    TrialsPanel(ax, 0.92, 100_000).show({"greedy": score.trials}, BUDGET, chosen)
     clouds = {line.get_marker(): line.get_xydata() for line in ax.lines}
     assert len(clouds["o"]) == 40
-    chosen = best(score.trials, BUDGET)
     assert clouds["*"].tolist() == [[chosen.gzip_bytes / 1000, chosen.accuracy]]
     files, heights = climbing(score.trials, BUDGET)
     assert heights[-1] == chosen.accuracy

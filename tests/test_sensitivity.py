@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 import qlab
-from qlab.plots.sensitivity import plot_sensitivity, verdict
+from qlab.plots import style
+from qlab.plots.sensitivity import SensitivityPanel, verdict
 from qlab.tflite.sparse_encoding import encoded_bytes
 from qlab.trials.sensitivity import floor_bytes, layers_with, lowered, scan, sensitivity
 
@@ -122,7 +123,10 @@ def test_what_cannot_be_lowered_is_said_in_words(compressor, images, labels):
 def test_the_picture_shows_each_layer_and_its_test(compressor, images, labels):
     base = qlab.evaluate(compressor.compress(qlab.Recipe()), images, labels)
     entries = sensitivity(compressor, images, labels, 2)
-    ax = plot_sensitivity(base, entries)
+    ax = style.new_axes()
+    panel = SensitivityPanel(ax, base.accuracy, len(entries))
+    panel.frame([entry.layer for entry in entries])
+    panel.show(base, entries)
     assert [text.get_text() for text in ax.texts] == [verdict(e.comparison) for e in entries]
     ends = [bar.get_x() for bar in ax.patches[-4:]]
     assert ends == pytest.approx([min(e.measurement.accuracy, base.accuracy) for e in entries])

@@ -11,7 +11,6 @@ from hypothesis.extra import numpy as hnp
 from qlab.arithmetic import sparsity
 from qlab.arithmetic.sparsity import (
     block_mask,
-    constant_sparsity,
     magnitude_masks,
     magnitude_ranks,
     n_of_m_mask,
@@ -172,12 +171,6 @@ def test_a_frequency_that_does_not_divide_the_interval_misses_the_end():
     assert polynomial_sparsity(10_000, 0, 1000, 0.0, 0.9, power=1, frequency=300) < 0.82
 
 
-def test_the_constant_schedule_is_tfmots():
-    theirs, steps = tfmot().ConstantSparsity(0.7, 30, frequency=1), np.arange(100)
-    renew, fraction = theirs_at(theirs, steps)
-    np.testing.assert_allclose(constant_sparsity(steps, 30, 0.7), renew * fraction, atol=1e-6)
-
-
 # ---- bad input ----------------------------------------------------------------------------------
 @pytest.mark.parametrize(
     ("value", "words"),
@@ -202,7 +195,6 @@ def test_what_is_no_sparsity_is_refused_in_words(value, words):
         lambda: require_sparsity(value),
         lambda: magnitude_masks({"x": np.ones(3)}, value),
         lambda: block_mask(np.ones((4, 4)), value),
-        lambda: constant_sparsity(3, 0, value),
         lambda: polynomial_sparsity(3, 0, 10, 0.0, value),
     )
     for call in calls:
@@ -235,7 +227,6 @@ def test_numpy_numbers_are_numbers():
         (lambda: polynomial_sparsity(0, 0, 10, 0.5, 0.9, power=0), "must be above 0"),
         (lambda: polynomial_sparsity(0, 0, 10, 0.5, 0.9, frequency=0), "must be above 0"),
         (lambda: polynomial_sparsity(0, 0, 1e3, 0.5, 0.9), "end_step is 1000.0; give a whole"),
-        (lambda: constant_sparsity(0, -1, 0.5), "begin_step is -1; steps count from 0"),
     ],
 )
 def test_bad_settings_are_refused_in_words(call, words):

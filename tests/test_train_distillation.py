@@ -140,7 +140,7 @@ def test_the_teacher_does_not_change_by_a_bit():
     assert teacher.trainable and len(teacher.trainable_weights) == 6
     student = train.student("5k")
     start = [w.copy() for w in student.get_weights()]
-    train.distil(student, teacher, IMAGES, LABELS, hint=("conv2", "features"), **BRIEF)
+    train.distil(student, teacher, IMAGES, LABELS, **BRIEF)
     for old, new in zip(before, teacher.get_weights(), strict=True):
         assert old.tobytes() == new.tobytes()
     assert teacher.trainable
@@ -149,8 +149,8 @@ def test_the_teacher_does_not_change_by_a_bit():
 
 def test_keras_neither_trains_nor_finds_the_teacher():
     student, teacher = train.student("5k"), small_teacher()
-    pupil = train.Distiller(student, teacher, hint=("conv2", "features"))
-    ours = {id(x) for x in (*student.weights, *pupil.hint.regressor.weights)}
+    pupil = train.Distiller(student, teacher)
+    ours = {id(x) for x in student.weights}
     assert {id(x) for x in pupil.trainable_variables} <= ours
     assert not {id(x) for x in pupil.submodules} & {id(x) for x in teacher.submodules}
 
@@ -198,12 +198,6 @@ def test_the_same_seed_gives_the_same_student_and_keeps_the_history():
     assert accuracy == pytest.approx(history["test_accuracy"][-1])
 
 
-def test_hints_pull_the_student_towards_the_teachers_layer():
-    settings = {"epochs": 40, "learning_rate": 3e-3, "hint": ("conv2", "features")}
-    _, history = weights_after(small_teacher(), IMAGES, LABELS, **settings, hint_weight=10.0)
-    assert history["hint_loss"][-1] < 0.7 * history["hint_loss"][0]
-
-
 def test_a_network_can_teach_a_copy_of_itself():
     first = train.student("5k", seed=0)
     train.fit(first, IMAGES, LABELS, **BRIEF)
@@ -216,9 +210,7 @@ def test_a_network_can_teach_a_copy_of_itself():
 def test_a_quantization_aware_student_learns_and_converts(bits):
     aware = train.quantization_aware(train.student("5k"), bits, calibration=IMAGES)
     teacher = small_teacher()
-    history = train.distil(
-        aware, teacher, IMAGES, LABELS, hint=("quant_conv2", "features"), **BRIEF
-    )
+    history = train.distil(aware, teacher, IMAGES, LABELS, **BRIEF)
     assert history["soft_loss"][-1] < history["soft_loss"][0]
     small = qlab.LiteModel(train.convert_quantized(aware, packed=False))
     codes = [layer.weights for layer in small.layers if layer.weights is not None]
@@ -278,7 +270,6 @@ def hidden_softmax():
         ({"alpha": -0.1}, "alpha must be 0 to 1"),
         ({"alpha": 90}, "alpha must be 0 to 1; got 90"),
         ({"epochs": 0}, "epochs must be a whole number"),
-        ({"hint": ("conv2", "features")}, "a hint needs the teacher itself"),
     ],
 )
 def test_settings_out_of_range_are_told_in_words(settings, words):
@@ -329,16 +320,6 @@ def test_a_teacher_of_itself_is_told_in_words():
     model = train.student("5k")
     with pytest.raises(ValueError, match="share weights"):
         train.distil(model, model, IMAGES, LABELS, **BRIEF)
-
-
-def test_hints_that_do_not_fit_are_told_in_words():
-    for names, words in (
-        (("conv9", "features"), "the student has no layer 'conv9'; it has: conv1, conv2"),
-        (("conv2", "nothing"), "the teacher has no layer 'nothing'"),
-        (("conv1", "features"), "equal height and width"),
-    ):
-        with pytest.raises(ValueError, match=words):
-            weights_after(small_teacher(), IMAGES, LABELS, hint=names)
 
 
 def test_images_without_any_label_need_alpha_1():

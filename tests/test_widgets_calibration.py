@@ -10,7 +10,8 @@ import pytest
 import traitlets
 
 import qlab
-from qlab.plots.calibration import middle, plot_calibration, shares
+from qlab.plots import style
+from qlab.plots.calibration import CalibrationPanel, middle, shares
 from qlab.trials.draws import Pool
 from qlab.widgets.calibrated import input_range
 from qlab.widgets.calibration import CalibrationExplorer
@@ -267,6 +268,7 @@ def test_shares_add_up_in_other_bins():
 
 
 def test_a_still_picture_shows_every_draw():
-    ax = plot_calibration({1: [0.8, 0.9], 16: [0.90, 0.91]}, 0.904, (0.898, 0.910))
+    ax = style.new_axes()
+    CalibrationPanel(ax, 0.904, (0.898, 0.910), 16).show({1: [0.8, 0.9], 16: [0.90, 0.91]}, 16)
     dots = [line.get_ydata() for line in ax.lines if line.get_marker() == "o"]
     assert {0.8, 0.9, 0.91} <= {y for line in dots for y in line}

@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 
 CLUSTERS = (2, 256)  # fewest and most: an index is one byte
-INITS = ("linear", "density")
 ROUNDS = 1000  # of Lloyd's algorithm, far more than weights need
 
 
@@ -30,11 +29,9 @@ def bits_per_weight(k):
     return (require_clusters(k, "k") - 1).bit_length()
 
 
-def cluster(weights, k, init="linear", keep_zero=True):
+def cluster(weights, k, keep_zero=True):
     """Replace weights by k values, the means of k clusters."""
     k, weights = require_clusters(k, "k"), np.asarray(weights, np.float32)
-    if init not in INITS:
-        raise ValueError(f"init is {init!r}; choose one of {', '.join(INITS)}")
     if not np.isfinite(weights).all():
         raise ValueError("there are NaN or infinite weights; train the model again")
     ordered = np.sort(weights, axis=None)
@@ -45,9 +42,9 @@ def cluster(weights, k, init="linear", keep_zero=True):
         raise ValueError(f"{k} clusters for {counts}; choose at most {max(different, 2)}")
     zeros = weights == 0
     if not (keep_zero and zeros.any()):
-        centroids, limits = _means(ordered, k, init)
+        centroids, limits = _means(ordered, k)
         return centroids, np.searchsorted(limits, weights).astype(np.uint8)
-    centroids, limits = _means(ordered[ordered != 0], k - 1, init)
+    centroids, limits = _means(ordered[ordered != 0], k - 1)
     below = int(np.searchsorted(centroids, 0))
     indices = np.searchsorted(limits, weights)
     indices = np.where(zeros, below, indices + (indices >= below))
@@ -59,20 +56,18 @@ def count_different(ordered):
     return int(np.count_nonzero(np.diff(ordered))) + (ordered.size > 0)
 
 
-def _means(ordered, k, init):
+def _means(ordered, k):
     """Means of k clusters of sorted values, and the largest value of each but the last."""
-    ends = _lloyd(ordered, k, init)
+    ends = _lloyd(ordered, k)
     sums = np.add.reduceat(ordered, ends[:-1], dtype=np.float64)
     return (sums / np.diff(ends)).astype(np.float32), ordered[ends[1:-1] - 1]
 
 
-def _lloyd(ordered, k, init):
+def _lloyd(ordered, k):
     """Boundaries, shape (k + 1,), of k clusters in sorted values, none of them empty."""
     running = np.concatenate([[0.0], np.cumsum(ordered, dtype=np.float64)])
     shares = np.linspace(0, 1, k)
     centroids = ordered[0] + shares * (float(ordered[-1]) - float(ordered[0]))
-    if init == "density":
-        centroids = np.quantile(ordered, shares)
     ends = np.zeros(k + 1, np.int64)
     for _ in range(ROUNDS):
         before, ends = ends, _boundaries(ordered, centroids)

@@ -42,17 +42,6 @@ def mcnemar_p(only_a, only_b):
     return min(1.0, 2 * float(np.exp(np.logaddexp.reduce(log_choose) - n * math.log(2))))
 
 
-def sqnr_db(signal, approximation):
-    """Signal-to-quantization-noise ratio in decibels."""
-    signal, approximation = np.asarray(signal, np.float64), np.asarray(approximation, np.float64)
-    if signal.shape != approximation.shape:
-        raise ValueError(f"shapes differ: {signal.shape} and {approximation.shape}")
-    noise = float(((signal - approximation) ** 2).sum())
-    return (
-        math.inf if noise == 0 else 10 * math.log10(max(float((signal**2).sum()), 1e-300) / noise)
-    )
-
-
 def sparsity(weights):
     """Fraction of weights that are exactly zero.
 

@@ -159,15 +159,6 @@ def polynomial_sparsity(step, begin_step, end_step, initial, final, power=3, fre
     return np.where(step < begin_step, 0.0, fraction)[()]
 
 
-def constant_sparsity(step, begin_step, sparsity):
-    """Fraction pruned at each training step: none, and from `begin_step` on all of it."""
-    sparsity = require_sparsity(sparsity)
-    _require_whole(begin_step=begin_step)
-    if begin_step < 0:
-        raise ValueError(f"begin_step is {begin_step}; steps count from 0")
-    return np.where(np.asarray(step) < begin_step, 0.0, sparsity)[()]
-
-
 def _require_whole(**values):
     for name, value in values.items():
         if isinstance(value, bool) or not isinstance(value, int | np.integer):

@@ -93,26 +93,6 @@ class RestPanel:
             words.set_text(f"{parts[name]:,}")
 
 
-def plot_anatomy(parts, float_parts, ax=None):
-    """Bytes of each part but the weights, beside those of the float32 file."""
-    ax = style.new_axes(ax)
-    largest = max(p[name] for p in (parts, float_parts) for name in PARTS[1:])
-    RestPanel(ax, float_parts, largest).show(parts)
-    return ax
-
-
-def plot_file(model, float_model, weight_bits=None, ax=None):
-    """The whole file beside the float32 file, as they are and gzipped."""
-    from qlab.tflite.anatomy import compressed_anatomy
-
-    ax = style.new_axes(ax, height=2.6)
-    panel = FilePanel(
-        ax, float_model.anatomy(), compressed_anatomy(float_model), float_model.gzip_bytes
-    )
-    panel.show(model.anatomy(), compressed_anatomy(model), model.gzip_bytes, weight_bits)
-    return ax
-
-
 class _Stack:
     """One stacked bar: the parts from left to right, the weights named inside, words at its end."""
 

@@ -165,14 +165,6 @@ def shares(counts, edges, into):
     return 100 * np.diff(np.interp(into, edges, below)) / total
 
 
-def plot_calibration(accuracies, reference, interval, ax=None):
-    """Accuracy against calibration size, one dot for each draw."""
-    ax = style.new_axes(ax)
-    panel = CalibrationPanel(ax, reference, interval, max(accuracies))
-    panel.show(accuracies, max(accuracies))
-    return ax
-
-
 def _fanned(series):
     """Dots of each size side by side: x and y."""
     x, y = [], []

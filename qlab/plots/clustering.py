@@ -99,14 +99,3 @@ class WorthPanel:
             line.set_data([p[0] for p in points], [p[1] for p in points])
         self.spans.set_segments([[(x, low), (x, high)] for x, _, (low, high) in here])
         self.control.set_data([self.right] * len(control), control)
-
-
-@style.styled
-def plot_values(weights, clusters, rounded, name="", ax=None):
-    """Histogram of weights, and above it the values of clusters and of rounding."""
-    ax = style.new_axes(ax)
-    panel = ValuesPanel(ax)
-    panel.frame(np.asarray(weights, float), name)
-    words = f"{len(clusters)} clusters", f"{len(rounded)} values by rounding"
-    panel.show(np.asarray(clusters, float), np.asarray(rounded, float), words)
-    return ax

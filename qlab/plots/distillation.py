@@ -149,15 +149,6 @@ def nearest(values, value):
 
 
 @style.styled
-def plot_answers(image, label, teacher, student, class_names, ax=None):
-    """What label, teacher and student say of one garment."""
-    ax = style.new_axes(ax, 4.2, 3.4)
-    panel = AnswerPanel(ax, class_names)
-    panel.show(np.reshape(image, np.shape(image)[:2]), label, teacher, student)
-    return ax
-
-
-@style.styled
 def plot_similarity(similarity, class_names, ax=None):
     """How much of each class a model sees in every other.
 

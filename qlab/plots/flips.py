@@ -89,22 +89,6 @@ class FlipCountsPanel:
                 words[i].set_text(f"{n:,}")
 
 
-def plot_flips(images, labels, before, after, class_names, ax=None):
-    """Gallery of garments with two models' answers, the first 24."""
-    ax = style.new_axes(ax, width=7.0, height=4.3)
-    n = GalleryPanel.capacity
-    GalleryPanel(ax, class_names).show(images[:n], labels[:n], before[:n], after[:n], "none")
-    return ax
-
-
-def plot_flip_counts(newly_wrong, newly_right, class_names, largest=None, ax=None):
-    """How many became wrong and how many became right, in each class."""
-    ax = style.new_axes(ax, width=3.6)
-    largest = largest or int(max(1, np.max(newly_wrong), np.max(newly_right)))
-    FlipCountsPanel(ax, class_names, largest).show(newly_wrong, newly_right)
-    return ax
-
-
 def _short(name):
     """A name that fits beside its garment."""
     return name if len(name) <= 12 else f"{name[:11]}…"

@@ -98,26 +98,6 @@ class ActivationPanel:
         self.note.set_text(note)
 
 
-@style.styled
-def plot_weights(counts, edges, scales=None, q_max=127, name="", ax=None):
-    """Weight histogram with the quantization grid over it."""
-    ax = style.new_axes(ax)
-    panel = WeightPanel(ax)
-    panel.frame(counts, edges, name)
-    panel.show(scales, q_max)
-    return ax
-
-
-@style.styled
-def plot_activations(counts, edges, low, high, levels=None, name="", ax=None):
-    """Activation histogram with its clipping range."""
-    ax = style.new_axes(ax)
-    panel = ActivationPanel(ax)
-    panel.frame(counts, edges, name)
-    panel.show(counts, edges, low, high, levels)
-    return ax
-
-
 def clipped_share(counts, edges, low, high):
     """Fraction of a histogram's values outside a range; a bin that is cut counts by its share."""
     below = np.concatenate([[0], np.cumsum(counts)])

@@ -90,17 +90,6 @@ class ParetoPanel:
         )
 
 
-@style.styled
-def plot_pareto(board, cost="gzip_bytes", chosen=None, ax=None):
-    """Accuracy against a cost for every model of a board, with the front."""
-    ax = style.new_axes(ax, 7.0, 4.2)
-    panel = ParetoPanel(ax)
-    values = columns(board, cost)
-    panel.frame(values["costs"], values["accuracies"], cost)
-    panel.show(**values, cost=cost, chosen=chosen)
-    return ax
-
-
 def columns(board, cost):
     """What `ParetoPanel.show` takes, out of the entries of a board."""
     return {

@@ -78,29 +78,6 @@ def plot_predictions(images, labels, predictions, class_names, columns=6, axes=N
 
 
 @style.styled
-def plot_confusion(labels, predictions, class_names, ax=None):
-    """Confusion matrix: rows are true classes, columns answers, numbers count images."""
-    ax = style.new_axes(ax, 6.2, 5.4)
-    k = len(class_names)
-    counts = confusion(labels, predictions, k)
-    ax.imshow(np.sqrt(counts), cmap="Blues", vmin=0, vmax=np.sqrt(counts.max()) * 1.15)
-    for (row, column), count in np.ndenumerate(counts):
-        dark = count > 0.35 * counts.max()
-        look = {
-            "color": style.PAPER if dark else style.INK,
-            "fontweight": "bold" if row == column else "normal",
-        }
-        words = f"{count:,}" if count else ""
-        ax.text(column, row, words, ha="center", va="center", fontsize=8, **look)
-    ax.set_xticks(range(k), class_names, rotation=40, ha="right", rotation_mode="anchor")
-    ax.set_yticks(range(k), class_names)
-    ax.spines[:].set_visible(False)
-    ax.tick_params(length=0)
-    ax.set(xlabel="answer", ylabel="true class", title="Images by class and answer")
-    return ax
-
-
-@style.styled
 def plot_class_accuracy(labels, predictions, class_names, ax=None):
     """Accuracy of each class, with its 95 % interval.
 

@@ -127,14 +127,3 @@ def plot_pruned_weights(weights, kept, name="", ax=None):
     panel.frame(weights, name)
     panel.show(weights[kept], note=f"{100 * (1 - kept.mean()):.1f} % are zero")
     return ax
-
-
-@style.styled
-def plot_mask(kept, name="", ax=None):
-    """Table of a layer's weights, an output channel a row, blue where a weight is not zero."""
-    ax = style.new_axes(ax)
-    kept = np.asarray(kept, bool)
-    panel = MaskPanel(ax)
-    panel.frame(kept.shape, name)
-    panel.show(kept)
-    return ax

@@ -8,7 +8,6 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator
 from qlab.plots import style
 from qlab.plots.zoom import zoom
 
-WAYS = ("post-training", "float control", "QAT")
 COLOURS = (style.ORANGE, style.GREEN, style.BLUE)
 FAN = 0.2  # between the dots of two seeds
 FINE = 8  # bins a step
@@ -139,14 +138,6 @@ def shares(weights, bits, codes=False):
     fine, half = (FINE, 4) if bits <= 4 else (0.5, 0)
     edges = np.arange(-(top + half), top + half + 1e-9, 1 / fine) - 0.5 / fine
     return 100 * fine * np.histogram(weights, edges)[0] / weights.size, edges
-
-
-@style.styled
-def plot_quantization_aware(ways, reference, interval, ax=None):
-    """Accuracy of post-training quantization, of the float control and of QAT, a dot a seed."""
-    ax = style.new_axes(ax, 4.2, 3.4)
-    WaysPanel(ax, reference, interval).show(ways)
-    return ax
 
 
 def _fan(n):

@@ -77,15 +77,6 @@ class CutsPanel:
         self.heads.set_markersize(3 if len(x) <= 80 else 1)
 
 
-@style.styled
-def plot_schedule(wished, masks, updates, begin, end, epoch=469, ax=None):
-    """Sparsity over a training: the curve of the schedule, and the staircase of its updates."""
-    ax = style.new_axes(ax)
-    wished, masks, updates = np.asarray(wished), np.asarray(masks), np.asarray(updates)
-    SchedulePanel(ax, len(masks) - 1, epoch).show(wished, masks, updates, begin, end)
-    return ax
-
-
 def _frame(ax, steps, epoch, title):
     """Axis of steps, with a line at the end of each epoch."""
     ax.set(xlim=(-0.01 * steps, 1.01 * steps), title=title)

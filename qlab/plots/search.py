@@ -87,15 +87,3 @@ def climbing(trials, budget_bytes):
     highest = np.maximum.accumulate(fits) if fits.size else fits
     begun = highest >= 0
     return np.flatnonzero(begun) + 1, highest[begun]
-
-
-def plot_search(trials, budget_bytes, reference, ax=None):
-    """Every file that searches made, and the best within the budget."""
-    from qlab.trials.search import best
-
-    ax = style.new_axes(ax)
-    everything = [x for mine in trials.values() for x in mine]
-    largest = 1.1 * max([budget_bytes, *(x.gzip_bytes for x in everything)])
-    panel = TrialsPanel(ax, reference, largest)
-    panel.show(trials, budget_bytes, best(everything, budget_bytes))
-    return ax

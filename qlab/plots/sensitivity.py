@@ -157,12 +157,3 @@ def verdict(comparison):
         return f"{points}, within noise (p = {comparison.p_value:.2f})"
     p = comparison.p_value
     return f"{points}, p < 0.001" if p < 0.001 else f"{points}, p = {p:.3f}"
-
-
-def plot_sensitivity(base, entries, ax=None):
-    """Accuracy with one layer lowered, a bar for each layer, with interval and paired test."""
-    ax = style.new_axes(ax)
-    panel = SensitivityPanel(ax, base.accuracy, max(len(entries), 1))
-    panel.frame([entry.layer for entry in entries])
-    panel.show(base, entries)
-    return ax

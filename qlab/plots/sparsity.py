@@ -80,14 +80,5 @@ class GainsPanel:
             text.set_text(f"{name}: {words}" if share is not None else "")
 
 
-@style.styled
-def plot_sparsity(once, tuned, control, reference, interval, ax=None):
-    """Accuracy against sparsity: pruned at once, pruned and trained on, and the control."""
-    ax = style.new_axes(ax)
-    panel = CliffPanel(ax, reference, interval)
-    panel.show(once[-1], (once[-1][1],) * 2, once, tuned, control)
-    return ax
-
-
 def _fan(seeds):
     return FAN * (np.arange(len(seeds)) - (len(seeds) - 1) / 2)

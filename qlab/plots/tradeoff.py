@@ -67,16 +67,6 @@ class TradeoffPanel:
         self.here.set_data([at], [height])
 
 
-@style.styled
-def plot_tradeoff(sizes, accuracies, reference, interval=None, ax=None):
-    """Accuracy against size with the trail of points and the best-so-far front."""
-    ax = style.new_axes(ax)
-    chance = min(0.09, min(accuracies) * 0.9)
-    panel = TradeoffPanel(ax, reference, smallest=min(sizes) / 2, chance=chance)
-    panel.show(sizes, accuracies, interval or (accuracies[-1],) * 2)
-    return ax
-
-
 def _errors(accuracy):
     """Scale of the axis: minus the logarithm of the error."""
     return -np.log(np.maximum(1 - np.asarray(accuracy, float), 1e-6))

@@ -2,7 +2,7 @@
 
 from qlab.system.quiet import quiet
 from qlab.train.door import keras, tf
-from qlab.train.qat import set_ranges, weight_quantizer
+from qlab.train.qat import set_ranges
 from qlab.train.qat_checks import calibration_floats, check_model, check_settings
 from qlab.train.schemes import KERNELS, BitsScheme, WeightQuantizer
 from qlab.train.toolkit import tfmot
@@ -54,8 +54,8 @@ def preserving(model, weight_bits=8, calibration=None):
     >>> images = np.full((4, 28, 28, 1), 200, np.uint8)
     >>> few = train.strip_clustering(train.cluster_weights(train.load("baseline"), 8))
     >>> aware = preserving(few, calibration=images)
-    >>> [name for name, kept in kept_weights(aware).items() if len(np.unique(kept)) <= 8]
-    ['conv1', 'conv2', 'dense1', 'logits']
+    >>> [layer.name for layer in aware.layers if layer.name.startswith("quant_conv")]
+    ['quant_conv1', 'quant_conv2']
     """
     check_settings(weight_bits, 8, 8, "per-channel", "max")
     check_model(model)
@@ -66,12 +66,6 @@ def preserving(model, weight_bits=8, calibration=None):
         aware = tfmot.quantization.keras.quantize_apply(annotated, scheme)
     set_ranges(aware, model, images)
     return aware
-
-
-def kept_weights(model):
-    """Kernels of a model that `preserving` wrapped, as training left them, before rounding."""
-    found = {layer: weight_quantizer(layer) for layer in model.layers}
-    return {layer.layer.name: kept[0].numpy() for layer, kept in found.items() if kept}
 
 
 class _Clusters(tfmot.experimental.combine.Default8BitClusterPreserveQuantizeScheme):

@@ -15,7 +15,6 @@ from qlab.train.fitting import (
     ends_in_softmax,
     run,
 )
-from qlab.train.hints import Hint
 
 UNLABELLED = -1
 
@@ -36,19 +35,14 @@ class Distiller(keras.Model):
         Above 0.
     alpha : float
         Weight of the teacher in the loss, 0 to 1; the labels have 1 - alpha.
-    hint : (str, str), optional
-        A layer of the student and one of the teacher, of equal height and width: the student also
-        learns to give what the teacher's layer gives, through a regressor if the channels differ.
-    hint_weight : float
-        Weight of the hint's mean squared error, added to the loss.
 
     Raises
     ------
     TypeError
         If either is no Keras 2 model.
     ValueError
-        If the classes differ, the two share weights, one ends in a softmax, the layers of the
-        hint do not fit, or a setting is out of its range; in words.
+        If the classes differ, the two share weights, one ends in a softmax, or a setting is out of
+        its range; in words.
 
     Notes
     -----
@@ -58,8 +52,6 @@ class Distiller(keras.Model):
     References
     ----------
     .. [1] Hinton, Vinyals and Dean 2015, arXiv:1503.02531.
-    .. [2] Romero et al., FitNets, ICLR 2015, arXiv:1412.6550, section 2.2 (there the hint comes
-       first and the answers afterwards; here both at once).
 
     Examples
     --------
@@ -69,18 +61,14 @@ class Distiller(keras.Model):
     True
     """
 
-    def __init__(
-        self, student, teacher=None, temperature=4.0, alpha=0.9, hint=None, hint_weight=1.0
-    ):
+    def __init__(self, student, teacher=None, temperature=4.0, alpha=0.9):
         check_settings(temperature, alpha)
         check_models(student, teacher)
         super().__init__(name="distiller")
         self.student, self.temperature, self.alpha = student, float(temperature), float(alpha)
-        self.hint = None if hint is None else Hint(student, teacher, hint, hint_weight)
         # In a function, Keras does not find the teacher, and so can neither train nor save it.
         self._ask = None if teacher is None else lambda images: teacher(images, training=False)
-        names = ("loss", "soft_loss", "hard_loss", *(("hint_loss",) if hint else ()))
-        self.means = [keras.metrics.Mean(name) for name in names]
+        self.means = [keras.metrics.Mean(name) for name in ("loss", "soft_loss", "hard_loss")]
         self.accuracy = keras.metrics.SparseCategoricalAccuracy("accuracy")
 
     @property
@@ -95,17 +83,10 @@ class Distiller(keras.Model):
     def train_step(self, pair):
         """One step of the student towards the teacher and the labels."""
         images, labels, logits = self._asked(pair)
-        wanted = self.hint.wanted(images) if self.hint else None
         with tf.GradientTape() as tape:
-            if self.hint:
-                answer, given = self.hint.student(images, training=True)
-            else:
-                answer = self.student(images, training=True)
+            answer = self.student(images, training=True)
             loss, *terms = distillation_loss(answer, logits, labels, self.temperature, self.alpha)
             loss += sum(self.student.losses)
-            if self.hint:
-                terms.append(self.hint.loss(given, wanted))
-                loss += self.hint.weight * terms[-1]
         self.optimizer.minimize(loss, self.trainable_variables, tape=tape)
         return self._noted((loss, *terms), labels, answer)
 
@@ -164,8 +145,6 @@ def distil(
     progress=True,
     schedule="constant",
     callbacks=(),
-    hint=None,
-    hint_weight=1.0,
 ):
     """Train `student` in place with Adam on what a teacher answers, and on the labels.
 
@@ -182,8 +161,8 @@ def distil(
         float32 images are taken as they are.
     labels : ndarray of integers, shape (n,)
         -1 for an image without a label.
-    temperature, alpha, hint, hint_weight
-        As of `Distiller`; a hint needs the teacher itself.
+    temperature, alpha
+        As of `Distiller`.
     epochs, batch_size, learning_rate, seed, validation, progress, schedule
         As of `qlab.train.fit`; the same seed, the same order of images.
     callbacks : sequence of tf_keras.callbacks.Callback
@@ -192,7 +171,7 @@ def distil(
     Returns
     -------
     dict of str to list of float
-        As of `qlab.train.fit`, and ``soft_loss``, ``hard_loss``, with a hint ``hint_loss``.
+        As of `qlab.train.fit`, and ``soft_loss``, ``hard_loss``.
         Interrupting the kernel ends the training early: the student keeps what it has learned.
 
     Raises
@@ -223,7 +202,7 @@ def distil(
             "this teacher is a .tflite file; give the Keras model, such as train.load('teacher'), "
             "or its logits for the images, such as train.teacher_logits(indices)"
         )
-    pupil = Distiller(student, teacher if live else None, temperature, alpha, hint, hint_weight)
+    pupil = Distiller(student, teacher if live else None, temperature, alpha)
     _check_settings(epochs, batch_size, learning_rate, schedule)
     labels = _checked_labels(student, images, labels, alpha)
     if validation is not None:

@@ -19,7 +19,7 @@ def student(name="5k", seed=0):
     -------
     tf_keras.Sequential
         Input float32 (n, 28, 28, 1), pixel / 255. Output float32 (n, 10): logits. Layers: conv1,
-        conv2, conv3, flatten, logits. What conv2 gives is 7 x 7, as the teacher's "features" are.
+        conv2, conv3, flatten, logits.
 
     Raises
     ------

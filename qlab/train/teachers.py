@@ -26,8 +26,7 @@ def teacher(seed=0, dropout=0.3, precision="float32"):
     Returns
     -------
     tf_keras.Model
-        Input float32 (n, 28, 28, 1), pixel / 255. Output float32 (n, 10): logits. The layer
-        "features", 7 x 7 x 128, is what hints are taken from.
+        Input float32 (n, 28, 28, 1), pixel / 255. Output float32 (n, 10): logits.
 
     Examples
     --------
