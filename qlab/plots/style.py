@@ -1,4 +1,4 @@
-"""What every picture shares: colours that colour-blind eyes can tell apart, marks, sizes."""
+"""The look of every picture: colours that colour-blind eyes can tell apart, marks, sizes."""
 
 from __future__ import annotations
 

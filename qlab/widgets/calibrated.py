@@ -10,7 +10,7 @@ import numpy as np
 
 from qlab.arithmetic.results import Comparison, Measurement
 from qlab.engine.recipes import Recipe
-from qlab.plots.calibration import middle
+from qlab.plots.quantization_panels import middle
 from qlab.widgets.kit import readout
 
 

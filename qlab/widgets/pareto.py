@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import traitlets
 
 from qlab.lessons.spreadsheet import to_csv
-from qlab.plots.pareto import ParetoPanel, columns
+from qlab.plots.cost_panels import ParetoPanel, columns
 from qlab.trials import fronts, pareto
 from qlab.widgets.kit import controls
 from qlab.widgets.kit.download import Download

@@ -10,7 +10,7 @@ import numpy as np
 import traitlets
 
 from qlab.arithmetic.sparsity import polynomial_sparsity
-from qlab.plots.schedule import CutsPanel, SchedulePanel
+from qlab.plots.pruning_panels import CutsPanel, SchedulePanel
 from qlab.tflite import artefacts
 from qlab.trials.shipped import families
 from qlab.widgets.kit import controls, readout
