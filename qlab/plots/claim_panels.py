@@ -96,7 +96,7 @@ def _ends(limit):
 
 
 def _room_on_the_right(number, ends, span, log):
-    """Whether to write on the right of a dot: clear of the ends, or with no room on its left."""
+    """Whether words right of a dot stay clear of the ends, or have no room on its left."""
     scale = np.log if log else np.asarray
     low, high = map(scale, span)
     place, *ends = ((scale(x) - low) / (high - low) for x in (number, *ends))

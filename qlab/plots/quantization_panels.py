@@ -10,6 +10,7 @@ from matplotlib.ticker import FixedLocator, LogLocator
 from qlab.arithmetic.affine import fake_quantize
 from qlab.plots import style
 from qlab.plots.drawing import (
+    BAND,
     DASHED,
     legend,
     mark,
@@ -71,9 +72,9 @@ def grid_path(scales, q_max, height):
     chosen = np.linspace(0, len(scales) - 1, min(len(scales), GRID_ROWS)).round().astype(int)
     values = scales[chosen, None] * np.arange(-q_max, q_max + 1)
     feet = np.broadcast_to(np.arange(len(chosen))[:, None] * height / len(chosen), values.shape)
-    ticks = np.stack([values, feet, values, feet + height / len(chosen)], axis=-1)
+    uprights = np.stack([values, feet, values, feet + height / len(chosen)], axis=-1)
     codes = np.tile(np.array([Path.MOVETO, Path.LINETO], Path.code_type), values.size)
-    return Path(ticks.reshape(-1, 2), codes)
+    return Path(uprights.reshape(-1, 2), codes)
 
 
 class ActivationPanel:
@@ -149,7 +150,7 @@ class CalibrationPanel:
         ax.set(xlim=(0.75, largest * 1.33), xlabel="calibration size (images, log scale)")
         ax.set_title("Accuracy against calibration size")
         ticks(ax.xaxis, at=[t for t in SIZES if t <= largest])
-        band = ax.axhspan(*interval, color=style.SKY, alpha=0.3, lw=0)
+        band = ax.axhspan(*interval, **BAND)
         (line,) = ax.plot([0.5, 4096], [reference] * 2, color=style.INK, lw=0.9, ls=DASHED)
         self.past = mark(ax, "-o", color="#9a9a9a", lw=0.9, ms=3)
         self.middle = mark(ax, "-", color=style.BLUE, lw=1.4)
@@ -166,7 +167,7 @@ class CalibrationPanel:
         legend(ax, shown, bbox_to_anchor=(1.0, 0.2), ncols=2, handletextpad=0.5, **look)
 
     def show(self, now, size, past=()):
-        """Draw the accuracies of all draws by size: of this setting, and the middle of others'."""
+        """Show every draw of this setting by size, and the middle draws of `past` settings."""
         put(self.middle, [(s, middle(now[s])) for s in sorted(now)])
         put(self.others, [point for s in sorted(now) if s != size for point in _fanned(s, now[s])])
         put(self.here, _fanned(size, now.get(size, ())))
