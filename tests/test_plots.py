@@ -13,9 +13,9 @@ from qlab import plots
 from qlab.lessons.claims import Claim
 from qlab.lessons.limits import Limit
 from qlab.plots import style
-from qlab.plots.histograms import ActivationPanel, WeightPanel, clipped_share, grid_path
-from qlab.plots.predictions import confusion
-from qlab.plots.tradeoff import TradeoffPanel
+from qlab.plots.answer_panels import confusion
+from qlab.plots.cost_panels import TradeoffPanel
+from qlab.plots.quantization_panels import ActivationPanel, WeightPanel, clipped_share, grid_path
 
 NAMES = ("Bag", "Coat", "Dress")
 
@@ -74,7 +74,7 @@ class TestWeights:
 class TestActivations:
     def test_what_is_clipped_is_shaded_on_both_sides(self):
         panel = ActivationPanel(style.new_axes())
-        panel.frame([5, 10, 5, 1], [-2, -1, 0, 1, 2])
+        panel.frame([5, 10, 5, 1], [-2, -1, 0, 1, 2], "conv")
         panel.show([5, 10, 5, 1], [-2, -1, 0, 1, 2], -1.0, 1.5, levels=16)
         left, right = panel.ax.get_xlim()
         assert panel.below.get_x() == left and panel.below.get_width() == -1.0 - left

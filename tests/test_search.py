@@ -8,7 +8,7 @@ import pytest
 
 import qlab
 from qlab.plots import style
-from qlab.plots.search import TrialsPanel, climbing
+from qlab.plots.cost_panels import TrialsPanel, climbing
 from qlab.trials import search as module
 from qlab.trials.search import Scorer, Trial, best, search, search_images, smallest, uniform
 

@@ -5,7 +5,7 @@ import pytest
 
 import qlab
 from qlab.plots import style
-from qlab.plots.sensitivity import SensitivityPanel, verdict
+from qlab.plots.sensitivity_panels import SensitivityPanel, verdict
 from qlab.tflite.sparse_encoding import encoded_bytes
 from qlab.trials.sensitivity import floor_bytes, layers_with, lowered, scan
 

@@ -11,7 +11,7 @@ import traitlets
 
 import qlab
 from qlab.plots import style
-from qlab.plots.calibration import CalibrationPanel, middle, shares
+from qlab.plots.quantization_panels import CalibrationPanel, middle, shares
 from qlab.trials.draws import Pool
 from qlab.widgets.calibrated import input_range
 from qlab.widgets.calibration import CalibrationExplorer

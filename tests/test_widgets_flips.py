@@ -7,7 +7,7 @@ import pytest
 import traitlets
 
 import qlab
-from qlab.plots.flips import GalleryPanel
+from qlab.plots.answer_panels import GalleryPanel
 from qlab.trials.flips import KINDS, commonest_change, flip_kinds
 from qlab.widgets.flip_gallery import FlipGallery
 

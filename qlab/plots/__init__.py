@@ -1,38 +1,21 @@
-"""Pictures: ``plot_<thing>(result, ax=None) -> Axes``, functions of arrays, in matplotlib alone."""
+"""Pictures, in matplotlib alone: ``plot_<thing>(values, ax=None) -> Axes`` for notebooks.
+
+The panels, from which explorers put a picture together, draw their frame once (``__init__``,
+``frame``) and then only move their marks (``show``), so that a slider moves without delay.
+"""
 
 import lazy_loader
 
 __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
-    submodules=(
-        "anatomy",
-        "arithmetic",
-        "calibration",
-        "claims",
-        "clustering",
-        "distillation",
-        "flips",
-        "histograms",
-        "history",
-        "pareto",
-        "predictions",
-        "pruning",
-        "qat",
-        "schedule",
-        "search",
-        "sensitivity",
-        "sparsity",
-        "stages",
-        "style",
-        "tradeoff",
-    ),
+    submodules=["drawing", "style"],
     submod_attrs={
-        "arithmetic": ["plot_fake_quantization"],
-        "claims": ["plot_claim"],
-        "distillation": ["plot_similarity"],
-        "history": ["plot_history"],
-        "predictions": ["plot_class_accuracy", "plot_images", "plot_predictions"],
-        "pruning": ["plot_pruned_weights"],
-        "stages": ["plot_stages"],
+        "answer_panels": ["plot_class_accuracy", "plot_images", "plot_predictions"],
+        "claim_panels": ["plot_claim"],
+        "distillation_panels": ["plot_similarity"],
+        "file_panels": ["plot_stages"],
+        "pruning_panels": ["plot_pruned_weights"],
+        "quantization_panels": ["plot_fake_quantization"],
+        "training_panels": ["plot_history"],
     },
 )

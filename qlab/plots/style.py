@@ -1,4 +1,4 @@
-"""What every picture shares: colours that colour-blind eyes can tell apart, marks, sizes."""
+"""The look of every picture: colours that colour-blind eyes can tell apart, marks, sizes."""
 
 from __future__ import annotations
 
@@ -53,11 +53,11 @@ RC = {
 
 @contextmanager
 def _in_style():
-    """The course's style for a while."""
+    """Draw in the course's style, and leave the learner's own as it was."""
     with mpl.rc_context(RC):
         yield
         interactive = mpl.is_interactive()
-    mpl.interactive(interactive)
+    mpl.interactive(interactive)  # the first import of pyplot may have switched it on
 
 
 styled = _in_style()  # @styled: whatever a function draws, it draws in the course's style
@@ -75,12 +75,7 @@ def new_axes(ax=None, width=6.0, height=3.6):
 
 @styled
 def new_grid(rows, columns, width, height, axes=None):
-    """Return `axes`, or a grid of Axes of a new figure, flat and in reading order.
-
-    Returns
-    -------
-    list of matplotlib.axes.Axes, length rows * columns
-    """
+    """Return `axes`, or those of a new figure, as a list in reading order."""
     if axes is not None:
         return list(axes)
     import matplotlib.pyplot as plt

@@ -5,7 +5,7 @@ from __future__ import annotations
 import traitlets
 
 from qlab.engine.recipes import ACTIVATION_BITS, GRANULARITIES, WEIGHT_BITS, Recipe
-from qlab.plots.anatomy import FilePanel, RestPanel
+from qlab.plots.file_panels import FilePanel, RestPanel
 from qlab.tflite.anatomy import PARTS
 from qlab.trials.byte_reasons import explain, percent, take_apart
 from qlab.trials.subject import subject

@@ -8,7 +8,7 @@ import numpy as np
 
 from qlab.arithmetic.results import Comparison, Measurement
 from qlab.engine.recipes import Recipe
-from qlab.plots.calibration import middle
+from qlab.plots.quantization_panels import middle
 from qlab.system.text import to_csv
 from qlab.widgets.kit import readout
 

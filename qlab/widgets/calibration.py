@@ -6,8 +6,7 @@ import traitlets
 
 import qlab
 from qlab.engine.recipes import ACTIVATION_BITS, OBSERVERS, Recipe
-from qlab.plots.calibration import CalibrationPanel, RangesPanel
-from qlab.plots.histograms import clipped_share
+from qlab.plots.quantization_panels import CalibrationPanel, RangesPanel, clipped_share
 from qlab.trials.draws import IMAGES, Draw, Pool
 from qlab.trials.subject import subject
 from qlab.widgets.calibrated import Calibration, cells, input_range, tables, trail_csv

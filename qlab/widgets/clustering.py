@@ -11,7 +11,7 @@ import qlab
 from qlab.arithmetic.clusters import CLUSTERS
 from qlab.arithmetic.results import Comparison
 from qlab.engine.recipes import GRANULARITIES, Recipe
-from qlab.plots.clustering import ValuesPanel, WorthPanel
+from qlab.plots.clustering_panels import ValuesPanel, WorthPanel
 from qlab.trials.shipped import TunedModels
 from qlab.trials.subject import subject
 from qlab.trials.ways import Way, ways

@@ -7,7 +7,7 @@ import traitlets
 
 import qlab
 from qlab.arithmetic.distillation import class_similarity, loss_terms, softened
-from qlab.plots.distillation import AnswerPanel, GridPanel, PullPanel, SimilarityPanel
+from qlab.plots.distillation_panels import AnswerPanel, GridPanel, PullPanel, SimilarityPanel
 from qlab.trials.distillation_scores import Answers, grid, settings
 from qlab.widgets.kit import controls, readout
 from qlab.widgets.kit.explorer import Explorer

@@ -9,7 +9,7 @@ import traitlets
 
 import qlab
 from qlab.engine.recipes import ACTIVATION_BITS, WEIGHT_BITS, Recipe
-from qlab.plots.flips import FlipCountsPanel, GalleryPanel
+from qlab.plots.answer_panels import FlipCountsPanel, GalleryPanel
 from qlab.trials import flips
 from qlab.trials.flips import ALL, KINDS, SAME
 from qlab.trials.subject import subject

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import traitlets
 
-from qlab.plots.pareto import ParetoPanel, columns
+from qlab.plots.cost_panels import ParetoPanel, columns
 from qlab.system.text import to_csv
 from qlab.trials import fronts, pareto
 from qlab.widgets.kit import controls

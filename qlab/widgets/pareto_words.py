@@ -5,7 +5,7 @@ from __future__ import annotations
 from html import escape
 
 from qlab.engine.recipes import recipe_words
-from qlab.plots.pareto import label, scaled
+from qlab.plots.cost_panels import label, scaled
 from qlab.tflite.timing import ELSEWHERE
 from qlab.trials import fronts
 from qlab.widgets.kit import readout

@@ -8,8 +8,7 @@ import traitlets
 
 import qlab
 from qlab.arithmetic.sparsity import SCOPES
-from qlab.plots.pruning import HolePanel, MaskPanel, as_table
-from qlab.plots.sparsity import CliffPanel, GainsPanel
+from qlab.plots.pruning_panels import CliffPanel, GainsPanel, HolePanel, MaskPanel, as_table
 from qlab.trials.pruned import METHODS, SHIPPED, Narrow, Pruner, in_turn
 from qlab.trials.shipped import TunedModels
 from qlab.trials.subject import subject

@@ -12,7 +12,7 @@ BINS = 16  # rows of a histogram's table
 
 
 def gains(result):
-    """What the zeros buy, for `qlab.plots.sparsity.GainsPanel`."""
+    """What the zeros buy, for `qlab.plots.pruning_panels.GainsPanel`."""
     file, dense = result.file, result.dense
     pairs = (
         (file.file_bytes, dense.file_bytes),

@@ -6,7 +6,7 @@ import numpy as np
 import traitlets
 
 import qlab
-from qlab.plots.qat import LearningPanel, StepsPanel, WaysPanel
+from qlab.plots.training_panels import LearningPanel, StepsPanel, WaysPanel
 from qlab.trials.qat_live import Live
 from qlab.trials.qat_scores import SEEDS, WIDTHS, Scorer, weights_in_steps
 from qlab.trials.subject import subject

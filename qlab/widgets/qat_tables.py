@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from qlab.plots.qat import shares
+from qlab.plots.training_panels import shares
 from qlab.trials.qat_scores import SEEDS
 from qlab.widgets.kit import readout
 from qlab.widgets.kit.seeds import p_words, points

@@ -9,8 +9,8 @@ import traitlets
 
 import qlab
 from qlab.engine.recipes import ACTIVATION_BITS, GRANULARITIES, OBSERVERS, WEIGHT_BITS, Recipe
-from qlab.plots.histograms import ActivationPanel, WeightPanel, clipped_words
-from qlab.plots.tradeoff import TradeoffPanel
+from qlab.plots.cost_panels import TradeoffPanel
+from qlab.plots.quantization_panels import ActivationPanel, WeightPanel, clipped_words
 from qlab.trials.subject import subject
 from qlab.widgets.kit import controls, readout, trail
 from qlab.widgets.kit.download import Download

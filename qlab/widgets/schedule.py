@@ -8,7 +8,7 @@ import numpy as np
 import traitlets
 
 from qlab.arithmetic.sparsity import polynomial_sparsity
-from qlab.plots.schedule import CutsPanel, SchedulePanel
+from qlab.plots.pruning_panels import CutsPanel, SchedulePanel
 from qlab.system.text import to_csv
 from qlab.tflite import artefacts
 from qlab.trials.shipped import families

@@ -11,7 +11,7 @@ import qlab
 from qlab.arithmetic.metrics import wilson_interval
 from qlab.arithmetic.results import Comparison, Measurement
 from qlab.engine.recipes import Recipe
-from qlab.plots.search import ProgressPanel, TrialsPanel
+from qlab.plots.cost_panels import ProgressPanel, TrialsPanel
 from qlab.trials.search import (
     UNIFORM,
     WEIGHT_BITS,

@@ -9,7 +9,7 @@ import traitlets
 import qlab
 from qlab.arithmetic.results import Comparison
 from qlab.engine.recipes import Recipe
-from qlab.plots.sensitivity import RecipesPanel, SensitivityPanel, verdict
+from qlab.plots.sensitivity_panels import RecipesPanel, SensitivityPanel, verdict
 from qlab.trials.sensitivity import LayerSensitivity, layers_with, lowered, scan
 from qlab.trials.subject import subject
 from qlab.trials.ways import Way, ways

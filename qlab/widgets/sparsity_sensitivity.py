@@ -11,7 +11,7 @@ import qlab
 from qlab.arithmetic.results import Comparison
 from qlab.arithmetic.sparsity import SCOPES
 from qlab.engine.recipes import Recipe
-from qlab.plots.sensitivity import CurvesPanel, RecipesPanel
+from qlab.plots.sensitivity_panels import CurvesPanel, RecipesPanel
 from qlab.tflite.sparse_encoding import sparse_file
 from qlab.trials.sensitivity import layers_with, lowered, scan
 from qlab.trials.subject import subject

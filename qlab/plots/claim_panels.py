@@ -1,37 +1,39 @@
-"""A claim's cases, with the range in which it holds."""
+"""The cases of a claim, and the range in which the claim holds."""
 
 from __future__ import annotations
 
 import numpy as np
-from matplotlib.ticker import FuncFormatter
 
 from qlab.plots import style
+from qlab.plots.drawing import offset_text, ticks
 
-LABEL = 0.2  # width of what is written beside a dot, as a share of the axis
+LABEL = 0.2  # width of what is written next to a dot, as a share of the axis
 
 
 @style.styled
 def plot_claim(checked, log=(), axes=None):
-    """One row a case, one panel a limit; the shaded range is where the claim holds.
+    """Draw the numbers of a claim: a row for each case, and shade where the claim holds.
 
     Parameters
     ----------
     checked : qlab.lessons.claims.CheckedClaim
+        What ``claim.check(...)`` returns.
     log : int or collection of int
-        Numbers of the limits whose panel has a logarithmic axis, from 0.
+        Which limits have a logarithmic axis, counted from 0.
     axes : sequence of matplotlib.axes.Axes or None
-        One for each limit.
+        One for each limit; None makes a new figure.
 
     Returns
     -------
     list of matplotlib.axes.Axes
+        One for each limit.
 
     Raises
     ------
     TypeError
-        If `checked` is no checked claim.
+        If `checked` is not a checked claim.
     ValueError
-        If `log` names a limit that there is not, or one with numbers that are not above 0.
+        If `log` names a limit that does not exist, or one with a number that is not above 0.
 
     Examples
     --------
@@ -54,7 +56,7 @@ def plot_claim(checked, log=(), axes=None):
 
 
 def _logarithmic(checked, log):
-    """Which limits have a logarithmic axis, as a set; refuse those that cannot."""
+    """Which limits have a logarithmic axis, as a set; refuse those that cannot have one."""
     log, limits = {log} if isinstance(log, int) else set(log), checked.claim.limits
     for i in log:
         if i not in range(len(limits)):
@@ -69,7 +71,7 @@ def _logarithmic(checked, log):
 
 
 def _panel(ax, limit, numbers, log):
-    """Shade where the limit is kept, and write each number beside its dot."""
+    """Shade where the limit is kept, and write each number next to its dot."""
     ends = _ends(limit)
     low, high = _span([*numbers, *ends], log, np.isinf(limit.low))
     ax.axvspan(max(limit.low, low), min(limit.high, high), color=style.SKY, alpha=0.25, lw=0)
@@ -79,13 +81,11 @@ def _panel(ax, limit, numbers, log):
         words = f"{style.RIGHT_MARK if kept else style.WRONG_MARK} {limit.write(number)}"
         ax.plot(number, row, "o", color=colour)
         right = _room_on_the_right(number, ends, (low, high), log)
-        ax.annotate(
-            words, (number, row), (8 if right else -8, 0), textcoords="offset points",
-            va="center", ha="left" if right else "right", color=colour,
-        )  # fmt: skip
+        look = {"ha": "left" if right else "right", "va": "center", "color": colour}
+        offset_text(ax, (number, row), (8 if right else -8, 0), words, **look)
     if log:
         ax.set_xscale("log")
-        ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+        ticks(ax.xaxis, "{:g}")
     ax.set(xlim=(low, high), ylim=(len(numbers) - 0.4, -0.6), xlabel=limit.quantity)
     ax.grid(axis="x")
     ax.tick_params(axis="y", length=0)
@@ -96,7 +96,7 @@ def _ends(limit):
 
 
 def _room_on_the_right(number, ends, span, log):
-    """Whether what is written right of a dot stays clear of the ends, or must stay there."""
+    """Whether words right of a dot stay clear of the ends, or have no room on its left."""
     scale = np.log if log else np.asarray
     low, high = map(scale, span)
     place, *ends = ((scale(x) - low) / (high - low) for x in (number, *ends))
@@ -104,7 +104,7 @@ def _room_on_the_right(number, ends, span, log):
 
 
 def _span(numbers, log, at_most):
-    """Ends of the axis: all numbers inside, and room for what is written beside them."""
+    """Ends of the axis: all numbers are inside, with room for what is written next to them."""
     low, high = min(numbers), max(numbers)
     if log:
         room = (high / low) ** 0.3 * 2

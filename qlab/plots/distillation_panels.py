@@ -1,4 +1,4 @@
-"""Distillation: a teacher's softened answer, what classes it finds alike, pulls, and a grid."""
+"""Distillation: a teacher's answers, the classes it finds alike, its pull, and its students."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.patches import Rectangle
 
 from qlab.plots import style
+from qlab.plots.drawing import legend, mark
 
 PALE = LinearSegmentedColormap.from_list("qlab-pale", [style.PAPER, style.SKY, style.BLUE])
 PULLS = {"with T²": style.BLUE, "without T²": style.VERMILION, "labels": style.SOFT}
@@ -18,7 +19,6 @@ class AnswerPanel:
 
     @style.styled
     def __init__(self, ax, class_names):
-        """Put an empty picture, bars and dots on `ax`."""
         n = len(class_names)
         ax.set(xlim=(0, 1.02), ylim=(n - 0.4, -0.6), xlabel="probability (%)")
         ax.set_yticks(range(n), class_names)
@@ -26,19 +26,18 @@ class AnswerPanel:
         ax.tick_params(axis="y", length=0, labelcolor=style.INK)
         ax.set_title("One garment, three answers")
         self.bars = ax.barh(range(n), np.zeros(n), color=style.BLUE, height=0.68).patches
-        look = {"mfc": "none", "mec": style.VERMILION, "ms": 5, "mew": 1.3}
-        (self.student,) = ax.plot([], [], "o", **look)
-        (self.label,) = ax.plot([], [], "D", color=style.INK, ms=5, clip_on=False)
+        self.student = mark(ax, "o", mfc="none", mec=style.VERMILION, ms=5, mew=1.3)
+        self.label = mark(ax, "D", color=style.INK, ms=5, clip_on=False)
         inset = ax.inset_axes([0.62, 0.36, 0.36, 0.3])
         inset.set(xticks=[], yticks=[])
         self.garment = inset.imshow(np.zeros((28, 28)), cmap="gray_r", vmin=0, vmax=255)
-        handles = (self.bars[0], self.student, self.label)
-        ax.legend(handles, ("teacher", "student", "label"), loc="lower right", fontsize=7.5,
-                  handlelength=1.2, borderaxespad=0.2)  # fmt: skip
+        shown = {"teacher": self.bars[0], "student": self.student, "label": self.label}
+        look = {"fontsize": 7.5, "handlelength": 1.2, "labelspacing": 0.5, "borderaxespad": 0.2}
+        legend(ax, shown, **look)
         self.marks = (*self.bars, self.student, self.label, self.garment)
 
     def show(self, image, label, teacher, student):
-        """Draw one garment."""
+        """Draw one garment, its class, and the probabilities that each model gives."""
         for bar, width in zip(self.bars, teacher, strict=True):
             bar.set_width(width)
         self.student.set_data(student, range(len(student)))
@@ -51,7 +50,6 @@ class SimilarityPanel:
 
     @style.styled
     def __init__(self, ax, class_names):
-        """Put an empty matrix on `ax`."""
         n = len(class_names)
         self.matrix = ax.imshow(np.zeros((n, n)), cmap=PALE, vmin=0, vmax=0.5, aspect="auto")
         edge = {"fill": False, "edgecolor": style.INK, "lw": 1.2}
@@ -63,7 +61,7 @@ class SimilarityPanel:
         self.marks = (self.matrix, self.row)
 
     def show(self, similarity, chosen):
-        """Draw the matrix; dark is half of the answer or more."""
+        """Draw the matrix, in which half of the answer or more is dark, and mark the chosen row."""
         self.matrix.set_data(similarity)
         self.row.set_y(chosen - 0.5)
 
@@ -73,7 +71,6 @@ class PullPanel:
 
     @style.styled
     def __init__(self, ax, temperatures):
-        """Put empty lines on `ax`."""
         self.ax, self.temperatures = ax, temperatures
         ax.set(xscale="log", yscale="log", xlim=(temperatures[0], temperatures[-1]))
         ticks = [t for t in (0.5, 1, 2, 4, 8, 20) if temperatures[0] <= t <= temperatures[-1]]
@@ -81,10 +78,9 @@ class PullPanel:
         ax.minorticks_off()
         ax.set(xlabel="temperature", ylabel="size of the gradient", title="Pull at the logits")
         self.lines = {
-            name: ax.plot([], [], color=colour, ls=DASHES[name])[0]
-            for name, colour in PULLS.items()
+            name: mark(ax, color=colour, ls=DASHES[name]) for name, colour in PULLS.items()
         }
-        self.dots = {name: ax.plot([], [], "o", color=c)[0] for name, c in PULLS.items()}
+        self.dots = {name: mark(ax, "o", color=c) for name, c in PULLS.items()}
         self.words = {
             name: ax.text(0, 0, name, color=c, fontsize=7.5, ha="right", va="bottom")
             for name, c in PULLS.items()
@@ -111,7 +107,6 @@ class GridPanel:
 
     @style.styled
     def __init__(self, ax):
-        """Put the frame that marks a cell on `ax`."""
         self.ax, self.behind = ax, []
         edge = {"fill": False, "edgecolor": style.VERMILION, "lw": 2.2}
         self.here = ax.add_patch(Rectangle((-0.5, -0.5), 1, 1, **edge))
@@ -121,7 +116,7 @@ class GridPanel:
 
     @style.styled
     def frame(self, temperatures, alphas, accuracies, title):
-        """Draw the heat map."""
+        """Draw the heat map, in place of the one before."""
         for artist in self.behind:
             artist.remove()
         self.temperatures, self.alphas = tuple(temperatures), tuple(alphas)
@@ -137,7 +132,7 @@ class GridPanel:
             self.behind.append(self.ax.text(j, i, words, ha="center", va="center", **look))
 
     def show(self, temperature, alpha):
-        """Frame the cell nearest to the settings."""
+        """Mark the cell that is nearest to the settings, and return its row and column."""
         i, j = nearest(self.alphas, alpha), nearest(np.log(self.temperatures), np.log(temperature))
         self.here.set_xy((j - 0.5, i - 0.5))
         return i, j
@@ -150,14 +145,16 @@ def nearest(values, value):
 
 @style.styled
 def plot_similarity(similarity, class_names, ax=None):
-    """How much of each class a model sees in every other.
+    """Draw how much of each class a model sees in images of every other, as a matrix.
 
     Parameters
     ----------
     similarity : ndarray of float, shape (classes, classes)
-        As `qlab.distillation.class_similarity` gives it.
+        A row for each true class: the mean answer to its images, as
+        `qlab.arithmetic.distillation.class_similarity` returns it.
     class_names : sequence of str
     ax : matplotlib.axes.Axes or None
+        None makes a new figure.
 
     Returns
     -------
