@@ -39,7 +39,7 @@ logits: $(STAMP) ## compute the teacher's logits on the training set, once, into
 	@$(BIN)/python -m qlab.train.soft_labels
 
 bench: $(STAMP) ## measure the course's own speed on this machine (ARGS=--json)
-	@$(BIN)/qlab bench $(ARGS)
+	@$(BIN)/python -m tools.bench $(ARGS)
 
 fuzz: setup ## grade 5,000 damaged .tflite files, looking for a crash or a wrong verdict (minutes)
 	@$(BIN)/python tests/fuzz.py $(ARGS)

@@ -62,14 +62,12 @@ def build_parser():
         return command
 
     add("data", _data, "get Fashion-MNIST where it is missing, and verify it")
-    add("doctor", _doctor, "check this machine; each line is ok or says what to do")
+    doctor = add("doctor", _doctor, "check this machine; each line is ok or says what to do")
+    doctor.add_argument(
+        "--memory", action="store_true", help="also start a kernel with an explorer and weigh it"
+    )
     lab = add("lab", _lab, "open JupyterLab on the first notebook")
     lab.epilog = "Any other argument goes to JupyterLab, for instance --port 9000 or --no-browser."
-    bench = add("bench", _bench, "measure the course's own speed on this machine")
-    bench.add_argument("--json", action="store_true", help="print JSON instead of a table")
-    bench.add_argument(
-        "--quick", action="store_true", help="leave out what takes minutes: browser and notebooks"
-    )
     export = add(
         "export", _export, "write a model as .tflite, packed .tflite and C array, with a model card"
     )
@@ -110,7 +108,7 @@ def _data(arguments):
 def _doctor(arguments):
     from qlab import doctor
 
-    return doctor.main()
+    return doctor.main(memory=arguments.memory)
 
 
 def _lab(arguments):
@@ -126,12 +124,6 @@ def _lab(arguments):
         print("you are root, so JupyterLab is started with --allow-root", flush=True)
         command.append("--allow-root")
     return _become([*command, *arguments.extra], CHECKOUT)
-
-
-def _bench(arguments):
-    from tools import bench
-
-    return bench.main(as_json=arguments.json, quick=arguments.quick)
 
 
 def _export(arguments):

@@ -1,12 +1,14 @@
 """``qlab doctor``: is this machine ready for the course, and if not, what to do."""
 
 import importlib.metadata
+import itertools
 import json
 import os
 import platform
 import shutil
 import subprocess
 import sys
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -37,6 +39,8 @@ CHROMIUM_ADVICE = (
     "or set QLAB_CHROMIUM to a Chromium or Chrome program"
 )
 
+EXPLORER = "import qlab.widgets\nqlab.widgets.QuantizationExplorer()"
+
 
 @dataclass(frozen=True)
 class Check:
@@ -52,10 +56,11 @@ class Check:
         return f"{mark}  {self.name:<30} {self.text}"
 
 
-def main(out=None):
+def main(out=None, memory=False):
     """Run every check and print each line as soon as it is known."""
     failed = 0
-    for check in checks(notes=sys.stderr):
+    found = checks(notes=sys.stderr)
+    for check in itertools.chain(found, memory_checks(sys.stderr)) if memory else found:
         print(check, file=out, flush=True)
         failed += not check.ok and check.needed
     print(_verdict(failed), file=out)
@@ -196,6 +201,42 @@ def check_keras():
     reason = (run.stderr.strip().splitlines() or [f"exit code {run.returncode}"])[-1]
     found = f"tf_keras is {version}" if version else f"tf_keras does not import ({reason})"
     return Check("Keras 2", f"{found}: {REINSTALL}", ok=False)
+
+
+def memory_checks(notes):
+    """Yield a `Check` that says what a kernel with one explorer takes."""
+    print("    starting a kernel with an explorer, some seconds", file=notes, flush=True)
+    name = "kernel with one explorer"
+    try:
+        seconds, megabytes = kernel_with_explorer()
+    except (RuntimeError, TimeoutError) as error:
+        yield Check(name, f"it does not start: {error}", ok=False)
+    else:
+        yield Check(name, f"{megabytes:.0f} MB, on screen after {seconds:.1f} s")
+
+
+def kernel_with_explorer(seconds=60):
+    """Seconds until a fresh kernel shows the explorer, and its resident memory in MB."""
+    import psutil
+    from jupyter_client.manager import start_new_kernel
+
+    start = time.perf_counter()
+    manager, client = start_new_kernel()
+    try:
+        shown = []
+
+        def look(message):
+            if message["msg_type"] == "error":
+                raise RuntimeError(message["content"]["evalue"])
+            if message["msg_type"] in ("execute_result", "display_data"):
+                shown.append(time.perf_counter() - start)
+
+        client.execute_interactive(EXPLORER, timeout=seconds, output_hook=look)
+        process = psutil.Process(manager.provisioner.pid)
+        return shown[-1], process.memory_info().rss / 1e6
+    finally:
+        client.stop_channels()
+        manager.shutdown_kernel(now=True)
 
 
 def _verdict(failed):

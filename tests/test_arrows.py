@@ -151,8 +151,8 @@ def test_every_public_name_resolves_without_tensorflow():
         ("qlab.tflite.runtime", "from matplotlib.axes import Axes", True),
         ("qlab.arithmetic.affine", "from qlab.tflite import runtime", True),
         ("qlab.tflite.litemodel", "def f():\n    from qlab import train", True),
-        ("qlab.trials.qat_live", "from qlab.train.live import Frame", True),
-        ("qlab.trials.qat_live", "def f():\n    from qlab.train.live import Frame", False),
+        ("qlab.trials.qat_live", "from qlab.train.live_training import Frame", True),
+        ("qlab.trials.qat_live", "def f():\n    from qlab.train.live_training import Frame", False),
         ("qlab.widgets.qat", "import ipywidgets, matplotlib\nfrom qlab.plots import style", False),
     ],
 )

@@ -206,7 +206,7 @@ def test_making_one_product_keeps_the_others(folder, monkeypatch, capsys):
     from tools.artefacts import run as making
 
     def product():
-        return {"new.json": b"{}"}, {"new.json": {"recipe": {"epochs": 1}}}
+        yield "new.json", b"{}", {"recipe": {"epochs": 1}}
 
     before = artefacts.manifest()["files"]
     monkeypatch.setattr(making, "PRODUCTS", {"new": product})
@@ -224,7 +224,7 @@ def test_making_one_product_keeps_the_others(folder, monkeypatch, capsys):
 def test_making_all_mends_a_broken_manifest(folder, monkeypatch):
     from tools.artefacts import run as making
 
-    monkeypatch.setattr(making, "PRODUCTS", {"new": lambda: ({"a": b"1"}, {"a": {}})})
+    monkeypatch.setattr(making, "PRODUCTS", {"new": lambda: [("a", b"1", {})]})
     (folder / "manifest.json").write_text("{")
     assert making.main([]) == 0
     assert json.loads((folder / "manifest.json").read_text())["files"].keys() == {"a"}
@@ -269,8 +269,8 @@ def test_an_interrupted_run_ships_nothing(short, folder, monkeypatch, capsys):
 def test_conversions_are_remade_byte_for_byte(monkeypatch):
     from tools.artefacts import run as making
 
-    monkeypatch.setattr(making, "_measured", lambda *_: {"accuracy": 0.0})
-    contents, entries = making.conversions()
+    monkeypatch.setattr(making, "measured", lambda *_: {"accuracy": 0.0})
+    contents, entries = making.make(making.conversions)
     assert contents.keys() == entries.keys()
     made = artefacts.manifest()["files"]
     assert {"baseline-int8.tflite", "baseline-float16.tflite"} <= contents.keys()

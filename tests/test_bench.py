@@ -8,8 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tools import bench
-from tools.bench import Row, course, engine, kernel
+from tools.bench import __main__ as bench
+from tools.bench import course, engine, kernel
+from tools.bench.rows import Row, table
 
 
 @pytest.mark.parametrize(
@@ -34,7 +35,7 @@ def test_the_unfavourable_tail_of_a_lower_bound_is_the_low_one():
 
 
 def test_what_was_not_measured_is_said_and_does_not_count_as_met():
-    text = bench.table([Row("browser", "ms", 150, (), note="needs Chromium")])
+    text = table([Row("browser", "ms", 150, (), note="needs Chromium")])
     assert "not measured" in text
     assert "needs Chromium" in text
 
@@ -48,7 +49,7 @@ def test_json_and_exit_code(monkeypatch):
     monkeypatch.setattr(kernel, "STEPS", ())
     monkeypatch.setattr(course, "STEPS", ())
     out = io.StringIO()
-    assert bench.main(as_json=True, out=out) == 1
+    assert bench.main(["--json"], out=out) == 1
     slow, quick = json.loads(out.getvalue())
     assert (slow["median"], slow["met"], slow["samples"]) == (2.5, False, [2.0, 3.0])
     assert quick["met"] is True
@@ -61,6 +62,19 @@ def test_quick_leaves_out_the_browser_and_the_notebooks(monkeypatch):
     monkeypatch.setattr(course, "STEPS", (lambda: pytest.fail("it was run"),))
     assert bench.measure(said.append, quick=True) == []
     assert said == []
+
+
+@pytest.mark.parametrize("options", [[], ["--json"], ["--quick"], ["--json", "--quick"]])
+def test_the_options_are_understood(options, monkeypatch, capsys):
+    seen = []
+    monkeypatch.setattr(
+        bench, "measure", lambda progress, quick: seen.append(quick) or [Row("a", "s", 1, (0.5,))]
+    )
+    assert bench.main(options) == 0
+    assert seen == ["--quick" in options]
+    assert capsys.readouterr().out.startswith("[") is ("--json" in options)
+    with pytest.raises(SystemExit):
+        bench.main(["extra"])
 
 
 def test_every_step_says_what_it_measures():

@@ -85,7 +85,7 @@ def test_a_layer_without_zeros_is_welcome_and_not_worth_a_warning(few, pair, cap
 
 def kept_weights(model):
     """Kernels as training left them, before rounding."""
-    from qlab.train.qat import weight_quantizer
+    from qlab.train.fake_quantization import weight_quantizer
 
     found = {layer: weight_quantizer(layer) for layer in model.layers}
     return {layer.layer.name: kept[0].numpy() for layer, kept in found.items() if kept}
@@ -155,7 +155,7 @@ def test_a_channel_that_pruning_emptied_converts(few, pair):
 @pytest.fixture(scope="module")
 def chains(pair):
     from qlab import train
-    from qlab.train.chaining import clustered, pruned, quantized
+    from tools.artefacts.chain_files import clustered, pruned, quantized
 
     model = train.load("baseline")
     before = [x.copy() for x in model.get_weights()]

@@ -22,13 +22,11 @@ def in_a_process(*arguments):
 def test_help_names_every_command_and_imports_nothing_heavy():
     run = in_a_process("--help")
     assert run.returncode == 0
-    for command in ("data", "doctor", "lab", "bench", "report", "export", "grade", "board"):
+    for command in ("data", "doctor", "lab", "report", "export", "grade", "board"):
         assert f"    {command} " in run.stdout
 
 
-@pytest.mark.parametrize(
-    "command", ["data", "doctor", "lab", "bench", "report", "export", "grade", "board"]
-)
+@pytest.mark.parametrize("command", ["data", "doctor", "lab", "report", "export", "grade", "board"])
 def test_each_command_has_help(command, capsys):
     with pytest.raises(SystemExit) as end:
         cli.main([command, "--help"])
@@ -46,7 +44,7 @@ def test_version(capsys):
 @pytest.mark.parametrize(
     "line",
     [
-        *([], ["nonsense"], ["data", "--nonsense"], ["bench", "extra"]),
+        *([], ["nonsense"], ["data", "--nonsense"], ["doctor", "extra"]),
         *(["report", "one", "two"], ["report", "--to"]),
     ],
 )
@@ -103,17 +101,6 @@ def test_a_closed_pipe_is_no_traceback():
     command = f'"{sys.executable}" -m qlab.cli data | true'
     run = subprocess.run(command, shell=True, capture_output=True, text=True)
     assert "Traceback" not in run.stderr
-
-
-@pytest.mark.parametrize("options", [[], ["--json"], ["--quick"], ["--json", "--quick"]])
-def test_bench_is_handed_its_options(options, monkeypatch):
-    seen = {}
-    bench = types.ModuleType("tools.bench")
-    bench.main = lambda **given: seen.update(given) or 0
-    monkeypatch.setitem(sys.modules, "tools.bench", bench)
-    monkeypatch.setattr(qlab, "bench", bench, raising=False)
-    assert cli.main(["bench", *options]) == 0
-    assert seen == {"as_json": "--json" in options, "quick": "--quick" in options}
 
 
 def test_report_without_progress_says_where_it_looked(monkeypatch, tmp_path, capsys):
@@ -205,6 +192,26 @@ def test_only_what_is_needed_fails_the_doctor(check, code, last, monkeypatch, ca
     assert first[:2] in {"ok", "!!", "--"}
     assert first.endswith(check.text)
     assert second.startswith(last)
+
+
+@pytest.mark.parametrize(
+    ("answer", "code", "words"),
+    [((3.21, 167.4), 0, "167 MB, on screen after 3.2 s"), (RuntimeError("why"), 1, "start: why")],
+)
+def test_the_doctor_weighs_a_kernel_when_asked(answer, code, words, monkeypatch, capsys):
+    def kernel():
+        if isinstance(answer, RuntimeError):
+            raise answer
+        return answer
+
+    monkeypatch.setattr(doctor, "checks", lambda notes=None: [])
+    monkeypatch.setattr(doctor, "kernel_with_explorer", kernel)
+    assert cli.main(["doctor"]) == 0
+    assert "kernel" not in capsys.readouterr().out
+    assert cli.main(["doctor", "--memory"]) == code
+    shown = capsys.readouterr()
+    assert words in shown.out
+    assert "some seconds" in shown.err
 
 
 def test_the_doctor_sees_a_wrong_python(monkeypatch):

@@ -49,7 +49,7 @@ def test_every_command_is_one_of_qlab_or_make():
     commands = set(
         re.findall(r"(?<!from )qlab ([a-z]+)", " ".join(re.findall(r"`([^`]+)`", prose)))
     )
-    assert {"report", "doctor", "bench"} <= commands
+    assert {"report", "doctor"} <= commands
     assert commands <= set(build_parser()._subparsers._group_actions[0].choices)
     targets = set(re.findall(r"`make ([a-z]+)", PAGE))
     assert "offline" in targets

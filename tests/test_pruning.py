@@ -8,7 +8,7 @@ import qlab
 from qlab import train
 from qlab.arithmetic.metrics import sparsity
 from qlab.tflite import artefacts
-from qlab.train.sparsity_schedules import by_layer
+from qlab.train.sparse_training import shared_by_magnitude
 
 SEEDS = (0, 1, 2)
 SHARES = {50: 0.5, 80: 0.8, 90: 0.9, 95: 0.95}
@@ -150,7 +150,7 @@ def test_a_decay_follows_the_papers_equation():
 
 def test_one_schedule_shared_among_layers_adds_up():
     kernels = {"a": RANDOM.normal(size=700), "b": 3 * RANDOM.normal(size=300)}
-    shared = by_layer(train.polynomial_decay(0.8, 0.4, end_step=10), kernels)
+    shared = shared_by_magnitude(train.polynomial_decay(0.8, 0.4, end_step=10), kernels)
     for step, total in ((0, 0.4), (10, 0.8)):
         shares = {name: float(schedule(step)[1]) for name, schedule in shared.items()}
         assert 0.7 * shares["a"] + 0.3 * shares["b"] == pytest.approx(total, abs=1e-6)
@@ -159,7 +159,7 @@ def test_one_schedule_shared_among_layers_adds_up():
 
 def test_a_layer_below_the_threshold_keeps_a_weight():
     kernels = {"weak": np.full(10, 1e-3), "strong": np.ones(90)}
-    assert float(by_layer(train.constant_sparsity(0.5), kernels)["weak"](0)[1]) < 1
+    assert float(shared_by_magnitude(train.constant_sparsity(0.5), kernels)["weak"](0)[1]) < 1
 
 
 # Pruned here

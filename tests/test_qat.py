@@ -261,7 +261,7 @@ def test_other_orders_of_layers_come_through(settings, fashion):
 
 
 def test_batchnorm_is_folded_into_the_scales_not_into_the_codes(calibration):
-    from qlab.train.qat import weight_quantizer
+    from qlab.train.fake_quantization import weight_quantizer
 
     aware = aware_at(zoo.trained("depthwise"), calibration, 3)
     file = lite(aware)
@@ -300,8 +300,8 @@ def test_the_meter_names_the_layer_where_they_differ(base, calibration, fashion)
 @pytest.mark.parametrize("weight_range", ["max", "least-squares"])
 @pytest.mark.parametrize("bits", [2, 3, 8])
 def test_the_grid_and_its_gradient(bits, weight_range):
-    from qlab.train.door import tf
-    from qlab.train.schemes import WeightQuantizer, keras
+    from qlab.train.keras2 import keras, tf
+    from qlab.train.quantizers import WeightQuantizer
 
     layer = keras.layers.Layer()
     weights = tf.Variable(np.random.default_rng(1).normal(size=(64, 5)).astype(np.float32))
@@ -485,19 +485,22 @@ def test_interrupted_in_the_middle_of_saving(kind, base, calibration, tmp_path, 
 
 
 def test_the_products_are_made_and_an_interruption_ships_nothing(base, fashion, monkeypatch):
-    from tools.artefacts import qat as making
+    from tools.artefacts import common
+    from tools.artefacts import qat_files as making
+    from tools.artefacts.run import make
 
     pair = fashion.test.images[:300], fashion.test.labels[:300]
-    monkeypatch.setattr(making, "_pairs", lambda: [pair, pair])
+    for module in (common, making):
+        monkeypatch.setattr(module, "pairs", lambda: [pair, pair])
     monkeypatch.setattr(making, "SEEDS", (0,))
     monkeypatch.setattr(making, "EPOCHS", 1)
     monkeypatch.setattr(making, "WIDTHS", (4,))
     first = next(iter(making.STEPS.items()))
     monkeypatch.setattr(making, "STEPS", dict([first]))
     for product, files in (("qat-control", 2), ("qat-w4", 3), ("qat-2-bits", 1)):
-        contents, entries = making.PRODUCTS[product]()
+        contents, entries = make(making.PRODUCTS[product])
         assert contents.keys() == entries.keys() and len(contents) == files
         assert contents.keys() <= FILES.keys()
     monkeypatch.setattr(making.train, "fit", lambda *_, **__: {})
     with pytest.raises(KeyboardInterrupt):
-        making.PRODUCTS["qat-w4"]()
+        make(making.PRODUCTS["qat-w4"])

@@ -233,7 +233,7 @@ def test_search_images_order_recipes_about_as_test_images_do(shipped):
 
 
 def test_the_bench_counts_files_that_were_scored():
-    from tools.bench.search import files_a_second
+    from tools.bench.engine import files_a_second
 
     [row] = files_a_second(runs=2, files=3)
     assert len(row.samples) == 2

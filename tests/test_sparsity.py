@@ -29,7 +29,7 @@ WEIGHTS = hnp.arrays(
 
 @functools.cache
 def tfmot():
-    from qlab.train.toolkit import tfmot
+    from qlab.train.keras2 import tfmot
 
     return tfmot.sparsity.keras
 

@@ -1,4 +1,4 @@
-"""The training room: the one door to TensorFlow, fitting, saving, conversion."""
+"""The training room: TensorFlow imported in one place, fitting, saving, conversion."""
 
 import hashlib
 import os
@@ -34,10 +34,10 @@ def run(code):
     )
 
 
-# The door
+# Keras 2
 
 
-def test_the_door_is_silent_and_opens_keras_2():
+def test_importing_keras_2_is_silent():
     done = run(
         "import sys, qlab.train; assert 'tensorflow' not in sys.modules\n"
         "from qlab.train import keras, tf\n"

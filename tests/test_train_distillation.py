@@ -54,7 +54,7 @@ def assert_equal(ours, theirs, **tolerance):
 @pytest.mark.parametrize("temperature", [0.5, 1, 4, 20])
 @pytest.mark.parametrize("alpha", [0.0, 0.3, 1.0])
 def test_the_loss_is_the_one_by_hand(temperature, alpha):
-    from qlab.train.distillation import distillation_loss
+    from qlab.train.distilling import distillation_loss
 
     student, teacher = RNG.normal(0, 3, (2, 6, 10)).astype(np.float32)
     labels = np.arange(6)
@@ -65,7 +65,7 @@ def test_the_loss_is_the_one_by_hand(temperature, alpha):
 
 
 def test_three_logits_by_hand():
-    from qlab.train.distillation import distillation_loss
+    from qlab.train.distilling import distillation_loss
 
     p = [math.exp(z / 2) / (math.exp(2) + math.exp(1) + math.exp(-1)) for z in (4, 2, -2)]
     q = [math.exp(z / 2) / (math.exp(1) + math.exp(0.5) + 1) for z in (2, 1, 0)]
@@ -79,8 +79,8 @@ def test_three_logits_by_hand():
 
 @pytest.mark.parametrize("temperature", [1, 4, 20])
 def test_the_gradient_is_the_one_by_hand(temperature):
-    from qlab.train.distillation import distillation_loss
-    from qlab.train.door import tf
+    from qlab.train.distilling import distillation_loss
+    from qlab.train.keras2 import tf
 
     student, teacher = RNG.normal(0, 3, (2, 6, 10)).astype(np.float32)
     labels, variable = np.arange(6), tf.Variable(student)
@@ -91,7 +91,7 @@ def test_the_gradient_is_the_one_by_hand(temperature):
 
 
 def test_an_image_without_a_label_has_the_teacher_alone():
-    from qlab.train.distillation import distillation_loss
+    from qlab.train.distilling import distillation_loss
 
     student, teacher = RNG.normal(0, 3, (2, 4, 10)).astype(np.float32)
     _, soft, hard = distillation_loss(student, teacher, np.array([3, -1, 5, -1]), 2.0, 0.5)
@@ -350,7 +350,7 @@ def test_other_kinds_of_models_are_told_in_words():
 
 
 def test_moves_keep_the_garment_and_its_brightness():
-    from qlab.train.augmentation import moved
+    from qlab.train.fitting import moved
 
     images = np.zeros((200, 9, 9, 1), np.float32)
     images[:, 4, 3] = 1.0
@@ -365,7 +365,7 @@ def test_moves_keep_the_garment_and_its_brightness():
 
 
 def test_each_epoch_moves_anew_and_the_seed_repeats_it():
-    from qlab.train.augmentation import augmented
+    from qlab.train.fitting import augmented
 
     def epochs():
         batches = augmented(IMAGES, np.arange(48), 16, seed=1)
@@ -397,12 +397,15 @@ def test_the_teachers_training_goes_on_where_it_stopped(tmp_path):
 
 def test_the_teacher_is_made_by_one_command(tmp_path, monkeypatch):
     from qlab.tflite import artefacts
-    from tools.artefacts import distillation as making
+    from tools.artefacts import common
+    from tools.artefacts import distilled_files as making
+    from tools.artefacts.run import make
 
     monkeypatch.setattr(making.platformdirs, "user_cache_dir", lambda _: str(tmp_path))
-    monkeypatch.setattr(making, "pairs", lambda: [(IMAGES, LABELS)] * 2)
+    for module in (common, making):
+        monkeypatch.setattr(module, "pairs", lambda: [(IMAGES, LABELS)] * 2)
     monkeypatch.setattr(making, "TEACHER_EPOCHS", 2)
-    contents, entries = making.teacher()
+    contents, entries = make(making.teacher)
     assert contents.keys() == entries.keys() <= artefacts.manifest()["files"].keys()
     history = json.loads(contents["teacher-history.json"])["0"]
     assert sorted(history) == ["accuracy", "loss", "test_accuracy", "test_loss"]
@@ -414,7 +417,7 @@ def test_the_teacher_is_made_by_one_command(tmp_path, monkeypatch):
 
 
 def test_a_student_is_made_as_its_recipe_says(monkeypatch):
-    from tools.artefacts import distillation as making
+    from tools.artefacts import distilled_files as making
 
     monkeypatch.setattr(making, "pairs", lambda: [(IMAGES, LABELS)] * 2)
     monkeypatch.setattr(making, "chosen", lambda labels, seed: np.arange(48))

@@ -6,7 +6,7 @@ import pytest
 import qlab
 from qlab import train
 from qlab.tflite import artefacts
-from tools.artefacts.pruning import KINDS, prepared
+from tools.artefacts.pruned_files import KINDS, prepared
 
 SEEDS = (0, 1, 2)
 FILES = artefacts.manifest()["files"]

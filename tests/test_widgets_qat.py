@@ -251,13 +251,13 @@ def test_two_threads_may_be_quiet_at_once():
 
 
 def test_a_conversion_in_a_thread_leaves_stdout_to_the_cells():
-    from qlab.train import conversion
+    from qlab.train import model_files
 
     with redirect_stdout(io.StringIO()) as cell:
         inside, leave = threading.Event(), threading.Event()
 
         def convert():
-            with conversion._no_output():
+            with model_files._no_output():
                 inside.set()
                 leave.wait(10)
 

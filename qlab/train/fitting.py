@@ -5,12 +5,14 @@ import sys
 import numpy as np
 from tqdm import tqdm
 
-from qlab.train.door import keras, require_keras_2, tf
-from qlab.train.wrapped import technique
+from qlab.train.keras2 import keras, require_images, require_keras_2, technique, tf
 
 BATCH_SIZE = 128
 LEARNING_RATE = 1e-3
 SCHEDULES = ("constant", "cosine")
+PEAK_RATE = 0.1  # of the teacher, whose batches have BATCH_SIZE images too
+WEIGHT_DECAY = 3e-3  # of the teacher
+SHIFT = 2  # pixels by which an image of the teacher is moved at most
 
 
 def fit(
@@ -31,39 +33,39 @@ def fit(
     Parameters
     ----------
     model : tf_keras.Model
-        Ends in logits or in a softmax, one output a class.
+        Ends in logits or in a softmax, with one output for each class.
     images : ndarray of uint8, shape (n, 28, 28, 1)
-        Divided by 255 batch by batch. float32 images are taken as they are.
+        They are divided by 255, batch by batch. float32 images are taken as they are.
     labels : ndarray of integers, shape (n,)
     epochs, batch_size : int
     learning_rate : float
     seed : int
-        Of the order of the images and of dropout; on one machine the same seed gives the same
-        weights, if the model started from the same weights.
+        Decides the order of the images and what dropout drops. On one machine the same seed gives
+        the same weights, if the model started from the same weights.
     validation : (images, labels), optional
-        Scored after each epoch.
+        What the model is scored on after each epoch.
     progress : bool
         Show a progress bar on stderr.
     schedule : {"constant", "cosine"}
         "cosine" lowers the learning rate from `learning_rate` to 0 over all epochs [1]_.
     callbacks : sequence of tf_keras.callbacks.Callback
-        Called by Keras as it trains; one that sets ``self.model.stop_training`` ends it. A model
-        from `prune` gets its `pruning_callback` without being asked for it.
+        Keras calls them as it trains; one that sets ``self.model.stop_training`` ends the
+        training. A model that `prune` wrapped gets its `pruning_callback` by itself.
 
     Returns
     -------
     dict of str to list of float
-        ``loss`` and ``accuracy``, one number an epoch, averaged over the batches of the epoch
-        while the weights were moving; with `validation` also ``test_loss`` and
-        ``test_accuracy``, taken after the epoch. Interrupting the kernel ends the training
-        early: the model keeps what it has learned, and the lists hold the finished epochs.
+        ``loss`` and ``accuracy``, one number for each epoch, averaged over its batches while the
+        weights were moving; with `validation` also ``test_loss`` and ``test_accuracy``, taken
+        after the epoch. Interrupting the kernel ends the training early: the model keeps what it
+        has learned, and the lists hold the finished epochs.
 
     Raises
     ------
     TypeError
         If `model` is not a Keras 2 model, or an array has another dtype.
     ValueError
-        If shapes, labels or settings do not fit, in words.
+        If shapes, labels or settings do not fit; the message says which, and why.
 
     References
     ----------
@@ -79,28 +81,85 @@ def fit(
     (3, 1.0)
     """
     require_keras_2(model)
-    _check_settings(epochs, batch_size, learning_rate, schedule)
-    _check_pair(model, images, labels)
-    if validation is not None:
-        _check_pair(model, *validation)
-        validation = _batches(*validation, 500)
-    keras.utils.set_random_seed(seed)
-    steps = -(-len(images) // batch_size)
-    if schedule == "cosine":
-        learning_rate = keras.optimizers.schedules.CosineDecay(learning_rate, epochs * steps)
-    _compile(model, learning_rate)
-    batches = _batches(images, labels, batch_size, seed)
+    check_settings(epochs, batch_size, learning_rate, schedule)
+    check_pair(model, images, labels)
+    steps = prepare(model, len(images), batch_size, seed, validation)
+    compile_classifier(model, rate(learning_rate, schedule, epochs * steps))
+    batches = in_batches(images, labels, batch_size, seed)
     return run(model, batches, epochs, steps, validation, progress, callbacks)
+
+
+def fit_teacher(
+    model, images, labels, epochs, seed=0, validation=None, progress=True, callbacks=(), folder=None
+):
+    """Train the teacher in place: moved and mirrored images, weight decay, a one-cycle rate.
+
+    This is stochastic gradient descent with Nesterov momentum. The learning rate rises to 0.1
+    over the first two epochs (over a quarter of the training, if that is shorter), and then falls
+    to 0 along a cosine [1]_.
+
+    Parameters
+    ----------
+    model : tf_keras.Model
+        What `teacher` builds.
+    images : ndarray of uint8, shape (n, 28, 28, 1)
+    labels : ndarray of integers, shape (n,)
+    epochs : int
+    seed : int
+        Decides the order of the images and how they are moved.
+    validation, progress, callbacks
+        As in `qlab.train.fit`.
+    folder : path, optional
+        Where to note the state after each epoch. An interrupted training that is started again
+        with the same folder goes on from there; a finished one leaves the folder empty.
+
+    Returns
+    -------
+    dict of str to list of float
+        As `qlab.train.fit` returns it.
+
+    References
+    ----------
+    .. [1] Loshchilov and Hutter, ICLR 2017, arXiv:1608.03983; decay as in arXiv:1711.05101.
+    """
+    check_settings(epochs, BATCH_SIZE, PEAK_RATE, "cosine")
+    check_pair(model, images, labels)
+    steps = prepare(model, len(images), BATCH_SIZE, seed, validation)
+    warm = min(2 * steps, epochs * steps // 4)
+    cycle = keras.optimizers.schedules.CosineDecay(
+        PEAK_RATE / 20, epochs * steps - warm, warmup_target=PEAK_RATE, warmup_steps=warm
+    )
+    optimizer = keras.optimizers.SGD(cycle, momentum=0.9, nesterov=True, weight_decay=WEIGHT_DECAY)
+    optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
+    compile_classifier(model, optimizer=optimizer)
+    if folder:
+        callbacks = [keras.callbacks.BackupAndRestore(str(folder)), *callbacks]
+    batches = augmented(images, labels, BATCH_SIZE, seed)
+    return run(model, batches, epochs, steps, validation, progress, callbacks)
+
+
+def prepare(model, count, batch_size, seed, validation):
+    """Check what is to be scored, set the seed, and return the number of batches an epoch has."""
+    if validation is not None:
+        check_pair(model, *validation)
+    keras.utils.set_random_seed(seed)
+    return -(-count // batch_size)
+
+
+def rate(learning_rate, schedule, steps):
+    """The learning rate as Keras takes it."""
+    if schedule == "constant":
+        return learning_rate
+    return keras.optimizers.schedules.CosineDecay(learning_rate, steps)
 
 
 def run(model, batches, epochs, steps, validation=None, progress=True, callbacks=()):
     """Let Keras train a compiled model, with the course's progress bar and history."""
     watch = _Watch(epochs, steps, progress)
+    scored = None if validation is None else in_batches(*validation, 500)
     callbacks = [watch, *callbacks, *_pruning(model, callbacks)]
     try:
-        model.fit(
-            batches, epochs=epochs, validation_data=validation, callbacks=callbacks, verbose=0
-        )
+        model.fit(batches, epochs=epochs, validation_data=scored, callbacks=callbacks, verbose=0)
     except KeyboardInterrupt:
         done = len(watch.history.get("loss", ()))
         print(f"Stopped after {done} of {epochs} epochs; the model keeps what it has learned.")
@@ -142,14 +201,15 @@ def _pruning(model, callbacks):
     named = any(type(callback).__name__ == "UpdatePruningStep" for callback in callbacks)
     if technique(model) != "pruning" or named:
         return ()
-    from qlab.train.pruning import pruning_callback  # tfmot takes a second to import
+    from qlab.train.keras2 import tfmot  # takes a second to import
 
-    return (pruning_callback(),)
+    return (tfmot.sparsity.keras.UpdatePruningStep(),)
 
 
-def _compile(model, learning_rate):
+def compile_classifier(model, learning_rate=LEARNING_RATE, optimizer=None):
+    """Compile a model for cross-entropy, by default with Adam."""
     model.compile(
-        keras.optimizers.Adam(learning_rate),
+        optimizer or keras.optimizers.Adam(learning_rate),
         keras.losses.SparseCategoricalCrossentropy(from_logits=not ends_in_softmax(model)),
         metrics=[keras.metrics.SparseCategoricalAccuracy("accuracy")],
     )
@@ -163,7 +223,7 @@ def ends_in_softmax(model):
     return activation is keras.activations.softmax or isinstance(last, keras.layers.Softmax)
 
 
-def _batches(images, labels, batch_size, seed=None):
+def in_batches(images, labels, batch_size, seed=None):
     """Batches of (float32 images, labels); in a new order each epoch when a seed is given."""
     images, labels = tf.constant(images), tf.constant(np.asarray(labels, np.int64))
     scale = 255.0 if images.dtype == tf.uint8 else 1.0
@@ -177,7 +237,33 @@ def _batches(images, labels, batch_size, seed=None):
     return order.batch(batch_size).map(take).prefetch(2)
 
 
-def _check_settings(epochs, batch_size, learning_rate, schedule):
+def augmented(images, labels, batch_size, seed=0, shift=SHIFT, flip=True):
+    """Batches in which each image is newly moved and mirrored every epoch, against overfitting."""
+    batches = in_batches(images, labels, batch_size, seed)
+    draws = tf.data.Dataset.random(seed=seed, rerandomize_each_iteration=True).batch(2)
+
+    def change(pair, draw):
+        return moved(pair[0], draw, shift, flip), pair[1]
+
+    return tf.data.Dataset.zip((batches, draws)).map(change).prefetch(2)
+
+
+def moved(images, seed, shift=SHIFT, flip=True):
+    """Move each image by whole pixels, and mirror some."""
+    count, height, width = tf.unstack(tf.shape(images)[:3])
+    corners = tf.random.stateless_uniform((2, count, 1), seed, 0, 2 * shift + 1, tf.int32)
+    rows = corners[0] + tf.range(height)
+    columns = corners[1] + tf.range(width)
+    if flip:
+        mirror = tf.random.stateless_uniform((count, 1), seed + 1) < 0.5
+        columns = tf.where(mirror, columns[:, ::-1], columns)
+    padded = tf.pad(images, ((0, 0), (shift, shift), (shift, shift), (0, 0)))
+    taken = tf.gather(tf.gather(padded, rows, axis=1, batch_dims=1), columns, axis=2, batch_dims=1)
+    return tf.ensure_shape(taken, images.shape)
+
+
+def check_settings(epochs, batch_size, learning_rate, schedule):
+    """Raise ValueError, in words, if a setting of training is out of its range."""
     if schedule not in SCHEDULES:
         raise ValueError(f"schedule must be one of {', '.join(SCHEDULES)}; got {schedule!r}")
     for name, value in (("epochs", epochs), ("batch_size", batch_size)):
@@ -187,13 +273,9 @@ def _check_settings(epochs, batch_size, learning_rate, schedule):
         raise ValueError(f"learning_rate must be above 0; got {learning_rate!r}")
 
 
-def _check_pair(model, images, labels):
-    images, labels = np.asarray(images), np.asarray(labels)
-    if images.dtype not in (np.uint8, np.float32):
-        raise TypeError(f"images must be uint8 (0 to 255) or float32 (0 to 1), not {images.dtype}")
-    wanted = tuple(model.input_shape[1:])
-    if images.ndim != len(wanted) + 1 or images.shape[1:] != wanted:
-        raise ValueError(f"images must have shape (n, {str(wanted)[1:-1]}), not {images.shape}")
+def check_pair(model, images, labels):
+    """Raise, in words, unless these images and labels fit the model."""
+    images, labels = require_images(model, images, "images"), np.asarray(labels)
     if not np.issubdtype(labels.dtype, np.integer):
         raise TypeError(f"labels must be integers, not {labels.dtype}")
     if labels.shape != (len(images),) or not len(labels):

@@ -7,9 +7,9 @@ import numpy as np
 from qlab.arithmetic.results import Measurement
 from qlab.tflite import runtime
 from qlab.tflite.litemodel import LiteModel
-from qlab.train.conversion import convert
-from qlab.train.door import keras
-from qlab.train.qat import float_twin, require_aware
+from qlab.train.fake_quantization import float_twin, require_aware
+from qlab.train.keras2 import as_floats, keras
+from qlab.train.model_files import convert
 from qlab.train.qat_conversion import matched
 
 LOOKED_AT = 64  # images on which the layers are compared
@@ -17,7 +17,7 @@ LOOKED_AT = 64  # images on which the layers are compared
 
 @dataclass(frozen=True)
 class LayerParity:
-    """How far one layer's output in LiteRT is from the same layer's in Keras."""
+    """How far one layer's output in LiteRT is from Keras, at most, in steps of its grid."""
 
     name: str
     largest_steps: float
@@ -25,7 +25,7 @@ class LayerParity:
 
 @dataclass(frozen=True)
 class Parity:
-    """Keras beside LiteRT."""
+    """What `parity` found: both scores, and the `LayerParity` of each layer of the file."""
 
     keras: Measurement
     lite: Measurement
@@ -43,15 +43,18 @@ def parity(model, lite_model, images, labels):
     Parameters
     ----------
     model : tf_keras.Model
-        From `quantization_aware`.
+        A model from `quantization_aware`.
     lite_model : LiteModel
-        Its conversion.
+        What `convert_quantized` made of it.
     images : ndarray of uint8, shape (n, 28, 28, 1)
     labels : ndarray of int, shape (n,)
 
     Returns
     -------
     Parity
+        ``keras`` and ``lite`` are the two Measurements, ``difference`` is the accuracy in LiteRT
+        minus that in Keras, and ``layers`` says for each layer, on the first 64 images, how many
+        steps of its grid the two are apart at most (``largest_steps``).
 
     Raises
     ------
@@ -75,7 +78,7 @@ def parity(model, lite_model, images, labels):
 
 
 def keras_score(model, images, labels):
-    """Score a Keras model as it is.
+    """Score a Keras model as it is; a quantization-aware one with its fake quantization.
 
     Parameters
     ----------
@@ -86,15 +89,11 @@ def keras_score(model, images, labels):
     Returns
     -------
     Measurement
-        Of kind ``simulated``.
+        Its kind is ``simulated``, because no integer runtime computed it.
     """
-    batches = [_scaled(images[i : i + 500]) for i in range(0, len(images), 500)]
+    batches = [as_floats(images[i : i + 500]) for i in range(0, len(images), 500)]
     classes = [np.argmax(model(x, training=False), axis=-1) for x in batches]
     return Measurement(np.concatenate(classes).astype(np.int64), labels, "simulated")
-
-
-def _scaled(images):
-    return images / np.float32(255) if images.dtype == np.uint8 else images
 
 
 def _layers(model, lite_model, images):
@@ -107,7 +106,7 @@ def _layers(model, lite_model, images):
         x.name: wrapped[stands_for[x.output][-1]] for x in source.layers if stands_for[x.output]
     }
     found = [layer for layer in lite_model.layers if layer.name in pairs]
-    given = keras.Model(model.inputs, [pairs[x.name].output for x in found])(_scaled(images))
+    given = keras.Model(model.inputs, [pairs[x.name].output for x in found])(as_floats(images))
     lines = []
     for layer, promised, (values, scale) in zip(
         found, given, _held(lite_model, found, images), strict=True

@@ -9,14 +9,14 @@ from qlab.tflite import runtime
 from qlab.tflite.graph import pack
 from qlab.tflite.litemodel import LiteModel
 from qlab.tflite.operators import DICTATED
-from qlab.train.conversion import convert
-from qlab.train.door import keras
-from qlab.train.qat import (
+from qlab.train.fake_quantization import (
     activation_quantizers,
     float_twin,
     require_aware,
     weight_quantizer,
 )
+from qlab.train.keras2 import keras
+from qlab.train.model_files import convert
 
 PROBES = 8  # random images by which tensors of the file are recognised as outputs of layers
 
@@ -27,19 +27,22 @@ def convert_quantized(model, packed=None):
     Parameters
     ----------
     model : tf_keras.Model
-        From `quantization_aware`, trained or not.
+        A model from `quantization_aware` or `preserving`, trained or not.
     packed : bool, optional
-        Whether to store two weights to a byte; by default wherever they have 4 bits or fewer.
+        Whether to store two weights in a byte. By default it is done if any layer's weights have
+        4 bits or fewer.
 
     Returns
     -------
     bytes
-        The content of a .tflite file that takes and gives int8.
+        The content of a ``.tflite`` file that takes and gives int8.
 
     Raises
     ------
-    TypeError, ValueError
-        If it is not a quantization-aware Keras 2 model, or LiteRT has no integer kernel for it.
+    TypeError
+        If `model` is not a Keras 2 model.
+    ValueError
+        If it is not quantization-aware, or LiteRT has no integer kernel for one of its layers.
 
     Examples
     --------

@@ -24,17 +24,17 @@ PIECE = 2_000  # images between two moves of the progress bar
 def teacher_logits(indices=None, progress=True):
     """Logits of the shipped teacher for the training images, in their order.
 
-    LiteRT computes them the first time, which takes up to a minute; then a file of 2.4 MB in the
-    user's cache folder holds them. The file names the teacher's checksum and its own: logits of
-    another teacher or of a damaged file are never used, but computed anew.
+    LiteRT computes them the first time, which takes up to a minute; afterwards a file of 2.4 MB in
+    the user's cache folder holds them. The file carries the teacher's checksum and its own, so
+    that logits of another teacher or from a damaged file are computed anew and never used.
 
     Parameters
     ----------
     indices : array_like of int, optional
-        Of the training images that are wanted; all by default. A few that are not in the cache
-        are computed alone, and not kept.
+        Which training images are wanted; by default all. Fewer than 10,000 that are not in the
+        cache are computed alone, and are not kept.
     progress : bool
-        Show a progress bar on stderr when they are computed.
+        Show a progress bar on stderr while they are computed.
 
     Returns
     -------
@@ -71,7 +71,7 @@ def cache_file(content=None):
 
 
 def _cached(content):
-    """The kept logits, or None if there are none, or they are another teacher's, or damaged."""
+    """The logits in the cache; None if they are missing, damaged, or another teacher's."""
     try:
         with np.load(cache_file(content), allow_pickle=False) as file:
             kept, marks = file["logits"], [str(file["teacher"]), str(file["checksum"])]
@@ -108,7 +108,7 @@ def _computed(content, images, progress):
 
 
 def main():
-    """Compute the logits unless they are there, and say where."""
+    """Compute the logits unless they are in the cache, and say where they are."""
     found = teacher_logits()
     labels = data.load().train.labels
     right = float((found.argmax(axis=1) == labels).mean())

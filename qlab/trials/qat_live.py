@@ -43,7 +43,7 @@ class Live:
     def steps(self, scored):
         """Train for real, a few batches a step."""
         yield 0, 1, f"{self.weight_bits} bits, TensorFlow starts, about 15 s", False
-        from qlab.train.live import live_quantization_aware
+        from qlab.train.live_training import live_quantization_aware
 
         train = qlab.data.load().train
         images, labels = train.images[: self.images], train.labels[: self.images]

@@ -12,13 +12,8 @@ from qlab import data, train
 from qlab.system.files import write_whole
 from qlab.system.machine import machine, versions
 from qlab.tflite import artefacts
-from tools.artefacts import chain as artefacts_chain
-from tools.artefacts import distillation as artefacts_distillation
-from tools.artefacts import pruning as artefacts_pruning
-from tools.artefacts import qat as artefacts_qat
-from tools.artefacts import search as artefacts_search
-from tools.artefacts.measuring import keras_bytes as _keras_bytes
-from tools.artefacts.measuring import measured as _measured
+from tools.artefacts import chain_files, distilled_files, pruned_files, qat_files, search_runs
+from tools.artefacts.common import as_json, fitted, keras_bytes, measured
 
 EPOCHS = 10
 SEEDS = (0, 1, 2)  # the first one ships; the others show how much is luck
@@ -28,52 +23,52 @@ PACKAGES = ("numpy", "tensorflow", "tf_keras", "tensorflow-model-optimization", 
 
 def baseline():
     """The baseline, trained with each of `SEEDS`."""
-    dataset = data.load()
-    pairs = [(split.images, split.labels) for split in (dataset.train, dataset.test)]
-    histories, spread = {}, {}
-    for seed in SEEDS:
-        model = train.baseline(seed)
-        histories[seed] = train.fit(model, *pairs[0], EPOCHS, seed=seed, validation=pairs[1])
-        if len(histories[seed].get("loss", ())) < EPOCHS:  # fit keeps what it had; this must not
-            raise KeyboardInterrupt
-        file = train.convert(model)
-        spread[seed] = _measured(file, pairs[1])
-        print(f"baseline, seed {seed}: accuracy {spread[seed]['accuracy']:.4f}")
-        if seed == SEEDS[0]:
-            contents = {"baseline.tflite": file, "baseline.keras": _keras_bytes(model)}
-    contents["baseline-history.json"] = json.dumps(histories, indent=1).encode()
-    recipe = _recipe()
-    entry = {"recipe": recipe, "measured": spread[SEEDS[0]], "by_seed": spread}
-    about = {
-        "baseline.tflite": entry,
-        "baseline.keras": {"recipe": recipe},
-        "baseline-history.json": {"recipe": {**recipe, "seed": list(SEEDS)}},
+    recipe = {
+        "network": "qlab.train.baseline",
+        "epochs": EPOCHS,
+        "batch_size": train.BATCH_SIZE,
+        "optimizer": "Adam",
+        "learning_rate": train.LEARNING_RATE,
+        "seed": SEEDS[0],
     }
-    return contents, about
+    models = {seed: train.baseline(seed) for seed in SEEDS}
+    histories = {seed: fitted(model, EPOCHS, seed=seed) for seed, model in models.items()}
+    files = {seed: train.convert(model) for seed, model in models.items()}
+    spread = {seed: measured(file) for seed, file in files.items()}
+    first = {"recipe": recipe, "measured": spread[SEEDS[0]], "by_seed": spread}
+    yield "baseline.tflite", files[SEEDS[0]], first
+    yield "baseline.keras", keras_bytes(models[SEEDS[0]]), {"recipe": recipe}
+    about = {"recipe": {**recipe, "seed": list(SEEDS)}}
+    yield "baseline-history.json", as_json(histories), about
 
 
 def conversions():
     """The baseline as the converter's other four modes store it."""
-    model, test = train.load("baseline"), data.load().test
-    calibration = data.calibration_images(CALIBRATION_SIZE)
-    contents, about = {}, {}
+    model, calibration = train.load("baseline"), data.calibration_images(CALIBRATION_SIZE)
     for mode in train.MODES[1:]:
-        name = f"baseline-{mode}.tflite"
         recipe = {"converted_from": "baseline.keras", "mode": mode}
         if mode in ("int8", "int16x8"):
             recipe |= {"calibration_size": CALIBRATION_SIZE, "seed": 0}
-        contents[name] = train.convert(model, mode, calibration)
-        measured = _measured(contents[name], (test.images, test.labels))
-        about[name] = {"recipe": recipe, "measured": measured}
-        print(f"{name}: accuracy {measured['accuracy']:.4f}")
-    return contents, about
+        file = train.convert(model, mode, calibration)
+        yield f"baseline-{mode}.tflite", file, {"recipe": recipe}
 
 
 PRODUCTS = {
-    "baseline": baseline, "conversions": conversions, **artefacts_qat.PRODUCTS,
-    **artefacts_pruning.PRODUCTS, **artefacts_distillation.PRODUCTS,
-    **artefacts_chain.PRODUCTS, **artefacts_search.PRODUCTS,
+    "baseline": baseline, "conversions": conversions, **qat_files.PRODUCTS,
+    **pruned_files.PRODUCTS, **distilled_files.PRODUCTS, **chain_files.PRODUCTS,
+    **search_runs.PRODUCTS,
 }  # fmt: skip
+
+
+def make(product):
+    """Run a product to its end, and measure its models; return contents and entries by name."""
+    contents, entries = {}, {}
+    for name, content, entry in product():
+        if name.endswith(".tflite"):
+            entry = entry if "measured" in entry else {**entry, "measured": measured(content)}
+            print(f"{name}: accuracy {entry['measured']['accuracy']:.4f}", flush=True)
+        contents[name], entries[name] = content, entry
+    return contents, entries
 
 
 def write(contents, entries):
@@ -100,9 +95,11 @@ def main(arguments=None):
     only = parser.parse_args(arguments).only
     if only is None:
         _drop_unreadable_manifest()
+    names = list(PRODUCTS) if only is None else _chosen(only)
     try:
-        for name in PRODUCTS if only is None else _chosen(only):
-            contents, entries = PRODUCTS[name]()
+        for number, name in enumerate(names, 1):
+            print(f"{number} of {len(names)}: {name}", flush=True)
+            contents, entries = make(PRODUCTS[name])
             made = _made()
             write(contents, {file: {**entry, "made": made} for file, entry in entries.items()})
     except KeyboardInterrupt:
@@ -115,17 +112,6 @@ def main(arguments=None):
 
 def _chosen(only):
     return [only] if only in PRODUCTS else [x for x in PRODUCTS if x.startswith(f"{only}-")]
-
-
-def _recipe():
-    return {
-        "network": "qlab.train.baseline",
-        "epochs": EPOCHS,
-        "batch_size": train.BATCH_SIZE,
-        "optimizer": "Adam",
-        "learning_rate": train.LEARNING_RATE,
-        "seed": SEEDS[0],
-    }
 
 
 def _drop_unreadable_manifest():

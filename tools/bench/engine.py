@@ -14,8 +14,8 @@ import numpy as np
 import qlab
 from qlab.system.quiet import quiet
 from qlab.tflite import runtime
-from tools.bench import Row
-from tools.bench.search import files_a_second
+from qlab.trials.search import Scorer, search, search_images
+from tools.bench.rows import Row
 
 RECIPES = tuple(
     qlab.Recipe(weight_bits=w, activation_bits=a, granularity=g, calibration_size=n)
@@ -28,6 +28,7 @@ RECIPES = tuple(
         (2, 8, "per-channel", 1),
     )
 )
+SEARCH_IMAGES = 5000
 BATCHES = (100, 200, 250, 500, 1000)
 
 
@@ -66,6 +67,24 @@ def slider_against_converter(rounds=5):
     note = f"{_ms(converter)} against {_ms(ours)}, medians, 128 calibration images, taken in turn"
     ratios = tuple(a / b for a, b in zip(converter, ours, strict=True))
     return [Row(_CONVERTER, "x", 8, ratios, True, note=note)]
+
+
+def files_a_second(runs=8, files=12):
+    """Files made, gzipped and scored a second by the search for a recipe."""
+    engine = qlab.Compressor(qlab.pretrained("baseline"), qlab.data.calibration_images(128))
+    score = Scorer(engine, *search_images(SEARCH_IMAGES))
+    trials = search(score, 1, "random", 10**6)
+    list(itertools.islice(trials, 2))  # warm
+    samples = []
+    for _ in range(runs):
+        start = time.perf_counter()
+        done = len(list(itertools.islice(trials, files)))
+        samples.append(done / (time.perf_counter() - start))
+    note = (
+        f"{files} random recipes a sample, {SEARCH_IMAGES:,} images a file, "
+        f"{qlab.runtime.default_threads()} threads"
+    )
+    return [Row("search: files a second", "/s", 15, tuple(samples), at_least=True, note=note)]
 
 
 _CONVERTER = "TFLiteConverter and LiteRT / compress and score"

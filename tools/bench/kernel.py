@@ -6,18 +6,14 @@ import subprocess
 import sys
 import time
 
-from tools.bench import Row
+from qlab.doctor import kernel_with_explorer
+from tools.bench.rows import Row
 
 _IMPORT = """
 import sys, time
 start = time.perf_counter()
 import qlab
 print(time.perf_counter() - start, "tensorflow" in sys.modules)
-"""
-_EXPLORER = """
-import qlab.widgets
-explorer = qlab.widgets.QuantizationExplorer()
-explorer
 """
 
 
@@ -37,7 +33,7 @@ def fresh_import(runs=7):
 
 def explorer_in_a_kernel(runs=3):
     """Fresh kernel to explorer on screen, and that kernel's memory."""
-    started, memory = zip(*(_kernel_with_explorer() for _ in range(runs)), strict=True)
+    started, memory = zip(*(kernel_with_explorer() for _ in range(runs)), strict=True)
     note = "from the start of the kernel's process to the message that puts the explorer on screen"
     return [
         Row("fresh kernel to explorer on screen", "s", 4, started, note=note),
@@ -69,27 +65,3 @@ def redraw(runs=60):
 
 
 STEPS = (redraw, fresh_import, explorer_in_a_kernel)
-
-
-def _kernel_with_explorer(seconds=60):
-    """Seconds until a fresh kernel shows the explorer, and its resident memory in MB."""
-    import psutil
-    from jupyter_client.manager import start_new_kernel
-
-    start = time.perf_counter()
-    manager, client = start_new_kernel()
-    try:
-        shown = []
-
-        def look(message):
-            if message["msg_type"] == "error":
-                raise RuntimeError(message["content"]["evalue"])
-            if message["msg_type"] in ("execute_result", "display_data"):
-                shown.append(time.perf_counter() - start)
-
-        client.execute_interactive(_EXPLORER, timeout=seconds, output_hook=look)
-        process = psutil.Process(manager.provisioner.pid)
-        return shown[-1], process.memory_info().rss / 1e6
-    finally:
-        client.stop_channels()
-        manager.shutdown_kernel(now=True)

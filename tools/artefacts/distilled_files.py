@@ -1,16 +1,14 @@
 """The teacher, the students it taught, their controls, and the grid of temperatures and alphas."""
 
 import csv
-import functools
 import itertools
-import json
 from pathlib import Path
 
 import numpy as np
 import platformdirs
 
-from qlab import data, train
-from tools.artefacts.measuring import keras_bytes, measured
+from qlab import train
+from tools.artefacts.common import as_json, finished, keras_bytes, measured, pairs
 
 TEACHER_EPOCHS = 26
 PRECISION = "mixed_bfloat16"
@@ -38,23 +36,11 @@ def teacher():
         model, *pairs()[0], TEACHER_EPOCHS, validation=pairs()[1], callbacks=[log],
         folder=notes / "state",
     )  # fmt: skip
-    history = _history(notes / "history.csv")
-    if len(history["loss"]) < TEACHER_EPOCHS:  # training keeps what it had; this must not
-        raise KeyboardInterrupt
+    history = finished(_history(notes / "history.csv"), TEACHER_EPOCHS)
     (notes / "history.csv").unlink()
-    return packed_teacher(model, history)
-
-
-def packed_teacher(model, history):
-    """Files and entries of a trained teacher, its weights as float32 and as float16."""
-    plain = train.teacher()
+    plain = train.teacher()  # float32 throughout
     plain.set_weights(model.get_weights())
-    contents = {
-        "teacher.tflite": train.convert(plain, "float16"),
-        "teacher.keras": keras_bytes(plain),
-        "teacher-history.json": json.dumps({0: history}, indent=1).encode(),
-    }
-    recipe = {
+    about = {
         "network": "qlab.train.teacher",
         "epochs": TEACHER_EPOCHS,
         "precision": PRECISION,
@@ -62,41 +48,36 @@ def packed_teacher(model, history):
         "augmentation": "moved by up to 2 pixels, half of them mirrored",
         "seed": 0,
     }
-    entries = {name: {"recipe": recipe} for name in contents}
-    entries["teacher.tflite"]["measured"] = measured(contents["teacher.tflite"], pairs()[1])
-    print(f"teacher: accuracy {entries['teacher.tflite']['measured']['accuracy']:.4f}")
-    return contents, entries
+    yield "teacher.tflite", train.convert(plain, "float16"), {"recipe": about}
+    yield "teacher.keras", keras_bytes(plain), {"recipe": about}
+    yield "teacher-history.json", as_json({0: history}), {"recipe": about}
 
 
 def students(name, labels):
     """The students of one size and one number of labels: three arms, five seeds."""
-    contents, entries = {}, {}
     for seed in SEEDS:
         for arm in ARMS:
-            recipe = recipe_of(name, labels, seed, arm, **loss_of(arm))
+            about = recipe_of(name, labels, seed, arm, **loss_of(arm))
             file = f"distilled-{name}-{labels}-{arm}-seed{seed}.tflite"
-            contents[file] = train.convert(trained(recipe))
-            entries[file] = {"recipe": recipe, "measured": measured(contents[file], pairs()[1])}
-            print(f"{file}: accuracy {entries[file]['measured']['accuracy']:.4f}", flush=True)
-    return contents, entries
+            yield file, train.convert(trained(about)), {"recipe": about}
 
 
 def grid(labels):
     """The small student, taught at each temperature and alpha; only the numbers are kept."""
-    runs, name = [], f"distilled-grid-{labels}.json"
+    runs = []
     for temperature, alpha in itertools.product(TEMPERATURES, ALPHAS):
         for seed in GRID_SEEDS:
-            recipe = recipe_of(GRID_STUDENT, labels, seed, "taught", temperature, alpha)
-            score = measured(train.convert(trained(recipe)), pairs()[1])
+            about = recipe_of(GRID_STUDENT, labels, seed, "taught", temperature, alpha)
+            score = measured(train.convert(trained(about)))
             runs.append({"temperature": temperature, "alpha": alpha, "seed": seed, **score})
         print(f"{labels} labels, T {temperature}, alpha {alpha}: {score['accuracy']}", flush=True)
-    recipe = recipe_of(GRID_STUDENT, labels, list(GRID_SEEDS), "taught", TEMPERATURES, ALPHAS)
-    recipe["controls"] = [
+    about = recipe_of(GRID_STUDENT, labels, list(GRID_SEEDS), "taught", TEMPERATURES, ALPHAS)
+    about["controls"] = [
         f"distilled-{GRID_STUDENT}-{labels}-{arm}-seed{seed}.tflite"
         for arm in ARMS[1:]
         for seed in GRID_SEEDS
     ]
-    return {name: json.dumps(runs, indent=1).encode()}, {name: {"recipe": recipe}}
+    yield f"distilled-grid-{labels}.json", as_json(runs), {"recipe": about}
 
 
 PRODUCTS = {
@@ -122,16 +103,12 @@ def trained(recipe):
         logits = train.teacher_logits()[indices]
     student = train.student(recipe["student"], recipe["seed"])
     images, labels = pairs()[0]
-    return fitted(student, logits, images[indices], labels[indices], recipe)
-
-
-def fitted(student, teacher, images, labels, recipe, **more):
-    """The student, after `qlab.train.distil` with the settings of a recipe, to the end."""
     names = ("temperature", "alpha", "epochs", "batch_size", "learning_rate", "schedule", "seed")
-    settings = {name: recipe[name] for name in names} | more
-    history = train.distil(student, teacher, images, labels, **settings)
-    if len(history.get("loss", ())) < recipe["epochs"]:
-        raise KeyboardInterrupt
+    settings = {name: recipe[name] for name in names}
+    finished(
+        train.distil(student, logits, images[indices], labels[indices], **settings),
+        recipe["epochs"],
+    )
     return student
 
 
@@ -172,10 +149,3 @@ def _history(file):
         rows = list(csv.DictReader(lines))
     names = [name for name in rows[0] if name != "epoch"]
     return {name.replace("val_", "test_"): [float(row[name]) for row in rows] for name in names}
-
-
-@functools.cache
-def pairs():
-    """(images, labels) for training, and for testing."""
-    dataset = data.load()
-    return [(split.images, split.labels) for split in (dataset.train, dataset.test)]

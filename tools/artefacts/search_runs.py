@@ -1,7 +1,5 @@
 """The search that ships as JSON: uniform recipes, greedy and random search, and the final score."""
 
-import json
-
 import numpy as np
 
 from qlab import data
@@ -11,7 +9,7 @@ from qlab.engine.recipes import recipe_dict
 from qlab.tflite.artefacts import pretrained
 from qlab.tflite.runtime import evaluate
 from qlab.trials.search import Scorer, best, search, search_images, smallest
-from tools.artefacts.measuring import facts
+from tools.artefacts.common import as_json, facts, pairs
 
 SEEDS = (0, 1, 2)
 FILES = 500  # a run
@@ -22,7 +20,7 @@ AGREEMENT = 400  # random recipes by which search images and test images are com
 CALIBRATION_SIZE = 128
 
 
-def run():
+def searched():
     """Search with each method and seed; score what was chosen on the test images, once."""
     compressor = Compressor(pretrained("baseline"), data.calibration_images(CALIBRATION_SIZE))
     pair = search_images(IMAGES)
@@ -46,12 +44,11 @@ def run():
         "test": _final(compressor, rival.recipe, mixed.recipe),
         "agreement": agreement(compressor, pair),
     }
-    content = json.dumps(found, indent=1).encode()
     recipe = {"model": "baseline.tflite", "images": IMAGES, "files": FILES, "seed": list(SEEDS)}
-    return {"search.json": content}, {"search.json": {"recipe": recipe}}
+    yield "search.json", as_json(found), {"recipe": recipe}
 
 
-PRODUCTS = {"search": run}
+PRODUCTS = {"search": searched}
 
 
 def all_of(trials):
@@ -67,12 +64,12 @@ def row(trial):
 
 
 def agreement(compressor, pair):
-    """How well search images put recipes in order, beside how well other test images do."""
-    test = data.load().test
-    half = len(test) // 2
+    """How well search images put recipes in order, compared with how well other test images do."""
+    test = pairs()[1]
+    half = len(test[1]) // 2
     score = Scorer(compressor, *pair)
     all_of(search(score, 1, "random", AGREEMENT, seed=9))
-    hits = [evaluate(compressor.compress(x.recipe), *_whole(test)).hits for x in score.trials]
+    hits = [evaluate(compressor.compress(x.recipe), *test).hits for x in score.trials]
     first, second = (np.array([h[part].mean() for h in hits])
                      for part in (slice(half), slice(half, None)))  # fmt: skip
     ours = np.array([x.accuracy for x in score.trials])
@@ -97,13 +94,9 @@ def _run(compressor, pair, budget, method, seed):
     return {"seed": seed, "files": len(score.trials), "best": chosen}
 
 
-def _whole(test):
-    return test.images, test.labels
-
-
 def _final(compressor, uniform, mixed):
-    test = data.load().test
-    a, b = (evaluate(compressor.compress(x), *_whole(test)) for x in (uniform, mixed))
+    test = pairs()[1]
+    a, b = (evaluate(compressor.compress(x), *test) for x in (uniform, mixed))
     found = compare(a, b)
     return {
         "uniform": facts(a),

@@ -1,16 +1,22 @@
-"""How tfmot's wrappers round below 8 bits: a quantizer, a `QuantizeConfig` and a scheme of ours."""
+"""How tfmot's wrappers round: our quantizers, `QuantizeConfig` and schemes below 8 bits.
+
+tfmot asks a scheme for the `QuantizeConfig` of each layer, and this for the quantizers of its
+weights and activations.
+"""
 
 import contextlib
 
 from qlab.system.quiet import quiet
-from qlab.train.door import keras, tf
-from qlab.train.toolkit import tfmot
+from qlab.train.keras2 import keras, tf, tfmot
 
 with quiet():
     from tensorflow_model_optimization.python.core.quantization.keras import (
         quantize_annotate,
         quantize_layer,
         quantize_wrapper,
+    )
+    from tensorflow_model_optimization.python.core.quantization.keras.collab_opts.cluster_preserve import (  # noqa: E501
+        cluster_preserve_quantize_registry as keeping_registry,
     )
     from tensorflow_model_optimization.python.core.quantization.keras.default_8bit import (
         default_8bit_quantize_configs,
@@ -99,7 +105,7 @@ class WeightQuantizer(quantizers.LastValueQuantizer):
 
 
 class BitsConfig(tfmot.quantization.keras.QuantizeConfig):
-    """What of a layer is rounded, and to how many bits."""
+    """Which parts of a layer are rounded, and to how many bits."""
 
     def __init__(
         self,
@@ -148,9 +154,10 @@ class BitsConfig(tfmot.quantization.keras.QuantizeConfig):
 class BitsScheme(DefaultScheme):
     """tfmot's default scheme at other bits."""
 
-    def __init__(self, bits, logits, logits_bits):
+    def __init__(self, model, logits_bits=8, **bits):
         super().__init__()
-        self.bits, self.logits, self.logits_bits = bits, logits, logits_bits
+        self.logits = [x.name for x in model.layers if type(x).__name__ in KERNELS][-1]
+        self.logits_bits, self.bits = logits_bits, bits
 
     def get_layout_transformer(self):
         """tfmot's transforms, and then our bits where they wrote 8."""
@@ -189,6 +196,50 @@ class _Layout(default_8bit_quantize_layout_transform.Default8BitQuantizeLayoutTr
             if given is not None:
                 plan[layer.name]["quantize_config"] = self.scheme.config(layer, given)
         return model, plan
+
+
+class ZeroKeepingQuantizer(WeightQuantizer):
+    """A grid for weights on which those that are zero when training begins stay zero."""
+
+    def build(self, tensor_shape, name, layer):
+        """Make the variables of the grid, and the mask."""
+        kernel = getattr(layer.layer, name)
+        mask = tf.cast(tf.not_equal(kernel, 0), kernel.dtype).numpy()
+        start = keras.initializers.Constant(mask)
+        kept = layer.add_weight(f"{name}_kept", mask.shape, trainable=False, initializer=start)
+        return super().build(tensor_shape, name, layer) | {"kept": kept}
+
+    def __call__(self, inputs, training, weights, **_):
+        """Round what is kept."""
+        return super().__call__(inputs * weights["kept"], training, weights)
+
+
+class KeepZeros(BitsScheme):
+    """Our scheme with quantizers that hold zeros."""
+
+    def config(self, layer, given=None):
+        """Config of a layer, as in the plain scheme but with the quantizer that keeps zeros."""
+        config = super().config(layer, given)
+        config.weight_quantizer = ZeroKeepingQuantizer(self.bits["weight_bits"])
+        return config
+
+
+class KeepClusters(tfmot.experimental.combine.Default8BitClusterPreserveQuantizeScheme):
+    """tfmot's scheme, with quantizers of its own for each layer, which keep any zeros."""
+
+    def __init__(self, model):
+        super().__init__()
+        kernels = [(x, KERNELS.get(type(x).__name__)) for x in model.layers]
+        self._full = {x.name for x, k in kernels if k and (getattr(x, k).numpy() != 0).all()}
+
+    def get_quantize_registry(self):
+        """tfmot's list of layers, asked anew for each layer, whose quantizers are then its own."""
+        registry = keeping_registry.Default8bitClusterPreserveQuantizeRegistry
+        own = registry(preserve_sparsity=True)
+        own.get_quantize_config = lambda layer: registry(
+            layer.name not in self._full
+        ).get_quantize_config(layer)
+        return own
 
 
 class QuantizeLayer(InputQuantizer):

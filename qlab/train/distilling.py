@@ -4,50 +4,44 @@ import numpy as np
 
 from qlab.arithmetic.distillation import check_settings, require_logits
 from qlab.tflite.litemodel import LiteModel
-from qlab.train.door import keras, require_keras_2, tf
-from qlab.train.fitting import (
-    BATCH_SIZE,
-    LEARNING_RATE,
-    _batches,
-    _check_pair,
-    _check_settings,
-    _pruning,
-    ends_in_softmax,
-    run,
-)
+from qlab.train import fitting
+from qlab.train.fitting import BATCH_SIZE, LEARNING_RATE
+from qlab.train.keras2 import as_floats, keras, require_keras_2, tf
 
 UNLABELLED = -1
 
 
 class Distiller(keras.Model):
-    """A student that a teacher trains; Keras compiles and fits it as any model.
+    """A student that a teacher trains; Keras compiles and fits it like any other model.
 
     Parameters
     ----------
     student : tf_keras.Model
-        Ends in logits. It alone learns, in place; take it from ``.student`` afterwards. It may be
-        quantization-aware.
+        Ends in logits. Only the student learns, in place, and ``.student`` gives it back. It may
+        be quantization-aware.
     teacher : tf_keras.Model, optional
-        Ends in logits, one a class, the same classes. It is asked in inference mode and outside
-        the gradient: whatever its ``trainable`` says, nothing in it changes. Without it, the
-        teacher's logits are given with the labels.
+        Ends in logits of the same classes. It is asked in inference mode and outside the gradient,
+        so that nothing in it changes, whatever its ``trainable`` says. Without a teacher, the
+        teacher's logits are given together with the labels.
     temperature : float
-        Above 0.
+        Above 0. Both models' logits are divided by it before the softmax.
     alpha : float
-        Weight of the teacher in the loss, 0 to 1; the labels have 1 - alpha.
+        Weight of the teacher in the loss, from 0 to 1; the labels have the weight 1 - alpha.
 
     Raises
     ------
     TypeError
-        If either is no Keras 2 model.
+        If either is not a Keras 2 model.
     ValueError
         If the classes differ, the two share weights, one ends in a softmax, or a setting is out of
-        its range; in words.
+        its range; the message says which.
 
     Notes
     -----
-    ``fit`` takes images and labels; without a teacher, images and the pair (labels, logits). An
-    image of label -1 has none, and only the teacher teaches it.
+    The loss is ``alpha * temperature**2 * KL(teacher || student) + (1 - alpha) * cross-entropy``,
+    where the divergence is of the softened answers and the cross-entropy of the labels [1]_.
+    ``fit`` takes images and labels; without a teacher, it takes images and the pair (labels,
+    logits). The label -1 means that an image has no label, so that only the teacher teaches it.
 
     References
     ----------
@@ -148,37 +142,39 @@ def distil(
 ):
     """Train `student` in place with Adam on what a teacher answers, and on the labels.
 
-    With alpha 0 this is `qlab.train.fit`, step by step, and so the control. With a teacher whose
-    logits are all 0, at temperature 1, it is label smoothing by alpha, the other control [2]_.
+    With alpha 0 each step is that of `qlab.train.fit`, which makes it the control. With a teacher
+    whose logits are all 0, at temperature 1, it is label smoothing by alpha, which is the other
+    control [2]_. `Distiller` states the loss [1]_.
 
     Parameters
     ----------
     student : tf_keras.Model
-        Ends in logits; may be quantization-aware, or wrapped for pruning.
+        Ends in logits. It may be quantization-aware, or wrapped for pruning.
     teacher : tf_keras.Model or ndarray of float, shape (n, classes)
-        A model that is asked for every batch, or its logits for `images`, computed before.
+        A model, which is then asked for every batch, or its logits for `images`.
     images : ndarray of uint8, shape (n, 28, 28, 1)
         float32 images are taken as they are.
     labels : ndarray of integers, shape (n,)
         -1 for an image without a label.
     temperature, alpha
-        As of `Distiller`.
+        As in `Distiller`.
     epochs, batch_size, learning_rate, seed, validation, progress, schedule
-        As of `qlab.train.fit`; the same seed, the same order of images.
+        As in `qlab.train.fit`. The same seed gives the same order of images there and here.
     callbacks : sequence of tf_keras.callbacks.Callback
-        Their ``self.model`` is the `Distiller`.
+        As in `qlab.train.fit`, but ``self.model`` in them is the `Distiller`.
 
     Returns
     -------
     dict of str to list of float
-        As of `qlab.train.fit`, and ``soft_loss``, ``hard_loss``.
-        Interrupting the kernel ends the training early: the student keeps what it has learned.
+        As `qlab.train.fit` returns it, with the two terms of the loss as ``soft_loss`` and
+        ``hard_loss``. Interrupting the kernel ends the training early: the student keeps what it
+        has learned.
 
     Raises
     ------
     TypeError, ValueError
-        As of `Distiller` and `qlab.train.fit`; also if the logits are not one row an image, or
-        probabilities.
+        As `Distiller` and `qlab.train.fit` do; also if the logits do not have one row for each
+        image, or look like probabilities.
 
     References
     ----------
@@ -196,39 +192,33 @@ def distil(
     >>> history["soft_loss"][0] > history["soft_loss"][-1]
     True
     """
-    live = not isinstance(teacher, np.ndarray)
+    asked = not isinstance(teacher, np.ndarray)
     if isinstance(teacher, LiteModel):
         raise TypeError(
             "this teacher is a .tflite file; give the Keras model, such as train.load('teacher'), "
             "or its logits for the images, such as train.teacher_logits(indices)"
         )
-    pupil = Distiller(student, teacher if live else None, temperature, alpha)
-    _check_settings(epochs, batch_size, learning_rate, schedule)
+    pupil = Distiller(student, teacher if asked else None, temperature, alpha)
+    fitting.check_settings(epochs, batch_size, learning_rate, schedule)
     labels = _checked_labels(student, images, labels, alpha)
-    if validation is not None:
-        _check_pair(student, *validation)
-        validation = _batches(*validation, 500)
     _check_answers(student, "student", images)
-    if live:
+    if asked:
         _check_answers(teacher, "teacher", images)
     else:
         _check_logits(student, images, teacher)
-    keras.utils.set_random_seed(seed)
-    steps = -(-len(images) // batch_size)
-    if schedule == "cosine":
-        learning_rate = keras.optimizers.schedules.CosineDecay(learning_rate, epochs * steps)
-    pupil.compile(keras.optimizers.Adam(learning_rate))
-    batches = _with_logits(images, labels, None if live else teacher, batch_size, seed)
-    callbacks = [*callbacks, *_pruning(student, callbacks)]
-    return run(pupil, batches, epochs, steps, validation, progress, callbacks)
+    steps = fitting.prepare(student, len(images), batch_size, seed, validation)
+    rate = fitting.rate(learning_rate, schedule, epochs * steps)
+    pupil.compile(keras.optimizers.Adam(rate))
+    batches = _with_logits(images, labels, None if asked else teacher, batch_size, seed)
+    return fitting.run(pupil, batches, epochs, steps, validation, progress, callbacks)
 
 
 def check_models(student, teacher):
-    """Raise, in words, unless the two may be student and teacher."""
+    """Raise, in words, unless these two can be student and teacher."""
     for model, role in ((student, "student"), (teacher, "teacher")):
         if model is not None:
             require_keras_2(model)
-            if ends_in_softmax(model):
+            if fitting.ends_in_softmax(model):
                 raise ValueError(
                     f"the {role} ends in a softmax, so it gives probabilities where logits are "
                     "meant; build it without the softmax: keras.layers.Dense(10), no activation"
@@ -261,16 +251,16 @@ def _cross_entropy(logits, labels):
 def _with_logits(images, labels, logits, batch_size, seed):
     """Batches of (images, labels) or, with logits, of (images, (labels, logits))."""
     if logits is None:
-        return _batches(images, labels, batch_size, seed)
+        return fitting.in_batches(images, labels, batch_size, seed)
     labels, logits = tf.constant(labels, tf.int64), tf.constant(logits, tf.float32)
-    numbered = _batches(images, np.arange(len(images)), batch_size, seed)
+    numbered = fitting.in_batches(images, np.arange(len(images)), batch_size, seed)
     return numbered.map(lambda x, i: (x, (tf.gather(labels, i), tf.gather(logits, i)))).prefetch(2)
 
 
 def _checked_labels(student, images, labels, alpha):
     labels = np.asarray(labels)
     unlabelled = labels == UNLABELLED
-    _check_pair(student, images, np.where(unlabelled, 0, labels))
+    fitting.check_pair(student, images, np.where(unlabelled, 0, labels))
     if unlabelled.all() and alpha < 1:
         raise ValueError(
             f"no image has a label (all are {UNLABELLED}), but alpha is {alpha}: with alpha=1 the "
@@ -280,10 +270,9 @@ def _checked_labels(student, images, labels, alpha):
 
 
 def _check_answers(model, role, images):
-    """Ask for a few images, and raise if what comes back is no logits."""
-    few = np.asarray(images[:8])
-    few = few / np.float32(255) if few.dtype == np.uint8 else few
-    require_logits(model(few, training=False), f"the {role}'s outputs")
+    """Raise if what the model answers to a few images cannot be logits."""
+    answers = model(as_floats(np.asarray(images[:8])), training=False)
+    require_logits(answers, f"the {role}'s outputs")
 
 
 def _check_logits(student, images, logits):

@@ -9,17 +9,17 @@ from qlab import data
 from qlab.arithmetic.results import Measurement
 from qlab.tflite import runtime
 from qlab.tflite.litemodel import LiteModel
-from qlab.train.door import keras
+from qlab.train.fake_quantization import quantization_aware, weight_quantizer
 from qlab.train.fitting import (
     BATCH_SIZE,
     LEARNING_RATE,
-    _batches,
-    _check_pair,
-    _compile,
+    check_pair,
+    compile_classifier,
+    in_batches,
+    rate,
 )
-from qlab.train.qat import quantization_aware, weight_quantizer
+from qlab.train.model_files import load
 from qlab.train.qat_conversion import convert_quantized
-from qlab.train.saving import load
 
 FRAMES = 4  # an epoch
 BREATH = 0.2  # seconds of training between two looks at whether to go on
@@ -43,7 +43,7 @@ def live_quantization_aware(weight_bits, images, labels, scored, epochs=1):
     if not 0 < epochs < np.inf:
         raise ValueError(f"epochs must be above 0; got {epochs!r}")
     model = load("baseline")
-    _check_pair(model, images, labels)
+    check_pair(model, images, labels)
     aware = quantization_aware(
         model,
         weight_bits,
@@ -52,9 +52,9 @@ def live_quantization_aware(weight_bits, images, labels, scored, epochs=1):
     )
     epoch = -(-len(images) // BATCH_SIZE)
     total = max(1, round(epochs * epoch))
-    _compile(aware, keras.optimizers.schedules.CosineDecay(LEARNING_RATE, total))
+    compile_classifier(aware, rate(LEARNING_RATE, "cosine", total))
     yield 0, total, _frame(aware, 0.0, None, scored)
-    yield from _train(aware, _batches(images, labels, BATCH_SIZE, 0), epoch, total, scored)
+    yield from _train(aware, in_batches(images, labels, BATCH_SIZE, 0), epoch, total, scored)
 
 
 def _train(aware, batches, epoch, total, scored):

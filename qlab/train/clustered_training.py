@@ -2,46 +2,69 @@
 
 from qlab.arithmetic import metrics
 from qlab.arithmetic.clusters import cluster, require_clusters
-from qlab.train.clustering_wrapper import ClusterWeights
-from qlab.train.door import keras
-from qlab.train.pruning_checks import selected
-from qlab.train.toolkit import tfmot
-from qlab.train.wrapped import copied, require_bare, require_wrapped
+from qlab.system.quiet import quiet
+from qlab.train.keras2 import copied, keras, require_bare, require_wrapped, selected, tf, tfmot
+
+with quiet():
+    from tensorflow_model_optimization.python.core.clustering.keras import cluster_wrapper
 
 LINEAR = tfmot.clustering.keras.CentroidInitialization.LINEAR
+
+
+class ClusterWeights(cluster_wrapper.ClusterWeights):
+    """tfmot's wrapper, with centroids that can be set and zeros that a file does not lose."""
+
+    def start(self, centroids):
+        """Begin with these centroids, an array of float32 of shape (clusters,)."""
+        self.cluster_centroids["kernel"].assign(centroids)
+        self.settle()
+
+    def settle(self):
+        """Say anew which weights stay zero; tfmot does so only when it builds the layer."""
+        if self.preserve_sparsity:
+            kernel = self.original_clusterable_weights["kernel"]
+            self.sparsity_masks["kernel"] = tf.cast(tf.not_equal(kernel, 0), kernel.dtype)
+            self.zero_idx["kernel"] = tf.argmin(tf.abs(self.cluster_centroids["kernel"]))
+        self.update_clustered_weights_associations()
+
+
+def scope():
+    """Scope in which Keras can load a model wrapped for clustering."""
+    return keras.utils.custom_object_scope({"ClusterWeights": ClusterWeights})
 
 
 def cluster_weights(model, clusters=16, layers=None, keep_zero=False):
     """Wrap a trained model so that each layer has at most `clusters` different weights.
 
-    The centroids start where k-means puts them and learn on; each weight goes to the nearest
-    centroid anew at each step [1]_. Train with `qlab.train.fit`, then take the wrappers off with
-    `strip_clustering`.
+    The centroids start where k-means puts them, and then they learn; at each step every weight
+    goes to its nearest centroid anew [1]_. Train the model with `qlab.train.fit`, and then take
+    the wrappers off with `strip_clustering`.
 
     Parameters
     ----------
     model : tf_keras.Model
         Trained, in float. It stays as it is.
     clusters : int
-        2 to 256, and no more than any of the layers has different weights.
+        2 to 256, and no more than each of the layers has different weights.
     layers : iterable of str, optional
-        Names of the layers to cluster; by default all Conv2D and Dense layers. Biases stay.
+        Names of the layers to cluster; by default all Conv2D and Dense layers. Biases stay as
+        they are.
     keep_zero : bool
-        Keep the zeros of a pruned model: one of the centroids is 0, and what was 0 stays so.
-        Needs 3 clusters or more.
+        Keep the zeros of a pruned model: one of the centroids is 0, and what was 0 stays 0. This
+        needs 3 clusters or more.
 
     Returns
     -------
     tf_keras.Model
-        The wrapped model, not compiled.
+        The wrapped model, which is not compiled.
 
     Raises
     ------
     TypeError
         If `model` is not a Keras 2 model.
     ValueError
-        If it is wrapped already, a layer cannot be clustered or has too few weights (the message
-        names it), or `clusters` is not in range.
+        If the model is wrapped already, a layer cannot be clustered or has too few weights (the
+        message names it), or `clusters` is not in range.
 
     References
     ----------
@@ -86,12 +109,12 @@ def strip_clustering(model):
     Parameters
     ----------
     model : tf_keras.Model
-        From `cluster_weights`, trained or not.
+        A model from `cluster_weights`, trained or not.
 
     Returns
     -------
     tf_keras.Model
-        To be converted, saved, or trained on; training it without wrappers makes all weights
+        It can be converted, saved, or trained on; training it without wrappers makes all weights
         different again.
 
     Raises
@@ -106,7 +129,7 @@ def strip_clustering(model):
 
 
 def _centroids(model, names, clusters, keep_zero):
-    """Where k-means puts the centroids of each layer: where the live engine has them."""
+    """Where k-means puts the centroids of each layer, which is where the live engine puts them."""
     found = {}
     for name in names:
         kernel = model.get_layer(name).kernel.numpy()

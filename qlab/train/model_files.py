@@ -1,0 +1,210 @@
+"""Keras models into files and out of them: the converter's five modes, and `.keras` files."""
+
+import contextlib
+import importlib
+import io
+import logging
+import os
+import tempfile
+import threading
+import zipfile
+from pathlib import Path
+
+from qlab.system.quiet import quiet
+from qlab.tflite import artefacts
+from qlab.train.keras2 import (
+    ConverterError,
+    as_floats,
+    copied,
+    keras,
+    require_bare,
+    require_images,
+    require_keras_2,
+    tf,
+)
+
+MODES = ("float32", "float16", "dynamic-range", "int8", "int16x8")
+FIXED_RANGES = {  # modes that need a calibration set: the operators they may use, and their dtype
+    "int8": (tf.lite.OpsSet.TFLITE_BUILTINS_INT8, tf.int8),
+    "int16x8": (
+        tf.lite.OpsSet.EXPERIMENTAL_TFLITE_BUILTINS_ACTIVATIONS_INT16_WEIGHTS_INT8,
+        tf.int16,
+    ),
+}
+WRAPPERS = {  # of tfmot, and which module of this room has the scope in which Keras can load them
+    "QuantizeWrapper": "quantizers",
+    "PruneLowMagnitude": "sparse_training",
+    "ClusterWeights": "clustered_training",
+}
+
+
+def convert(model, mode="float32", calibration=None):
+    """Convert a Keras model with ``tf.lite.TFLiteConverter``.
+
+    Parameters
+    ----------
+    model : tf_keras.Model
+    mode : {"float32", "float16", "dynamic-range", "int8", "int16x8"}
+        "float16" stores the weights as float16. "dynamic-range" stores int8 weights and quantizes
+        activations while it runs. "int8" and "int16x8" fix the ranges of the activations, which
+        have 8 and 16 bits, beforehand from `calibration`. The int8 file takes and gives int8
+        tensors, the int16x8 file int16 tensors, and all others float32.
+    calibration : ndarray of uint8, shape (n, 28, 28, 1), optional
+        The calibration set, which "int8" and "int16x8" need. TFLite gets it, divided by 255, as
+        its representative dataset. float32 images are taken as they are.
+
+    Returns
+    -------
+    bytes
+        The content of a ``.tflite`` file.
+
+    Raises
+    ------
+    TypeError
+        If `model` is not a Keras 2 model, or the calibration images have another dtype.
+    ValueError
+        If the model is still wrapped for pruning or clustering or is quantization-aware, the mode
+        is unknown, calibration images are missing or of the wrong shape, or the converter refuses
+        the model.
+
+    Examples
+    --------
+    >>> from qlab import train
+    >>> data = train.convert(train.baseline(), "float16")
+    >>> data[4:8]
+    b'TFL3'
+    """
+    require_bare(model, "convert")
+    if mode not in MODES:
+        raise ValueError(f"mode must be one of {', '.join(MODES)}; got {mode!r}")
+    if mode in FIXED_RANGES:
+        calibration = _calibration(model, mode, calibration)
+    converter = tf.lite.TFLiteConverter.from_keras_model(model)
+    if mode != "float32":
+        converter.optimizations = [tf.lite.Optimize.DEFAULT]
+    if mode == "float16":
+        converter.target_spec.supported_types = [tf.float16]
+    if mode in FIXED_RANGES:
+        operators, dtype = FIXED_RANGES[mode]
+        converter.representative_dataset = lambda: ([image[None]] for image in calibration)
+        converter.target_spec.supported_ops = [operators]
+        converter.inference_input_type = converter.inference_output_type = dtype
+    logging.getLogger("absl").setLevel(logging.ERROR)
+    try:
+        with quiet(), _no_output():
+            return converter.convert()
+    except ConverterError as error:
+        raise ValueError(f"TFLiteConverter refuses this model as {mode}: {error}") from None
+
+
+def _no_output():
+    """Nothing on ``sys.stdout``, which all threads share: live training leaves it to the cells."""
+    main = threading.current_thread() is threading.main_thread()
+    return contextlib.redirect_stdout(io.StringIO()) if main else contextlib.nullcontext()
+
+
+def _calibration(model, mode, images):
+    """The calibration set as floats, or an error in words."""
+    if images is None:
+        raise ValueError(
+            f"{mode} needs calibration images to find the ranges of the activations: "
+            f"convert(model, {mode!r}, qlab.data.calibration_images(128))"
+        )
+    images = require_images(model, images, "calibration")
+    if not len(images):
+        raise ValueError("calibration is empty: at least one image is needed")
+    return as_floats(images)
+
+
+def save(model, path):
+    """Write a model, without its optimizer, to a ``.keras`` file.
+
+    The file is written next to its place and then moved there, so that the file that was there
+    before stays whole if anything goes wrong.
+
+    Parameters
+    ----------
+    model : tf_keras.Model
+    path : path
+        The name must end in ``.keras``.
+
+    Returns
+    -------
+    pathlib.Path
+        Where the file is.
+
+    Raises
+    ------
+    TypeError
+        If `model` is not a Keras 2 model.
+    ValueError
+        If the name does not end in ``.keras``.
+    """
+    require_keras_2(model)
+    path = Path(path)
+    if path.suffix != ".keras":
+        raise ValueError(f"a Keras model goes into a file that ends in .keras, not {path.name}")
+    with tempfile.TemporaryDirectory(dir=path.parent, prefix=".saving-") as work:
+        part = Path(work) / path.name
+        with _scope(model), quiet():
+            copied(model).save(part)  # without the optimizer
+        os.replace(part, path)
+    return path
+
+
+def load(name):
+    """Load a Keras model: one that ships with qlab, by its name, or a ``.keras`` file.
+
+    Parameters
+    ----------
+    name : str or path
+        The name of a model that ships, such as "baseline", or the path of a file from `save`.
+
+    Returns
+    -------
+    tf_keras.Model
+        It is not compiled; `fit` compiles it.
+
+    Raises
+    ------
+    qlab.artefacts.ArtefactError
+        If the shipped file is missing or altered, or no model of that name ships.
+    FileNotFoundError
+        If there is no file at this path.
+    ValueError
+        If the file is not a Keras 2 model.
+
+    Examples
+    --------
+    >>> from qlab import train
+    >>> train.load("baseline").output_shape
+    (None, 10)
+    """
+    path = Path(name)
+    if path.suffix != ".keras":
+        path = artefacts.path(f"{name}.keras")
+    if not path.is_file():
+        raise FileNotFoundError(f"there is no file {path}")
+    try:
+        with _scope(path), quiet():
+            model = keras.models.load_model(path, compile=False)
+    except (ValueError, TypeError, KeyError, OSError, zipfile.BadZipFile) as error:
+        raise ValueError(f"{path.name} cannot be loaded as a Keras 2 model: {error}") from None
+    for layer in model.layers:
+        if hasattr(layer, "settle"):  # a wrapper that keeps more than its variables
+            layer.settle()
+    return model
+
+
+def _scope(what):
+    """Scope that knows tfmot's wrappers, for a model or file that has some; else an empty one."""
+    if isinstance(what, Path):
+        with zipfile.ZipFile(what) as file:
+            names = file.read("config.json").decode(errors="replace")
+    else:
+        names = " ".join(type(layer).__name__ for layer in what.layers)
+    found = [module for name, module in WRAPPERS.items() if name in names]
+    with contextlib.ExitStack() as stack:
+        for module in found:  # only now: tfmot takes a second to import
+            stack.enter_context(importlib.import_module(f"qlab.train.{module}").scope())
+        return stack.pop_all()
