@@ -13,7 +13,7 @@ from PIL import Image
 import qlab
 from qlab.arithmetic.results import Comparison, Measurement, Sizes
 from qlab.plots import style
-from qlab.trials.subject import subject
+from qlab.trials.subjects import subject
 from qlab.widgets import Explorer, QuantizationExplorer
 from qlab.widgets.kit import controls, readout
 from qlab.widgets.kit.download import Download

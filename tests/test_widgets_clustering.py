@@ -46,7 +46,9 @@ def test_both_files_are_what_the_engine_makes(explorer, given, clusters, bits):
         expected.append(qlab.evaluate(model, given["images"], given["labels"]))
         np.testing.assert_array_equal(way.measurement.predictions, expected[-1].predictions)
     assert result.to_rounded == qlab.compare(expected[1], expected[0])
-    assert result.to_float == qlab.compare(explorer.subject.float_measurement, expected[0])
+    assert result.clusters.comparison == qlab.compare(
+        explorer.subject.float_measurement, expected[0]
+    )
 
 
 def test_the_file_holds_no_more_values_than_clusters(explorer):

@@ -10,7 +10,7 @@ from qlab.tflite.sparse_encoding import sparse_file
 from qlab.trials.pruned import METHODS, SHIPPED
 from qlab.trials.sensitivity import sensitivity
 from qlab.trials.shipped import TunedModels, count_weights, families
-from qlab.trials.subject import subject
+from qlab.trials.subjects import subject
 from qlab.widgets import PruningExplorer, SparsitySensitivityExplorer
 
 N = 400
@@ -256,9 +256,9 @@ class TestTrained:
         assert explorer.trained_here(explorer.result) is None
         assert "Trained to its control" not in explorer.readout.value
         assert "Trained models of this method are" in explorer.notes.value
-        before = explorer._trained._known.copy()
+        before = explorer._trained._scored.copy()
         explorer.sparsity = 0.9
-        assert explorer._trained._known == before
+        assert explorer._trained._scored == before
 
     def test_at_8_bits_they_are_quantized_first(self, given):
         models = TunedModels(subject(**given))

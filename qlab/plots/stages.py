@@ -18,7 +18,7 @@ def plot_stages(chains, ax=None):
 
     Parameters
     ----------
-    chains : mapping of str to sequence of Stage
+    chains : mapping of str to sequence of Trial
         As `qlab.stages.stages` gives them, by name: ``kept``, ``naive``.
     ax : matplotlib.axes.Axes or None
         None makes a new figure.

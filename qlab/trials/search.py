@@ -20,8 +20,8 @@ PATIENCE = 1000  # proposals in a row that were known already, before a method g
 
 
 @dataclass(frozen=True)
-class Trial:
-    """One file, weighed and scored."""
+class Candidate:
+    """One file that a search made, weighed and scored; the file itself is not kept."""
 
     number: int
     recipe: Recipe
@@ -49,7 +49,7 @@ class Scorer:
 
     Attributes
     ----------
-    trials : list of Trial
+    trials : list of Candidate
         All so far, in order.
 
     Examples
@@ -73,18 +73,18 @@ class Scorer:
         self.trials, self._known = [], {}
 
     def __call__(self, recipe):
-        """Return the Trial of a recipe."""
+        """Return the Candidate of a recipe."""
         if recipe not in self._known:
             model = self.compressor.compress(recipe)
             score = evaluate(model, self.images, self.labels)
             gzip_bytes = model.packed().gzip_bytes
-            trial = Trial(len(self.trials) + 1, recipe, score.correct, score.n, gzip_bytes)
+            trial = Candidate(len(self.trials) + 1, recipe, score.correct, score.n, gzip_bytes)
             self._known[recipe] = trial
             self.trials.append(trial)
         return self._known[recipe]
 
     def tried(self, recipe):
-        """Generator: yields the recipe's Trial if it is new, and returns it in any case."""
+        """Generator: yields the recipe's Candidate if it is new, and returns it in any case."""
         known = recipe in self._known
         trial = self(recipe)
         if not known:
@@ -137,17 +137,17 @@ def best(trials, budget_bytes):
 
     Parameters
     ----------
-    trials : iterable of Trial
+    trials : iterable of Candidate
     budget_bytes : float
 
     Returns
     -------
-    Trial or None
+    Candidate or None
         None if no trial is small enough.
 
     Examples
     --------
-    >>> trials = [Trial(1, Recipe(), 90, 100, 70_000), Trial(2, Recipe(4), 88, 100, 35_000)]
+    >>> trials = [Candidate(1, Recipe(), 90, 100, 70_000), Candidate(2, Recipe(4), 88, 100, 35_000)]
     >>> best(trials, 40_000).number, best(trials, 10_000)
     (2, None)
     """
@@ -177,7 +177,7 @@ def search(score, budget_bytes, method="greedy", files=300, seed=0):
 
     Yields
     ------
-    Trial
+    Candidate
         As it is scored. Leave the loop whenever you like; ``best(score.trials, budget_bytes)`` is
         the best so far.
 

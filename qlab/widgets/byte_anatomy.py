@@ -8,7 +8,7 @@ from qlab.engine.recipes import ACTIVATION_BITS, GRANULARITIES, WEIGHT_BITS, Rec
 from qlab.plots.anatomy import FilePanel, RestPanel
 from qlab.tflite.anatomy import PARTS
 from qlab.trials.byte_reasons import explain, percent, take_apart
-from qlab.trials.subject import subject
+from qlab.trials.subjects import subject
 from qlab.widgets.kit import controls, readout
 from qlab.widgets.kit.download import Download
 from qlab.widgets.kit.explorer import Explorer

@@ -4,48 +4,9 @@ from __future__ import annotations
 
 import csv
 import io
-from dataclasses import dataclass
 
-import numpy as np
-
-from qlab.arithmetic.results import Comparison, Measurement
-from qlab.engine.recipes import Recipe
 from qlab.plots.calibration import middle
 from qlab.widgets.kit import readout
-
-
-@dataclass(frozen=True, eq=False)
-class Calibration:
-    """One recipe carried out on each draw of calibration images, and measured."""
-
-    recipe: Recipe
-    images: str
-    layer: str
-    names: tuple[str, ...]
-    measurements: tuple[Measurement, ...]
-    comparisons: tuple[Comparison, ...]
-    ranges: tuple[tuple[float, float], ...]
-    input_ranges: tuple[tuple[float, float], ...]
-
-    @property
-    def accuracies(self):
-        """tuple of float: one for each draw."""
-        return tuple(m.accuracy for m in self.measurements)
-
-    @property
-    def middle(self):
-        """int: which draw has the middle accuracy."""
-        return int(np.argsort(self.accuracies, kind="stable")[len(self.names) // 2])
-
-    @property
-    def spread(self):
-        """float: accuracy of the best draw minus that of the worst."""
-        return max(self.accuracies) - min(self.accuracies)
-
-    @property
-    def setting(self):
-        """(str, str, int): images, observer, activation bits; what a row of the trail is of."""
-        return self.images, self.recipe.observer, self.recipe.activation_bits
 
 
 def cells(result):
@@ -96,11 +57,3 @@ def trail_csv(trail):
         for size in sorted(series):
             table.writerows((*setting, size, i + 1, a) for i, a in enumerate(series[size]))
     return text.getvalue()
-
-
-def input_range(model):
-    """Real values that a file's integer input can hold."""
-    graph = model.parsed.subgraphs[0]
-    grid = graph.tensors[int(graph.inputs[0])].quantization
-    low, high = float(grid.scale[0]) * (np.array([-128, 127]) - int(grid.zeroPoint[0]))
-    return float(low), float(high)

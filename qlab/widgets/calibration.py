@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import traitlets
 
 import qlab
 from qlab.engine.recipes import ACTIVATION_BITS, OBSERVERS, Recipe
 from qlab.plots.calibration import CalibrationPanel, RangesPanel
 from qlab.plots.histograms import clipped_share
-from qlab.trials.draws import IMAGES, Draw, Pool
-from qlab.trials.subject import subject
-from qlab.widgets.calibrated import Calibration, cells, input_range, tables, trail_csv
+from qlab.trials.draws import IMAGES, Calibration, Draw, Pool
+from qlab.trials.subjects import subject
+from qlab.widgets.calibrated import cells, tables, trail_csv
 from qlab.widgets.kit import controls
 from qlab.widgets.kit.download import Download
 from qlab.widgets.kit.job import Job
@@ -110,17 +112,12 @@ class CalibrationExplorer(SweepingExplorer):
     def compute(self):
         """Carry the recipe out on each draw, and measure each file."""
         recipe, draws = self.recipe, self._calibrated()
-        models = [draw.compressor.compress(recipe) for draw in draws]
-        scored = tuple(qlab.evaluate(x, self.subject.images, self.subject.labels) for x in models)
         return Calibration(
-            recipe,
             self.calibration_images_are,
             self.layer,
             tuple(draw.name for draw in draws),
-            scored,
-            tuple(qlab.compare(self.subject.float_measurement, m) for m in scored),
-            tuple(draw.compressor.activation_range(self.layer, recipe) for draw in draws),
-            tuple(input_range(model) for model in models),
+            tuple(draw.subject.trial(recipe) for draw in draws),
+            tuple(x.subject.compressor.activation_range(self.layer, recipe) for x in draws),
         )
 
     def show(self, result):
@@ -134,7 +131,7 @@ class CalibrationExplorer(SweepingExplorer):
             self._framed = result.layer
         self._show_ranges(result)
         self._draw(result)
-        notes = [*self._draws[result.middle].compressor.notes(result.recipe)]
+        notes = [*self._draws[result.middle].subject.compressor.notes(result.recipe)]
         if result.images == "one class":
             classes = "; ".join(f"{i + 1} {name}" for i, name in enumerate(result.names))
             notes.append(f"Each draw sees one class: {classes}.")
@@ -172,11 +169,10 @@ class CalibrationExplorer(SweepingExplorer):
         for i in range(len(self._draws), count):
             self.job.show(i, count, "calibrating on each draw")
             name, images = self._pool.draw(kind, i)
-            shared = kind == "random" and i == 0
-            compressor = (
-                self.subject.compressor if shared else qlab.Compressor(self.subject.model, images)
-            )
-            self._draws.append(Draw(name, compressor))
+            subject = self.subject
+            if kind != "random" or i > 0:
+                subject = replace(subject, compressor=qlab.Compressor(subject.model, images))
+            self._draws.append(Draw(name, subject))
             self.job.clear()
         return self._draws
 
@@ -188,8 +184,7 @@ class CalibrationExplorer(SweepingExplorer):
         wanted = [size for size in self.sizes if size not in self.trail[result.setting]]
         for i, size in enumerate(wanted):
             recipe = result.recipe.replace(calibration_size=size)
-            models = (draw.compressor.compress(recipe) for draw in draws)
-            scored = (qlab.evaluate(x, self.subject.images, self.subject.labels) for x in models)
+            scored = (draw.subject.trial(recipe).measurement for draw in draws)
             self._remember(result.setting, size, tuple(m.accuracy for m in scored))
             self._draw(result)
             yield i + 1, len(wanted)
@@ -222,8 +217,9 @@ class CalibrationExplorer(SweepingExplorer):
     def _show_ranges(self, result):
         """Draw the histogram that the middle draw saw, and the range of each draw."""
         k, size = result.middle, result.recipe.calibration_size
-        counts, edges = self._draws[k].compressor.activation_histogram(result.layer, size)
-        params = self._draws[k].compressor.activation_params(result.layer, result.recipe)
+        compressor = self._draws[k].subject.compressor
+        counts, edges = compressor.activation_histogram(result.layer, size)
+        params = compressor.activation_params(result.layer, result.recipe)
         low, high = result.ranges[k]
         clipped = 100 * clipped_share(*self._real, low, high)
         part = f"{clipped:.2g}" if clipped >= 0.01 or clipped == 0 else "under 0.01"

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import traitlets
 
 import qlab
 from qlab.arithmetic.clusters import CLUSTERS
-from qlab.arithmetic.results import Comparison
 from qlab.engine.recipes import GRANULARITIES, Recipe
 from qlab.plots.clustering import ValuesPanel, WorthPanel
 from qlab.trials.shipped import TunedModels
-from qlab.trials.subject import subject
-from qlab.trials.ways import Way, ways
+from qlab.trials.subjects import Trial, subject
 from qlab.widgets.clustering_words import alt, cells, notes, tables
 from qlab.widgets.kit import controls, readout
 from qlab.widgets.kit.download import Download
@@ -28,12 +27,15 @@ BITS = (2, 3, 4, 5, 6, 7, 8)
 
 @dataclass(frozen=True, eq=False)
 class Clustered:
-    """Clusters beside rounding."""
+    """A file whose weights share few values, and one whose weights are rounded to few bits."""
 
-    clusters: Way
-    rounded: Way
-    to_float: Comparison
-    to_rounded: Comparison
+    clusters: Trial
+    rounded: Trial
+
+    @cached_property
+    def to_rounded(self):
+        """Comparison from the rounded file to the clustered one."""
+        return self.clusters.compared_with(self.rounded)
 
 
 class ClusteringExplorer(SweepingExplorer):
@@ -83,7 +85,7 @@ class ClusteringExplorer(SweepingExplorer):
         super().__init__()
         self.subject = subject(model, images, labels)
         self._trained = TunedModels(self.subject, self._tell) if model is None else None
-        self._way = ways(self.subject)
+        self._trial = self.subject.remembering()
         self._tried, self._framed, self.tuned = {"clusters": {}}, None, ()
         layers = [x for x in self.subject.model.layers if x.weights is not None]
         self._layers = {x.name: x for x in layers}
@@ -118,15 +120,10 @@ class ClusteringExplorer(SweepingExplorer):
 
     def compute(self):
         """Make both files, and score them; score the trained models, unless that is done."""
-        clusters, rounded = self._way(self._clustered()), self._way(self._rounded())
+        result = Clustered(self._trial(self._clustered()), self._trial(self._rounded()))
         if self._trained is not None:
             self.tuned = self._trained.tuned(r"clustered-\d+")
-        return Clustered(
-            clusters,
-            rounded,
-            qlab.compare(self.subject.float_measurement, clusters.measurement),
-            qlab.compare(rounded.measurement, clusters.measurement),
-        )
+        return result
 
     def show(self, result):
         """Move the marks, and fill the read-out."""
@@ -177,7 +174,7 @@ class ClusteringExplorer(SweepingExplorer):
         """Steps of the button's job: one file after the other."""
         recipes = [self._clustered(k) for k in STOPS] + [self._rounded(b) for b in BITS]
         for done, recipe in enumerate(recipes, 1):
-            self._keep(self._way(recipe))
+            self._keep(self._trial(recipe))
             if self.result is not None:
                 self._show_worth(self.result)
                 self.picture.redraw(alt=self.picture.widget.tooltip)
@@ -195,12 +192,12 @@ class ClusteringExplorer(SweepingExplorer):
         """Weights alone are compressed; nothing is calibrated."""
         return Recipe(activation_bits=32, calibration_size=1, **settings)
 
-    def _keep(self, way):
-        """Remember where a way stands."""
-        clusters, bits = way.recipe.clusters, way.recipe.weight_bits
-        name = "clusters" if clusters else way.recipe.granularity
+    def _keep(self, trial):
+        """Remember where a file stands."""
+        clusters, bits = trial.recipe.clusters, trial.recipe.weight_bits
+        name = "clusters" if clusters else trial.recipe.granularity
         values = clusters or 2**bits - 1
-        point = way.model.gzip_bytes, way.measurement.accuracy
+        point = trial.gzip_bytes, trial.measurement.accuracy
         self._tried.setdefault(name, {})[values] = point
 
     def _values(self, result):

@@ -15,7 +15,7 @@ def cells(result, here):
     bits = rounded.recipe.weight_bits
     made = [
         readout.accuracy(clusters.measurement, f"{clusters.recipe.clusters} clusters, at once"),
-        readout.difference(result.to_float),
+        readout.difference(clusters.comparison),
         readout.accuracy(rounded.measurement, f"Rounded to {bits} bits"),
         readout.difference(result.to_rounded, f"rounding to {bits} bits"),
     ]

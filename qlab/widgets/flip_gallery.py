@@ -12,7 +12,7 @@ from qlab.engine.recipes import ACTIVATION_BITS, WEIGHT_BITS, Recipe
 from qlab.plots.flips import FlipCountsPanel, GalleryPanel
 from qlab.trials import flips
 from qlab.trials.flips import ALL, KINDS, SAME
-from qlab.trials.subject import subject
+from qlab.trials.subjects import subject
 from qlab.widgets.kit import controls, readout
 from qlab.widgets.kit.explorer import Explorer
 from qlab.widgets.kit.live import LivePicture
@@ -78,27 +78,25 @@ class FlipGallery(Explorer):
         super().__init__()
         self.subject = subject(model, images, labels, calibration_images)
         self.class_names = _named(class_names, self.subject)
-        self._scored = None
+        self._trial = None
         self.assemble(self._controls(), self._picture(), settings=settings)
 
     def compute(self):
         """Score the file that the settings describe, and find what changed."""
-        float_measured = self.subject.float_measurement
-        recipe, measured = self._score()
-        before, after, labels = float_measured.predictions, measured.predictions, measured.labels
-        kinds, classes = flips.flip_kinds(labels, before, after), len(self.class_names)
+        size = min(128, self.subject.compressor.calibration_images)
+        recipe = Recipe(self.weight_bits, self.activation_bits, calibration_size=size)
+        if self._trial is None or self._trial.recipe != recipe:
+            self._trial = self.subject.trial(recipe)
+        trial = self._trial
+        labels, before = trial.measurement.labels, trial.reference.predictions
+        kinds = flips.flip_kinds(labels, before, trial.measurement.predictions)
         matching = np.flatnonzero(self._wanted(kinds, labels))
         return flips.Flips(
-            recipe,
-            measured,
-            qlab.compare(float_measured, measured),
-            before,
-            after,
-            kinds,
-            flips.count_by_class(labels, kinds == flips.NEWLY_WRONG, classes),
-            flips.count_by_class(labels, kinds == flips.NEWLY_RIGHT, classes),
-            matching,
-            matching[: GalleryPanel.capacity],
+            *(trial.recipe, trial.model, trial.measurement, trial.reference, trial.compressor),
+            classes=len(self.class_names),
+            kinds=kinds,
+            matching=matching,
+            shown=matching[: GalleryPanel.capacity],
         )
 
     def show(self, result):
@@ -119,19 +117,6 @@ class FlipGallery(Explorer):
                 f"choose {ALL} or one of {', '.join(self.class_names)}"
             )
         return proposal.value
-
-    def _score(self):
-        """Recipe and measurement of the settings; filters alone cause no new scoring."""
-        compressor = self.subject.compressor
-        recipe = Recipe(
-            self.weight_bits,
-            self.activation_bits,
-            calibration_size=min(128, compressor.calibration_images),
-        )
-        if self._scored is None or self._scored[0] != recipe:
-            model = compressor.compress(recipe)
-            self._scored = recipe, qlab.evaluate(model, self.subject.images, self.subject.labels)
-        return self._scored
 
     def _wanted(self, kinds, labels):
         """Which images pass both filters."""

@@ -10,9 +10,9 @@ import qlab
 from qlab.arithmetic.sparsity import SCOPES
 from qlab.plots.pruning import HolePanel, MaskPanel, as_table
 from qlab.plots.sparsity import CliffPanel, GainsPanel
-from qlab.trials.pruned import METHODS, SHIPPED, Narrow, Pruner, in_turn
+from qlab.trials.pruned import METHODS, SHIPPED, NarrowNetwork, Pruner, in_turn
 from qlab.trials.shipped import TunedModels
-from qlab.trials.subject import subject
+from qlab.trials.subjects import subject
 from qlab.widgets.kit import controls, readout
 from qlab.widgets.kit.download import Download
 from qlab.widgets.kit.job import Job
@@ -138,9 +138,8 @@ class PruningExplorer(SweepingExplorer):
         scratch = self._trained.tuned("pruned-scratch", self.weight_bits)
         name = f"{self.tuned[0].name}-seed{self.tuned[0].seeds[0]}"
         model = self._trained.model(name, self.weight_bits)
-        dense = self.pruner.file("single", 0.0, "global", self.weight_bits).model
-        own, other = in_turn(model, dense)
-        return Narrow(scratch, model.file_bytes, own, other.median_ms / own.median_ms)
+        own, other = in_turn(model, self.pruner.dense(self.weight_bits).model)
+        return NarrowNetwork(scratch, model.file_bytes, other.median_ms / own.median_ms)
 
     def trained_here(self, result):
         """The trained models of this method that are as sparse as the present file.
@@ -207,9 +206,8 @@ class PruningExplorer(SweepingExplorer):
         how = self.method, self.scope, self.weight_bits
         stops = STOPS if how[0] != "2of4" else (0.0,)
         for done, stop in enumerate(stops, 1):
-            asked = how[0], stop, *how[1:]
-            curve = self._once.setdefault(how, {})
-            curve[self.pruner.absent(*asked)] = self.pruner.scored(*asked).accuracy
+            trial = self.pruner.trial(how[0], stop, *how[1:])
+            self._once.setdefault(how, {})[trial.absent] = trial.measurement.accuracy
             if self.result is not None:
                 self._show_cliff(self.result)
                 self.picture.redraw(alt=self.picture.widget.tooltip)

@@ -9,7 +9,7 @@ import qlab
 from qlab.plots.qat import LearningPanel, StepsPanel, WaysPanel
 from qlab.trials.qat_live import Live
 from qlab.trials.qat_scores import SEEDS, WIDTHS, Scorer, weights_in_steps
-from qlab.trials.subject import subject
+from qlab.trials.subjects import subject
 from qlab.widgets.kit import controls, readout
 from qlab.widgets.kit.download import Download
 from qlab.widgets.kit.explorer import Explorer

@@ -11,7 +11,7 @@ import qlab
 from qlab.engine.recipes import ACTIVATION_BITS, GRANULARITIES, OBSERVERS, WEIGHT_BITS, Recipe
 from qlab.plots.histograms import ActivationPanel, WeightPanel, clipped_words
 from qlab.plots.tradeoff import TradeoffPanel
-from qlab.trials.subject import subject
+from qlab.trials.subjects import subject
 from qlab.widgets.kit import controls, readout, trail
 from qlab.widgets.kit.download import Download
 from qlab.widgets.kit.explorer import Explorer
@@ -39,7 +39,7 @@ class QuantizationExplorer(Explorer):
 
     Attributes
     ----------
-    result : qlab.trials.subject.Trial
+    result : qlab.trials.subjects.Trial
         ``recipe``, ``model``, ``measurement``, ``comparison``, ``sizes``, ``latency``.
     trail : list of qlab.widgets.kit.trail.Point
         Every recipe tried, in order.

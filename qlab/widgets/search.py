@@ -3,26 +3,25 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import traitlets
 
 import qlab
 from qlab.arithmetic.metrics import wilson_interval
-from qlab.arithmetic.results import Comparison, Measurement
-from qlab.engine.recipes import Recipe
+from qlab.arithmetic.results import Measurement
 from qlab.plots.search import ProgressPanel, TrialsPanel
 from qlab.trials.search import (
     UNIFORM,
     WEIGHT_BITS,
+    Candidate,
     Scorer,
-    Trial,
     best,
     search,
     search_images,
     smallest,
 )
-from qlab.trials.subject import subject
+from qlab.trials.subjects import Trial, subject
 from qlab.widgets.kit import controls, readout
 from qlab.widgets.kit.download import Download
 from qlab.widgets.kit.explorer import Explorer
@@ -36,25 +35,15 @@ REDRAW = 0.3  # seconds between two pictures of a running search
 
 
 @dataclass(frozen=True, eq=False)
-class Final:
-    """The chosen recipe on images that nothing was chosen by."""
-
-    recipe: Recipe
-    measurement: Measurement
-    uniform: Measurement | None
-    comparison: Comparison | None
-
-
-@dataclass(frozen=True, eq=False)
 class Found:
     """What the searches have found so far."""
 
     budget_bytes: int
-    best: Trial | None
-    uniform: Trial | None
-    rival: Trial | None
+    best: Candidate | None
+    uniform: Candidate | None
+    rival: Candidate | None
     reference: Measurement
-    final: Final | None
+    final: Trial | None
     tried: int
 
     @property
@@ -107,7 +96,7 @@ class SearchExplorer(Explorer):
     ----------
     result : Found
         ``result.recipe`` is the best recipe so far.
-    trials : dict of str to list of qlab.search.Trial
+    trials : dict of str to list of qlab.search.Candidate
         All files so far, by method; ``uniform`` are those that treat all layers alike.
 
     Raises
@@ -167,7 +156,7 @@ class SearchExplorer(Explorer):
 
     @property
     def trials(self):
-        """dict of str to list of Trial: all files so far, by method."""
+        """dict of str to list of Candidate: all files so far, by method."""
         return {name: scorer.trials for name, scorer in self._scorers.items()}
 
     @property
@@ -227,7 +216,8 @@ class SearchExplorer(Explorer):
 
         Returns
         -------
-        Final
+        Trial
+            Of the best recipe; its ``reference`` is the measurement of the best uniform recipe.
 
         Raises
         ------
@@ -236,9 +226,9 @@ class SearchExplorer(Explorer):
         """
         chosen, uniform = self._chosen(), self.result.uniform
         if chosen.recipe not in self._finals:
-            mine, other = (self._on_test(x) for x in (chosen, uniform))
-            compared = qlab.compare(other, mine) if other else None
-            self._finals[chosen.recipe] = Final(chosen.recipe, mine, other, compared)
+            reference = uniform and self.subject.trial(uniform.recipe).measurement
+            final = self.subject.trial(chosen.recipe)
+            self._finals[chosen.recipe] = replace(final, reference=reference)
             self.update()
         return self._finals[chosen.recipe]
 
@@ -267,12 +257,6 @@ class SearchExplorer(Explorer):
         if result.best is None:
             raise ValueError("No file is within the budget yet: press 'Search', or raise it.")
         return result.best
-
-    def _on_test(self, trial):
-        if trial is None:
-            return None
-        model = self.subject.compressor.compress(trial.recipe)
-        return qlab.evaluate(model, self.subject.images, self.subject.labels)
 
     def _final_steps(self):
         self.ask_test_images()

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import traitlets
 
 import qlab
-from qlab.arithmetic.results import Comparison
 from qlab.engine.recipes import Recipe
 from qlab.plots.sensitivity import RecipesPanel, SensitivityPanel, verdict
-from qlab.trials.sensitivity import LayerSensitivity, layers_with, lowered, scan
-from qlab.trials.subject import subject
-from qlab.trials.ways import Way, ways
+from qlab.trials.sensitivity import LayerTrial, layers_with, lowered, scan
+from qlab.trials.subjects import Trial, subject
 from qlab.widgets.kit import controls, readout
 from qlab.widgets.kit.download import Download
 from qlab.widgets.kit.explorer import Explorer
@@ -28,10 +27,14 @@ NAMES = {"weight_bits": "weights", "activation_bits": "activations", "both": "bo
 class Sensitivity:
     """What the explorer shows."""
 
-    entries: tuple[LayerSensitivity, ...]
-    mixed: Way
-    uniform: dict[int, Way]
-    comparison: Comparison
+    entries: tuple[LayerTrial, ...]
+    mixed: Trial
+    uniform: dict[int, Trial]
+
+    @cached_property
+    def comparison(self):
+        """Comparison from 8 bits everywhere to the mixed recipe."""
+        return self.mixed.compared_with(self.uniform[8])
 
 
 class SensitivityExplorer(Explorer):
@@ -89,7 +92,7 @@ class SensitivityExplorer(Explorer):
         available = self.subject.compressor.calibration_images
         base = Recipe() if base is None else base
         self.base = base.replace(calibration_size=min(base.calibration_size, available))
-        self._way = ways(self.subject)
+        self._trial = self.subject.remembering()
         self._scans, self._tried, self._framed = {}, {}, None
         self.job = Job("Lower all layers that are within noise", self._lower_harmless, self.guard)
         self.download = Download(
@@ -105,12 +108,10 @@ class SensitivityExplorer(Explorer):
             raise ValueError(
                 f"no layer is called {unknown[0]!r}; there are {', '.join(self._layers)}"
             )
-        uniform = {b: self._way(self._uniform(b)) for b in (8, 4)}
+        uniform = {b: self._trial(self._uniform(b)) for b in (8, 4)}
         entries = self._scan()
-        mixed = self._way(self._mixed())
-        return Sensitivity(
-            entries, mixed, uniform, qlab.compare(uniform[8].measurement, mixed.measurement)
-        )
+        mixed = self._trial(self._mixed())
+        return Sensitivity(entries, mixed, uniform)
 
     def show(self, result):
         """Move the marks, and fill the read-out."""
@@ -246,9 +247,7 @@ class SensitivityExplorer(Explorer):
         self.readout.value = readout.readout(
             readout.accuracy(mixed.measurement, "Accuracy of your recipe"),
             readout.difference(result.comparison, "8 bits everywhere"),
-            readout.difference(
-                qlab.compare(four.measurement, mixed.measurement), "4 bits everywhere"
-            ),
+            readout.difference(mixed.compared_with(four), "4 bits everywhere"),
             readout.cell("Size in bytes", "", readout.small_table(head, rows)),
         )
         notes = list(self.subject.compressor.notes(mixed.recipe))

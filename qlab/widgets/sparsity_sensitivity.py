@@ -8,14 +8,12 @@ from functools import lru_cache
 import traitlets
 
 import qlab
-from qlab.arithmetic.results import Comparison
 from qlab.arithmetic.sparsity import SCOPES
 from qlab.engine.recipes import Recipe
 from qlab.plots.sensitivity import CurvesPanel, RecipesPanel
 from qlab.tflite.sparse_encoding import sparse_file
 from qlab.trials.sensitivity import layers_with, lowered, scan
-from qlab.trials.subject import subject
-from qlab.trials.ways import Way, ways
+from qlab.trials.subjects import Trial, subject
 from qlab.widgets.kit import controls, readout
 from qlab.widgets.kit.download import Download
 from qlab.widgets.kit.job import Job
@@ -34,10 +32,9 @@ BITS = (("32, float", 32), ("8, int8", 8))
 class SparsitySensitivity:
     """What the explorer shows."""
 
-    dense: Way
-    mixed: Way
-    uniform: dict[str, Way]
-    to_dense: Comparison
+    dense: Trial
+    mixed: Trial
+    uniform: dict[str, Trial]
     budget_bytes: int
 
     @property
@@ -70,7 +67,7 @@ class SparsitySensitivityExplorer(SweepingExplorer):
     result : SparsitySensitivity
     recipe : Recipe
         The learner's; `qlab.Compressor.compress` takes it.
-    curves : dict of str to dict of float to qlab.trials.sensitivity.LayerSensitivity
+    curves : dict of str to dict of float to qlab.trials.sensitivity.LayerTrial
         For each layer, what was measured at each sparsity, at the present bits.
 
     Raises
@@ -101,7 +98,8 @@ class SparsitySensitivityExplorer(SweepingExplorer):
         self.subject = subject(model, images, labels, calibration_images)
         self._layers = layers_with(self.subject.model, "sparsity")
         self._largest = self.subject.model.file_bytes
-        self._way, self._meet = ways(self.subject), lru_cache(64)(self._least_sparse)
+        self._trial = self.subject.remembering()
+        self._meet = lru_cache(64)(self._least_sparse)
         self._measured, self._tried = {}, {}
         self.budget_bytes = round(self._largest / 3, -4) or self._largest
         self.job = Job("Measure more sparsities", self._scan_all, self.guard)
@@ -137,16 +135,15 @@ class SparsitySensitivityExplorer(SweepingExplorer):
                 f"there are {', '.join(self._layers)}"
             )
         pruned = {name: x for name, x in self.layer_sparsity.items() if x != 0}
-        mixed = self._way(lowered(self._base(), pruned, "sparsity"))
+        mixed = self._trial(lowered(self._base(), pruned, "sparsity"))
         for _ in self._scan(FIRST, "pruning one layer after the other"):
             pass
-        dense = self._way(self._base())
+        dense = self._trial(self._base())
         met = {scope: self._meet(scope, self.budget_bytes, self.weight_bits) for scope in SCOPES}
         return SparsitySensitivity(
             dense,
             mixed,
-            {scope: self._way(recipe) for scope, recipe in met.items() if recipe is not None},
-            qlab.compare(dense.measurement, mixed.measurement),
+            {scope: self._trial(recipe) for scope, recipe in met.items() if recipe is not None},
             self.budget_bytes,
         )
 
@@ -168,7 +165,7 @@ class SparsitySensitivityExplorer(SweepingExplorer):
 
         Returns
         -------
-        dict of str to dict of float to qlab.trials.sensitivity.LayerSensitivity
+        dict of str to dict of float to qlab.trials.sensitivity.LayerTrial
         """
         self.all_steps()
         return self.curves

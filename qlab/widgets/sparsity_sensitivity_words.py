@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from qlab.arithmetic.results import compare
 from qlab.arithmetic.sparsity import SCOPES
 from qlab.widgets.kit import readout
 from qlab.widgets.kit.seeds import p_words, points
@@ -27,7 +26,7 @@ def cells(result):
     mixed, over = result.mixed, result.mixed.sparse_bytes - result.budget_bytes
     made = [
         readout.accuracy(mixed.measurement, "Accuracy of your recipe"),
-        readout.difference(result.to_dense, "unpruned"),
+        readout.difference(mixed.compared_with(result.dense), "unpruned"),
         readout.cell(
             "Size of your recipe",
             f"{mixed.sparse_bytes:,} <small>bytes</small>",
@@ -36,7 +35,7 @@ def cells(result):
         ),
     ]
     for scope, way in result.uniform.items():
-        comparison = compare(way.measurement, mixed.measurement)
+        comparison = mixed.compared_with(way)
         made.append(readout.difference(comparison, f"{NAMES[scope]}, in budget"))
     return made
 

@@ -3,7 +3,6 @@
 from qlab import data, train
 from qlab.tflite.litemodel import LiteModel
 from qlab.train.chaining import CLUSTERS, EPOCHS, SPARSITY, clustered, pruned, quantized
-from qlab.trials.stages import facts as stage_facts
 from tools.artefacts.measuring import measured
 
 SEEDS = (0, 1, 2)
@@ -77,5 +76,5 @@ def _add(contents, entries, step, seed, file, test):
         recipe |= {} if step in ("pruned", "int4") else {"clusters": CLUSTERS}
     contents[name] = file
     score = measured(file, test)
-    entries[name] = {"recipe": recipe, "measured": score, **stage_facts(LiteModel(file))}
+    entries[name] = {"recipe": recipe, "measured": score, **contents(LiteModel(file))}
     print(f"{name}: accuracy {score['accuracy']:.4f}", flush=True)
