@@ -16,7 +16,7 @@ from qlab.engine.recipes import Recipe
 from qlab.system.quiet import quiet
 from qlab.trials.qat_live import Live
 from qlab.trials.qat_scores import weights_in_steps
-from qlab.widgets.kit.seeds import verdict
+from qlab.widgets.kit.readout import verdict
 from qlab.widgets.qat import QatExplorer
 
 N = 1000

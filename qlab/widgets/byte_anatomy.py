@@ -13,7 +13,7 @@ from qlab.widgets.kit import controls, readout
 from qlab.widgets.kit.download import Download
 from qlab.widgets.kit.explorer import Explorer
 from qlab.widgets.kit.live import LivePicture
-from qlab.widgets.kit.sentences import sentences
+from qlab.widgets.kit.readout import sentences
 
 PACKING = (("one to a byte", False), ("two to a byte (INT4)", True))
 

@@ -15,9 +15,9 @@ from qlab.trials.subjects import subject
 from qlab.widgets.calibrated import cells, tables, trail_csv
 from qlab.widgets.kit import controls
 from qlab.widgets.kit.download import Download
+from qlab.widgets.kit.explorer import SweepingExplorer
 from qlab.widgets.kit.job import Job
 from qlab.widgets.kit.live import LivePicture
-from qlab.widgets.kit.sweeping import SweepingExplorer
 
 BITS = tuple(b for b in ACTIVATION_BITS if b <= 8)
 CHOICES = (

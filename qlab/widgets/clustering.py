@@ -17,9 +17,9 @@ from qlab.trials.subjects import Trial, subject
 from qlab.widgets.clustering_words import alt, cells, notes, tables
 from qlab.widgets.kit import controls, readout
 from qlab.widgets.kit.download import Download
+from qlab.widgets.kit.explorer import SweepingExplorer
 from qlab.widgets.kit.job import Job
 from qlab.widgets.kit.live import LivePicture
-from qlab.widgets.kit.sweeping import SweepingExplorer
 
 STOPS = (2, 4, 8, 16, 32, 64, 128, 256)
 BITS = (2, 3, 4, 5, 6, 7, 8)

@@ -6,7 +6,7 @@ import numpy as np
 
 from qlab.arithmetic.clusters import bits_per_weight
 from qlab.widgets.kit import readout
-from qlab.widgets.kit.seeds import difference_cell, mean_cell, p_words, points, verdict
+from qlab.widgets.kit.readout import difference_cell, mean_cell, p_words, points, verdict
 
 
 def cells(result, here):

@@ -12,7 +12,7 @@ from qlab.trials.distillation_scores import Answers, grid, settings
 from qlab.widgets.kit import controls, readout
 from qlab.widgets.kit.explorer import Explorer
 from qlab.widgets.kit.live import LivePicture
-from qlab.widgets.kit.seeds import difference_cell, mean_cell, verdict
+from qlab.widgets.kit.readout import difference_cell, mean_cell, verdict
 
 TEMPERATURES = (0.5, 1.0, 1.5, 2.0, 3.0, 4.0, 6.0, 8.0, 12.0, 16.0, 20.0)
 ALPHAS = (0.0, 0.1, 0.3, 0.5, 0.7, 0.9, 1.0)

@@ -16,7 +16,7 @@ from qlab.trials.subjects import subject
 from qlab.widgets.kit import controls, readout
 from qlab.widgets.kit.explorer import Explorer
 from qlab.widgets.kit.live import LivePicture
-from qlab.widgets.kit.sentences import sentences
+from qlab.widgets.kit.readout import sentences
 
 
 class FlipGallery(Explorer):

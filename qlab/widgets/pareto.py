@@ -13,9 +13,9 @@ from qlab.widgets.kit import controls
 from qlab.widgets.kit.download import Download
 from qlab.widgets.kit.explorer import Explorer
 from qlab.widgets.kit.hotspots import SpottedPicture
+from qlab.widgets.kit.job import ThreadedJob
 from qlab.widgets.kit.live import LivePicture
-from qlab.widgets.kit.sentences import sentences
-from qlab.widgets.kit.threaded_job import ThreadedJob
+from qlab.widgets.kit.readout import sentences
 from qlab.widgets.pareto_words import COSTS, alt, cells, notes, spots, table
 
 SHOWN = ("all", "yours", "shipped")
@@ -41,14 +41,6 @@ class Board:
         return tuple(sorted(ahead, key=lambda entry: getattr(entry, self.cost)))
 
 
-class MeasuringJob(ThreadedJob):
-    """A job that keeps every measurement it made."""
-
-    def cancel(self, words="Stopped; what was measured is kept."):
-        """Stop, if it is running."""
-        super().cancel(words)
-
-
 class ParetoExplorer(Explorer):
     """Every shipped model and every kept one: accuracy against size or latency, with the front.
 
@@ -61,7 +53,7 @@ class ParetoExplorer(Explorer):
     Attributes
     ----------
     result : Board
-    job : MeasuringJob
+    job : ThreadedJob
         Scores and times everything that is shown, here.
 
     Examples
@@ -82,7 +74,7 @@ class ParetoExplorer(Explorer):
         """Lay out, and collect the models."""
         super().__init__()
         self._framed, self._filling = None, False
-        self.job = MeasuringJob("Measure all here", self._job_steps, self.guard)
+        self.job = ThreadedJob("Measure all here", self._job_steps, self.guard)
         self.download = Download("Download the table (CSV)", self.csv, self.guard)
         self.assemble(self._controls(), self._picture(), [self.job, self.download], settings)
 

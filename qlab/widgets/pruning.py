@@ -15,10 +15,10 @@ from qlab.trials.shipped import TunedModels
 from qlab.trials.subjects import subject
 from qlab.widgets.kit import controls, readout
 from qlab.widgets.kit.download import Download
+from qlab.widgets.kit.explorer import SweepingExplorer
 from qlab.widgets.kit.job import Job
 from qlab.widgets.kit.live import LivePicture
-from qlab.widgets.kit.settings import Sparsity
-from qlab.widgets.kit.sweeping import SweepingExplorer
+from qlab.widgets.kit.traits import Sparsity
 from qlab.widgets.pruning_words import alt, cells, gains, notes, tables
 
 STOPS = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.75, 0.8, 0.85, 0.9, 0.95, 0.98, 0.99)

@@ -6,7 +6,7 @@ import numpy as np
 
 from qlab.trials.pruned import BLOCK
 from qlab.widgets.kit import readout
-from qlab.widgets.kit.seeds import difference_cell, mean_cell, p_words, points, verdict
+from qlab.widgets.kit.readout import difference_cell, mean_cell, p_words, points, verdict
 
 BINS = 16  # rows of a histogram's table
 

@@ -13,9 +13,9 @@ from qlab.trials.subjects import subject
 from qlab.widgets.kit import controls, readout
 from qlab.widgets.kit.download import Download
 from qlab.widgets.kit.explorer import Explorer
+from qlab.widgets.kit.job import ThreadedJob
 from qlab.widgets.kit.live import LivePicture
-from qlab.widgets.kit.seeds import difference_cell, mean_cell, verdict
-from qlab.widgets.kit.threaded_job import ThreadedJob
+from qlab.widgets.kit.readout import difference_cell, mean_cell, verdict
 from qlab.widgets.qat_tables import tables
 
 LAYERS = ("conv1", "conv2", "dense1", "logits")
@@ -71,7 +71,9 @@ class QatExplorer(Explorer):
         super().__init__()
         self.subject = subject(None, images, labels, calibration_images)
         self._scorer, self._framed = Scorer(self.subject, self._tell), None
-        self.job = ThreadedJob("Start live training", self._job_steps, self.guard)
+        self.job = ThreadedJob(
+            "Start live training", self._job_steps, self.guard, "the best so far"
+        )
         self.download = Download(
             "Download the best so far", self.tflite, self.guard, self._live_recipe
         )
@@ -114,7 +116,7 @@ class QatExplorer(Explorer):
         TypeError, ValueError, OSError, ImportError
             If it cannot be trained.
         """
-        self.job.cancel("Stopped by another training; the best so far is kept.")
+        self.job.cancel(" by another training")
         with self.job.lock:
             for *_, new in self._steps(epochs, images):
                 if stop is not None and stop() and (new or self.live.frames):

@@ -7,7 +7,7 @@ import numpy as np
 from qlab.plots.qat import shares
 from qlab.trials.qat_scores import SEEDS
 from qlab.widgets.kit import readout
-from qlab.widgets.kit.seeds import p_words, points
+from qlab.widgets.kit.readout import p_words, points
 
 
 def tables(result, live, layer, before, after, bits):

@@ -13,10 +13,10 @@ from qlab.plots.sensitivity import RecipesPanel, SensitivityPanel, verdict
 from qlab.trials.sensitivity import LayerTrial, layers_with, lowered, scan
 from qlab.trials.subjects import Trial, subject
 from qlab.widgets.kit import controls, readout
+from qlab.widgets.kit.controls import LayerBoxes
 from qlab.widgets.kit.download import Download
 from qlab.widgets.kit.explorer import Explorer
 from qlab.widgets.kit.job import Job
-from qlab.widgets.kit.layer_boxes import LayerBoxes
 from qlab.widgets.kit.live import LivePicture
 
 BITS = (2, 3, 4, 5, 6, 7, 8)

@@ -15,11 +15,11 @@ from qlab.tflite.sparse_encoding import sparse_file
 from qlab.trials.sensitivity import layers_with, lowered, scan
 from qlab.trials.subjects import Trial, subject
 from qlab.widgets.kit import controls, readout
+from qlab.widgets.kit.controls import LayerBoxes
 from qlab.widgets.kit.download import Download
+from qlab.widgets.kit.explorer import SweepingExplorer
 from qlab.widgets.kit.job import Job
-from qlab.widgets.kit.layer_boxes import LayerBoxes
 from qlab.widgets.kit.live import LivePicture
-from qlab.widgets.kit.sweeping import SweepingExplorer
 from qlab.widgets.sparsity_sensitivity_words import NAMES, alt, cells, notes, tables
 
 FIRST = (0.5, 0.8, 0.95)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from qlab.arithmetic.sparsity import SCOPES
 from qlab.widgets.kit import readout
-from qlab.widgets.kit.seeds import p_words, points
+from qlab.widgets.kit.readout import p_words, points
 
 NAMES = {"global": "one threshold", "per-layer": "same share"}
 
