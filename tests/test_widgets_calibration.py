@@ -12,7 +12,7 @@ import traitlets
 import qlab
 from qlab.plots.calibration import middle, plot_calibration, shares
 from qlab.trials.draws import Pool, input_range
-from qlab.widgets.calibration import CalibrationExplorer
+from qlab.widgets.calibration_explorer import CalibrationExplorer
 from qlab.widgets.kit.job import Job
 
 N = 1000

@@ -5,7 +5,7 @@ import pytest
 
 import qlab
 from qlab.trials.sensitivity import sensitivity
-from qlab.widgets.quantization import QuantizationExplorer
+from qlab.widgets.quantization_explorer import QuantizationExplorer
 from qlab.widgets.sensitivity import SensitivityExplorer
 
 N = 1500

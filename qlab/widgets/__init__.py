@@ -12,7 +12,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
     submod_attrs={
         "board": ["ChallengeBoard"],
         "byte_anatomy": ["AnatomyExplorer"],
-        "calibration": ["CalibrationExplorer"],
+        "calibration_explorer": ["CalibrationExplorer"],
         "clustering": ["ClusteringExplorer"],
         "distillation": ["DistillationExplorer"],
         "kit.explorer": ["Explorer", "Shown"],
@@ -20,7 +20,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "pareto": ["ParetoExplorer"],
         "pruning": ["PruningExplorer"],
         "qat": ["QatExplorer"],
-        "quantization": ["QuantizationExplorer"],
+        "quantization_explorer": ["QuantizationExplorer"],
         "schedule_explorer": ["ScheduleExplorer"],
         "search": ["SearchExplorer"],
         "sensitivity": ["SensitivityExplorer"],
