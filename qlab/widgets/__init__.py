@@ -13,7 +13,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "board": ["ChallengeBoard"],
         "byte_anatomy": ["AnatomyExplorer"],
         "calibration_explorer": ["CalibrationExplorer"],
-        "clustering": ["ClusteringExplorer"],
+        "clustering_explorer": ["ClusteringExplorer"],
         "distillation": ["DistillationExplorer"],
         "kit.explorer": ["Explorer", "Shown"],
         "flip_gallery": ["FlipGallery"],

@@ -157,6 +157,19 @@ def difference_cell(name, comparisons):
     )
 
 
+def seed_rows(family):
+    """Rows of a table: each trained model of a family beside its control."""
+    for seed, trial in zip(family.seeds, family.trials, strict=True):
+        yield (
+            family.name,
+            seed,
+            f"{trial.gzip_bytes:,}",
+            percent(trial.measurement.accuracy),
+            percent(trial.reference.accuracy),
+            f"{points(trial.comparison)}, p {p_words(trial.comparison)}",
+        )
+
+
 def _all_p(comparisons):
     """The p-values of all seeds, once if all are small."""
     each = [p_words(x) for x in comparisons]

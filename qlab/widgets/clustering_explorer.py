@@ -8,18 +8,18 @@ from functools import cached_property
 import numpy as np
 import traitlets
 
-import qlab
-from qlab.arithmetic.clusters import CLUSTERS
+from qlab.arithmetic.clusters import CLUSTERS, bits_per_weight
 from qlab.engine.recipes import GRANULARITIES, Recipe
 from qlab.plots.clustering import ValuesPanel, WorthPanel
 from qlab.trials.shipped import TunedModels
 from qlab.trials.subjects import Trial, subject
-from qlab.widgets.clustering_words import alt, cells, notes, tables
 from qlab.widgets.kit import controls, readout
-from qlab.widgets.kit.download import Download
-from qlab.widgets.kit.explorer import SweepingExplorer
+from qlab.widgets.kit.download import Download, scored_again
+from qlab.widgets.kit.explorer import Shown, SweepingExplorer
 from qlab.widgets.kit.job import Job
 from qlab.widgets.kit.live import LivePicture
+from qlab.widgets.kit.readout import percent
+from qlab.widgets.kit.traits import LayerName, WholeWithin
 
 STOPS = (2, 4, 8, 16, 32, 64, 128, 256)
 BITS = (2, 3, 4, 5, 6, 7, 8)
@@ -75,21 +75,21 @@ class ClusteringExplorer(SweepingExplorer):
     """
 
     question = "Few values: is it better to let weights share them, or to round?"
-    clusters = traitlets.Int(16).tag(setting=True)
+    clusters = WholeWithin(16, *CLUSTERS).tag(setting=True)
     weight_bits = traitlets.Enum(BITS, 4).tag(setting=True)
     granularity = traitlets.Enum(GRANULARITIES, "per-tensor").tag(setting=True)
-    layer = traitlets.Unicode().tag(setting=True)
+    layer = LayerName().tag(setting=True)
 
     def __init__(self, model=None, images=None, labels=None, **settings):
         """Lay out, and make the first two files."""
         super().__init__()
         self.subject = subject(model, images, labels)
-        self._trained = TunedModels(self.subject, self._tell) if model is None else None
+        self._trained = TunedModels(self.subject, self._progress) if model is None else None
         self._trial = self.subject.remembering()
-        self._tried, self._framed, self.tuned = {"clusters": {}}, None, ()
-        layers = [x for x in self.subject.model.layers if x.weights is not None]
-        self._layers = {x.name: x for x in layers}
-        self.layer = max(layers, key=lambda x: x.weights.size).name
+        self._tried, self.tuned = {"clusters": {}}, ()
+        weighted = [x for x in self.subject.model.layers if x.weights is not None]
+        self.layers = {x.name: x.weights for x in weighted}
+        self.layer = max(self.layers, key=lambda name: self.layers[name].size)
         self.job = Job("Measure both curves", self._sweep, self.guard)
         self.download = Download(
             "Download the clustered .tflite",
@@ -100,24 +100,6 @@ class ClusteringExplorer(SweepingExplorer):
         actions = [self.job, self.download]
         self.assemble(self._controls(), self._picture(), actions, settings)
 
-    @traitlets.validate("clusters")
-    def _clusters_are_possible(self, proposal):
-        """Refuse, in words, what is no number of clusters."""
-        low, high = CLUSTERS
-        if not low <= proposal.value <= high:
-            raise traitlets.TraitError(f"clusters is {proposal.value}; choose {low} to {high}")
-        return proposal.value
-
-    @traitlets.validate("layer")
-    def _layer_is_there(self, proposal):
-        """Refuse, in words, a layer that has nothing to show."""
-        if proposal.value not in self._layers:
-            raise traitlets.TraitError(
-                f"no layer with weights is called {proposal.value!r}; "
-                f"there are {', '.join(self._layers)}"
-            )
-        return proposal.value
-
     def compute(self):
         """Make both files, and score them; score the trained models, unless that is done."""
         result = Clustered(self._trial(self._clustered()), self._trial(self._rounded()))
@@ -126,24 +108,23 @@ class ClusteringExplorer(SweepingExplorer):
         return result
 
     def show(self, result):
-        """Move the marks, and fill the read-out."""
-        here = next((x for x in self.tuned if _k(x) == self.clusters), None)
-        values = self._values(result)
-        if self._framed != self.layer:
-            self._panel.frame(self._layers[self.layer].weights, self.layer)
-            self.picture.reframe()
-            self._framed = self.layer
+        """Move the marks, and say what there is to see."""
+        trained = next((x for x in self.tuned if _k(x) == self.clusters), None)
+        if self.picture.needs_frame(self.layer):
+            self._panel.frame(self.layers[self.layer], self.layer)
+        held = self.subject.compressor.weights
+        values = [np.unique(held(self.layer, x.recipe)) for x in (result.clusters, result.rounded)]
         counts = [len(v) for v in values]
         self._panel.show(*values, (f"{counts[0]} clusters", f"rounded: {counts[1]} values"))
         self._keep(result.clusters)
         self._keep(result.rounded)
         self._show_worth(result)
-        self.picture.redraw(alt=alt(result, here, self.layer, counts))
-        self.readout.value = readout.readout(*cells(result, here))
-        words = " ".join(notes(result, self.granularity))
-        self.notes.value = f'<div class="qlab-notes">{words}</div>'
-        self.numbers.value = tables(self._tried, self.tuned, self.layer, values)
-        self.download.clear()
+        return Shown(
+            alt(result, trained, self.layer, counts),
+            cells(result, trained),
+            notes(result, self.granularity),
+            tables(self._tried, self.tuned, self.layer, values),
+        )
 
     def sweep(self):
         """Measure both curves, as the button does.
@@ -158,17 +139,13 @@ class ClusteringExplorer(SweepingExplorer):
         return {name: self._tried[name] for name in ("clusters", self.granularity)}
 
     def tflite(self):
-        """The clustered file, scored once more as it is.
-
-        Returns
-        -------
-        (str, bytes, str)
-            Name, content, and what to say about it.
-        """
+        """The clustered file: name, content, and words."""
         model = (self.result or self.update()).clusters.model
-        again = qlab.evaluate(model, self.subject.images, self.subject.labels)
-        name = f"qlab-clusters-{self.clusters}.tflite"
-        return name, model.data, f"Scored again: {readout.percent(again.accuracy)}."
+        return (
+            f"qlab-clusters-{self.clusters}.tflite",
+            model.data,
+            scored_again(self.subject, model),
+        )
 
     def _sweep(self):
         """Steps of the button's job: one file after the other."""
@@ -177,10 +154,10 @@ class ClusteringExplorer(SweepingExplorer):
             self._keep(self._trial(recipe))
             if self.result is not None:
                 self._show_worth(self.result)
-                self.picture.redraw(alt=self.picture.widget.tooltip)
+                self.picture.redraw()
             yield done, len(recipes), "files"
         if self.result is not None:
-            self.show(self.result)
+            self.present(self.result)
 
     def _clustered(self, clusters=None):
         return self._recipe(weight_bits=32, clusters=clusters or self.clusters)
@@ -200,34 +177,24 @@ class ClusteringExplorer(SweepingExplorer):
         point = trial.gzip_bytes, trial.measurement.accuracy
         self._tried.setdefault(name, {})[values] = point
 
-    def _values(self, result):
-        """Values that the layer's weights take in both files."""
-        held = self.subject.compressor.weights
-        return [np.unique(held(self.layer, x.recipe)) for x in (result.clusters, result.rounded)]
-
-    def _tell(self, done, total):
-        """How far the scoring of trained models is."""
+    def _progress(self, done, total):
         self.job.show_other(done, total, "scoring the trained models")
 
     def _controls(self):
-        """The four controls."""
         return (
             controls.number(self, "clusters", "Clusters", STOPS),
             controls.steps(self, "weight_bits", "Rounded to bits", BITS),
             controls.choice(self, "granularity", "Granularity of rounding", GRANULARITIES),
-            controls.choice(self, "layer", "Layer shown", list(self._layers)),
+            controls.choice(self, "layer", "Layer shown", list(self.layers)),
         )
 
     def _picture(self):
-        """The three panels."""
         picture = LivePicture(panels=3)
         reference = self.subject.float_measurement
         scale = reference.accuracy, reference.interval
-        self._panel = ValuesPanel(picture.axes[0])
-        self._counts = WorthPanel(picture.axes[1], *scale)
-        self._bytes = WorthPanel(picture.axes[2], *scale, self.subject.model.gzip_bytes / 1000)
-        for panel in (self._panel, self._counts, self._bytes):
-            picture.add(*panel.marks)
+        self._panel = picture.put(ValuesPanel)
+        self._counts = picture.put(WorthPanel, *scale)
+        self._bytes = picture.put(WorthPanel, *scale, self.subject.model.gzip_bytes / 1000)
         return picture
 
     def _show_worth(self, result):
@@ -235,7 +202,7 @@ class ClusteringExplorer(SweepingExplorer):
         curves = [self._tried.get(x, {}) for x in ("clusters", self.granularity)]
         seeds = [(x, i) for x in self.tuned for i in range(len(x.seeds))]
         control = sorted({m.accuracy for x in self.tuned for m in x.controls})
-        ways = (result.clusters, self.clusters), (result.rounded, 2**self.weight_bits - 1)
+        files = (result.clusters, self.clusters), (result.rounded, 2**self.weight_bits - 1)
         for panel, at in (
             (self._counts, lambda values, size: values),
             (self._bytes, lambda values, size: size / 1000),
@@ -243,9 +210,8 @@ class ClusteringExplorer(SweepingExplorer):
             panel.show(
                 *([(at(k, size), y) for k, (size, y) in curve.items()] for curve in curves),
                 [
-                    (at(k, way.model.gzip_bytes), m.accuracy, m.interval)
-                    for way, k in ways
-                    for m in [way.measurement]
+                    (at(k, x.gzip_bytes), x.measurement.accuracy, x.measurement.interval)
+                    for x, k in files
                 ],
                 [(at(_k(x), x.gzip_bytes[i]), x.measurements[i].accuracy) for x, i in seeds],
                 control,
@@ -255,3 +221,106 @@ class ClusteringExplorer(SweepingExplorer):
 def _k(family):
     """How many clusters a family of trained models has: ``clustered-16`` has 16."""
     return int(family.name.rpartition("-")[2])
+
+
+def cells(result, trained):
+    """The cells of the read-out."""
+    clusters, rounded = result.clusters, result.rounded
+    bits = rounded.recipe.weight_bits
+    made = [
+        readout.accuracy(clusters.measurement, f"{clusters.recipe.clusters} clusters, at once"),
+        readout.difference(clusters.comparison),
+        readout.accuracy(rounded.measurement, f"Rounded to {bits} bits"),
+        readout.difference(result.to_rounded, f"rounding to {bits} bits"),
+    ]
+    rows = [
+        (name, *(f"{count(x):,}" for x in (clusters, rounded)))
+        for name, count in (
+            ("file", lambda x: x.file_bytes),
+            ("gzipped", lambda x: x.gzip_bytes),
+            ("packed floor", floor_bytes),
+        )
+    ]
+    sizes = readout.small_table(("", "clusters", "rounded"), rows)
+    made.append(readout.cell("Size in bytes", "", sizes))
+    if trained is not None:
+        made += [
+            readout.mean_cell("Clusters, trained", trained.measurements),
+            readout.mean_cell("Control, not clustered", trained.controls),
+            readout.difference_cell("Trained to its control", trained.comparisons),
+        ]
+    return made
+
+
+def floor_bytes(trial):
+    """Bytes that the weights need, and nothing else."""
+    k = trial.recipe.clusters
+    if not k:
+        return trial.sizes.packed_floor_bytes
+    weights = [x.weights.size for x in trial.compressor.layers if x.weights is not None]
+    tables = sum(4 * min(k, n) for n in weights)
+    return -(-sum(weights) * bits_per_weight(k) // 8) + tables
+
+
+def notes(result, granularity):
+    """What the picture cannot say."""
+    clusters, rounded = result.clusters, result.rounded
+    k = clusters.recipe.clusters
+    said = [
+        "Only weights are compressed here; activations stay float32. The clustered file holds its "
+        f"{k} values as float32, 4 bytes a weight, so it is as large as before. Gzip finds the "
+        f"repetitions. An index of {bits_per_weight(k)} bits into a table of its layer would do: "
+        "that is the packed floor.",
+    ]
+    smaller = clusters.gzip_bytes < rounded.gzip_bytes
+    said.append(
+        f"Gzipped, the clustered file is {'smaller' if smaller else 'larger'} than the rounded one "
+        f"({clusters.gzip_bytes:,} and {rounded.gzip_bytes:,} bytes)"
+        + (
+            "."
+            if smaller
+            else ": rounding puts most weights on the few codes near 0, which gzip writes short, "
+            "and clusters share them out more evenly."
+        )
+    )
+    if granularity == "per-channel":
+        said.append(
+            "Per channel, rounding has so many values for each output channel, not for the layer."
+        )
+    return said
+
+
+def alt(result, trained, layer, counts):
+    """The picture in words."""
+    clusters, rounded = result.clusters, result.rounded
+    words = (
+        f"Weights of {layer} share {counts[0]} values in clusters and {counts[1]} by rounding. "
+        f"{clusters.recipe.clusters} clusters: {percent(clusters.measurement.accuracy)} at "
+        f"{clusters.gzip_bytes:,} bytes gzipped. Rounded to {rounded.recipe.weight_bits} "
+        f"bits: {percent(rounded.measurement.accuracy)} at "
+        f"{rounded.gzip_bytes:,} bytes gzipped."
+    )
+    if trained is not None:
+        mean = percent(np.mean([m.accuracy for m in trained.measurements]))
+        words += (
+            f" Clusters, trained: {mean}; to its control: {readout.verdict(trained.comparisons)}."
+        )
+    return words
+
+
+def tables(tried, tuned, layer, values):
+    """The files tried, the trained models, and the values that the layer's weights take."""
+    rows = [
+        (name if name == "clusters" else f"rounded, {name}", k, f"{size:,}", percent(accuracy))
+        for name, curve in tried.items()
+        for k, (size, accuracy) in sorted(curve.items())
+    ]
+    yield readout.table("Tried", ("way", "values", "bytes, gzipped", "accuracy"), rows)
+    if tuned:
+        header = ("model", "seed", "bytes, gzipped", "accuracy", "control", "to its control")
+        rows = [row for family in tuned for row in readout.seed_rows(family)]
+        yield readout.table("Trained with clusters", header, rows)
+    for name, held in zip(("Clusters", "Rounded values"), values, strict=True):
+        few = held[np.linspace(0, len(held) - 1, min(len(held), 16)).astype(int)]
+        part = "" if len(few) == len(held) else f", {len(few)} of {len(held)}"
+        yield readout.table(f"{name} of {layer}{part}", ("value",), [(f"{x:.4f}",) for x in few])
