@@ -12,7 +12,7 @@ from qlab.arithmetic.distillation import class_similarity, loss_terms, softened
 from qlab.plots.distillation import GridPanel, nearest
 from qlab.tflite import artefacts, runtime
 from qlab.trials.distillation_scores import Answers, grid, seeds_of, settings
-from qlab.widgets.distillation import TEMPERATURES, DistillationExplorer
+from qlab.widgets.distillation_explorer import TEMPERATURES, DistillationExplorer
 
 N = 400
 

@@ -11,10 +11,10 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
     submodules=("kit",),
     submod_attrs={
         "board": ["ChallengeBoard"],
-        "byte_anatomy": ["AnatomyExplorer"],
+        "anatomy_explorer": ["AnatomyExplorer"],
         "calibration_explorer": ["CalibrationExplorer"],
         "clustering_explorer": ["ClusteringExplorer"],
-        "distillation": ["DistillationExplorer"],
+        "distillation_explorer": ["DistillationExplorer"],
         "kit.explorer": ["Explorer", "Shown"],
         "flip_gallery": ["FlipGallery"],
         "pareto": ["ParetoExplorer"],
