@@ -148,10 +148,8 @@ class AnatomyExplorer(Explorer):
 
     def _picture(self):
         """The two panels, wide enough for the files of most recipes."""
-        picture, base = (
-            LivePicture(panels=2, width=900, height=270, ratios=(3, 2)),
-            self.float_anatomy,
-        )
+        base = self.float_anatomy
+        picture = LivePicture(panels=2, width=900, height=270, ratios=(3, 2))
         self._file = picture.put(FilePanel, base.parts, base.compressed, base.model.gzip_bytes)
         widest = self.compute().parts
         largest = max(p[name] for p in (base.parts, widest) for name in PARTS[1:])

@@ -110,12 +110,8 @@ class DistillationExplorer(Explorer):
         self._similarity.show(result["similarity"], result["label"])
         self._pulls.show(self.temperature, _named(result["terms"].gradient_sizes))
         cell = self._heat.show(self.temperature, self.alpha)
-        return Shown(
-            self._alt(result, cell),
-            self._cells(result),
-            [_note(result["grid"])],
-            self._tables(result),
-        )
+        alt, notes = self._alt(result, cell), [_note(result["grid"])]
+        return Shown(alt, self._cells(result), notes, self._tables(result))
 
     def _terms(self, arms, temperature):
         """The loss of the first taught student against the teacher, on the first images."""
