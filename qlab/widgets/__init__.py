@@ -19,7 +19,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "flip_gallery": ["FlipGallery"],
         "pareto": ["ParetoExplorer"],
         "pruning": ["PruningExplorer"],
-        "qat": ["QatExplorer"],
+        "qat_explorer": ["QatExplorer"],
         "quantization_explorer": ["QuantizationExplorer"],
         "schedule_explorer": ["ScheduleExplorer"],
         "search": ["SearchExplorer"],
