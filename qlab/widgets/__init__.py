@@ -17,7 +17,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "distillation_explorer": ["DistillationExplorer"],
         "kit.explorer": ["Explorer", "Shown"],
         "flip_gallery": ["FlipGallery"],
-        "pareto": ["ParetoExplorer"],
+        "pareto_explorer": ["ParetoExplorer"],
         "pruning": ["PruningExplorer"],
         "qat_explorer": ["QatExplorer"],
         "quantization_explorer": ["QuantizationExplorer"],
