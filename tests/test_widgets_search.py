@@ -9,8 +9,7 @@ import qlab
 from qlab.arithmetic.metrics import wilson_interval
 from qlab.trials import search as module
 from qlab.trials.search import Scorer, best, search, search_images, smallest
-from qlab.widgets.search import Found, SearchExplorer, as_good
-from qlab.widgets.search_words import _recipe, _rival
+from qlab.widgets.search_explorer import Found, SearchExplorer, _recipe, _rival, as_good
 
 N = 300
 

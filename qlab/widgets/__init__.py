@@ -22,7 +22,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "qat_explorer": ["QatExplorer"],
         "quantization_explorer": ["QuantizationExplorer"],
         "schedule_explorer": ["ScheduleExplorer"],
-        "search": ["SearchExplorer"],
+        "search_explorer": ["SearchExplorer"],
         "sensitivity": ["SensitivityExplorer"],
         "sparsity_sensitivity": ["SparsitySensitivityExplorer"],
     },
