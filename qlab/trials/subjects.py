@@ -25,8 +25,8 @@ class Trial:
     ----------
     recipe : Recipe or None
         How the file was made; None if no recipe can say it.
-    model : LiteModel
-        The file.
+    model : LiteModel or None
+        The file; None where so many are made that none is kept.
     measurement : Measurement
         How well the file classifies.
     reference : Measurement or None
@@ -45,7 +45,7 @@ class Trial:
     """
 
     recipe: Recipe | None
-    model: qlab.LiteModel
+    model: qlab.LiteModel | None
     measurement: Measurement
     reference: Measurement | None = field(default=None, repr=False)
     compressor: qlab.Compressor | None = field(default=None, repr=False)

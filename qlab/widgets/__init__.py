@@ -23,7 +23,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "quantization_explorer": ["QuantizationExplorer"],
         "schedule_explorer": ["ScheduleExplorer"],
         "search_explorer": ["SearchExplorer"],
-        "sensitivity": ["SensitivityExplorer"],
-        "sparsity_sensitivity": ["SparsitySensitivityExplorer"],
+        "sensitivity_explorer": ["SensitivityExplorer"],
+        "sparsity_sensitivity_explorer": ["SparsitySensitivityExplorer"],
     },
 )

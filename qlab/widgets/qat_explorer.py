@@ -287,7 +287,7 @@ def _ways(result):
     rows += [_row("float control", s, m) for s, m in zip(SEEDS, result.control, strict=True)]
     for i, seed in enumerate(SEEDS):
         control, post = result.to_control[i], result.to_post_training[i]
-        tests = [f"{readout.points(x)}, p {readout.p_words(x)}" for x in (control, post)]
+        tests = readout.tested(control), readout.tested(post)
         rows.append((*_row("QAT", seed, result.qat[i])[:4], *tests))
     header = ("way", "seed", "accuracy", "95 % interval", "to control", "to post-training")
     return readout.table(f"Three ways to {result.weight_bits} bits", header, rows)

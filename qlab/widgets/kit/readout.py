@@ -44,7 +44,6 @@ def accuracy(measurement, name="Accuracy"):
 
 def difference(comparison, to="float"):
     """Difference to another model, with its paired test."""
-    points = f"{100 * comparison.difference:+.2f}".replace("-", "−")
     p = comparison.p_value
     small = 0.01 if p >= 0.001 else 0.001
     test = f"paired test p = {p:.2f}" if p >= 0.01 else f"paired test p &lt; {small}"
@@ -54,7 +53,7 @@ def difference(comparison, to="float"):
         verdict = "worse" if comparison.difference < 0 else "better"
     return cell(
         f"Difference to {to}",
-        f"{points} <small>points</small>",
+        f"{points(comparison)} <small>points</small>",
         f"<b>{verdict}</b>, {test}",
         f"{comparison.only_a:,} images lost, {comparison.only_b:,} gained",
     )
@@ -166,7 +165,7 @@ def seed_rows(family):
             f"{trial.gzip_bytes:,}",
             percent(trial.measurement.accuracy),
             percent(trial.reference.accuracy),
-            f"{points(trial.comparison)}, p {p_words(trial.comparison)}",
+            tested(trial.comparison),
         )
 
 
@@ -180,6 +179,11 @@ def _all_p(comparisons):
 def points(comparison):
     """A difference in points, with its sign."""
     return f"{100 * comparison.difference:+.2f}".replace("-", "−")
+
+
+def tested(comparison):
+    """A difference in points, and its p-value."""
+    return f"{points(comparison)}, p {p_words(comparison)}"
 
 
 def p_words(comparison):

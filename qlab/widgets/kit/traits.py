@@ -67,3 +67,10 @@ class WholeWithin(_Within, traitlets.Int):
 
 class FloatWithin(_Within, traitlets.Float):
     """A number within two ends."""
+
+
+def require_known(asked, known, noun):
+    """Refuse, in words, a name among `asked` that is not `known`."""
+    unknown = sorted(set(asked) - set(known))
+    if unknown:
+        raise ValueError(f"no {noun} is called {unknown[0]!r}; there are {', '.join(known)}")
