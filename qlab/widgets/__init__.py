@@ -10,7 +10,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
     submodules=("kit",),
     submod_attrs={
-        "board": ["ChallengeBoard"],
+        "challenge_board": ["ChallengeBoard"],
         "anatomy_explorer": ["AnatomyExplorer"],
         "calibration_explorer": ["CalibrationExplorer"],
         "clustering_explorer": ["ClusteringExplorer"],
@@ -18,7 +18,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "kit.explorer": ["Explorer", "Shown"],
         "flip_gallery": ["FlipGallery"],
         "pareto_explorer": ["ParetoExplorer"],
-        "pruning": ["PruningExplorer"],
+        "pruning_explorer": ["PruningExplorer"],
         "qat_explorer": ["QatExplorer"],
         "quantization_explorer": ["QuantizationExplorer"],
         "schedule_explorer": ["ScheduleExplorer"],
