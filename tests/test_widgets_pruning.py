@@ -247,13 +247,13 @@ class TestTrained:
     def test_they_stand_beside_at_their_sparsity_and_only_there(self, given):
         explorer = PruningExplorer(**given, sparsity=0.9)
         assert [x.name for x in explorer.tuned] == [f"pruned-{x}" for x in (50, 80, 90, 95)]
-        assert explorer.trained_here(explorer.result).name == "pruned-90"
+        assert explorer.trained_alike(explorer.result).name == "pruned-90"
         assert "Trained, 90 % pruned" in explorer.readout.value
         assert "Trained to its control" in explorer.readout.value
         assert len(explorer._cliff.tuned.get_xdata()) == 12
         assert explorer.numbers.value.count("pruned-90") == 3
         explorer.sparsity = 0.65
-        assert explorer.trained_here(explorer.result) is None
+        assert explorer.trained_alike(explorer.result) is None
         assert "Trained to its control" not in explorer.readout.value
         assert "Trained models of this method are" in explorer.notes.value
         before = explorer._trained._scored.copy()

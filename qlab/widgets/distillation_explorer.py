@@ -7,7 +7,7 @@ import numpy as np
 import qlab
 from qlab.arithmetic.distillation import class_similarity, loss_terms, softened
 from qlab.plots.distillation import AnswerPanel, GridPanel, PullPanel, SimilarityPanel
-from qlab.trials.distillation_scores import Answers, grid, settings
+from qlab.trials.distillation_scores import Answers, grid, shipped_students
 from qlab.widgets.kit import controls, readout
 from qlab.widgets.kit.explorer import Explorer, Shown
 from qlab.widgets.kit.live import LivePicture
@@ -77,7 +77,7 @@ class DistillationExplorer(Explorer):
         if images is None:
             images, labels = dataset.test.images, dataset.test.labels
         self.answers = Answers(images, labels)
-        self._choices = {_words(*key): key for key in settings()}
+        self._choices = {_words(*key): key for key in shipped_students()}
         self.students = next(iter(self._choices))
         self.assemble(self._controls(), self._picture(), settings=given)
 

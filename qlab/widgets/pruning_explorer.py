@@ -110,7 +110,7 @@ class PruningExplorer(SweepingExplorer):
         """Move the marks, and say what there is to see."""
         controls.enable(self._sparsity, self.method != "2of4")
         controls.enable(self._scope, self.method == "single")
-        trained = self.trained_here(result)
+        trained = self.trained_alike(result)
         self._curve()[result.absent] = result.measurement.accuracy
         self._show_weights(result, trained)
         self._show_cliff(result)
@@ -132,7 +132,7 @@ class PruningExplorer(SweepingExplorer):
         own, other = in_turn(model, self.pruner.dense(self.weight_bits).model)
         return NarrowNetwork(scratch, model.file_bytes, other.median_ms / own.median_ms)
 
-    def trained_here(self, result):
+    def trained_alike(self, result):
         """The trained models as sparse as the present file (or the only ones), a Tuned; or None."""
         if len(self.tuned) == 1:
             return self.tuned[0]

@@ -223,10 +223,10 @@ class QuantizationExplorer(Explorer):
     def _show_tradeoff(self, result):
         """Draw the trail; say in words where the learner is on it."""
         sizes, accuracies = [p.gzip_bytes for p in self.trail], [p.accuracy for p in self.trail]
-        here = result.sizes.gzip_bytes, result.measurement.accuracy
-        self._tradeoff.show(sizes, accuracies, result.measurement.interval, here)
-        accuracy = readout.percent(here[1])
-        return f"Accuracy {accuracy} at {here[0]:,} bytes gzipped; {len(self.trail)} recipes tried."
+        size, measured = result.sizes.gzip_bytes, result.measurement
+        self._tradeoff.show(sizes, accuracies, measured.interval, (size, measured.accuracy))
+        tried = f"{len(self.trail)} recipes tried"
+        return f"Accuracy {readout.percent(measured.accuracy)} at {size:,} bytes gzipped; {tried}."
 
     def _notes(self, recipe):
         notes = list(self.subject.compressor.notes(recipe))

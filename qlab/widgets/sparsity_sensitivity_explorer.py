@@ -237,12 +237,12 @@ class SparsitySensitivityExplorer(SweepingExplorer):
     def _show_recipes(self, result):
         """Draw the learner's recipe beside the uniform ones."""
         mixed = result.mixed
-        here = mixed.sparse_bytes, mixed.measurement
-        self._tried[mixed.recipe] = here[0], mixed.measurement.accuracy
+        self._tried[mixed.recipe] = mixed.sparse_bytes, mixed.measurement.accuracy
         earlier = [point for recipe, point in self._tried.items() if recipe != mixed.recipe]
         best_first = sorted(result.uniform.items(), key=lambda x: -x[1].measurement.accuracy)
         uniform = {NAMES[scope]: (x.sparse_bytes, x.measurement) for scope, x in best_first}
-        self._recipes.show(here, uniform, earlier, result.budget_bytes)
+        mine = mixed.sparse_bytes, mixed.measurement
+        self._recipes.show(mine, uniform, earlier, result.budget_bytes)
 
 
 def alt(result, curves, sparsity):

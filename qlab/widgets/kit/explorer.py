@@ -217,8 +217,6 @@ class Explorer(ipywidgets.VBox):
     def present(self, result):
         """Put on screen what `show` says of `result`."""
         shown = self.show(result)
-        if shown is None:
-            return
         spots = (shown.spots,) if isinstance(self.picture, SpottedPicture) else ()
         self.picture.redraw(shown.alt, *spots)
         self.readout.value = readout.readout(*shown.cells)
