@@ -172,7 +172,7 @@ def chains(pair):
 
 def test_each_step_keeps_what_was_made_or_the_naive_one_destroys_it(chains):
     facts = {
-        keep: {step: stages.facts(LiteModel(file)) for step, file in made.items()}
+        keep: {step: stages.contents(LiteModel(file)) for step, file in made.items()}
         for keep, made in chains.items()
     }
     for step in facts[True].values():

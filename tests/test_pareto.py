@@ -221,7 +221,7 @@ def test_many_at_once_lose_nothing(small):
 
 def test_another_process_sees_it(small):
     shelf.put(small, "mine", "by hand", (9034, 10_000))
-    code = "from qlab import shelf; print([(x.name, x.recipe) for x in shelf.kept()])"
+    code = "from qlab.trials import shelf; print([(x.name, x.recipe) for x in shelf.kept()])"
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert run.stdout.strip() == "[('mine', {'words': 'by hand'})]"
 

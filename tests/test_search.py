@@ -10,7 +10,7 @@ import qlab
 from qlab.plots import style
 from qlab.plots.cost_panels import TrialsPanel, climbing
 from qlab.trials import search as module
-from qlab.trials.search import Scorer, Trial, best, search, search_images, smallest, uniform
+from qlab.trials.search import Candidate, Scorer, best, search, search_images, smallest, uniform
 
 BUDGET = 26_000
 
@@ -70,7 +70,7 @@ def test_a_trial_is_the_engine_asked_directly(score, compressor, pair):
 
 def test_best_keeps_to_the_budget_and_smallest_to_the_accuracy():
     facts = [(90, 70), (88, 35), (88, 33), (91, 90), (60, 10)]
-    trials = [Trial(i, qlab.Recipe(), hits, 100, size) for i, (hits, size) in enumerate(facts)]
+    trials = [Candidate(i, qlab.Recipe(), hits, 100, size) for i, (hits, size) in enumerate(facts)]
     assert [best(trials, budget).number for budget in (100, 70, 40, 12)] == [3, 0, 2, 4]
     assert best(trials, 9) is None
     assert [smallest(trials, hits).number for hits in (91, 89, 88, 1)] == [3, 0, 2, 4]

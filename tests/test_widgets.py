@@ -13,8 +13,8 @@ from PIL import Image
 import qlab
 from qlab.arithmetic.results import Comparison, Measurement, Sizes
 from qlab.plots import style
-from qlab.trials.subject import subject
-from qlab.widgets import Explorer, QuantizationExplorer
+from qlab.trials.subjects import subject
+from qlab.widgets import Explorer, QuantizationExplorer, Shown
 from qlab.widgets.kit import controls, readout
 from qlab.widgets.kit.download import Download
 from qlab.widgets.kit.job import Job
@@ -46,7 +46,7 @@ class Levels(Explorer):
     def show(self, result):
         self.updates += 1
         self.dot.set_data([self.bits], [result])
-        self.picture.redraw(alt=f"{result} levels")
+        return Shown(f"{result} levels")
 
 
 @pytest.fixture(scope="module")

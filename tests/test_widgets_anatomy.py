@@ -12,8 +12,7 @@ from PIL import Image
 
 import qlab
 from qlab.tflite.anatomy import PARTS
-from qlab.trials.byte_reasons import Anatomy, explain
-from qlab.widgets.byte_anatomy import AnatomyExplorer
+from qlab.widgets.anatomy_explorer import Anatomy, AnatomyExplorer, explain
 
 
 @pytest.fixture(scope="module")

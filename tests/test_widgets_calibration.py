@@ -12,9 +12,8 @@ import traitlets
 import qlab
 from qlab.plots import style
 from qlab.plots.quantization_panels import CalibrationPanel, middle, shares
-from qlab.trials.draws import Pool
-from qlab.widgets.calibrated import input_range
-from qlab.widgets.calibration import CalibrationExplorer
+from qlab.trials.draws import Pool, input_range
+from qlab.widgets.calibration_explorer import CalibrationExplorer
 from qlab.widgets.kit.job import Job
 
 N = 1000
@@ -71,12 +70,12 @@ def test_one_class_is_another_class_in_each_draw(explorer, pool):
     for name, draw in zip(explorer.result.names, explorer._draws, strict=True):
         wanted = pool[classes == int(name.split()[1])]
         expected = qlab.Compressor(explorer.subject.model, wanted)
-        assert draw.compressor.calibration_images == len(wanted)
+        assert draw.subject.compressor.calibration_images == len(wanted)
         for size in (1, 4):
             recipe = qlab.Recipe(calibration_size=size)
-            assert draw.compressor.activation_range("conv1", recipe) == expected.activation_range(
+            assert draw.subject.compressor.activation_range(
                 "conv1", recipe
-            )
+            ) == expected.activation_range("conv1", recipe)
     assert len(set(explorer.result.names)) == 3
     garment, images = Pool(explorer.subject.model, 2).draw("one class", 1)
     np.testing.assert_array_equal(images, qlab.data.calibration_images(1024, classes=garment))

@@ -8,7 +8,7 @@ import qlab
 from qlab.engine.recipes import Recipe
 from qlab.trials.shipped import families
 from qlab.widgets import ClusteringExplorer
-from qlab.widgets.clustering_words import floor_bytes
+from qlab.widgets.clustering_explorer import floor_bytes
 
 N = 400
 
@@ -46,7 +46,9 @@ def test_both_files_are_what_the_engine_makes(explorer, given, clusters, bits):
         expected.append(qlab.evaluate(model, given["images"], given["labels"]))
         np.testing.assert_array_equal(way.measurement.predictions, expected[-1].predictions)
     assert result.to_rounded == qlab.compare(expected[1], expected[0])
-    assert result.to_float == qlab.compare(explorer.subject.float_measurement, expected[0])
+    assert result.clusters.comparison == qlab.compare(
+        explorer.subject.float_measurement, expected[0]
+    )
 
 
 def test_the_file_holds_no_more_values_than_clusters(explorer):
@@ -54,9 +56,9 @@ def test_the_file_holds_no_more_values_than_clusters(explorer):
     for layer in explorer.result.clusters.model.layers:
         if layer.weights is not None:
             assert len(np.unique(layer.weights)) == 7
-    drawn = explorer._values(explorer.result)[0]
     stored = explorer.result.clusters.model.layer("dense1").weights
-    np.testing.assert_array_equal(drawn, np.unique(stored))
+    assert "Clusters of dense1" in explorer.numbers.value
+    assert all(f"<td>{value:.4f}</td>" in explorer.numbers.value for value in np.unique(stored))
     assert "7 clusters" in explorer._panel.words[0].get_text()
 
 

@@ -11,8 +11,8 @@ import qlab
 from qlab.arithmetic.distillation import class_similarity, loss_terms, softened
 from qlab.plots.distillation_panels import GridPanel, nearest
 from qlab.tflite import artefacts, runtime
-from qlab.trials.distillation_scores import Answers, grid, seeds_of, settings
-from qlab.widgets.distillation import TEMPERATURES, DistillationExplorer
+from qlab.trials.distillation_scores import Answers, grid, seeds_of, shipped_students
+from qlab.widgets.distillation_explorer import TEMPERATURES, DistillationExplorer
 
 N = 400
 
@@ -55,7 +55,7 @@ def test_similarity_terms_and_scores_are_those_of_the_files(explorer, test_split
     explorer.temperature = 2.0
     want = class_similarity(asked, labels, 2.0)
     np.testing.assert_allclose(explorer._similarity.matrix.get_array(), want, atol=1e-6)
-    student, count = settings()[0]
+    student, count = shipped_students()[0]
     explorer.students = next(k for k, v in explorer._choices.items() if v == (student, count))
     stem = f"distilled-{student}-{count}"
     for arm in ("taught", "plain", "smoothed"):

@@ -15,7 +15,7 @@ from qlab.tflite.litemodel import LiteModel
 from qlab.trials import fronts, pareto, shelf
 from qlab.widgets.kit.hotspots import Spot, SpottedPicture
 from qlab.widgets.kit.live import LivePicture
-from qlab.widgets.pareto import BEST, ParetoExplorer
+from qlab.widgets.pareto_explorer import BEST, ParetoExplorer
 
 
 def kept(name, words="", recipe="by hand", latency=None):

@@ -10,7 +10,7 @@ from qlab.tflite.sparse_encoding import sparse_file
 from qlab.trials.pruned import METHODS, SHIPPED
 from qlab.trials.sensitivity import scan
 from qlab.trials.shipped import TunedModels, count_weights, families
-from qlab.trials.subject import subject
+from qlab.trials.subjects import subject
 from qlab.widgets import PruningExplorer, SparsitySensitivityExplorer
 
 N = 400
@@ -247,18 +247,18 @@ class TestTrained:
     def test_they_stand_beside_at_their_sparsity_and_only_there(self, given):
         explorer = PruningExplorer(**given, sparsity=0.9)
         assert [x.name for x in explorer.tuned] == [f"pruned-{x}" for x in (50, 80, 90, 95)]
-        assert explorer.trained_here(explorer.result).name == "pruned-90"
+        assert explorer.trained_alike(explorer.result).name == "pruned-90"
         assert "Trained, 90 % pruned" in explorer.readout.value
         assert "Trained to its control" in explorer.readout.value
         assert len(explorer._cliff.tuned.get_xdata()) == 12
         assert explorer.numbers.value.count("pruned-90") == 3
         explorer.sparsity = 0.65
-        assert explorer.trained_here(explorer.result) is None
+        assert explorer.trained_alike(explorer.result) is None
         assert "Trained to its control" not in explorer.readout.value
         assert "Trained models of this method are" in explorer.notes.value
-        before = explorer._trained._known.copy()
+        before = explorer._trained._scored.copy()
         explorer.sparsity = 0.9
-        assert explorer._trained._known == before
+        assert explorer._trained._scored == before
 
     def test_at_8_bits_they_are_quantized_first(self, given):
         models = TunedModels(subject(**given))

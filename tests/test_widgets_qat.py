@@ -14,10 +14,9 @@ import qlab
 from qlab.arithmetic.results import Comparison
 from qlab.engine.recipes import Recipe
 from qlab.system.quiet import quiet
-from qlab.trials.qat_live import Live
-from qlab.trials.qat_scores import weights_in_steps
-from qlab.widgets.kit.seeds import verdict
-from qlab.widgets.qat import QatExplorer
+from qlab.trials.quantized_training import Live, weights_in_steps
+from qlab.widgets.kit.readout import verdict
+from qlab.widgets.qat_explorer import QatExplorer
 
 N = 1000
 

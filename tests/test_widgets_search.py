@@ -9,8 +9,7 @@ import qlab
 from qlab.arithmetic.metrics import wilson_interval
 from qlab.trials import search as module
 from qlab.trials.search import Scorer, best, search, search_images, smallest
-from qlab.widgets.search import Found, SearchExplorer, as_good
-from qlab.widgets.search_words import _recipe, _rival
+from qlab.widgets.search_explorer import Found, SearchExplorer, _recipe, _rival, as_good
 
 N = 300
 
@@ -65,7 +64,7 @@ def test_result_is_the_best_of_all_files_and_its_rival_a_uniform_one(searched):
 
 
 def trial(right, size, bits=8):
-    return module.Trial(1, qlab.Recipe(weight_bits=bits), right, 5000, size)
+    return module.Candidate(1, qlab.Recipe(weight_bits=bits), right, 5000, size)
 
 
 @pytest.mark.parametrize(
@@ -115,7 +114,7 @@ def test_the_test_images_are_asked_only_when_told_to(given):
     model = explorer.subject.compressor.compress(explorer.result.recipe)
     direct = qlab.evaluate(model, given["test_images"], given["test_labels"])
     np.testing.assert_array_equal(final.measurement.predictions, direct.predictions)
-    assert final.comparison == qlab.compare(final.uniform, direct)
+    assert final.comparison == qlab.compare(final.reference, direct)
     assert explorer.result.final is final is explorer.ask_test_images()
     assert "Test images" in explorer.readout.value
     assert "were asked for" not in explorer.notes.value

@@ -5,8 +5,8 @@ import pytest
 
 import qlab
 from qlab.trials.sensitivity import scan
-from qlab.widgets.quantization import QuantizationExplorer
-from qlab.widgets.sensitivity import SensitivityExplorer
+from qlab.widgets.quantization_explorer import QuantizationExplorer
+from qlab.widgets.sensitivity_explorer import SensitivityExplorer
 
 N = 1500
 
@@ -38,8 +38,8 @@ def test_the_bars_are_what_a_scan_yields(explorer, given, which):
 
 
 def test_the_bits_of_the_boxes_flow_into_a_recipe_that_is_scored(explorer, given):
-    explorer._table_of_bits.boxes["dense1"].value = 4
-    explorer._table_of_bits.boxes["conv2"].value = 3
+    explorer.table.boxes["dense1"].value = 4
+    explorer.table.boxes["conv2"].value = 3
     recipe = qlab.Recipe(overrides={"dense1": {"weight_bits": 4}, "conv2": {"weight_bits": 3}})
     assert explorer.recipe == explorer.result.mixed.recipe == recipe
     compressor = qlab.Compressor(qlab.pretrained("baseline"), given["calibration_images"])
@@ -56,12 +56,12 @@ def test_the_bits_of_the_boxes_flow_into_a_recipe_that_is_scored(explorer, given
 
 def test_a_recipe_set_in_code_moves_the_boxes(explorer):
     explorer.layer_bits = {"logits": 5}
-    assert {name: box.value for name, box in explorer._table_of_bits.boxes.items()} == {
+    assert {name: box.value for name, box in explorer.table.boxes.items()} == {
         "conv1": 8, "conv2": 8, "dense1": 8, "logits": 5,
     }  # fmt: skip
     explorer.layer_bits = {}
     assert explorer.recipe == qlab.Recipe()
-    assert explorer._table_of_bits.boxes["logits"].value == 8
+    assert explorer.table.boxes["logits"].value == 8
 
 
 def test_what_is_lowered_decides_which_bits_the_boxes_mean(explorer):

@@ -76,14 +76,14 @@ class Answers:
             raise ValueError(f"none of the {len(self.labels):,} images is of class {label}")
         return int(of_class[min(rank, len(of_class)) - 1])
 
-    def arms(self, student, labels, tell=lambda done, total: None):
+    def arms(self, student, labels, progress=lambda done, total: None):
         """Score the shipped students of one setting."""
         key = student, labels
         if key not in self._arms:
-            self._arms[key] = self._scored(f"distilled-{student}-{labels}", tell)
+            self._arms[key] = self._scored(f"distilled-{student}-{labels}", progress)
         return self._arms[key]
 
-    def _scored(self, stem, tell):
+    def _scored(self, stem, progress):
         names = {arm: seeds_of(f"{stem}-{arm}") for arm in ARMS}
         total, done = sum(map(len, names.values())), 0
         scores, kept, size = {arm: [] for arm in ARMS}, {}, 0
@@ -94,12 +94,12 @@ class Answers:
                 scores[arm].append(Measurement(answers.argmax(axis=1), self.labels))
                 kept.setdefault(arm, answers)
                 size, done = model.file_bytes, done + 1
-                tell(done, total)
+                progress(done, total)
         logits = {arm: kept[arm] for arm in ARMS[:2]}
         return Arms(*(tuple(scores[arm]) for arm in ARMS), logits, size)
 
 
-def settings():
+def shipped_students():
     """Student sizes and numbers of labels that ship, smallest first."""
     found = set()
     for file in artefacts.manifest()["files"]:

@@ -1,4 +1,4 @@
-"""Sets of calibration images, good and bad, and several draws of each."""
+"""Sets of calibration images, good and bad, and what files calibrated on several draws can do."""
 
 from __future__ import annotations
 
@@ -8,16 +8,76 @@ import numpy as np
 
 import qlab
 from qlab.engine.recipes import LARGEST_CALIBRATION
+from qlab.trials.subjects import Subject, Trial
 
 IMAGES = ("random", "one class", "blank", "unscaled")
 
 
 @dataclass(frozen=True, eq=False)
 class Draw:
-    """One draw of calibration images, calibrated on."""
+    """One draw of calibration images, and the subject calibrated on it."""
 
     name: str
-    compressor: qlab.Compressor
+    subject: Subject
+
+
+@dataclass(frozen=True, eq=False)
+class Calibration:
+    """One recipe carried out on each draw of calibration images: a trial a draw."""
+
+    images: str
+    layer: str
+    names: tuple[str, ...]
+    trials: tuple[Trial, ...]
+    ranges: tuple[tuple[float, float], ...]
+
+    @property
+    def recipe(self):
+        """Recipe of all draws."""
+        return self.trials[0].recipe
+
+    @property
+    def measurements(self):
+        """tuple of Measurement: one for each draw."""
+        return tuple(x.measurement for x in self.trials)
+
+    @property
+    def comparisons(self):
+        """tuple of Comparison: from the float model to each draw's file."""
+        return tuple(x.comparison for x in self.trials)
+
+    @property
+    def accuracies(self):
+        """tuple of float: one for each draw."""
+        return tuple(x.measurement.accuracy for x in self.trials)
+
+    @property
+    def input_ranges(self):
+        """tuple of (float, float): the real values that each file's input can hold."""
+        return tuple(input_range(x.model) for x in self.trials)
+
+    @property
+    def middle(self):
+        """int: which draw has the middle accuracy."""
+        return int(np.argsort(self.accuracies, kind="stable")[len(self.names) // 2])
+
+    @property
+    def spread(self):
+        """float: accuracy of the best draw minus that of the worst."""
+        return max(self.accuracies) - min(self.accuracies)
+
+    @property
+    def setting(self):
+        """(str, str, int): images, observer, activation bits; what a row of the trail is of."""
+        return self.images, self.recipe.observer, self.recipe.activation_bits
+
+
+def input_range(model):
+    """Real values that a file's integer input can hold."""
+    graph = model.parsed.subgraphs[0]
+    grid = graph.tensors[int(graph.inputs[0])].quantization
+    low, high = float(grid.scale[0]) * (np.array([-128, 127]) - int(grid.zeroPoint[0]))
+    return float(low), float(high)
 
 
 class Pool:

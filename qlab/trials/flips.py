@@ -7,28 +7,44 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from qlab.arithmetic.results import Comparison, Measurement
-from qlab.engine.recipes import Recipe
+from qlab.trials.subjects import Trial
 
 ALL = "all"
 SAME, NEWLY_WRONG, NEWLY_RIGHT, WRONG_EITHER_WAY = range(4)
 KINDS = (ALL, "newly wrong", "newly right", "wrong either way")
 
 
-@dataclass(frozen=True, eq=False)
-class Flips:
-    """Where a compressed model answers differently from the float model."""
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Flips(Trial):
+    """Where a compressed file answers differently from the float model, its reference."""
 
-    recipe: Recipe
-    measurement: Measurement
-    comparison: Comparison
-    before: np.ndarray
-    after: np.ndarray
+    classes: int
     kinds: np.ndarray
-    newly_wrong: np.ndarray
-    newly_right: np.ndarray
     matching: np.ndarray
     shown: np.ndarray
+
+    @property
+    def before(self):
+        """ndarray of int, shape (n,): what the float model answers."""
+        return self.reference.predictions
+
+    @property
+    def after(self):
+        """ndarray of int, shape (n,): what this file answers."""
+        return self.measurement.predictions
+
+    @property
+    def newly_wrong(self):
+        """ndarray of int: how many images of each class only the float model classified rightly."""
+        return self._count(NEWLY_WRONG)
+
+    @property
+    def newly_right(self):
+        """ndarray of int: how many images of each class only this file classifies rightly."""
+        return self._count(NEWLY_RIGHT)
+
+    def _count(self, kind):
+        return np.bincount(self.measurement.labels[self.kinds == kind], minlength=self.classes)
 
 
 def flip_kinds(labels, before, after):
@@ -45,11 +61,6 @@ def commonest_change(before, after):
     if not pairs:
         raise ValueError("no answer changed")
     return min(pairs.items(), key=lambda item: (-item[1], item[0]))
-
-
-def count_by_class(labels, chosen, classes):
-    """Count chosen images by class."""
-    return np.bincount(labels[chosen], minlength=classes)
 
 
 def in_words(kinds):

@@ -179,7 +179,7 @@ def _yours(troubles):
 
 def _entry(name, origin, recipe, cached, content, sha, timed):
     """One entry: what was measured in this process goes before what is recorded."""
-    score, here = _measured.get(sha), _timed.get(sha)
+    score, timed_now = _measured.get(sha), _timed.get(sha)
     kind = "" if timed is None else "cached"
     if sha not in _gzipped:
         _gzipped[sha] = LiteModel(content).gzip_bytes
@@ -191,8 +191,8 @@ def _entry(name, origin, recipe, cached, content, sha, timed):
         "measured" if score else "cached",
         len(content),
         _gzipped[sha],
-        here or timed,
-        "measured" if here else kind,
+        timed_now or timed,
+        "measured" if timed_now else kind,
         sha,
     )
 

@@ -8,13 +8,10 @@ from functools import cached_property, lru_cache
 
 import numpy as np
 
-import qlab
-from qlab.arithmetic.results import Comparison, Latency, Measurement
+from qlab.arithmetic.results import Latency
 from qlab.arithmetic.sparsity import block_mask, n_of_m_mask
 from qlab.engine.recipes import Recipe
-from qlab.tflite.litemodel import LiteModel
 from qlab.tflite.runtime import interpreter
-from qlab.tflite.sparse_encoding import sparse_file
 from qlab.tflite.transforms import (
     FILTERED,
     filter_masks,
@@ -23,6 +20,7 @@ from qlab.tflite.transforms import (
     with_weights,
 )
 from qlab.trials.shipped import count_weights, quantized
+from qlab.trials.subjects import Trial
 
 METHODS = ("single", "2of4", "block", "filters")
 SHIPPED = {  # what the trained models of each method are called
@@ -36,59 +34,50 @@ RUNS, WARM = 200, 20  # timed calls of each model, and untimed ones before
 REMEMBERED = 24
 
 
-@dataclass(frozen=True, eq=False)
-class File:
-    """A file, and its three sizes."""
+@dataclass(frozen=True, eq=False, kw_only=True)
+class PrunedTrial(Trial):
+    """A pruned file, which of the dense model's weights are left, and what share is not."""
 
-    model: LiteModel
     masks: dict = field(repr=False)
-
-    @property
-    def file_bytes(self):
-        """int: size of the file."""
-        return self.model.file_bytes
-
-    @property
-    def gzip_bytes(self):
-        """int: size of the file, gzipped."""
-        return self.model.gzip_bytes
-
-    @cached_property
-    def sparse(self):
-        """LiteModel: a file of the same outputs that leaves the zeros out, if that is smaller."""
-        return sparse_file(self.model)
-
-    @property
-    def sparse_bytes(self):
-        """int: size of that file."""
-        return self.sparse.file_bytes
+    absent: float
 
 
 @dataclass(frozen=True, eq=False)
 class Pruned:
-    """A pruned file, measured beside the unpruned one of the same bits."""
+    """A pruned file and the unpruned one of the same bits, timed in turn."""
 
-    file: File
-    dense: File
-    absent: float
-    measurement: Measurement
-    comparison: Comparison
+    file: PrunedTrial
+    dense: PrunedTrial
     latency: Latency
     dense_latency: Latency
 
     @property
+    def absent(self):
+        """float: share of the dense model's weights that are zero or gone."""
+        return self.file.absent
+
+    @property
+    def measurement(self):
+        """Measurement of the pruned file."""
+        return self.file.measurement
+
+    @cached_property
+    def comparison(self):
+        """Comparison from the unpruned file to the pruned one."""
+        return self.file.compared_with(self.dense)
+
+    @property
     def times_faster(self):
-        """float: median time of the unpruned file over that of this one."""
+        """float: median time of the unpruned file over that of the pruned one."""
         return self.dense_latency.median_ms / self.latency.median_ms
 
 
 @dataclass(frozen=True, eq=False)
-class Narrow:
-    """What only whole filters give: a narrow network, which could have been narrow all along."""
+class NarrowNetwork:
+    """A trained network that lost whole filters, and the same one trained narrow all along."""
 
     scratch: tuple
     file_bytes: int
-    latency: Latency
     times_faster: float
 
 
@@ -96,44 +85,37 @@ class Pruner:
     """Prunes one model in one shot, by any method, and measures what comes out."""
 
     def __init__(self, subject, calibration_images=None):
-        """Nothing is pruned yet."""
         self.subject, self.images = subject, calibration_images
         self.weights = {x.name: x.weights for x in subject.model.layers if x.weights is not None}
         self._total = sum(x.size for x in self.weights.values())
-        self.file = lru_cache(REMEMBERED)(self._file)
-        self.scored = lru_cache(REMEMBERED)(self._scored)
+        self.trial = lru_cache(REMEMBERED)(self._trial)
 
     def prune(self, method, sparsity, scope="global", bits=32):
         """Prune, score, and time."""
-        how, plain = (method, sparsity, scope, bits), ("single", 0.0, "global", bits)
-        file, dense = self.file(*how), self.file(*plain)
-        return Pruned(
-            file,
-            dense,
-            self.absent(*how),
-            self.scored(*how),
-            qlab.compare(self.scored(*plain), self.scored(*how)),
-            *in_turn(file.model, dense.model),
-        )
+        file = self.trial(method, sparsity, scope, bits)
+        dense = self.dense(bits)
+        return Pruned(file, dense, *in_turn(file.model, dense.model))
 
-    def absent(self, *how):
-        """Share of the dense model's weights that are zero or gone."""
-        return 1 - count_weights(self.file(*how).model) / self._total
+    def dense(self, bits):
+        """The unpruned file at these bits."""
+        return self.trial("single", 0.0, "global", bits)
 
-    def _scored(self, *how):
-        return qlab.evaluate(self.file(*how).model, self.subject.images, self.subject.labels)
-
-    def _file(self, method, sparsity, scope, bits):
-        """The pruned file, and which weights are left in it."""
+    def _trial(self, method, sparsity, scope, bits):
+        recipe = None
         if method == "single":
-            model = self.subject.compressor.compress(self.recipe(sparsity, scope, bits))
-            return File(model, {x: model.layer(x).weights != 0 for x in self.weights})
-        masks = self._masks(method, sparsity)
-        if method == "filters":
-            smaller = remove_filters(self.subject.model, sparsity)
-            return File(quantized(smaller, bits, self.images), masks)
-        left = {name: np.where(masks[name], self.weights[name], 0) for name in masks}
-        return File(quantized(with_weights(self.subject.model, left), bits, self.images), masks)
+            recipe = self.recipe(sparsity, scope, bits)
+            model = self.subject.compressor.compress(recipe)
+            masks = {x: model.layer(x).weights != 0 for x in self.weights}
+        else:
+            masks = self._masks(method, sparsity)
+            if method == "filters":
+                smaller = remove_filters(self.subject.model, sparsity)
+            else:
+                left = {name: np.where(masks[name], self.weights[name], 0) for name in masks}
+                smaller = with_weights(self.subject.model, left)
+            model = quantized(smaller, bits, self.images)
+        absent = 1 - count_weights(model) / self._total
+        return PrunedTrial(recipe, model, self.subject.score(model), masks=masks, absent=absent)
 
     def recipe(self, sparsity, scope, bits):
         """What the live engine is asked for."""

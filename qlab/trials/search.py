@@ -20,8 +20,8 @@ PATIENCE = 1000  # proposals in a row that were known already, before a method g
 
 
 @dataclass(frozen=True)
-class Trial:
-    """One file, weighed and scored."""
+class Candidate:
+    """One file that a search made, weighed and scored; the file itself is not kept."""
 
     number: int
     recipe: Recipe
@@ -49,7 +49,7 @@ class Scorer:
 
     Attributes
     ----------
-    trials : list of Trial
+    trials : list of Candidate
         All so far, in order.
 
     Examples
@@ -73,18 +73,18 @@ class Scorer:
         self.trials, self._known = [], {}
 
     def __call__(self, recipe):
-        """Return the Trial of a recipe."""
+        """Return the Candidate of a recipe."""
         if recipe not in self._known:
             model = self.compressor.compress(recipe)
             score = evaluate(model, self.images, self.labels)
             gzip_bytes = model.packed().gzip_bytes
-            trial = Trial(len(self.trials) + 1, recipe, score.correct, score.n, gzip_bytes)
+            trial = Candidate(len(self.trials) + 1, recipe, score.correct, score.n, gzip_bytes)
             self._known[recipe] = trial
             self.trials.append(trial)
         return self._known[recipe]
 
     def tried(self, recipe):
-        """Generator: yields the recipe's Trial if it is new, and returns it in any case."""
+        """Generator: yields the recipe's Candidate if it is new, and returns it in any case."""
         known = recipe in self._known
         trial = self(recipe)
         if not known:
@@ -137,17 +137,17 @@ def best(trials, budget_bytes):
 
     Parameters
     ----------
-    trials : iterable of Trial
+    trials : iterable of Candidate
     budget_bytes : float
 
     Returns
     -------
-    Trial or None
+    Candidate or None
         None if no trial is small enough.
 
     Examples
     --------
-    >>> trials = [Trial(1, Recipe(), 90, 100, 70_000), Trial(2, Recipe(4), 88, 100, 35_000)]
+    >>> trials = [Candidate(1, Recipe(), 90, 100, 70_000), Candidate(2, Recipe(4), 88, 100, 35_000)]
     >>> best(trials, 40_000).number, best(trials, 10_000)
     (2, None)
     """
@@ -177,7 +177,7 @@ def search(score, budget_bytes, method="greedy", files=300, seed=0):
 
     Yields
     ------
-    Trial
+    Candidate
         As it is scored. Leave the loop whenever you like; ``best(score.trials, budget_bytes)`` is
         the best so far.
 
@@ -228,10 +228,10 @@ def random(score, budget_bytes=None, rng=None):
 def greedy(score, budget_bytes, rng):
     """Lower one layer after the other, each time where it costs least; then improve."""
     place = ((0, 0),) * len(score.layers)
-    here = yield from score.tried(_recipe(score, place))
+    current = yield from score.tried(_recipe(score, place))
     worth = {(i, *step): -1.0 for i in range(len(place)) for step in STEPS}  # unknown: look first
-    while here.gzip_bytes > budget_bytes:
-        current = set()
+    while current.gzip_bytes > budget_bytes:
+        fresh = set()
         while True:
             step = min(worth, key=worth.get, default=None)
             if step is None or worth[step] == np.inf:
@@ -239,21 +239,21 @@ def greedy(score, budget_bytes, rng):
             lower = _moved(place, *step)
             if lower is None:
                 del worth[step]
-            elif step in current:
+            elif step in fresh:
                 break
             else:
                 trial = yield from score.tried(_recipe(score, lower))
-                worth[step] = _images_a_byte(here, trial, budget_bytes)
-                current.add(step)
-        place, here = lower, score(_recipe(score, lower))
+                worth[step] = _images_a_byte(current, trial, budget_bytes)
+                fresh.add(step)
+        place, current = lower, score(_recipe(score, lower))
         worth |= {(step[0], *other): -1.0 for other in STEPS}
-    yield from _improved(score, place, here, budget_bytes, rng)
+    yield from _improved(score, place, current, budget_bytes, rng)
 
 
 METHODS = {"greedy": greedy, "random": random, "uniform": uniform}
 
 
-def _improved(score, place, here, budget_bytes, rng):
+def _improved(score, place, current, budget_bytes, rng):
     """Walk through neighbouring recipes within the budget; a step that is no worse is taken."""
     stale = 0
     while stale < PATIENCE:
@@ -264,10 +264,10 @@ def _improved(score, place, here, budget_bytes, rng):
         trial = yield from score.tried(_recipe(score, near))
         stale = 0 if len(score.trials) > before else stale + 1
         if trial.gzip_bytes <= budget_bytes and (trial.correct, -trial.gzip_bytes) >= (
-            here.correct,
-            -here.gzip_bytes,
+            current.correct,
+            -current.gzip_bytes,
         ):
-            place, here = near, trial
+            place, current = near, trial
 
 
 def _recipe(score, place):
@@ -286,14 +286,14 @@ def _anywhere(score, rng):
     )
 
 
-def _images_a_byte(here, lower, budget_bytes):
+def _images_a_byte(current, lower, budget_bytes):
     """Images lost for each byte saved that is still needed; infinite if none is saved."""
-    saved = min(here.gzip_bytes - lower.gzip_bytes, here.gzip_bytes - budget_bytes)
-    return max(here.correct - lower.correct, 1) / saved if saved > 0 else np.inf
+    saved = min(current.gzip_bytes - lower.gzip_bytes, current.gzip_bytes - budget_bytes)
+    return max(current.correct - lower.correct, 1) / saved if saved > 0 else np.inf
 
 
 def _moved(place, i, bits, zeros):
-    """The place in which layer i differs by so many notches; None if there is none such."""
+    """The place in which layer i differs by so many notches; None if there is no such place."""
     there = place[i][0] + bits, place[i][1] + zeros
     return (*place[:i], there, *place[i + 1 :]) if _exists(there) else None
 

@@ -4,23 +4,20 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from qlab.arithmetic.results import Comparison, Measurement, compare
 from qlab.engine.recipes import Recipe
 from qlab.tflite.operators import MOVING
 from qlab.tflite.runtime import evaluate
 from qlab.tflite.sparse_encoding import encoded_bytes
+from qlab.trials.subjects import Trial
 
 WHICH = ("weight_bits", "activation_bits", "both")  # of bits; "sparsity" is the fourth way
 
 
-@dataclass(frozen=True, eq=False)
-class LayerSensitivity:
-    """What happened when one layer was lowered and all others were kept."""
+@dataclass(frozen=True, eq=False, kw_only=True)
+class LayerTrial(Trial):
+    """One layer lowered, all others kept, compared with nothing lowered; the file is not kept."""
 
     layer: str
-    recipe: Recipe
-    measurement: Measurement
-    comparison: Comparison
     bytes_saved: int
 
 
@@ -37,14 +34,14 @@ def scan(compressor, images, labels, bits, base=None, which="weight_bits"):
             saved = encoded_bytes(dense) - encoded_bytes(model)
         else:
             saved = floor_bytes(compressor.model, base) - floor_bytes(compressor.model, recipe)
-        yield LayerSensitivity(name, recipe, measured, compare(start, measured), saved)
+        yield LayerTrial(recipe, None, measured, start, layer=name, bytes_saved=saved)
 
 
 def layers_with(model, which):
     """Names of the layers that have what is to be lowered."""
-    ways = (*WHICH, "sparsity")
-    if which not in ways:
-        raise ValueError(f"which is {which!r}; choose one of {', '.join(ways)}")
+    known = (*WHICH, "sparsity")
+    if which not in known:
+        raise ValueError(f"which is {which!r}; choose one of {', '.join(known)}")
     if which == "activation_bits":
         return tuple(x.name for x in model.layers if x.op not in MOVING)
     return tuple(x.name for x in model.layers if x.weights is not None)

@@ -8,68 +8,76 @@ from dataclasses import dataclass
 import numpy as np
 
 import qlab
-from qlab.arithmetic.results import Comparison, Measurement
 from qlab.engine.recipes import Recipe
 from qlab.tflite import artefacts
+from qlab.trials.subjects import Trial
 
 CALIBRATION_SIZE = 128
 
 
 @dataclass(frozen=True, eq=False)
 class Tuned:
-    """What training with a technique gave, one model a seed, and its controls."""
+    """What training with a technique gave: one trial a seed, each compared with its control."""
 
     name: str
     seeds: tuple[int, ...]
+    trials: tuple[Trial, ...]
     absent: float
-    gzip_bytes: tuple[int, ...]
-    measurements: tuple[Measurement, ...]
-    controls: tuple[Measurement, ...]
-    comparisons: tuple[Comparison, ...]
     settings: dict
+
+    @property
+    def gzip_bytes(self):
+        """tuple of int: size of each file, gzipped."""
+        return tuple(x.gzip_bytes for x in self.trials)
+
+    @property
+    def measurements(self):
+        """tuple of Measurement: of each file."""
+        return tuple(x.measurement for x in self.trials)
+
+    @property
+    def controls(self):
+        """tuple of Measurement: of each file's control; empty if the family has none."""
+        return tuple(x.reference for x in self.trials if x.reference)
+
+    @property
+    def comparisons(self):
+        """tuple of Comparison: from each control to its file."""
+        return tuple(x.comparison for x in self.trials if x.reference)
 
 
 class TunedModels:
     """Scores shipped models by LiteRT when first asked for them, and remembers."""
 
-    def __init__(self, subject, tell=lambda done, total: None):
-        """Nothing is scored yet."""
-        self.subject, self.tell = subject, tell
-        self._known, self._found = {}, {}
+    def __init__(self, subject, progress=lambda done, total: None):
+        self.subject, self.progress = subject, progress
+        self._scored, self._tuned = {}, {}
 
     def tuned(self, pattern, bits=32):
         """Score the families of models whose names match, and their controls."""
-        if (pattern, bits) not in self._found:
-            self._found[pattern, bits] = self._tuned(families(pattern), bits)
-        return self._found[pattern, bits]
-
-    def _tuned(self, found, bits):
-        wanted = {x for files in found.values() for pair in files.values() for x in pair if x}
-        missing = [x for x in sorted(wanted) if (x, bits) not in self._known]
-        for done, name in enumerate(missing, 1):
-            model = self.model(name, bits)
-            measured = qlab.evaluate(model, self.subject.images, self.subject.labels)
-            self._known[name, bits] = measured, model.gzip_bytes
-            self.tell(done, len(missing))
-        return tuple(self._family(name, files, bits) for name, files in found.items())
+        if (pattern, bits) not in self._tuned:
+            found = families(pattern)
+            wanted = {x for files in found.values() for pair in files.values() for x in pair if x}
+            missing = [x for x in sorted(wanted) if (x, bits) not in self._scored]
+            for done, name in enumerate(missing, 1):
+                model = self.model(name, bits)
+                self._scored[name, bits] = model, self.subject.score(model)
+                self.progress(done, len(missing))
+            self._tuned[pattern, bits] = tuple(
+                self._family(name, files, bits) for name, files in found.items()
+            )
+        return self._tuned[pattern, bits]
 
     def _family(self, name, files, bits):
-        measured, sizes = zip(*(self._known[file, bits] for file, _ in files.values()), strict=True)
-        controls = [self._known[control, bits][0] for _, control in files.values() if control]
-        pairs = zip(controls, measured, strict=False)
-        baseline = count_weights(qlab.pretrained("baseline"))
-        left = np.mean([count_weights(qlab.pretrained(file)) for file, _ in files.values()])
-        entry = artefacts.manifest()["files"][f"{next(iter(files.values()))[0]}.tflite"]
-        return Tuned(
-            name,
-            tuple(files),
-            float(1 - left / baseline),
-            sizes,
-            measured,
-            tuple(controls),
-            tuple(qlab.compare(*pair) for pair in pairs),
-            entry["recipe"].get("settings", {}),
-        )
+        trials = tuple(self._trial(*pair, bits) for pair in files.values())
+        left = np.mean([count_weights(qlab.pretrained(x.name)) for x in trials])
+        absent = float(1 - left / count_weights(qlab.pretrained("baseline")))
+        recipe = artefacts.manifest()["files"][f"{trials[0].name}.tflite"]["recipe"]
+        return Tuned(name, tuple(files), trials, absent, recipe.get("settings", {}))
+
+    def _trial(self, name, control, bits):
+        reference = self._scored[control, bits][1] if control else None
+        return Trial(None, *self._scored[name, bits], reference, name=name)
 
     def model(self, name, bits=32):
         """A shipped model at these bits."""

@@ -2,15 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
-import numpy as np
-
-from qlab.arithmetic.metrics import sparsity
-from qlab.arithmetic.results import Measurement
 from qlab.tflite.artefacts import pretrained
-from qlab.tflite.litemodel import LiteModel
 from qlab.tflite.runtime import evaluate
+from qlab.trials.subjects import Trial
 
 STEPS = {  # of the shipped chains: what a step is called, and its file
     "kept": {
@@ -29,32 +23,15 @@ STEPS = {  # of the shipped chains: what a step is called, and its file
 }
 
 
-@dataclass(frozen=True, eq=False)
-class Stage:
-    """One step's file, scored."""
-
-    name: str
-    model: LiteModel
-    measurement: Measurement
-    zeros: dict[str, float]
-    different: dict[str, int]
-
-
-def facts(model):
-    """What the bytes of a file hold."""
-    stored = {x.name: x.weights for x in model.layers if x.weights is not None}
-    return {
-        "gzip_bytes": model.gzip_bytes,
-        "zeros": {name: round(sparsity(values), 4) for name, values in stored.items()},
-        "different": {name: int(np.unique(values).size) for name, values in stored.items()},
-    }
+def contents(model):
+    """What the bytes of a file hold: gzipped size, zeros and different weights of each layer."""
+    file = Trial(None, model, None)
+    return {"gzip_bytes": file.gzip_bytes, "zeros": file.zeros, "different": file.different}
 
 
 def stage(name, model, images, labels):
-    """Look into one step's file, and score it."""
-    held = facts(model)
-    score = evaluate(model, images, labels)
-    return Stage(name, model, score, held["zeros"], held["different"])
+    """Score one step's file."""
+    return Trial(None, model, evaluate(model, images, labels), name=name)
 
 
 def stages(images, labels, chain="kept"):
@@ -65,11 +42,14 @@ def stages(images, labels, chain="kept"):
     images : ndarray of uint8, shape (n, 28, 28, 1)
     labels : ndarray of int, shape (n,)
     chain : str
-        ``kept``, whose steps keep what those before made, or ``naive``.
+        ``kept``, whose steps keep what earlier steps made, or ``naive``.
+    seed : int
+        All steps ship for seed 0 only.
 
     Returns
     -------
-    list of Stage
+    list of qlab.trials.subjects.Trial
+        With ``name``, ``zeros`` and ``different``.
 
     Raises
     ------

@@ -12,11 +12,11 @@ from qlab.engine.recipes import ACTIVATION_BITS, WEIGHT_BITS, Recipe
 from qlab.plots.answer_panels import FlipCountsPanel, GalleryPanel
 from qlab.trials import flips
 from qlab.trials.flips import ALL, KINDS, SAME
-from qlab.trials.subject import subject
+from qlab.trials.subjects import subject
 from qlab.widgets.kit import controls, readout
-from qlab.widgets.kit.explorer import Explorer
+from qlab.widgets.kit.explorer import Explorer, Shown
 from qlab.widgets.kit.live import LivePicture
-from qlab.widgets.kit.sentences import sentences
+from qlab.widgets.kit.traits import OneOf
 
 
 class FlipGallery(Explorer):
@@ -59,10 +59,11 @@ class FlipGallery(Explorer):
     {6}
     """
 
+    notes_as = staticmethod(readout.sentences)
     question = "Which garments change class as bits drop?"
     weight_bits = traitlets.Enum(WEIGHT_BITS, 4).tag(setting=True)
     activation_bits = traitlets.Enum(ACTIVATION_BITS, 8).tag(setting=True)
-    garment = traitlets.Unicode(ALL).tag(setting=True)
+    garment = OneOf("_garments", "garment is {!r}; choose {}", ALL).tag(setting=True)
     kind = traitlets.Enum(KINDS, ALL).tag(setting=True)
 
     def __init__(
@@ -78,60 +79,52 @@ class FlipGallery(Explorer):
         super().__init__()
         self.subject = subject(model, images, labels, calibration_images)
         self.class_names = _named(class_names, self.subject)
-        self._scored = None
+        self._garments = (ALL, *self.class_names)
+        self._trial = None
         self.assemble(self._controls(), self._picture(), settings=settings)
 
     def compute(self):
         """Score the file that the settings describe, and find what changed."""
-        float_measured = self.subject.float_measurement
-        recipe, measured = self._score()
-        before, after, labels = float_measured.predictions, measured.predictions, measured.labels
-        kinds, classes = flips.flip_kinds(labels, before, after), len(self.class_names)
+        size = min(128, self.subject.compressor.calibration_images)
+        recipe = Recipe(self.weight_bits, self.activation_bits, calibration_size=size)
+        if self._trial is None or self._trial.recipe != recipe:
+            self._trial = self.subject.trial(recipe)
+        trial = self._trial
+        labels, before = trial.measurement.labels, trial.reference.predictions
+        kinds = flips.flip_kinds(labels, before, trial.measurement.predictions)
         matching = np.flatnonzero(self._wanted(kinds, labels))
         return flips.Flips(
-            recipe,
-            measured,
-            qlab.compare(float_measured, measured),
-            before,
-            after,
-            kinds,
-            flips.count_by_class(labels, kinds == flips.NEWLY_WRONG, classes),
-            flips.count_by_class(labels, kinds == flips.NEWLY_RIGHT, classes),
-            matching,
-            matching[: GalleryPanel.capacity],
+            *(trial.recipe, trial.model, trial.measurement, trial.reference, trial.compressor),
+            classes=len(self.class_names),
+            kinds=kinds,
+            matching=matching,
+            shown=matching[: GalleryPanel.capacity],
         )
 
     def show(self, result):
-        """Move the marks, and fill the read-out."""
+        """Move the marks, and say what there is to see."""
         some = result.shown
         answers = (x[some] for x in (result.measurement.labels, result.before, result.after))
         self._gallery.show(self.subject.images[some], *answers, self._nothing())
         self._counts.show(result.newly_wrong, result.newly_right, self._chosen())
-        self.picture.redraw(alt=self._alt(result))
-        self._fill(result)
-
-    @traitlets.validate("garment")
-    def _known_garment(self, proposal):
-        """Refuse a class that there is not."""
-        if proposal.value not in (ALL, *self.class_names):
-            raise traitlets.TraitError(
-                f"garment is {proposal.value!r}; "
-                f"choose {ALL} or one of {', '.join(self.class_names)}"
-            )
-        return proposal.value
-
-    def _score(self):
-        """Recipe and measurement of the settings; filters alone cause no new scoring."""
-        compressor = self.subject.compressor
-        recipe = Recipe(
-            self.weight_bits,
-            self.activation_bits,
-            calibration_size=min(128, compressor.calibration_images),
+        changed, n = int((result.kinds != SAME).sum()), result.measurement.n
+        shown = f"{len(some)} of {len(result.matching):,}"
+        cells = (
+            readout.accuracy(result.measurement),
+            readout.difference(result.comparison),
+            readout.cell(
+                "Class changed",
+                f"{changed:,}",
+                f"{100 * changed / n:.2f} % of {n:,} images",
+                f"{shown} shown",
+            ),
         )
-        if self._scored is None or self._scored[0] != recipe:
-            model = compressor.compress(recipe)
-            self._scored = recipe, qlab.evaluate(model, self.subject.images, self.subject.labels)
-        return self._scored
+        return Shown(
+            f"{shown} garments whose class changed. Of all {n:,}: {flips.in_words(result.kinds)}.",
+            cells,
+            self._notice(result, changed),
+            self._tables(result),
+        )
 
     def _wanted(self, kinds, labels):
         """Which images pass both filters."""
@@ -143,21 +136,18 @@ class FlipGallery(Explorer):
         return None if self.garment == ALL else self.class_names.index(self.garment)
 
     def _controls(self):
-        """The four controls."""
         return (
             controls.steps(self, "weight_bits", "Weight bits", WEIGHT_BITS),
             controls.steps(self, "activation_bits", "Activation bits", ACTIVATION_BITS),
-            controls.choice(self, "garment", "Garment", (ALL, *self.class_names)),
+            controls.choice(self, "garment", "Garment", self._garments),
             controls.choice(self, "kind", "Kind of change", KINDS),
         )
 
     def _picture(self):
-        """Gallery and counts."""
         picture = LivePicture(panels=2, width=900, height=475, ratios=(3.9, 1))
         largest = int(np.bincount(np.asarray(self.subject.labels)).max())
-        self._gallery = GalleryPanel(picture.axes[0], self.class_names)
-        self._counts = FlipCountsPanel(picture.axes[1], self.class_names, largest)
-        picture.add(*self._gallery.marks, *self._counts.marks)
+        self._gallery = picture.put(GalleryPanel, self.class_names)
+        self._counts = picture.put(FlipCountsPanel, self.class_names, largest)
         return picture
 
     def _nothing(self):
@@ -165,31 +155,11 @@ class FlipGallery(Explorer):
         among = "" if self.garment == ALL else f" among {self.garment}"
         return f"No answer {'changed' if self.kind == ALL else f'is {self.kind}'}{among}."
 
-    def _alt(self, result):
-        """The picture in words."""
-        shown = f"{len(result.shown)} of {len(result.matching):,} garments whose class changed."
-        return f"{shown} Of all {result.measurement.n:,}: {flips.in_words(result.kinds)}."
-
-    def _fill(self, result):
-        """Read-out, what to notice, and the tables."""
-        changed, n = int((result.kinds != SAME).sum()), result.measurement.n
-        shown = f"{len(result.shown)} of {len(result.matching):,} shown"
-        self.readout.value = readout.readout(
-            readout.accuracy(result.measurement),
-            readout.difference(result.comparison),
-            readout.cell(
-                "Class changed", f"{changed:,}", f"{100 * changed / n:.2f} % of {n:,} images", shown
-            ),
-        )
-        self.notes.value = sentences(self._notice(result))
-        self.numbers.value = self._tables(result)
-
-    def _notice(self, result):
-        """Sentences: what the accuracy hides, and the commonest change."""
-        changed = int((result.kinds != SAME).sum())
+    def _notice(self, result, changed):
+        """What the accuracy hides, and the commonest change."""
         if not changed:
             return ("Every answer is the float model's.",)
-        points = f"{100 * result.comparison.difference:+.2f}".replace("-", "−")
+        points = readout.points(result.comparison)
         hides = (
             f"The accuracy moved by {points} points, but {changed:,} answers changed: "
             f"{flips.in_words(result.kinds)}."
@@ -199,20 +169,19 @@ class FlipGallery(Explorer):
         return hides, f"The commonest change: {old} becomes {new}, {times:,} times."
 
     def _tables(self, result):
-        """Counts by class, and the garments shown."""
-        names, labels = self.class_names, result.measurement.labels
-        counts = readout.table(
+        names = self.class_names
+        yield readout.table(
             "Changed, by class",
             ("class", "newly wrong", "newly right"),
             zip(names, result.newly_wrong, result.newly_right, strict=True),
         )
-        answers = labels, result.before, result.after
+        answers = result.measurement.labels, result.before, result.after
         rows = [
             (i, *(names[classes[i]] for classes in answers), KINDS[result.kinds[i]])
             for i in result.shown
         ]
         header = ("image", "what it is", "float32 says", "this file says", "kind")
-        return counts + readout.table("Garments shown", header, rows)
+        yield readout.table("Garments shown", header, rows)
 
 
 def _named(class_names, subject):

@@ -4,7 +4,8 @@ import pytest
 
 MINIMAL = """
 import traitlets
-from qlab.widgets import Explorer, controls, readout
+from qlab.widgets import Explorer, Shown
+from qlab.widgets.kit import controls, readout
 from qlab.widgets.kit.download import Download
 from qlab.widgets.kit.live import LivePicture
 
@@ -37,10 +38,10 @@ class LevelsExplorer(Explorer):
     def show(self, result):
         for dot in self.dots:
             dot.set_data([self.bits], [result])
-        self.picture.redraw(alt=f"{self.bits} bits have {result} levels.")
         cell = readout.cell("Levels", f"{result}, {self.kind}", f"{self.images} images")
-        self.readout.value = readout.readout(cell)
-        self.numbers.value = readout.table("Levels", ["bits", "levels"], [[self.bits, result]])
+        table = readout.table("Levels", ["bits", "levels"], [[self.bits, result]])
+        words = f"{self.bits} bits have {result} levels."
+        return Shown(words, cells=[cell], tables=[table])
 """
 
 

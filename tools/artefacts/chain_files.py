@@ -2,7 +2,7 @@
 
 from qlab import train
 from qlab.tflite.litemodel import LiteModel
-from qlab.trials.stages import facts as stage_facts
+from tools.artefacts.common import facts as stage_facts
 from tools.artefacts.common import finished, pairs, recipe
 
 SEEDS = (0, 1, 2)

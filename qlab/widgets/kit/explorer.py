@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import base64
 import threading
+from collections.abc import Iterable, Sequence
 from contextlib import contextmanager
 from html import escape
+from typing import NamedTuple
 
 import ipywidgets
 import traitlets
 
+from qlab.widgets.kit import readout
+from qlab.widgets.kit.download import Download
+from qlab.widgets.kit.hotspots import SpottedPicture
 from qlab.widgets.kit.style import STYLE
 
 REVEAL = (
@@ -22,16 +27,39 @@ ALERT = (
 )
 
 
+class Shown(NamedTuple):
+    """What an explorer shows of a result, besides the marks in its picture.
+
+    Parameters
+    ----------
+    alt : str
+        The picture in words.
+    cells : sequence of str
+        The read-out, in HTML from `qlab.widgets.kit.readout`.
+    notes : sequence of str
+        Sentences of HTML below the picture.
+    tables : sequence of str
+        The numbers in the picture, as tables in HTML.
+    spots : iterable of qlab.widgets.kit.hotspots.Spot
+        Places on a `SpottedPicture` that tell more.
+    """
+
+    alt: str
+    cells: Sequence[str] = ()
+    notes: Sequence[str] = ()
+    tables: Sequence[str] = ()
+    spots: Iterable = ()
+
+
 class Explorer(ipywidgets.VBox):
-    """Base of the explorers. A subclass names its settings, computes, and shows.
+    """Base of the explorers. A subclass names its settings, computes, and says what to show.
 
     1. Settings are traits tagged ``setting=True``. Whatever changes one, a control or
        ``explorer.weight_bits = 4`` in the next cell, causes exactly one `update`; several at once,
        ``explorer.set(weight_bits=4, activation_bits=8)``, cause one as well.
     2. ``compute()`` returns the result of the current settings. It touches no widget.
-    3. ``show(result)`` moves the marks, calls ``self.picture.redraw(alt)``, and fills
-       ``self.readout.value``, ``self.notes.value`` and ``self.numbers.value`` with HTML from
-       `qlab.widgets.kit.readout`.
+    3. ``show(result)`` moves the marks of the picture, and returns a `Shown`: the picture in words,
+       the read-out, notes and tables. This class puts them on screen.
     4. ``__init__`` ends with ``self.assemble(controls, picture, actions, settings)``.
 
     Attributes
@@ -44,7 +72,7 @@ class Explorer(ipywidgets.VBox):
     Examples
     --------
     >>> import traitlets
-    >>> from qlab.widgets import controls, readout
+    >>> from qlab.widgets.kit import controls, readout
     >>> from qlab.widgets.kit.live import LivePicture
     >>> class LevelsExplorer(Explorer):
     ...     question = "How many levels do b bits have?"
@@ -63,19 +91,21 @@ class Explorer(ipywidgets.VBox):
     ...
     ...     def show(self, result):
     ...         self.dot.set_data([self.bits], [result])
-    ...         self.picture.redraw(alt=f"{self.bits} bits have {result} levels.")
-    ...         self.readout.value = readout.readout(readout.cell("Levels", str(result)))
-    ...         rows = [[self.bits, result]]
-    ...         self.numbers.value = readout.table("Levels", ["bits", "levels"], rows)
+    ...         return Shown(
+    ...             alt=f"{self.bits} bits have {result} levels.",
+    ...             cells=[readout.cell("Levels", str(result))],
+    ...             tables=[readout.table("Levels", ["bits", "levels"], [[self.bits, result]])],
+    ...         )
     >>> explorer = LevelsExplorer(bits=4)
     >>> explorer.result
     16
     >>> explorer.bits = 2
-    >>> explorer.result, explorer
-    (4, LevelsExplorer())
+    >>> explorer.result, explorer.picture.widget.tooltip, explorer
+    (4, '2 bits have 4 levels.', LevelsExplorer())
     """
 
     question = ""
+    notes_as = staticmethod(readout.notes)  # or readout.sentences
     result = traitlets.Any(None, allow_none=True)
     error = traitlets.Unicode("")
 
@@ -164,7 +194,7 @@ class Explorer(ipywidgets.VBox):
         raise NotImplementedError(f"{type(self).__name__} does not say how to compute its result")
 
     def show(self, result):
-        """Draw `result` and fill the read-out."""
+        """Move the marks of the picture, and return the `Shown` of `result`."""
         raise NotImplementedError(f"{type(self).__name__} does not say how to show its result")
 
     def update(self):
@@ -176,10 +206,22 @@ class Explorer(ipywidgets.VBox):
             The new `result`.
         """
         result = self.compute()
-        self.show(result)
+        self.present(result)
+        for action in self.actions:
+            if isinstance(action, Download):
+                action.clear()
         self.result = result
         self._say("")
         return result
+
+    def present(self, result):
+        """Put on screen what `show` says of `result`."""
+        shown = self.show(result)
+        spots = (shown.spots,) if isinstance(self.picture, SpottedPicture) else ()
+        self.picture.redraw(shown.alt, *spots)
+        self.readout.value = readout.readout(*shown.cells)
+        self.notes.value = self.notes_as(shown.notes)
+        self.numbers.value = "".join(shown.tables)
 
     def guard(self, work):
         """Run `work()`; say what it raises to the learner instead, and keep the picture.
@@ -232,3 +274,31 @@ class Explorer(ipywidgets.VBox):
         bundle["text/plain"] = repr(self)
         bundle["image/png"] = base64.b64encode(self.picture.png).decode()
         return bundle, {"image/png": {"width": self.picture.width, "height": self.picture.height}}
+
+
+class SweepingExplorer(Explorer):
+    """An explorer whose ``job`` measures more than the present setting, step by step.
+
+    A new setting ends the job, between two of its steps.
+    """
+
+    def update(self):
+        """Compute the current settings and show them, between two steps of the job."""
+        self.job.cancel(" by a new setting")
+        with self.job.lock:
+            return super().update()
+
+    def all_steps(self):
+        """Do all steps of the job here and now."""
+        with self.job.lock:
+            for _ in self.job.work():
+                pass
+
+
+class ThreadedExplorer(Explorer):
+    """An explorer whose ``job`` shows results from a thread of its own."""
+
+    def present(self, result):
+        """Put `result` on screen, one thread at a time."""
+        with self._one_at_a_time:
+            super().present(result)

@@ -56,7 +56,7 @@ class SpottedPicture:
         """bytes: the picture as last drawn."""
         return self.picture.png
 
-    def redraw(self, alt="", spots=()):
+    def redraw(self, alt=None, spots=()):
         """Draw the picture, and put the places where the data are."""
         self.picture.redraw(alt)
         items = "".join(self._item(spot) for spot in spots)

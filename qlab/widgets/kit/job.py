@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+import atexit
 import threading
 from html import escape
 
 import ipywidgets
 
 PAUSE = 0.01  # seconds between steps, in which the kernel hears the button
+PATIENCE = 10  # seconds that the end of the process waits for a step
 
 
 class Job(ipywidgets.HBox):
     """A button for slow work that keeps what it had when it is stopped."""
 
-    def __init__(self, label, work, guard):
+    def __init__(self, label, work, guard, kept="what was measured"):
         """Build the button and the place for the bar."""
-        self.label, self.work, self.guard = label, work, guard
+        self.label, self.work, self.guard, self.kept = label, work, guard, kept
         self.button, self.status = ipywidgets.Button(), ipywidgets.HTML()
         self.button.on_click(lambda _: self.cancel() if self.running else self.start())
         self._steps, self._task = None, None
@@ -40,10 +42,10 @@ class Job(ipywidgets.HBox):
             while self._advance(steps):
                 pass
 
-    def cancel(self, words="Stopped; what was measured is kept."):
+    def cancel(self, why=""):
         """Stop after the present step, if it is running."""
         if self._steps is not None:
-            self._end(words)
+            self._end(f"Stopped{why}; {self.kept} is kept.")
 
     def show(self, done, total, words=""):
         """Show how far something is; also for slow work that cannot be stopped."""
@@ -94,3 +96,36 @@ class Job(ipywidgets.HBox):
         """The button says what pressing it will do."""
         self.button.description = "Stop" if self.running else self.label
         self.button.icon = "stop" if self.running else "play"
+
+
+class ThreadedJob(Job):
+    """A `Job` whose steps are done in a thread; stopping it closes the iterator, in that thread."""
+
+    def start(self):
+        """Begin, and come back at once."""
+        self._steps = steps = iter(self.work())
+        self._face()
+        self._thread = threading.Thread(target=self._drive, args=(steps,), daemon=True)
+        atexit.register(self._leave)
+        self._thread.start()
+
+    def wait(self, seconds=None):
+        """Return when the thread has ended: at once if none was started."""
+        thread = getattr(self, "_thread", None)
+        if thread is not None and thread is not threading.current_thread():
+            thread.join(seconds)
+
+    def _drive(self, steps):
+        """Do the steps; then close the iterator, so that it puts away what it holds."""
+        try:
+            while self._advance(steps):
+                pass
+        finally:
+            with self.lock:
+                self.guard(steps.close)
+            atexit.unregister(self._leave)
+
+    def _leave(self):
+        """The process ends: no thread may be inside TensorFlow then."""
+        self.cancel()
+        self.wait(PATIENCE)

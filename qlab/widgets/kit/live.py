@@ -40,8 +40,8 @@ class LivePicture:
         self.width, self.height = width, height
         self.widget = Picture(format="png", width=str(width), height=str(height))
         self.widget.add_class("qlab-picture")
-        self._marks = []
-        self._frame = None
+        self._marks, self._panels = [], 0
+        self._frame, self._framed = None, None
 
     def add(self, *artists):
         """Register artists as marks: what `redraw` draws anew, in this order."""
@@ -50,12 +50,27 @@ class LivePicture:
         self._marks.extend(artists)
         return artists
 
+    def put(self, panel, *args):
+        """Make a panel of `qlab.plots` in the next axes, and register its marks."""
+        made = panel(self.axes[self._panels], *args)
+        self._panels += 1
+        self.add(*made.marks)
+        return made
+
+    def needs_frame(self, key):
+        """Say whether the frame is of another `key`, such as a layer; then it is drawn again."""
+        if key == self._framed:
+            return False
+        self._framed = key
+        self.reframe()
+        return True
+
     def reframe(self):
         """Draw titles, axes and ticks again at the next `redraw`: for when a limit has changed."""
         self._frame = None
 
-    def redraw(self, alt=""):
-        """Draw the marks over the frame and send the picture to the widget."""
+    def redraw(self, alt=None):
+        """Draw the marks over the frame and send the picture; without `alt` its name stays."""
         if self._frame is None:
             self._draw_frame()
         self.canvas.restore_region(self._frame)
@@ -64,7 +79,8 @@ class LivePicture:
                 artist.axes.draw_artist(artist)
         with self.widget.hold_sync():
             self.widget.value = encode(self.canvas.buffer_rgba())
-            self.widget.tooltip = alt
+            if alt is not None:
+                self.widget.tooltip = alt
 
     @property
     def png(self):

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from html import escape
 
+import numpy as np
+
 BADGES = {
     "measured": "run here, just now",
     "cached": "measured earlier; the manifest says when and how",
@@ -42,7 +44,6 @@ def accuracy(measurement, name="Accuracy"):
 
 def difference(comparison, to="float"):
     """Difference to another model, with its paired test."""
-    points = f"{100 * comparison.difference:+.2f}".replace("-", "−")
     p = comparison.p_value
     small = 0.01 if p >= 0.001 else 0.001
     test = f"paired test p = {p:.2f}" if p >= 0.01 else f"paired test p &lt; {small}"
@@ -52,7 +53,7 @@ def difference(comparison, to="float"):
         verdict = "worse" if comparison.difference < 0 else "better"
     return cell(
         f"Difference to {to}",
-        f"{points} <small>points</small>",
+        f"{points(comparison)} <small>points</small>",
         f"<b>{verdict}</b>, {test}",
         f"{comparison.only_a:,} images lost, {comparison.only_b:,} gained",
     )
@@ -114,3 +115,92 @@ def table(caption, header, rows):
         for row in rows
     )
     return f"<table><caption>{escape(caption)}</caption><tr>{head}</tr>{body}</table>"
+
+
+def notes(said):
+    """Notes in one paragraph; nothing if there are none."""
+    return f'<div class="qlab-notes">{" ".join(said)}</div>' if said else ""
+
+
+def sentences(said):
+    """Notes to be read closely: larger, and each on a line of its own."""
+    style = "font-size: 14px; line-height: 1.5; max-width: 60em; margin: 4px 2px"
+    lines = "".join(f"<div>{line}</div>" for line in said)
+    return f'<div class="qlab-notes" role="status" style="{style}">{lines}</div>'
+
+
+# A training result over seeds: means, and what the paired test of each seed says.
+
+
+def mean_cell(name, measurements):
+    """Mean accuracy over seeds, and each seed's."""
+    each = ", ".join(f"{100 * m.accuracy:.2f}" for m in measurements)
+    return cell(
+        name,
+        f"{percent(np.mean([m.accuracy for m in measurements]))} {badge(measurements[0].kind)}",
+        f"mean of {len(measurements)} seeds: {each}",
+        f"{measurements[0].n:,} images each",
+    )
+
+
+def difference_cell(name, comparisons):
+    """Mean difference over seeds, with what the paired test of each seed says."""
+    mean = 100 * np.mean([x.difference for x in comparisons])
+    each = ", ".join(points(x) for x in comparisons)
+    return cell(
+        name,
+        f"{mean:+.2f} <small>points</small>".replace("-", "−"),
+        f"<b>{verdict(comparisons)}</b>",
+        f"by seed {each}",
+        f"paired tests: {_all_p(comparisons)}",
+    )
+
+
+def seed_rows(family):
+    """Rows of a table: each trained model of a family beside its control."""
+    for seed, trial in zip(family.seeds, family.trials, strict=True):
+        yield (
+            family.name,
+            seed,
+            f"{trial.gzip_bytes:,}",
+            percent(trial.measurement.accuracy),
+            percent(trial.reference.accuracy),
+            tested(trial.comparison),
+        )
+
+
+def _all_p(comparisons):
+    """The p-values of all seeds, once if all are small."""
+    each = [p_words(x) for x in comparisons]
+    words = f"each p {each[0]}" if set(each) == {"< 0.01"} else f"p {', '.join(each)}"
+    return words.replace("<", "&lt;")
+
+
+def points(comparison):
+    """A difference in points, with its sign."""
+    return f"{100 * comparison.difference:+.2f}".replace("-", "−")
+
+
+def tested(comparison):
+    """A difference in points, and its p-value."""
+    return f"{points(comparison)}, p {p_words(comparison)}"
+
+
+def p_words(comparison):
+    """A p-value, to two digits."""
+    return f"{comparison.p_value:.2f}" if comparison.p_value >= 0.01 else "< 0.01"
+
+
+def verdict(comparisons):
+    """Say in words what the paired tests of all seeds say."""
+    kinds = [
+        "within noise" if x.within_noise else "better" if x.difference > 0 else "worse"
+        for x in comparisons
+    ]
+    counts = {kind: kinds.count(kind) for kind in ("better", "worse", "within noise")}
+    found = [(kind, n) for kind, n in counts.items() if n]
+    if len(found) == 1:
+        return f"{found[0][0]} in all {len(kinds)} seeds"
+    first, *rest = found
+    words = [f"{first[0]} in {first[1]} seed{'s' if first[1] > 1 else ''}"]
+    return ", ".join([*words, *(f"{kind} in {n}" for kind, n in rest)])

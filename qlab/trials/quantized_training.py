@@ -1,7 +1,8 @@
-"""Three ways to few bits, scored: quantize at once, train on in float first, train on rounded."""
+"""Training on rounded weights: what shipped models gained by it, and a training to watch."""
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -15,12 +16,13 @@ from qlab.tflite import artefacts
 WIDTHS = (8, 4, 3, 2)
 SEEDS = (0, 1, 2)
 CALIBRATION_SIZE = 128
+TRAINING_IMAGES = 60_000
 FILES = 1 + 2 * len(SEEDS)  # of one width
 
 
 @dataclass(frozen=True, eq=False)
 class Scores:
-    """One width of weights, scored by LiteRT."""
+    """Three ways to one width of weights, scored: rounded at once, after more training, QAT."""
 
     weight_bits: int
     post_training: Measurement
@@ -31,12 +33,11 @@ class Scores:
     repaired_control: tuple[float, ...]
 
 
-class Scorer:
+class WidthScorer:
     """Scores each width when first asked, and remembers it."""
 
-    def __init__(self, subject, tell=lambda done, total: None):
-        """Nothing is scored yet."""
-        self.subject, self.tell, self._known = subject, tell, {}
+    def __init__(self, subject, progress=lambda done, total: None):
+        self.subject, self.progress, self._known = subject, progress, {}
 
     def scores(self, weight_bits):
         """Score the seven files of one width."""
@@ -62,9 +63,9 @@ class Scorer:
         )
 
     def _evaluate(self, model):
-        measured = qlab.evaluate(model, self.subject.images, self.subject.labels)
+        measured = self.subject.score(model)
         self._done += 1
-        self.tell(self._done, FILES)
+        self.progress(self._done, FILES)
         return measured
 
 
@@ -93,3 +94,57 @@ def weights_in_steps(model, float_model, layer):
     shape[found.channel_axis] = -1
     before = float_model.layer(layer).weights / scale.reshape(shape if scale.size > 1 else ())
     return before.ravel(), found.weights.ravel().astype(int)
+
+
+class Live:
+    """One live training, from its first frame on."""
+
+    def __init__(self, weight_bits, epochs, images):
+        """No frame is taken yet; refuse, in words, what cannot be trained."""
+        if not 0 < epochs <= 100:
+            raise ValueError(f"epochs must be above 0 and at most 100; got {epochs!r}")
+        if int(images) != images or not 1 <= images <= TRAINING_IMAGES:
+            raise ValueError(
+                f"images must be a whole number, 1 to {TRAINING_IMAGES:,}; got {images!r}"
+            )
+        self.weight_bits, self.epochs, self.images = weight_bits, epochs, int(images)
+        self.frames = []
+
+    @property
+    def best(self):
+        """Frame or None: the one of highest accuracy in LiteRT, the earliest of equals."""
+        return max(self.frames, key=lambda x: x.measurement.accuracy, default=None)
+
+    @property
+    def model(self):
+        """LiteModel or None: the best so far, weights of 4 bits or fewer packed."""
+        best = self.best
+        return None if best is None else best.model
+
+    @property
+    def measurement(self):
+        """Measurement or None: that of the best so far."""
+        best = self.best
+        return None if best is None else best.measurement
+
+    def steps(self, scored):
+        """Train for real, a few batches a step."""
+        yield 0, 1, f"{self.weight_bits} bits, TensorFlow starts, about 15 s", False
+        from qlab.train.live_training import live_quantization_aware
+
+        train = qlab.data.load().train
+        images, labels = train.images[: self.images], train.labels[: self.images]
+        started = None
+        for done, total, frame in live_quantization_aware(
+            self.weight_bits, images, labels, scored, self.epochs
+        ):
+            if frame is not None:
+                self.frames.append(frame)
+            started = started or time.monotonic()
+            left = (time.monotonic() - started) * (total - done) / done if done else None
+            yield done, total, self._words(left), frame is not None
+
+    def _words(self, left):
+        """How long it takes, once some batches are done."""
+        time_left = "" if left is None else f", about {max(1, round(left))} s left"
+        return f"{self.weight_bits} bits{time_left}; batches"

@@ -14,11 +14,13 @@ from qlab.tflite import artefacts
 from qlab.trials.shipped import families
 from qlab.widgets.kit import controls, readout
 from qlab.widgets.kit.download import Download
-from qlab.widgets.kit.explorer import Explorer
+from qlab.widgets.kit.explorer import Explorer, Shown
 from qlab.widgets.kit.live import LivePicture
-from qlab.widgets.kit.settings import Sparsity
+from qlab.widgets.kit.readout import percent
+from qlab.widgets.kit.traits import Sparsity, WholeWithin
 
 EPOCHS, STEPS_PER_EPOCH = 8, 469  # of the shipped models: 60,000 images in batches of 128
+END_STEP = 1500
 POWERS = (1, 2, 3, 4, 6, 8)
 FREQUENCIES = (1, 10, 25, 50, 100, 200, 500, 1000)
 FINALS = (0.5, 0.6, 0.7, 0.75, 0.8, 0.85, 0.9, 0.95, 0.99)
@@ -77,8 +79,8 @@ class ScheduleExplorer(Explorer):
     """
 
     question = "How fast should sparsity rise, and in how many steps?"
-    begin_step = traitlets.Int(0).tag(setting=True)
-    end_step = traitlets.Int(1500).tag(setting=True)
+    begin_step = WholeWithin(0, 0, "steps").tag(setting=True)
+    end_step = WholeWithin(END_STEP, 0, "steps").tag(setting=True)
     power = traitlets.Enum(POWERS, 3).tag(setting=True)
     frequency = traitlets.Int(100).tag(setting=True)
     final_sparsity = Sparsity(0.9).tag(setting=True)
@@ -91,22 +93,13 @@ class ScheduleExplorer(Explorer):
             if isinstance(value, bool) or not isinstance(value, int) or value < 1:
                 raise ValueError(f"{name} is {value!r}; give a whole number, 1 or more")
         self.epoch, self.steps = steps_per_epoch, epochs * steps_per_epoch
-        self.end_step = min(self.end_step, self.steps)
+        self.end_step = min(END_STEP, self.steps)
         self._shipped = _shipped_schedules()
         picture = LivePicture(panels=2, width=900, height=300, ratios=(1.5, 1))
-        self._masks = SchedulePanel(picture.axes[0], self.steps, self.epoch)
-        self._cuts = CutsPanel(picture.axes[1], self.steps, self.epoch)
-        picture.add(*self._masks.marks, *self._cuts.marks)
+        self._masks = picture.put(SchedulePanel, self.steps, self.epoch)
+        self._cuts = picture.put(CutsPanel, self.steps, self.epoch)
         self.download = Download("Save the schedule as CSV", self.csv, self.guard)
         self.assemble(self._controls(), picture, [self.download], settings)
-
-    @traitlets.validate("begin_step", "end_step")
-    def _step_is_there(self, proposal):
-        """Refuse, in words, a step outside the training."""
-        if not 0 <= proposal.value <= self.steps:
-            name = proposal.trait.name
-            raise traitlets.TraitError(f"{name} is {proposal.value}; choose 0 to {self.steps:,}")
-        return proposal.value
 
     @traitlets.validate("frequency")
     def _frequency_is_possible(self, proposal):
@@ -125,25 +118,22 @@ class ScheduleExplorer(Explorer):
         return Schedule(wished, masks, updates, np.diff(masks[updates], prepend=0.0))
 
     def show(self, result):
-        """Move the marks, and fill the read-out."""
+        """Move the marks, and say what there is to see."""
         ends = self.begin_step, self.end_step
         self._masks.show(result.wished, result.masks, result.updates, *ends)
         self._cuts.show(result.updates, result.cuts)
-        self.picture.redraw(
-            alt=f"Sparsity rises from step {ends[0]:,} to {ends[1]:,} in {len(result.updates):,} "
-            f"updates and ends at {readout.percent(result.reached)}; the first update cuts "
-            f"{readout.percent(result.cuts[0])} of the weights."
+        missed = self.final_sparsity - result.reached > 5e-5
+        return Shown(
+            f"Sparsity rises from step {ends[0]:,} to {ends[1]:,} in {len(result.updates):,} "
+            f"updates and ends at {percent(result.reached)}; the first update cuts "
+            f"{percent(result.cuts[0])} of the weights.",
+            self._cells(result, missed),
+            self._notes(result, missed),
+            [_table(result)],
         )
-        self._fill(result)
 
     def csv(self):
-        """The schedule as a table, a row for each update.
-
-        Returns
-        -------
-        (str, bytes, str)
-            Name, CSV in UTF-8, and what to say about it.
-        """
+        """The schedule as a table, a row for each update: name, CSV in UTF-8, and words."""
         result = self.result or self.update()
         rows = (
             (int(step), f"{result.masks[step]:.6f}", f"{cut:.6f}")
@@ -153,7 +143,6 @@ class ScheduleExplorer(Explorer):
         return "qlab-schedule.csv", to_csv(("step", "sparsity", "cut"), rows), words
 
     def _controls(self):
-        """The five controls."""
         tenths = [self.steps * i // 10 for i in range(11)]
         frequencies = [x for x in FREQUENCIES if x < self.steps] + [self.steps]
         return (
@@ -164,23 +153,13 @@ class ScheduleExplorer(Explorer):
             controls.number(self, "final_sparsity", "Final sparsity", (0.0, *FINALS)),
         )
 
-    def _fill(self, result):
-        """Read-out, notes and the table of numbers."""
-        missed = self.final_sparsity - result.reached > 5e-5
-        self.readout.value = readout.readout(*self._cells(result, missed))
-        words = " ".join(self._notes(result, missed))
-        self.notes.value = f'<div class="qlab-notes">{words}</div>'
-        self.numbers.value = self._table(result)
-        self.download.clear()
-
     def _cells(self, result, missed):
-        """The cells of the read-out."""
-        asked = readout.percent(self.final_sparsity)
+        asked = percent(self.final_sparsity)
         largest = int(np.argmax(result.cuts))
         return (
             readout.cell(
                 "Pruned at the end",
-                f"{readout.percent(result.reached)} {readout.badge('simulated')}",
+                f"{percent(result.reached)} {readout.badge('simulated')}",
                 f"<b>{asked} is not reached</b>" if missed else f"{asked}, as asked",
             ),
             readout.cell(
@@ -191,7 +170,7 @@ class ScheduleExplorer(Explorer):
             ),
             readout.cell(
                 "Largest cut",
-                readout.percent(result.cuts[largest]),
+                percent(result.cuts[largest]),
                 f"of all weights, at step {result.updates[largest]:,}",
                 f"then {self._pause(result):,} steps to repair it",
             ),
@@ -236,20 +215,17 @@ class ScheduleExplorer(Explorer):
             notes.append("Initial and final sparsity are the same: that is constant sparsity.")
         return notes
 
-    def _table(self, result):
-        """The numbers in the picture, as text; of many updates, evenly chosen ones."""
-        chosen = np.linspace(0, len(result.updates) - 1, min(len(result.updates), 30)).astype(int)
-        rows = [
-            (
-                f"{result.updates[i]:,}",
-                readout.percent(result.masks[result.updates[i]]),
-                readout.percent(result.cuts[i]),
-            )
-            for i in chosen
-        ]
-        part = "" if len(chosen) == len(result.updates) else f", {len(chosen)} of them"
-        header = ("step", "pruned", "cut by this update")
-        return readout.table(f"Updates of the masks{part}", header, rows)
+
+def _table(result):
+    """The updates as text: all of them, or 30 that are evenly chosen."""
+    chosen = np.linspace(0, len(result.updates) - 1, min(len(result.updates), 30)).astype(int)
+    rows = [
+        (f"{at:,}", percent(result.masks[at]), percent(cut))
+        for at, cut in zip(result.updates[chosen], result.cuts[chosen], strict=True)
+    ]
+    part = "" if len(chosen) == len(result.updates) else f", {len(chosen)} of them"
+    header = ("step", "pruned", "cut by this update")
+    return readout.table(f"Updates of the masks{part}", header, rows)
 
 
 def _shipped_schedules():
@@ -265,5 +241,5 @@ def _by_epoch(result, epoch):
     """Sparsity at the end of each epoch: of the first five and the last."""
     ends = np.arange(epoch, len(result.masks), epoch)
     shown = ends if len(ends) <= 6 else [*ends[:5], ends[-1]]
-    rows = [(f"epoch {at // epoch}", readout.percent(result.masks[at])) for at in shown]
+    rows = [(f"epoch {at // epoch}", percent(result.masks[at])) for at in shown]
     return readout.small_table((), rows)

@@ -2,22 +2,53 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
+from dataclasses import astuple, dataclass, fields
 
 import numpy as np
 import traitlets
 
-import qlab
 from qlab.engine.recipes import ACTIVATION_BITS, GRANULARITIES, OBSERVERS, WEIGHT_BITS, Recipe
 from qlab.plots.cost_panels import TradeoffPanel
 from qlab.plots.quantization_panels import ActivationPanel, WeightPanel, clipped_words
-from qlab.trials.subject import subject
-from qlab.widgets.kit import controls, readout, trail
-from qlab.widgets.kit.download import Download
-from qlab.widgets.kit.explorer import Explorer
+from qlab.system.text import to_csv
+from qlab.trials.subjects import subject
+from qlab.widgets.kit import controls, readout
+from qlab.widgets.kit.download import Download, scored_again
+from qlab.widgets.kit.explorer import Explorer, Shown
 from qlab.widgets.kit.live import LivePicture
+from qlab.widgets.kit.traits import LayerName, WholeWithin
 
 WEIGHT_BINS, ACTIVATION_BINS = 60, 64
+
+
+@dataclass(frozen=True)
+class Point:
+    """One row of the trail: what was tried, and what was measured."""
+
+    weight_bits: int
+    activation_bits: int
+    granularity: str
+    observer: str
+    calibration_size: int
+    accuracy: float
+    accuracy_low: float
+    accuracy_high: float
+    file_bytes: int
+    gzip_bytes: int
+    packed_floor_bytes: int
+    latency_median_ms: float
+
+    @classmethod
+    def of(cls, trial):
+        """Keep the numbers of a trial, and let its model and predictions go."""
+        recipe, sizes = trial.recipe, trial.sizes
+        return cls(
+            *(recipe.weight_bits, recipe.activation_bits, recipe.granularity, recipe.observer),
+            recipe.calibration_size,
+            *(trial.measurement.accuracy, *trial.measurement.interval),
+            *(sizes.file_bytes, sizes.gzip_bytes, sizes.packed_floor_bytes),
+            trial.latency.median_ms,
+        )
 
 
 class QuantizationExplorer(Explorer):
@@ -39,9 +70,9 @@ class QuantizationExplorer(Explorer):
 
     Attributes
     ----------
-    result : qlab.trials.subject.Trial
+    result : qlab.trials.subjects.Trial
         ``recipe``, ``model``, ``measurement``, ``comparison``, ``sizes``, ``latency``.
-    trail : list of qlab.widgets.kit.trail.Point
+    trail : list of Point
         Every recipe tried, in order.
 
     Raises
@@ -65,58 +96,44 @@ class QuantizationExplorer(Explorer):
     activation_bits = traitlets.Enum(ACTIVATION_BITS, 8).tag(setting=True)
     granularity = traitlets.Enum(GRANULARITIES, "per-channel").tag(setting=True)
     observer = traitlets.Enum(OBSERVERS, "min-max").tag(setting=True)
-    calibration_size = traitlets.Int(128).tag(setting=True)
+    calibration_size = WholeWithin(128, 1, "available").tag(setting=True)
     overrides = traitlets.Dict().tag(setting=True)
-    layer = traitlets.Unicode().tag(setting=True)
+    layer = LayerName().tag(setting=True)
 
     def __init__(self, model=None, images=None, labels=None, calibration_images=None, **settings):
         """Calibrate, lay out, and measure the first recipe."""
         super().__init__()
         self.subject = subject(model, images, labels, calibration_images)
-        self.trail, self._last, self._framed = [], None, None
-        layers = self.subject.model.layers
-        weights = {x.name: x.weights.size for x in layers if x.weights is not None}
-        self._layers, self._weight_count = list(weights), sum(weights.values())
-        available = self.subject.compressor.calibration_images
-        self.layer, self.calibration_size = max(weights, key=weights.get), min(128, available)
-        self.assemble(self._controls(available), self._picture(), self._actions(), settings)
-
-    @traitlets.validate("layer")
-    def _layer_is_there(self, proposal):
-        """Refuse, in words, a layer that has nothing to show."""
-        if proposal.value not in self._layers:
-            raise traitlets.TraitError(
-                f"no layer with weights is called {proposal.value!r}; "
-                f"there are {', '.join(self._layers)}"
-            )
-        return proposal.value
-
-    @traitlets.validate("calibration_size")
-    def _images_are_there(self, proposal):
-        """Refuse, in words, more calibration images than there are."""
-        available = self.subject.compressor.calibration_images
-        if not 1 <= proposal.value <= available:
-            words = f"calibration_size is {proposal.value}; choose 1 to {available}"
-            raise traitlets.TraitError(words)
-        return proposal.value
+        self.trail, self._last = [], None
+        weighted = [x for x in self.subject.model.layers if x.weights is not None]
+        self.layers = {x.name: x.weights for x in weighted}
+        self.available = self.subject.compressor.calibration_images
+        self.layer = max(self.layers, key=lambda name: self.layers[name].size)
+        self.calibration_size = min(128, self.available)
+        self.assemble(self._controls(), self._picture(), self._actions(), settings)
 
     def compute(self):
         """Make the file that the settings describe, and measure it."""
         return self.subject.trial(self.recipe)
 
     def show(self, result):
-        """Move the marks, and fill the read-out."""
+        """Move the marks, and say what there is to see."""
         if result.recipe != self._last:
-            self.trail.append(trail.Point.of(result))
+            self.trail.append(Point.of(result))
             self._last = result.recipe
-        if self._framed != self.layer:
+        if self.picture.needs_frame(self.layer):
             self._frame()
         alt = (
             f"{self._show_weights(result.recipe)} {self._show_activations(result.recipe)} "
             f"{self._show_tradeoff(result)}"
         )
-        self.picture.redraw(alt=alt)
-        self._fill(result)
+        cells = (
+            readout.accuracy(result.measurement),
+            readout.difference(result.comparison),
+            readout.sizes(result.sizes),
+            readout.latency(result.latency),
+        )
+        return Shown(alt, cells, self._notes(result.recipe), self._tables())
 
     @property
     def recipe(self):
@@ -125,58 +142,41 @@ class QuantizationExplorer(Explorer):
         return Recipe(**{name: getattr(self, name) for name in own})
 
     def tflite(self):
-        """The file that the learner takes away, scored once more as it is.
-
-        Returns
-        -------
-        (str, bytes, str)
-            Name, content, and what to say about it. Weights of 4 bits or fewer are packed.
-        """
+        """The file to take away, weights of 4 bits or fewer packed: name, content, and words."""
         result = self.result or self.update()
         model = result.model.packed()
-        again = qlab.evaluate(model, self.subject.images, self.subject.labels)
-        how = "Weights packed two to a byte. " if model.file_bytes < result.model.file_bytes else ""
+        how = "Weights packed two to a byte. " if model.file_bytes < result.file_bytes else ""
         name = f"qlab-w{self.weight_bits}-a{self.activation_bits}-{self.granularity}.tflite"
-        return name, model.data, f"{how}Scored again: {readout.percent(again.accuracy)}."
+        return name, model.data, how + scored_again(self.subject, model)
 
     def trail_csv(self):
-        """The trail as a table.
+        """The trail as a table: name, CSV in UTF-8, and words."""
+        head, rows = (x.name for x in fields(Point)), map(astuple, self.trail)
+        return "qlab-trail.csv", to_csv(head, rows), f"{len(self.trail)} recipes."
 
-        Returns
-        -------
-        (str, bytes, str)
-            Name, CSV in UTF-8, and what to say about it.
-        """
-        return "qlab-trail.csv", trail.to_csv(self.trail), f"{len(self.trail)} recipes."
-
-    def _controls(self, available):
-        """The five controls."""
-        stops = [2**i for i in range(11) if 2**i < available] + [available]
+    def _controls(self):
+        stops = [2**i for i in range(11) if 2**i < self.available] + [self.available]
         return (
             controls.steps(self, "weight_bits", "Weight bits", WEIGHT_BITS),
             controls.steps(self, "activation_bits", "Activation bits", ACTIVATION_BITS),
             controls.choice(self, "granularity", "Granularity", GRANULARITIES),
             controls.number(self, "calibration_size", "Calibration size", stops),
-            controls.choice(self, "layer", "Layer shown", self._layers),
+            controls.choice(self, "layer", "Layer shown", list(self.layers)),
         )
 
     def _picture(self):
-        """The three panels."""
         picture = LivePicture(panels=3)
-        self._weights = WeightPanel(picture.axes[0])
-        self._activations = ActivationPanel(picture.axes[1])
-        self._tradeoff = TradeoffPanel(
-            picture.axes[2],
+        self._weights = picture.put(WeightPanel)
+        self._activations = picture.put(ActivationPanel)
+        self._tradeoff = picture.put(
+            TradeoffPanel,
             (self.subject.model.gzip_bytes, self.subject.float_measurement.accuracy),
-            smallest=0.4 * self._weight_count * 2 / 8,
-            chance=0.7 / (int(np.max(self.subject.labels)) + 1),
+            0.4 * sum(x.size for x in self.layers.values()) * 2 / 8,
+            0.7 / (int(np.max(self.subject.labels)) + 1),
         )
-        for panel in (self._weights, self._activations, self._tradeoff):
-            picture.add(*panel.marks)
         return picture
 
     def _actions(self):
-        """The two buttons."""
         self.download = Download(
             "Download this .tflite", self.tflite, self.guard, lambda: self.recipe
         )
@@ -186,16 +186,13 @@ class QuantizationExplorer(Explorer):
     def _frame(self):
         """Histograms and limits of the layer shown: they change with it alone."""
         compressor = self.subject.compressor
-        weights = self.subject.model.layer(self.layer).weights
-        self._weight_histogram = np.histogram(weights, WEIGHT_BINS)
+        self._weight_histogram = np.histogram(self.layers[self.layer], WEIGHT_BINS)
         counts, edges = compressor.activation_histogram(self.layer, compressor.calibration_images)
         step = len(counts) // ACTIVATION_BINS
         self._activation_histogram = counts.reshape(-1, step).sum(1), edges[::step]
         self._fine_activations = counts, edges
         self._weights.frame(*self._weight_histogram, self.layer)
         self._activations.frame(*self._activation_histogram, self.layer)
-        self.picture.reframe()
-        self._framed = self.layer
 
     def _show_weights(self, recipe):
         """Draw the grid over the weights; say in words what is drawn."""
@@ -226,41 +223,36 @@ class QuantizationExplorer(Explorer):
     def _show_tradeoff(self, result):
         """Draw the trail; say in words where the learner is on it."""
         sizes, accuracies = [p.gzip_bytes for p in self.trail], [p.accuracy for p in self.trail]
-        here = result.sizes.gzip_bytes, result.measurement.accuracy
-        self._tradeoff.show(sizes, accuracies, result.measurement.interval, here)
-        accuracy = readout.percent(here[1])
-        return f"Accuracy {accuracy} at {here[0]:,} bytes gzipped; {len(self.trail)} recipes tried."
+        size, measured = result.sizes.gzip_bytes, result.measurement
+        self._tradeoff.show(sizes, accuracies, measured.interval, (size, measured.accuracy))
+        tried = f"{len(self.trail)} recipes tried"
+        return f"Accuracy {readout.percent(measured.accuracy)} at {size:,} bytes gzipped; {tried}."
 
-    def _fill(self, result):
-        """Read-out, notes and the table of numbers."""
-        self.readout.value = readout.readout(
-            readout.accuracy(result.measurement),
-            readout.difference(result.comparison),
-            readout.sizes(result.sizes),
-            readout.latency(result.latency),
-        )
-        notes = list(self.subject.compressor.notes(result.recipe))
+    def _notes(self, recipe):
+        notes = list(self.subject.compressor.notes(recipe))
         if self.observer != "min-max":
             notes.append(f"Observer: {self.observer}.")
         if self.overrides:
             notes.append(f"Layers with bits of their own: {', '.join(self.overrides)}.")
-        self.notes.value = f'<div class="qlab-notes">{" ".join(notes)}</div>' if notes else ""
-        self.numbers.value = self._tables()
-        self.download.clear()
-        self.save_trail.clear()
+        return notes
 
     def _tables(self):
-        """The numbers in the picture, as text."""
-        counts, edges = self._weight_histogram
-        name, header = f"Weights of {self.layer}", ("from", "to", "weights")
-        weights = readout.table(name, header, _bins(counts, edges, 4))
-        counts, edges = self._activation_histogram
-        name, header = (
-            f"Activations after {self.layer}, all calibration images",
-            ("from", "to", "values"),
-        )
-        activations = readout.table(name, header, _bins(counts, edges, 3))
-        return trail.to_table(self.trail) + weights + activations
+        """The recipes tried, and the histograms in the picture."""
+        tried = [
+            (
+                *(p.weight_bits, p.activation_bits, p.granularity),
+                f"{p.gzip_bytes:,}",
+                readout.percent(p.accuracy),
+            )
+            for p in self.trail
+        ]
+        header = ("weight bits", "activation bits", "granularity", "bytes, gzipped", "accuracy")
+        yield readout.table("Recipes tried", header, tried)
+        rows = _bins(*self._weight_histogram, 4)
+        yield readout.table(f"Weights of {self.layer}", ("from", "to", "weights"), rows)
+        name = f"Activations after {self.layer}, all calibration images"
+        rows = _bins(*self._activation_histogram, 3)
+        yield readout.table(name, ("from", "to", "values"), rows)
 
 
 def _bins(counts, edges, digits):

@@ -7,26 +7,25 @@ from functools import lru_cache
 
 import traitlets
 
-import qlab
-from qlab.arithmetic.results import Comparison
 from qlab.arithmetic.sparsity import SCOPES
 from qlab.engine.recipes import Recipe
 from qlab.plots.sensitivity_panels import CurvesPanel, RecipesPanel
 from qlab.tflite.sparse_encoding import sparse_file
 from qlab.trials.sensitivity import layers_with, lowered, scan
-from qlab.trials.subject import subject
-from qlab.trials.ways import Way, ways
+from qlab.trials.subjects import Trial, subject
 from qlab.widgets.kit import controls, readout
-from qlab.widgets.kit.download import Download
+from qlab.widgets.kit.controls import LayerBoxes
+from qlab.widgets.kit.download import Download, scored_again
+from qlab.widgets.kit.explorer import Shown, SweepingExplorer
 from qlab.widgets.kit.job import Job
-from qlab.widgets.kit.layer_boxes import LayerBoxes
 from qlab.widgets.kit.live import LivePicture
-from qlab.widgets.kit.sweeping import SweepingExplorer
-from qlab.widgets.sparsity_sensitivity_words import NAMES, alt, cells, notes, tables
+from qlab.widgets.kit.readout import percent
+from qlab.widgets.kit.traits import WholeWithin, require_known
 
 FIRST = (0.5, 0.8, 0.95)
 LEVELS = (0.3, 0.5, 0.6, 0.7, 0.8, 0.85, 0.9, 0.95, 0.98)
 CHOICES = (0.0, *LEVELS)
+NAMES = {"global": "one threshold", "per-layer": "same share"}
 BITS = (("32, float", 32), ("8, int8", 8))
 
 
@@ -34,10 +33,9 @@ BITS = (("32, float", 32), ("8, int8", 8))
 class SparsitySensitivity:
     """What the explorer shows."""
 
-    dense: Way
-    mixed: Way
-    uniform: dict[str, Way]
-    to_dense: Comparison
+    dense: Trial
+    mixed: Trial
+    uniform: dict[str, Trial]
     budget_bytes: int
 
     @property
@@ -70,7 +68,7 @@ class SparsitySensitivityExplorer(SweepingExplorer):
     result : SparsitySensitivity
     recipe : Recipe
         The learner's; `qlab.Compressor.compress` takes it.
-    curves : dict of str to dict of float to qlab.trials.sensitivity.LayerSensitivity
+    curves : dict of str to dict of float to qlab.trials.sensitivity.LayerTrial
         For each layer, what was measured at each sparsity, at the present bits.
 
     Raises
@@ -91,7 +89,7 @@ class SparsitySensitivityExplorer(SweepingExplorer):
 
     question = "Which layer can be pruned, and how far?"
     layer_sparsity = traitlets.Dict().tag(setting=True)
-    budget_bytes = traitlets.Int().tag(setting=True)
+    budget_bytes = WholeWithin(1, 1, "largest", ", the float file").tag(setting=True)
     weight_bits = traitlets.Enum((32, 8), 32).tag(setting=True)
     recipe = traitlets.Instance(Recipe, allow_none=True, read_only=True)
 
@@ -99,92 +97,66 @@ class SparsitySensitivityExplorer(SweepingExplorer):
         """Lay out, and prune each layer three times."""
         super().__init__()
         self.subject = subject(model, images, labels, calibration_images)
-        self._layers = layers_with(self.subject.model, "sparsity")
-        self._largest = self.subject.model.file_bytes
-        self._way, self._meet = ways(self.subject), lru_cache(64)(self._least_sparse)
+        self.layers = layers_with(self.subject.model, "sparsity")
+        self.largest = self.subject.model.file_bytes
+        self._trial = self.subject.remembering()
+        self._meet = lru_cache(64)(self._least_sparse)
         self._measured, self._tried = {}, {}
-        self.budget_bytes = round(self._largest / 3, -4) or self._largest
+        self.budget_bytes = round(self.largest / 3, -4) or self.largest
         self.job = Job("Measure more sparsities", self._scan_all, self.guard)
         self.download = Download(
             "Download your .tflite", self.tflite, self.guard, lambda: self.recipe
         )
         heading = "Your recipe: sparsity of each layer"
         options = [(f"{x:g}", x) for x in CHOICES]
-        self.table = LayerBoxes(self, "layer_sparsity", self._layers, options, 0.0, heading)
+        self.table = LayerBoxes(self, "layer_sparsity", self.layers, options, 0.0, heading)
         actions = [self.table, self.job, self.download]
         self.assemble(self._controls(), self._picture(), actions, settings)
-
-    @traitlets.validate("budget_bytes")
-    def _budget_is_possible(self, proposal):
-        """Refuse, in words, a budget that is no size of this model."""
-        if not 1 <= proposal.value <= self._largest:
-            raise traitlets.TraitError(
-                f"budget_bytes is {proposal.value}; choose 1 to {self._largest:,}, the float file"
-            )
-        return proposal.value
 
     @property
     def curves(self):
         """dict: what was measured of each layer, at the present bits."""
-        return self._measured.setdefault(self.weight_bits, {x: {} for x in self._layers})
+        return self._measured.setdefault(self.weight_bits, {x: {} for x in self.layers})
 
     def compute(self):
         """Score the learner's recipe, and the uniform ones of the same budget."""
-        unknown = sorted(set(self.layer_sparsity) - set(self._layers))
-        if unknown:
-            raise ValueError(
-                f"no layer with weights is called {unknown[0]!r}; "
-                f"there are {', '.join(self._layers)}"
-            )
+        require_known(self.layer_sparsity, self.layers, "layer with weights")
         pruned = {name: x for name, x in self.layer_sparsity.items() if x != 0}
-        mixed = self._way(lowered(self._base(), pruned, "sparsity"))
+        mixed = self._trial(lowered(self._base(), pruned, "sparsity"))
         for _ in self._scan(FIRST, "pruning one layer after the other"):
             pass
-        dense = self._way(self._base())
+        dense = self._trial(self._base())
         met = {scope: self._meet(scope, self.budget_bytes, self.weight_bits) for scope in SCOPES}
         return SparsitySensitivity(
             dense,
             mixed,
-            {scope: self._way(recipe) for scope, recipe in met.items() if recipe is not None},
-            qlab.compare(dense.measurement, mixed.measurement),
+            {scope: self._trial(recipe) for scope, recipe in met.items() if recipe is not None},
             self.budget_bytes,
         )
 
     def show(self, result):
-        """Move the marks, and fill the read-out."""
+        """Move the marks, and say what there is to see."""
         self.set_trait("recipe", result.mixed.recipe)
         self.table.show()
         self._show_curves(result)
         self._show_recipes(result)
-        self.picture.redraw(alt=alt(result, self.curves, FIRST[1]))
-        self.readout.value = readout.readout(*cells(result))
-        words = " ".join(notes(result))
-        self.notes.value = f'<div class="qlab-notes">{words}</div>'
-        self.numbers.value = tables(result, self.curves)
-        self.download.clear()
+        words = alt(result, self.curves, FIRST[1])
+        return Shown(words, cells(result), notes(result), tables(result, self.curves))
 
     def scan(self):
         """Measure each layer at all sparsities, as the button does.
 
         Returns
         -------
-        dict of str to dict of float to qlab.trials.sensitivity.LayerSensitivity
+        dict of str to dict of float to qlab.trials.sensitivity.LayerTrial
         """
         self.all_steps()
         return self.curves
 
     def tflite(self):
-        """The learner's recipe as a file without the zeros, scored once more as it is.
-
-        Returns
-        -------
-        (str, bytes, str)
-            Name, content, and what to say about it.
-        """
-        model = sparse_file((self.result or self.update()).mixed.model)
-        again = qlab.evaluate(model, self.subject.images, self.subject.labels)
-        words = f"Scored again: {readout.percent(again.accuracy)}."
-        return "qlab-sparse-mixed.tflite", model.data, words
+        """The learner's recipe as a file without the zeros: name, content, and words."""
+        model = (self.result or self.update()).mixed.sparse
+        return "qlab-sparse-mixed.tflite", model.data, scored_again(self.subject, model)
 
     def _base(self, **settings):
         """The recipe in which nothing is pruned."""
@@ -209,7 +181,7 @@ class SparsitySensitivityExplorer(SweepingExplorer):
         """Steps of pruning one layer at a time; what is known is not measured again."""
         curves, subject = self.curves, self.subject
         missing = [x for x in levels if any(x not in curve for curve in curves.values())]
-        total, done = len(missing) * len(self._layers), 0
+        total, done = len(missing) * len(self.layers), 0
         for level in missing:
             entries = scan(
                 subject.compressor, subject.images, subject.labels, level, self._base(), "sparsity"
@@ -228,28 +200,25 @@ class SparsitySensitivityExplorer(SweepingExplorer):
         for step in self._scan(LEVELS, "pruning one layer after the other"):
             if self.result is not None:
                 self._show_curves(self.result)
-                self.picture.redraw(alt=self.picture.widget.tooltip)
+                self.picture.redraw()
             yield step
         if self.result is not None:
-            self.show(self.result)
+            self.present(self.result)
 
     def _controls(self):
-        """The two controls."""
-        stops = [round(self._largest * i / 20, -3) for i in range(1, 20)]
-        stops = sorted({int(x) for x in stops if x > 0} | {1, self._largest})
+        stops = [round(self.largest * i / 20, -3) for i in range(1, 20)]
+        stops = sorted({int(x) for x in stops if x > 0} | {1, self.largest})
         return (
             controls.number(self, "budget_bytes", "Budget (bytes)", stops),
             controls.choice(self, "weight_bits", "Weight bits", BITS),
         )
 
     def _picture(self):
-        """The two panels."""
         picture = LivePicture(panels=2, width=900, height=320)
         reference = self.subject.float_measurement.accuracy
-        self._panel = CurvesPanel(picture.axes[0], reference, self._layers)
+        self._panel = picture.put(CurvesPanel, reference, self.layers)
         words = "file without its zeros (KB)"
-        self._recipes = RecipesPanel(picture.axes[1], reference, self._largest, words)
-        picture.add(*self._panel.marks, *self._recipes.marks)
+        self._recipes = picture.put(RecipesPanel, reference, self.largest, words)
         return picture
 
     def _show_curves(self, result):
@@ -268,13 +237,78 @@ class SparsitySensitivityExplorer(SweepingExplorer):
     def _show_recipes(self, result):
         """Draw the learner's recipe beside the uniform ones."""
         mixed = result.mixed
-        here = mixed.sparse_bytes, mixed.measurement
-        self._tried[mixed.recipe] = here[0], mixed.measurement.accuracy
+        self._tried[mixed.recipe] = mixed.sparse_bytes, mixed.measurement.accuracy
         earlier = [point for recipe, point in self._tried.items() if recipe != mixed.recipe]
-        uniform = {
-            NAMES[scope]: (way.sparse_bytes, way.measurement)
-            for scope, way in sorted(
-                result.uniform.items(), key=lambda item: -item[1].measurement.accuracy
+        best_first = sorted(result.uniform.items(), key=lambda x: -x[1].measurement.accuracy)
+        uniform = {NAMES[scope]: (x.sparse_bytes, x.measurement) for scope, x in best_first}
+        mine = mixed.sparse_bytes, mixed.measurement
+        self._recipes.show(mine, uniform, earlier, result.budget_bytes)
+
+
+def alt(result, curves, sparsity):
+    """The picture in words."""
+    mixed = result.mixed
+    accuracy, name = min((c[sparsity].measurement.accuracy, name) for name, c in curves.items())
+    return (
+        f"{name} hurts most when it alone is {100 * sparsity:.0f} % sparse: "
+        f"{percent(accuracy)}. Your recipe has "
+        f"{percent(mixed.measurement.accuracy)} at {mixed.sparse_bytes:,} bytes, "
+        f"{'within' if result.fits else 'over'} the budget of {result.budget_bytes:,}."
+    )
+
+
+def cells(result):
+    """The cells of the read-out."""
+    mixed, over = result.mixed, result.mixed.sparse_bytes - result.budget_bytes
+    made = [
+        readout.accuracy(mixed.measurement, "Accuracy of your recipe"),
+        readout.difference(mixed.compared_with(result.dense), "unpruned"),
+        readout.cell(
+            "Size of your recipe",
+            f"{mixed.sparse_bytes:,} <small>bytes</small>",
+            f"<b>over the budget</b> by {over:,}" if over > 0 else "<b>within the budget</b>",
+            f"{result.dense.sparse_bytes:,} with nothing pruned",
+        ),
+    ]
+    for scope, trial in result.uniform.items():
+        comparison = mixed.compared_with(trial)
+        made.append(readout.difference(comparison, f"{NAMES[scope]}, in budget"))
+    return made
+
+
+def notes(result):
+    """What the picture cannot say."""
+    said = ["Sizes are of files that leave the zeros out; the usual file stays as large."]
+    for scope in SCOPES:
+        trial = result.uniform.get(scope)
+        what = f"{NAMES[scope].capitalize()} for all layers"
+        if trial is None:
+            said.append(f"{what}: no sparsity meets this budget.")
+        else:
+            said.append(
+                f"{what} meets it from {100 * trial.recipe.sparsity:.0f} % on, with "
+                f"{percent(trial.measurement.accuracy)}."
             )
-        }
-        self._recipes.show(here, uniform, earlier, result.budget_bytes)
+    return said
+
+
+def tables(result, curves):
+    """The numbers in the picture, as text."""
+    rows = [
+        (
+            name,
+            f"{level:g}",
+            percent(entry.measurement.accuracy),
+            readout.tested(entry.comparison),
+        )
+        for name, curve in curves.items()
+        for level, entry in sorted(curve.items())
+    ]
+    header = ("layer", "sparsity", "accuracy", "to the unpruned")
+    yield readout.table("One layer pruned", header, rows)
+    made = {"yours": result.mixed, "unpruned": result.dense}
+    made |= {NAMES[scope]: x for scope, x in result.uniform.items()}
+    rows = [
+        (name, percent(x.measurement.accuracy), f"{x.sparse_bytes:,}") for name, x in made.items()
+    ]
+    yield readout.table("Recipes", ("recipe", "accuracy", "bytes without zeros"), rows)

@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import traitlets
 
-import qlab
-from qlab.arithmetic.results import Comparison
 from qlab.engine.recipes import Recipe
 from qlab.plots.sensitivity_panels import RecipesPanel, SensitivityPanel, verdict
-from qlab.trials.sensitivity import LayerSensitivity, layers_with, lowered, scan
-from qlab.trials.subject import subject
-from qlab.trials.ways import Way, ways
+from qlab.trials.sensitivity import LayerTrial, layers_with, lowered, scan
+from qlab.trials.subjects import Trial, subject
 from qlab.widgets.kit import controls, readout
-from qlab.widgets.kit.download import Download
-from qlab.widgets.kit.explorer import Explorer
+from qlab.widgets.kit.controls import LayerBoxes
+from qlab.widgets.kit.download import Download, scored_again
+from qlab.widgets.kit.explorer import Explorer, Shown
 from qlab.widgets.kit.job import Job
-from qlab.widgets.kit.layer_boxes import LayerBoxes
 from qlab.widgets.kit.live import LivePicture
+from qlab.widgets.kit.readout import percent
+from qlab.widgets.kit.traits import require_known
 
 BITS = (2, 3, 4, 5, 6, 7, 8)
 NAMES = {"weight_bits": "weights", "activation_bits": "activations", "both": "both"}
@@ -28,10 +28,14 @@ NAMES = {"weight_bits": "weights", "activation_bits": "activations", "both": "bo
 class Sensitivity:
     """What the explorer shows."""
 
-    entries: tuple[LayerSensitivity, ...]
-    mixed: Way
-    uniform: dict[int, Way]
-    comparison: Comparison
+    entries: tuple[LayerTrial, ...]
+    mixed: Trial
+    uniform: dict[int, Trial]
+
+    @cached_property
+    def comparison(self):
+        """Comparison from 8 bits everywhere to the mixed recipe."""
+        return self.mixed.compared_with(self.uniform[8])
 
 
 class SensitivityExplorer(Explorer):
@@ -89,60 +93,54 @@ class SensitivityExplorer(Explorer):
         available = self.subject.compressor.calibration_images
         base = Recipe() if base is None else base
         self.base = base.replace(calibration_size=min(base.calibration_size, available))
-        self._way = ways(self.subject)
-        self._scans, self._tried, self._framed = {}, {}, None
+        self._trial = self.subject.remembering()
+        self._scans, self._tried = {}, {}
         self.job = Job("Lower all layers that are within noise", self._lower_harmless, self.guard)
         self.download = Download(
             "Download the mixed .tflite", self.tflite, self.guard, lambda: self.recipe
         )
-        actions = [self._table(), self.job, self.download]
+        self.layers = layers_with(self.subject.model, "activation_bits")
+        heading = "Your recipe: bits of each layer"
+        self.table = LayerBoxes(self, "layer_bits", self.layers, BITS, 8, heading)
+        actions = [self.table, self.job, self.download]
         self.assemble(self._controls(), self._picture(), actions, settings)
 
     def compute(self):
         """Lower each layer, unless that is known; score the mixed recipe."""
-        unknown = sorted(set(self.layer_bits) - set(self._layers))
-        if unknown:
-            raise ValueError(
-                f"no layer is called {unknown[0]!r}; there are {', '.join(self._layers)}"
-            )
-        uniform = {b: self._way(self._uniform(b)) for b in (8, 4)}
+        require_known(self.layer_bits, self.layers, "layer")
+        uniform = {b: self._trial(self._uniform(b)) for b in (8, 4)}
         entries = self._scan()
-        mixed = self._way(self._mixed())
-        return Sensitivity(
-            entries, mixed, uniform, qlab.compare(uniform[8].measurement, mixed.measurement)
-        )
+        mixed = self._trial(self._mixed())
+        return Sensitivity(entries, mixed, uniform)
 
     def show(self, result):
-        """Move the marks, and fill the read-out."""
+        """Move the marks, and say what there is to see."""
         self.set_trait("recipe", result.mixed.recipe)
-        self._table_of_bits.show(layers_with(self.subject.model, self.lowered))
+        self.table.show(layers_with(self.subject.model, self.lowered))
         names = [entry.layer for entry in result.entries]
-        title = f"One layer's {self._words} at {self.bits} bits, all others at 8"
-        if self._framed != (title, names):
-            self._bars.frame(names, title)
-            self.picture.reframe()
-            self._framed = title, names
+        title = f"One layer's {self._words} at {self.bits} bits"
+        if self.picture.needs_frame((title, names)):
+            self._bars.frame(names, f"{title}, all others at 8")
         self._bars.show(result.uniform[8].measurement, result.entries)
         self._show_recipes(result)
+        mixed = result.mixed
         worst = min(result.entries, key=lambda entry: entry.measurement.accuracy)
-        self.picture.redraw(
-            alt=f"{title}: {worst.layer} hurts most, {verdict(worst.comparison)}. The mixed recipe "
-            f"has {readout.percent(result.mixed.measurement.accuracy)} at "
-            f"{result.mixed.sizes.packed_floor_bytes:,} bytes."
+        alt = (
+            f"{title}, all others at 8: {worst.layer} hurts most, {verdict(worst.comparison)}. The "
+            f"mixed recipe has {percent(mixed.measurement.accuracy)} at "
+            f"{mixed.sizes.packed_floor_bytes:,} bytes."
         )
-        self._fill(result)
+        notes = list(self.subject.compressor.notes(mixed.recipe))
+        if self.lowered == "weight_bits" and any(b in (5, 6, 7) for b in self.layer_bits.values()):
+            notes.append(
+                "Weights of 5 to 7 bits take a byte each in a file; the floor counts their bits."
+            )
+        return Shown(alt, _cells(result), notes, _tables(result, title))
 
     def tflite(self):
-        """The mixed recipe as a file, packed, scored once more as it is.
-
-        Returns
-        -------
-        (str, bytes, str)
-            Name, content, and what to say about it.
-        """
+        """The mixed recipe as a file, packed: name, content, and words."""
         model = (self.result or self.update()).mixed.model.packed()
-        again = qlab.evaluate(model, self.subject.images, self.subject.labels)
-        return "qlab-mixed.tflite", model.data, f"Scored again: {readout.percent(again.accuracy)}."
+        return "qlab-mixed.tflite", model.data, scored_again(self.subject, model)
 
     def lower_harmless(self):
         """Give the chosen bits to every layer whose loss, alone, is within noise; 8 to all others.
@@ -197,30 +195,19 @@ class SensitivityExplorer(Explorer):
         return self._scans[key]
 
     def _controls(self):
-        """The two controls."""
         options = [(words, name) for name, words in NAMES.items()]
         return (
             controls.steps(self, "bits", "Bits of the one layer", BITS),
             controls.choice(self, "lowered", "What is lowered", options),
         )
 
-    def _table(self):
-        """One drop-down of bits for each layer."""
-        self._layers = layers_with(self.subject.model, "activation_bits")
-        heading = "Your recipe: bits of each layer"
-        self._table_of_bits = LayerBoxes(self, "layer_bits", self._layers, BITS, 8, heading)
-        return self._table_of_bits
-
     def _picture(self):
-        """The two panels."""
-        picture = LivePicture(
-            panels=2, width=900, height=max(300, 70 + 48 * len(self._layers)), ratios=(1.2, 1)
-        )
+        height = max(300, 70 + 48 * len(self.layers))
+        picture = LivePicture(panels=2, width=900, height=height, ratios=(1.2, 1))
         reference = self.subject.float_measurement.accuracy
         eight = sum(x.weights.size for x in self.subject.model.layers if x.weights is not None)
-        self._bars = SensitivityPanel(picture.axes[0], reference, len(self._layers))
-        self._recipes = RecipesPanel(picture.axes[1], reference, eight)
-        picture.add(*self._bars.marks, *self._recipes.marks)
+        self._bars = picture.put(SensitivityPanel, reference, len(self.layers))
+        self._recipes = picture.put(RecipesPanel, reference, eight)
         return picture
 
     def _show_recipes(self, result):
@@ -235,53 +222,50 @@ class SensitivityExplorer(Explorer):
         }
         self._recipes.show((mixed.sizes.packed_floor_bytes, mixed.measurement), uniform, earlier)
 
-    def _fill(self, result):
-        """Read-out, notes and the table of numbers."""
-        mixed, eight, four = result.mixed, result.uniform[8], result.uniform[4]
-        sizes = [(mixed, "mixed"), (eight, "8 bits"), (four, "4 bits")]
-        rows = [
-            (name, f"{c.sizes.packed_floor_bytes:,}", f"{c.packed_bytes:,}") for c, name in sizes
-        ]
-        head = ("", "packed floor", "packed file")
-        self.readout.value = readout.readout(
-            readout.accuracy(mixed.measurement, "Accuracy of your recipe"),
-            readout.difference(result.comparison, "8 bits everywhere"),
-            readout.difference(
-                qlab.compare(four.measurement, mixed.measurement), "4 bits everywhere"
-            ),
-            readout.cell("Size in bytes", "", readout.small_table(head, rows)),
-        )
-        notes = list(self.subject.compressor.notes(mixed.recipe))
-        if self.lowered == "weight_bits" and any(b in (5, 6, 7) for b in self.layer_bits.values()):
-            notes.append(
-                "Weights of 5 to 7 bits take a byte each in a file; the floor counts their bits."
-            )
-        self.notes.value = f'<div class="qlab-notes">{" ".join(notes)}</div>' if notes else ""
-        self.numbers.value = self._tables(result, sizes)
-        self.download.clear()
 
-    def _tables(self, result, sizes):
-        """The numbers in the picture, as text."""
-        layers = [
-            (
-                x.layer,
-                readout.percent(x.measurement.accuracy),
-                " to ".join(readout.percent(end) for end in x.measurement.interval),
-                verdict(x.comparison),
-                f"{x.bytes_saved:,}",
-            )
-            for x in result.entries
-        ]
-        header = ("layer lowered", "accuracy", "95 % interval", "to 8 bits", "bytes saved")
-        recipes = [
-            (
-                name,
-                readout.percent(c.measurement.accuracy),
-                f"{c.sizes.packed_floor_bytes:,}",
-                f"{c.packed_bytes:,}",
-            )
-            for c, name in sizes
-        ]
-        return readout.table(
-            f"One layer's {self._words} at {self.bits} bits", header, layers
-        ) + readout.table("Recipes", ("recipe", "accuracy", "packed floor", "packed file"), recipes)
+def _named(result):
+    """The three recipes with their names."""
+    pairs = {"mixed": result.mixed, "8 bits": result.uniform[8], "4 bits": result.uniform[4]}
+    return pairs.items()
+
+
+def _cells(result):
+    """The cells of the read-out."""
+    mixed = result.mixed
+    rows = [
+        (name, f"{x.sizes.packed_floor_bytes:,}", f"{x.packed_bytes:,}")
+        for name, x in _named(result)
+    ]
+    sizes = readout.small_table(("", "packed floor", "packed file"), rows)
+    return (
+        readout.accuracy(mixed.measurement, "Accuracy of your recipe"),
+        readout.difference(result.comparison, "8 bits everywhere"),
+        readout.difference(mixed.compared_with(result.uniform[4]), "4 bits everywhere"),
+        readout.cell("Size in bytes", "", sizes),
+    )
+
+
+def _tables(result, title):
+    """The numbers in the picture, as text."""
+    rows = [
+        (
+            x.layer,
+            percent(x.measurement.accuracy),
+            " to ".join(map(percent, x.measurement.interval)),
+            verdict(x.comparison),
+            f"{x.bytes_saved:,}",
+        )
+        for x in result.entries
+    ]
+    header = ("layer lowered", "accuracy", "95 % interval", "to 8 bits", "bytes saved")
+    yield readout.table(title, header, rows)
+    rows = [
+        (
+            name,
+            percent(x.measurement.accuracy),
+            f"{x.sizes.packed_floor_bytes:,}",
+            f"{x.packed_bytes:,}",
+        )
+        for name, x in _named(result)
+    ]
+    yield readout.table("Recipes", ("recipe", "accuracy", "packed floor", "packed file"), rows)

@@ -6,23 +6,21 @@ import numpy as np
 import traitlets
 
 import qlab
-from qlab.plots.training_panels import LearningPanel, StepsPanel, WaysPanel
-from qlab.trials.qat_live import Live
-from qlab.trials.qat_scores import SEEDS, WIDTHS, Scorer, weights_in_steps
-from qlab.trials.subject import subject
+from qlab.plots.training_panels import LearningPanel, StepsPanel, WaysPanel, shares
+from qlab.trials.quantized_training import SEEDS, WIDTHS, Live, WidthScorer, weights_in_steps
+from qlab.trials.subjects import subject
 from qlab.widgets.kit import controls, readout
-from qlab.widgets.kit.download import Download
-from qlab.widgets.kit.explorer import Explorer
+from qlab.widgets.kit.download import Download, scored_again
+from qlab.widgets.kit.explorer import Shown, ThreadedExplorer
+from qlab.widgets.kit.job import ThreadedJob
 from qlab.widgets.kit.live import LivePicture
-from qlab.widgets.kit.seeds import difference_cell, mean_cell, verdict
-from qlab.widgets.kit.threaded_job import ThreadedJob
-from qlab.widgets.qat_tables import tables
+from qlab.widgets.kit.readout import percent
 
 LAYERS = ("conv1", "conv2", "dense1", "logits")
 EPOCHS, IMAGES = 2, 20_000  # of a live training: about half a minute
 
 
-class QatExplorer(Explorer):
+class QatExplorer(ThreadedExplorer):
     """Post-training quantization, QAT and QAT's float control side by side; and live training.
 
     The shipped files are scored by LiteRT, here and now, and remembered for each width. The button
@@ -41,8 +39,8 @@ class QatExplorer(Explorer):
 
     Attributes
     ----------
-    result : qlab.trials.qat_scores.Scores
-    live : qlab.trials.qat_live.Live or None
+    result : qlab.trials.quantized_training.Scores
+    live : qlab.trials.quantized_training.Live or None
         The latest live training: ``frames``, and the best so far as ``model`` with its
         ``measurement``.
 
@@ -70,8 +68,10 @@ class QatExplorer(Explorer):
         """Lay out, and score the first width."""
         super().__init__()
         self.subject = subject(None, images, labels, calibration_images)
-        self._scorer, self._framed = Scorer(self.subject, self._tell), None
-        self.job = ThreadedJob("Start live training", self._job_steps, self.guard)
+        self._scorer = WidthScorer(self.subject, self._progress)
+        self.job = ThreadedJob(
+            "Start live training", self._job_steps, self.guard, "the best so far"
+        )
         self.download = Download(
             "Download the best so far", self.tflite, self.guard, self._live_recipe
         )
@@ -84,13 +84,14 @@ class QatExplorer(Explorer):
         return self._scorer.scores(self.weight_bits)
 
     def show(self, result):
-        """Move the marks, and fill the read-out."""
-        with self._one_at_a_time:
-            ways = [result.post_training], result.control, result.qat
-            self._ways.show(ways, result.repaired_control)
-            words = f"{self._show_weights()} {self._show_live()}"
-            self.picture.redraw(alt=f"{_alt(result)} {words}")
-            self._fill(result)
+        """Move the marks, and say what there is to see."""
+        live = self._live_here()
+        ways = [result.post_training], result.control, result.qat
+        self._ways.show(ways, result.repaired_control)
+        before, after, words = self._show_weights(live)
+        alt = f"{_alt(result)} {words} {self._show_live(live)}"
+        made = tables(result, live, self.layer, before, after)
+        return Shown(alt, _cells(result, live), _notes(result, live), made)
 
     def train(self, epochs=EPOCHS, images=IMAGES, stop=None):
         """Train at the present bits as the button does, but here, until it is done.
@@ -106,7 +107,7 @@ class QatExplorer(Explorer):
 
         Returns
         -------
-        qlab.trials.qat_live.Live
+        qlab.trials.quantized_training.Live
             Its ``model`` is the best so far: at least the model before any training.
 
         Raises
@@ -114,7 +115,7 @@ class QatExplorer(Explorer):
         TypeError, ValueError, OSError, ImportError
             If it cannot be trained.
         """
-        self.job.cancel("Stopped by another training; the best so far is kept.")
+        self.job.cancel(" by another training")
         with self.job.lock:
             for *_, new in self._steps(epochs, images):
                 if stop is not None and stop() and (new or self.live.frames):
@@ -122,12 +123,7 @@ class QatExplorer(Explorer):
         return self.live
 
     def tflite(self):
-        """The best so far of the live training as a file, packed, scored once more as it is.
-
-        Returns
-        -------
-        (str, bytes, str)
-            Name, content, and what to say about it.
+        """The best so far of the live training: name, content, and words.
 
         Raises
         ------
@@ -137,9 +133,8 @@ class QatExplorer(Explorer):
         if self.live is None or self.live.model is None:
             raise ValueError("Nothing is trained yet: press 'Start live training' first.")
         model = self.live.model
-        again = qlab.evaluate(model, self.subject.images, self.subject.labels)
-        words = f"Scored again: {readout.percent(again.accuracy)}."
-        return f"qlab-qat-w{self.live.weight_bits}.tflite", model.data, words
+        name = f"qlab-qat-w{self.live.weight_bits}.tflite"
+        return name, model.data, scored_again(self.subject, model)
 
     def _live_recipe(self):
         """How the best so far was made."""
@@ -158,23 +153,19 @@ class QatExplorer(Explorer):
         self.download.clear()
         for step in live.steps((self.subject.images, self.subject.labels)):
             if step[-1] and self.result is not None:
-                self.show(self.result)
+                self.present(self.result)
             yield step
 
-    def _tell(self, done, total):
-        """How far the scoring is."""
+    def _progress(self, done, total):
         self.job.show_other(done, total, f"scoring the files of {self.weight_bits} bits")
 
     def _picture(self):
-        """The four panels."""
         picture = LivePicture(panels=4, width=900, height=290, ratios=(1, 1.25, 0.75, 0.85))
         reference = self.subject.float_measurement
-        self._ways = WaysPanel(picture.axes[0], reference.accuracy, reference.interval)
-        self._weights = StepsPanel(picture.axes[1])
-        self._loss = LearningPanel(picture.axes[2], "loss")
-        self._accuracy = LearningPanel(picture.axes[3], "accuracy")
-        for panel in (self._ways, self._weights, self._loss, self._accuracy):
-            picture.add(*panel.marks)
+        self._ways = picture.put(WaysPanel, reference.accuracy, reference.interval)
+        self._weights = picture.put(StepsPanel)
+        self._loss = picture.put(LearningPanel, "loss")
+        self._accuracy = picture.put(LearningPanel, "accuracy")
         return picture
 
     def _live_here(self):
@@ -183,25 +174,23 @@ class QatExplorer(Explorer):
         begun = live is not None and live.frames and live.weight_bits == self.weight_bits
         return live if begun else None
 
-    def _show_weights(self):
-        """Draw the layer's weights on their grid; say in words what is drawn."""
+    def _show_weights(self, live):
+        """Draw the layer's weights on their grid; return them, and what is drawn, in words."""
         shipped = qlab.pretrained(f"qat-w{self.weight_bits}-seed{SEEDS[0]}")
         pair = weights_in_steps(shipped, self.subject.model, self.layer)
-        if self._framed != (self.weight_bits, self.layer):
+        if self.picture.needs_frame((self.weight_bits, self.layer)):
             self._weights.frame(*pair, self.weight_bits, self.layer)
-            self.picture.reframe()
-            self._framed = self.weight_bits, self.layer
-        live, words = self._live_here(), "before QAT (shipped, seed 0)"
+        words = "before QAT (shipped, seed 0)"
         if live is not None:
             pair = live.frames[-1].weights[self.layer]
             words = f"live, epoch {live.frames[-1].epoch:.2f}"
         self._weights.show(*pair, words)
-        self._pair = tuple(np.asarray(x) for x in pair)
-        return f"Weights of {self.layer}, {words}, and rounded to {2**self.weight_bits - 1} levels."
+        levels = 2**self.weight_bits - 1
+        said = f"Weights of {self.layer}, {words}, and rounded to {levels} levels."
+        return *map(np.asarray, pair), said
 
-    def _show_live(self):
+    def _show_live(self, live):
         """Draw loss and accuracy of the live training; say in words how far it is."""
-        live = self._live_here()
         frames = list(live.frames) if live else []
         trained = [x for x in frames if x.loss is not None]
         loss = [(x.epoch, x.loss) for x in trained]
@@ -217,7 +206,7 @@ class QatExplorer(Explorer):
             return "No live training at these bits yet."
         return (
             f"Live training after {frames[-1].epoch:.2f} of {live.epochs} epochs: best "
-            f"{readout.percent(best[1])} at epoch {best[0]:.2f}."
+            f"{percent(best[1])} at epoch {best[0]:.2f}."
         )
 
     def _hold(self, panel, epochs, values):
@@ -228,52 +217,110 @@ class QatExplorer(Explorer):
             panel.frame(epochs, known or [low, high])
             self.picture.reframe()
 
-    def _fill(self, result):
-        """Read-out, notes and the table of numbers."""
-        live = self._live_here()
-        cells = [
-            readout.accuracy(result.post_training, "Post-training"),
-            mean_cell("Float control", result.control),
-            mean_cell("QAT", result.qat),
-            difference_cell("QAT to its control", result.to_control),
-            difference_cell("QAT to post-training", result.to_post_training),
-        ]
-        if live:
-            cells.append(readout.accuracy(live.measurement, "Live, best so far"))
-        self.readout.value = readout.readout(*cells)
-        self.notes.value = f'<div class="qlab-notes">{" ".join(self._notes(result, live))}</div>'
-        self.numbers.value = tables(result, live, self.layer, *self._pair, self.weight_bits)
 
-    def _notes(self, result, live):
-        """What the picture cannot say."""
-        notes = [
-            "The float control had the same extra epochs, order of images and learning rates as "
-            "QAT of its seed, without rounding, and was quantized afterwards."
-        ]
-        if result.repaired_control:
-            mean = readout.percent(np.mean(result.repaired_control))
-            notes.append(
-                "QAT uses grids of least squared error at these bits. The same grids, without "
-                f"training on them, lift the control to {mean} {readout.badge('cached')}; only "
-                "what QAT gains beyond that is due to the training."
-            )
-        if live:
-            notes.append(
-                "The live model is one short run, one seed. The best is picked on the images that "
-                "it is scored on, which flatters it a little."
-            )
-        return notes
+def _cells(result, live):
+    """The cells of the read-out."""
+    cells = [
+        readout.accuracy(result.post_training, "Post-training"),
+        readout.mean_cell("Float control", result.control),
+        readout.mean_cell("QAT", result.qat),
+        readout.difference_cell("QAT to its control", result.to_control),
+        readout.difference_cell("QAT to post-training", result.to_post_training),
+    ]
+    return [*cells, readout.accuracy(live.measurement, "Live, best so far")] if live else cells
+
+
+def _notes(result, live):
+    """What the picture cannot say."""
+    notes = [
+        "The float control had the same extra epochs, order of images and learning rates as "
+        "QAT of its seed, without rounding, and was quantized afterwards."
+    ]
+    if result.repaired_control:
+        mean = percent(np.mean(result.repaired_control))
+        notes.append(
+            "QAT uses grids of least squared error at these bits. The same grids, without "
+            f"training on them, lift the control to {mean} {readout.badge('cached')}; only "
+            "what QAT gains beyond that is due to the training."
+        )
+    if live:
+        notes.append(
+            "The live model is one short run, one seed. The best is picked on the images that "
+            "it is scored on, which flatters it a little."
+        )
+    return notes
 
 
 def _alt(result):
     """The accuracies in words."""
     seeds = len(result.qat)
     control, qat = (
-        readout.percent(np.mean([m.accuracy for m in way])) for way in (result.control, result.qat)
+        percent(np.mean([m.accuracy for m in way])) for way in (result.control, result.qat)
     )
-    post = readout.percent(result.post_training.accuracy)
+    post = percent(result.post_training.accuracy)
     return (
         f"At {result.weight_bits} bits: post-training {post}, "
         f"float control {control}, QAT {qat}, means of {seeds} seeds. QAT to its control: "
-        f"{verdict(result.to_control)}."
+        f"{readout.verdict(result.to_control)}."
+    )
+
+
+def tables(result, live, layer, before, after):
+    """The numbers in the picture, as text."""
+    yield _ways(result)
+    yield _weights(layer, before, after, result.weight_bits)
+    if result.repaired_control:
+        rows = [
+            (f"{seed}", percent(accuracy), "cached")
+            for seed, accuracy in zip(SEEDS, result.repaired_control, strict=True)
+        ]
+        name = "Float control on least-squares grids"
+        yield readout.table(name, ("seed", "accuracy", "kind"), rows)
+    if live:
+        header = ("epoch", "training loss", "training accuracy", "LiteRT accuracy", "95 % interval")
+        rows = [_frame(x) for x in live.frames]
+        yield readout.table(f"Live training at {live.weight_bits} bits", header, rows)
+
+
+def _ways(result):
+    rows = [_row("post-training", "", result.post_training)]
+    rows += [_row("float control", s, m) for s, m in zip(SEEDS, result.control, strict=True)]
+    for i, seed in enumerate(SEEDS):
+        control, post = result.to_control[i], result.to_post_training[i]
+        tests = readout.tested(control), readout.tested(post)
+        rows.append((*_row("QAT", seed, result.qat[i])[:4], *tests))
+    header = ("way", "seed", "accuracy", "95 % interval", "to control", "to post-training")
+    return readout.table(f"Three ways to {result.weight_bits} bits", header, rows)
+
+
+def _row(way, seed, measurement):
+    ends = " to ".join(percent(end) for end in measurement.interval)
+    return way, seed, percent(measurement.accuracy), ends, "", ""
+
+
+def _weights(layer, before, after, bits):
+    hill, edges = np.histogram(before, _edges(bits))
+    bars = np.histogram(after, edges)[0]
+    rows = [
+        (f"{low:g} to {high:g}", f"{a:,}", f"{b:,}")
+        for low, high, a, b in zip(edges[:-1], edges[1:], hill, bars, strict=True)
+    ]
+    header = ("steps of the grid", "before rounding", "rounded")
+    return readout.table(f"Weights of {layer}", header, rows)
+
+
+def _edges(bits):
+    """One row a code; beyond 4 bits, one for 16 codes."""
+    edges = shares(np.zeros(1), bits, True)[1]
+    return np.arange(edges[0] - 0.25, edges[-1] + 0.5) if bits <= 4 else edges[:: len(edges) // 15]
+
+
+def _frame(frame):
+    known = frame.loss is not None
+    return (
+        f"{frame.epoch:.2f}",
+        f"{frame.loss:.3f}" if known else "",
+        percent(frame.accuracy) if known else "",
+        percent(frame.measurement.accuracy),
+        " to ".join(percent(end) for end in frame.measurement.interval),
     )

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import numpy as np
-import traitlets
 
 import qlab
 from qlab.arithmetic.distillation import class_similarity, loss_terms, softened
 from qlab.plots.distillation_panels import AnswerPanel, GridPanel, PullPanel, SimilarityPanel
-from qlab.trials.distillation_scores import Answers, grid, settings
+from qlab.trials.distillation_scores import Answers, grid, shipped_students
 from qlab.widgets.kit import controls, readout
-from qlab.widgets.kit.explorer import Explorer
+from qlab.widgets.kit.explorer import Explorer, Shown
 from qlab.widgets.kit.live import LivePicture
-from qlab.widgets.kit.seeds import difference_cell, mean_cell, verdict
+from qlab.widgets.kit.traits import FloatWithin, OneOf, WholeWithin
 
 TEMPERATURES = (0.5, 1.0, 1.5, 2.0, 3.0, 4.0, 6.0, 8.0, 12.0, 16.0, 20.0)
 ALPHAS = (0.0, 0.1, 0.3, 0.5, 0.7, 0.9, 1.0)
@@ -62,11 +61,11 @@ class DistillationExplorer(Explorer):
     """
 
     question = "What does a teacher's answer say that a label does not?"
-    temperature = traitlets.Float(4.0).tag(setting=True)
-    alpha = traitlets.Float(0.9).tag(setting=True)
-    garment = traitlets.Unicode("Shirt").tag(setting=True)
-    example = traitlets.Int(1).tag(setting=True)
-    students = traitlets.Unicode().tag(setting=True)
+    temperature = FloatWithin(4.0, TEMPERATURES[0], TEMPERATURES[-1]).tag(setting=True)
+    alpha = FloatWithin(0.9, ALPHAS[0], ALPHAS[-1]).tag(setting=True)
+    garment = OneOf("names", "garment is {!r}; choose one of {}", "Shirt").tag(setting=True)
+    example = WholeWithin(1, RANKS[0], RANKS[-1]).tag(setting=True)
+    students = OneOf("_choices", "students is {!r}; choose one of {}").tag(setting=True)
 
     def __init__(self, images=None, labels=None, **given):
         """Ask the teacher, lay out, and score the first students."""
@@ -78,34 +77,9 @@ class DistillationExplorer(Explorer):
         if images is None:
             images, labels = dataset.test.images, dataset.test.labels
         self.answers = Answers(images, labels)
-        self._choices = {_words(*key): key for key in settings()}
-        self.students, self._framed = next(iter(self._choices)), None
+        self._choices = {_words(*key): key for key in shipped_students()}
+        self.students = next(iter(self._choices))
         self.assemble(self._controls(), self._picture(), settings=given)
-
-    @traitlets.validate("temperature")
-    def _above_zero(self, proposal):
-        """Refuse, in words, what no softmax can be divided by, and what leaves the picture."""
-        return _within("temperature", proposal.value, TEMPERATURES)
-
-    @traitlets.validate("alpha")
-    def _a_share(self, proposal):
-        """Refuse, in words, what is no share."""
-        return _within("alpha", proposal.value, ALPHAS)
-
-    @traitlets.validate("example")
-    def _a_place(self, proposal):
-        """Refuse, in words, a place that no list has."""
-        return _within("example", proposal.value, RANKS)
-
-    @traitlets.validate("garment")
-    def _a_class(self, proposal):
-        """Refuse, in words, what is no class."""
-        return _among("garment", proposal.value, self.names)
-
-    @traitlets.validate("students")
-    def _shipped(self, proposal):
-        """Refuse, in words, students that do not ship."""
-        return _among("students", proposal.value, tuple(self._choices))
 
     def compute(self):
         """Soften both answers, take the loss apart, and score the students unless that is done."""
@@ -125,21 +99,19 @@ class DistillationExplorer(Explorer):
         }
 
     def show(self, result):
-        """Move the marks, and fill the read-out."""
-        if self._framed != self.students:
+        """Move the marks, and say what there is to see."""
+        if self.picture.needs_frame(self.students):
             self._pulls.frame(self._curves(result["arms"]))
             found = result["grid"]
             title = f"{found.labels:,} labels, % ± spread"
             self._heat.frame(found.temperatures, found.alphas, found.accuracies, title)
-            self.picture.reframe()
-            self._framed = self.students
         image = self.answers.images[result["index"]].reshape(28, 28)
         self._answer.show(image, result["label"], result["teacher"], result["student"])
         self._similarity.show(result["similarity"], result["label"])
         self._pulls.show(self.temperature, _named(result["terms"].gradient_sizes))
-        self._cell = self._heat.show(self.temperature, self.alpha)
-        self.picture.redraw(alt=self._alt(result))
-        self._fill(result)
+        cell = self._heat.show(self.temperature, self.alpha)
+        alt, notes = self._alt(result, cell), [_note(result["grid"])]
+        return Shown(alt, self._cells(result), notes, self._tables(result))
 
     def _terms(self, arms, temperature):
         """The loss of the first taught student against the teacher, on the first images."""
@@ -158,7 +130,6 @@ class DistillationExplorer(Explorer):
         return {name: np.array([x[name] for x in sizes]) for name in NAMES.values()}
 
     def _controls(self):
-        """The five controls."""
         return (
             controls.number(self, "temperature", "Temperature", TEMPERATURES),
             controls.number(self, "alpha", "Alpha, the teacher's share", ALPHAS),
@@ -168,33 +139,28 @@ class DistillationExplorer(Explorer):
         )
 
     def _picture(self):
-        """The four panels."""
         picture = LivePicture(panels=4, width=960, height=320, ratios=(1.15, 1.05, 0.9, 1.2))
-        self._answer = AnswerPanel(picture.axes[0], self.names)
-        self._similarity = SimilarityPanel(picture.axes[1], self.names)
-        self._pulls = PullPanel(picture.axes[2], CURVE)
-        self._heat = GridPanel(picture.axes[3])
-        for panel in (self._answer, self._similarity, self._pulls, self._heat):
-            picture.add(*panel.marks)
+        self._answer = picture.put(AnswerPanel, self.names)
+        self._similarity = picture.put(SimilarityPanel, self.names)
+        self._pulls = picture.put(PullPanel, CURVE)
+        self._heat = picture.put(GridPanel)
         return picture
 
-    def _alt(self, result):
+    def _alt(self, result, cell):
         """The picture in words."""
         p = result["teacher"]
         first, second = np.argsort(-p)[:2]
         sizes = result["terms"].gradient_sizes
-        i, j = self._cell
-        cell = result["grid"].accuracies[i, j]
+        nearest = result["grid"].accuracies[cell]
         return (
             f"A {self.garment}. At temperature {self.temperature:g} the teacher says "
             f"{self.names[first]} {100 * p[first]:.0f} %, {self.names[second]} "
             f"{100 * p[second]:.0f} %. Gradient of the soft loss {sizes['soft']:.2g} with T², "
             f"{sizes['soft_without_factor']:.2g} without, of the labels {sizes['hard']:.2g}. "
-            f"Nearest measured students: {readout.percent(cell.mean())}."
+            f"Nearest measured students: {readout.percent(nearest.mean())}."
         )
 
-    def _fill(self, result):
-        """Read-out, notes and the table of numbers."""
+    def _cells(self, result):
         arms, terms = result["arms"], result["terms"]
         loss = readout.small_table(
             ("term", "value", "gradient"),
@@ -204,55 +170,51 @@ class DistillationExplorer(Explorer):
                 ("loss", f"{terms.total:.3f}", f"{terms.gradient_sizes['total']:.3f}"),
             ],
         )
-        self.readout.value = readout.readout(
+        return (
             readout.cell("Loss of this student", "", loss),
             readout.accuracy(self.answers.teacher_score, "Teacher"),
-            mean_cell("Taught", arms.taught),
-            difference_cell("Taught to labels alone", arms.to("plain")),
-            difference_cell("Taught to label smoothing", arms.to("smoothed")),
+            readout.mean_cell("Taught", arms.taught),
+            readout.difference_cell("Taught to labels alone", arms.to("plain")),
+            readout.difference_cell("Taught to label smoothing", arms.to("smoothed")),
         )
-        found = result["grid"]
-        self.notes.value = (
-            '<div class="qlab-notes">Students were trained at temperature 4 and alpha 0.9, five '
-            f"seeds; the sliders soften the answers shown. The heat map "
-            f"{readout.badge('cached')} is of {_words(found.student, found.labels)}: each cell is "
-            f"the mean of {found.accuracies.shape[-1]} seeds, and ± half the distance from "
-            "the worst to the best.</div>"
-        )
-        self.numbers.value = self._tables(result)
 
     def _tables(self, result):
-        """The numbers in the picture, as text."""
-        percent = [f"{100 * x:.1f} %" for x in result["teacher"]]
-        student = [f"{100 * x:.1f} %" for x in result["student"]]
-        rows = zip(self.names, percent, student, strict=True)
         caption = f"A {self.garment} at temperature {self.temperature:g}"
-        answers = readout.table(caption, ("class", "teacher", "student"), rows)
+        rows = [
+            (name, *(f"{100 * x:.1f} %" for x in pair))
+            for name, *pair in zip(self.names, result["teacher"], result["student"], strict=True)
+        ]
+        yield readout.table(caption, ("class", "teacher", "student"), rows)
         rows = [
             (name, *(f"{100 * x:.1f}" for x in row))
             for name, row in zip(self.names, result["similarity"], strict=True)
         ]
-        seen = readout.table("Mean answer of the teacher, in %", ("class", *self.names), rows)
+        yield readout.table("Mean answer of the teacher, in %", ("class", *self.names), rows)
+        arms = result["arms"]
+        says = readout.verdict(arms.to("plain"))
+        scores = zip(arms.taught, arms.plain, arms.smoothed, strict=True)
+        yield readout.table(
+            f"Students: {self.students}; taught to labels alone: {says}",
+            ("seed", "taught", "labels alone", "label smoothing"),
+            [(i, *(readout.percent(m.accuracy) for m in row)) for i, row in enumerate(scores)],
+        )
         found = result["grid"]
         rows = [
             (f"{alpha:g}", *(f"{100 * x.mean():.2f}" for x in row))
             for alpha, row in zip(found.alphas, found.accuracies, strict=True)
         ]
         header = ("alpha", *(f"T {t:g}" for t in found.temperatures))
-        cells = readout.table("Mean accuracy of students, in %, cached", header, rows)
-        says = verdict(result["arms"].to("plain"))
-        arms = readout.table(
-            f"Students: {self.students}; taught to labels alone: {says}",
-            ("seed", "taught", "labels alone", "label smoothing"),
-            [
-                (seed, *(readout.percent(m.accuracy) for m in row))
-                for seed, row in enumerate(
-                    zip(*(getattr(result["arms"], a) for a in ("taught", "plain", "smoothed")),
-                        strict=True)
-                )
-            ],
-        )  # fmt: skip
-        return answers + seen + arms + cells
+        yield readout.table("Mean accuracy of students, in %, cached", header, rows)
+
+
+def _note(found):
+    """Where the students and the heat map come from."""
+    return (
+        "Students were trained at temperature 4 and alpha 0.9, five seeds; the sliders soften the "
+        f"answers shown. The heat map {readout.badge('cached')} is of "
+        f"{_words(found.student, found.labels)}: each cell is the mean of "
+        f"{found.accuracies.shape[-1]} seeds, and ± half the distance from the worst to the best."
+    )
 
 
 def _words(student, labels):
@@ -264,17 +226,3 @@ def _words(student, labels):
 def _named(sizes):
     """Sizes of gradients under the picture's names."""
     return {name: sizes[key] for key, name in NAMES.items()}
-
-
-def _within(name, value, stops):
-    """The value, if it lies within the stops."""
-    if not stops[0] <= value <= stops[-1]:
-        raise traitlets.TraitError(f"{name} is {value}; choose {stops[0]:g} to {stops[-1]:g}")
-    return value
-
-
-def _among(name, value, choices):
-    """The value, if it is one of the choices."""
-    if value not in choices:
-        raise traitlets.TraitError(f"{name} is {value!r}; choose one of {', '.join(choices)}")
-    return value

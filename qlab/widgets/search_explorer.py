@@ -3,46 +3,37 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from html import escape
 
 import traitlets
 
 import qlab
 from qlab.arithmetic.metrics import wilson_interval
-from qlab.arithmetic.results import Comparison, Measurement
-from qlab.engine.recipes import Recipe
+from qlab.arithmetic.results import Measurement
 from qlab.plots.cost_panels import ProgressPanel, TrialsPanel
 from qlab.trials.search import (
     UNIFORM,
     WEIGHT_BITS,
+    Candidate,
     Scorer,
-    Trial,
     best,
     search,
     search_images,
     smallest,
 )
-from qlab.trials.subject import subject
+from qlab.trials.subjects import Trial, subject
 from qlab.widgets.kit import controls, readout
 from qlab.widgets.kit.download import Download
-from qlab.widgets.kit.explorer import Explorer
+from qlab.widgets.kit.explorer import Explorer, Shown
 from qlab.widgets.kit.job import Job
 from qlab.widgets.kit.live import LivePicture
-from qlab.widgets.search_words import alt, cells, notes, tables
+from qlab.widgets.kit.readout import percent
 
 METHODS = ("greedy", "random")
 FILES = (20, 50, 100, 200, 400, 1000)
+SHOWN = 8  # layers in the read-out; all are in the table of numbers
 REDRAW = 0.3  # seconds between two pictures of a running search
-
-
-@dataclass(frozen=True, eq=False)
-class Final:
-    """The chosen recipe on images that nothing was chosen by."""
-
-    recipe: Recipe
-    measurement: Measurement
-    uniform: Measurement | None
-    comparison: Comparison | None
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,11 +41,11 @@ class Found:
     """What the searches have found so far."""
 
     budget_bytes: int
-    best: Trial | None
-    uniform: Trial | None
-    rival: Trial | None
+    best: Candidate | None
+    uniform: Candidate | None
+    rival: Candidate | None
     reference: Measurement
-    final: Final | None
+    final: Trial | None
     tried: int
 
     @property
@@ -107,7 +98,7 @@ class SearchExplorer(Explorer):
     ----------
     result : Found
         ``result.recipe`` is the best recipe so far.
-    trials : dict of str to list of qlab.search.Trial
+    trials : dict of str to list of qlab.search.Candidate
         All files so far, by method; ``uniform`` are those that treat all layers alike.
 
     Raises
@@ -167,7 +158,7 @@ class SearchExplorer(Explorer):
 
     @property
     def trials(self):
-        """dict of str to list of Trial: all files so far, by method."""
+        """dict of str to list of Candidate: all files so far, by method."""
         return {name: scorer.trials for name, scorer in self._scorers.items()}
 
     @property
@@ -187,19 +178,15 @@ class SearchExplorer(Explorer):
         return Found(budget, chosen, within, rival, self.reference, final, len(uniform))
 
     def show(self, result):
-        """Move the marks, and fill the read-out."""
+        """Move the marks, and say what there is to see."""
         self._trials.show(self.trials, result.budget_bytes, result.best)
         self._progress.show(self.trials, result.budget_bytes)
         most = max(map(len, self.trials.values()))
         if most > self._progress.files:
             self._progress.frame(2 * most)
             self.picture.reframe()
-        self.picture.redraw(alt=alt(result, self.trials))
-        self.readout.value = readout.readout(*cells(result))
-        words = " ".join(notes(result, self.trials, len(self._finals)))
-        self.notes.value = f'<div class="qlab-notes">{words}</div>'
-        self.numbers.value = tables(result, self.trials)
-        self.download.clear()
+        said = notes(result, self.trials, len(self._finals))
+        return Shown(alt(result, self.trials), cells(result), said, tables(result, self.trials))
 
     def search(self, files=None, uniform=UNIFORM, progress=None):
         """Search as the button does, but here, until it is done.
@@ -227,7 +214,8 @@ class SearchExplorer(Explorer):
 
         Returns
         -------
-        Final
+        Trial
+            Of the best recipe; its ``reference`` is the measurement of the best uniform recipe.
 
         Raises
         ------
@@ -236,19 +224,14 @@ class SearchExplorer(Explorer):
         """
         chosen, uniform = self._chosen(), self.result.uniform
         if chosen.recipe not in self._finals:
-            mine, other = (self._on_test(x) for x in (chosen, uniform))
-            compared = qlab.compare(other, mine) if other else None
-            self._finals[chosen.recipe] = Final(chosen.recipe, mine, other, compared)
+            reference = uniform and self.subject.trial(uniform.recipe).measurement
+            final = self.subject.trial(chosen.recipe)
+            self._finals[chosen.recipe] = replace(final, reference=reference)
             self.update()
         return self._finals[chosen.recipe]
 
     def tflite(self):
-        """The best file so far, packed, scored once more as it is.
-
-        Returns
-        -------
-        (str, bytes, str)
-            Name, content, and what to say about it.
+        """The best file so far, packed: name, content, and words.
 
         Raises
         ------
@@ -258,7 +241,7 @@ class SearchExplorer(Explorer):
         chosen, scorer = self._chosen(), self._scorers["greedy"]
         model = self.subject.compressor.compress(chosen.recipe).packed()
         again = qlab.evaluate(model, scorer.images, scorer.labels)
-        words = f"Scored again on the search images: {readout.percent(again.accuracy)}."
+        words = f"Scored again on the search images: {percent(again.accuracy)}."
         return f"qlab-mixed-{self.budget_kb:g}KB.tflite", model.data, words
 
     def _chosen(self):
@@ -267,12 +250,6 @@ class SearchExplorer(Explorer):
         if result.best is None:
             raise ValueError("No file is within the budget yet: press 'Search', or raise it.")
         return result.best
-
-    def _on_test(self, trial):
-        if trial is None:
-            return None
-        model = self.subject.compressor.compress(trial.recipe)
-        return qlab.evaluate(model, self.subject.images, self.subject.labels)
 
     def _final_steps(self):
         self.ask_test_images()
@@ -306,7 +283,6 @@ class SearchExplorer(Explorer):
         self.update()
 
     def _controls(self):
-        """The three controls."""
         return (
             controls.number(self, "budget_kb", "Budget (KB, gzipped)", self._budgets_kb, step=0.1),
             controls.choice(self, "method", "Method", METHODS),
@@ -314,10 +290,120 @@ class SearchExplorer(Explorer):
         )
 
     def _picture(self):
-        """The two panels."""
         picture = LivePicture(panels=2, width=900, height=330, ratios=(1.7, 1))
         largest = 1050 * self._budgets_kb[-1]
-        self._trials = TrialsPanel(picture.axes[0], self.reference.accuracy, largest)
-        self._progress = ProgressPanel(picture.axes[1], self.reference.accuracy)
-        picture.add(*self._trials.marks, *self._progress.marks)
+        self._trials = picture.put(TrialsPanel, self.reference.accuracy, largest)
+        self._progress = picture.put(ProgressPanel, self.reference.accuracy)
         return picture
+
+
+def layer_rows(recipe, layers):
+    """Bits and sparsity of each layer."""
+    return [
+        (
+            name,
+            recipe.setting("weight_bits", name),
+            f"{100 * recipe.setting('sparsity', name):.0f} %",
+        )
+        for name in layers
+    ]
+
+
+def uniform_words(trial):
+    """A uniform recipe in a few words."""
+    recipe = trial.recipe
+    zeros = f", {100 * recipe.sparsity:.0f} % zeros {recipe.sparsity_scope}"
+    return f"{recipe.weight_bits} bits{zeros if recipe.sparsity else ''}"
+
+
+def alt(result, trials):
+    """The picture in words."""
+    count = sum(map(len, trials.values()))
+    start = f"{count:,} files scored. Budget {result.budget_bytes:,} bytes. "
+    if result.best is None:
+        return start + "No file is within it yet."
+    return (
+        f"{start}Best within it: {percent(result.best.accuracy)} at "
+        f"{result.best.gzip_bytes:,} bytes."
+    )
+
+
+def cells(result):
+    """Cells of the read-out."""
+    if result.best is None:
+        return [readout.cell("Best within the budget", "none yet", "press 'Search'")]
+    found = [_best(result), _recipe(result), _rival(result)]
+    final = result.final
+    if final:
+        found.append(readout.accuracy(final.measurement, "Test images"))
+        if final.comparison:
+            found.append(readout.difference(final.comparison, "uniform, same budget"))
+    return found
+
+
+def notes(result, trials, asked):
+    """Sentences below the picture."""
+    words = [
+        f"Chosen by {result.reference.n:,} search images. The model may have learned them, which "
+        "flatters all files alike; the test images are asked at the end."
+    ]
+    if asked > 1:
+        words.append(
+            f"The test images were asked for {asked} recipes. Whoever goes on searching until "
+            "their answer pleases fits the recipe to them."
+        )
+    count = sum(map(len, trials.values()))
+    words.append(f"{count:,} files made, weighed and scored so far.")
+    return words
+
+
+def tables(result, trials):
+    """The searches, and the best recipe layer by layer."""
+    rows = []
+    for name, mine in trials.items():
+        top = best(mine, result.budget_bytes)
+        found = (percent(top.accuracy), f"{top.gzip_bytes:,}", f"{top.number:,}") if top else ()
+        rows.append((name, f"{len(mine):,}", *(found or ("none", "", ""))))
+    head = ("method", "files", "best within the budget", "bytes", "at file")
+    yield readout.table("Searches", head, rows)
+    if result.best:
+        rows = layer_rows(result.recipe, layers_of(result))
+        yield readout.table("Best recipe", ("layer", "weight bits", "zeros"), rows)
+
+
+def layers_of(result):
+    """Layers that the best recipe names; "all" for a uniform one."""
+    return [name for name, _ in result.recipe.overrides] or ["all layers"]
+
+
+def _best(result):
+    top = result.best
+    return readout.cell(
+        "Best within the budget",
+        f"{percent(top.accuracy)} {readout.badge('measured')}",
+        f"of {top.n:,} search images",
+        f"{top.gzip_bytes:,} bytes gzipped, of {result.budget_bytes:,}",
+        f"float: {percent(result.reference.accuracy)}",
+    )
+
+
+def _recipe(result):
+    names = layers_of(result)
+    rows = [(escape(name), *values) for name, *values in layer_rows(result.recipe, names[:SHOWN])]
+    more = f"and {len(names) - SHOWN} layers more" if len(names) > SHOWN else ""
+    table = readout.small_table(("", "bits", "zeros"), rows)
+    return readout.cell("Its recipe", "", table, more)
+
+
+def _rival(result):
+    name = "Smallest uniform one as good, within noise"
+    among = f"among {result.tried} of {UNIFORM} uniform files"
+    rival = result.rival
+    if rival is None:
+        return readout.cell(name, "none", "none reaches the best one's interval", among)
+    score = f"{percent(rival.accuracy)}, {rival.gzip_bytes:,} bytes"
+    lines = (uniform_words(rival), score, among)
+    if rival.recipe == result.recipe:
+        return readout.cell(name, "is the best", *lines)
+    saved = f"{100 * result.saved:.0f} %" if result.saved > 0 else "nothing"
+    return readout.cell(name, f"{saved} <small>saved by mixing</small>", *lines)

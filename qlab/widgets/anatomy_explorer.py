@@ -2,20 +2,41 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import traitlets
 
 from qlab.engine.recipes import ACTIVATION_BITS, GRANULARITIES, WEIGHT_BITS, Recipe
 from qlab.plots.file_panels import FilePanel, RestPanel
-from qlab.tflite.anatomy import PARTS
-from qlab.trials.byte_reasons import explain, percent, take_apart
-from qlab.trials.subject import subject
+from qlab.tflite.anatomy import PARTS, anatomy, compressed_anatomy
+from qlab.tflite.litemodel import LiteModel
+from qlab.trials.subjects import subject
 from qlab.widgets.kit import controls, readout
 from qlab.widgets.kit.download import Download
-from qlab.widgets.kit.explorer import Explorer
+from qlab.widgets.kit.explorer import Explorer, Shown
 from qlab.widgets.kit.live import LivePicture
-from qlab.widgets.kit.sentences import sentences
 
 PACKING = (("one to a byte", False), ("two to a byte (INT4)", True))
+
+
+@dataclass(frozen=True, eq=False)
+class Anatomy:
+    """A file taken apart."""
+
+    recipe: Recipe | None
+    model: LiteModel
+    parts: dict
+    compressed: dict
+
+    @property
+    def rest(self):
+        """int: bytes that are not weights."""
+        return self.model.file_bytes - self.parts["weights"]
+
+
+def take_apart(model, recipe=None):
+    """Account for each byte of a file."""
+    return Anatomy(recipe, model, anatomy(model), compressed_anatomy(model))
 
 
 class AnatomyExplorer(Explorer):
@@ -34,9 +55,9 @@ class AnatomyExplorer(Explorer):
 
     Attributes
     ----------
-    result : qlab.trials.byte_reasons.Anatomy
+    result : Anatomy
         Of the file that the settings describe.
-    float_anatomy : qlab.trials.byte_reasons.Anatomy
+    float_anatomy : Anatomy
         Of the float32 file.
 
     Raises
@@ -57,6 +78,7 @@ class AnatomyExplorer(Explorer):
     37713
     """
 
+    notes_as = staticmethod(readout.sentences)
     question = "Where are the file's bytes, and why is 8 bits not a quarter of 32?"
     weight_bits = traitlets.Enum(WEIGHT_BITS, 8).tag(setting=True)
     activation_bits = traitlets.Enum(ACTIVATION_BITS, 8).tag(setting=True)
@@ -86,7 +108,8 @@ class AnatomyExplorer(Explorer):
         return take_apart(model.packed() if self.packed else model, recipe)
 
     def show(self, result):
-        """Move the marks, and fill the read-out."""
+        """Move the marks, and say what there is to see."""
+        base = self.float_anatomy
         if not self._rest.holds(result.parts):
             self._rest.widen(result.parts)
             self.picture.reframe()
@@ -94,23 +117,28 @@ class AnatomyExplorer(Explorer):
             result.parts, result.compressed, result.model.gzip_bytes, result.recipe.weight_bits
         )
         self._rest.show(result.parts)
-        self.picture.redraw(alt=self._alt(result))
-        self._fill(result)
+        parts = ", ".join(f"{name} {size:,}" for name, size in result.parts.items())
+        size, before = result.model.file_bytes, base.model.file_bytes
+        cells = (
+            _size_cell("This file", size, before, readout.badge("measured")),
+            _size_cell("Its weights", result.parts["weights"], base.parts["weights"]),
+            _size_cell("Everything else", result.rest, base.rest),
+            _size_cell("This file, gzipped", result.model.gzip_bytes, base.model.gzip_bytes),
+        )
+        return Shown(
+            f"This file has {size:,} bytes: {parts}. The float32 file has {before:,}.",
+            cells,
+            explain(result, base),
+            [_table(result, base)],
+        )
 
     def tflite(self):
-        """The file that is shown.
-
-        Returns
-        -------
-        (str, bytes, str)
-            Name, content, and what to say about it.
-        """
+        """The file that is shown: name, content, and words."""
         model = (self.result or self.update()).model
         name = f"qlab-w{self.weight_bits}-a{self.activation_bits}-{self.granularity}.tflite"
         return name, model.data, f"The {model.file_bytes:,} bytes in the picture."
 
     def _controls(self):
-        """The four controls."""
         return (
             controls.steps(self, "weight_bits", "Weight bits", WEIGHT_BITS),
             controls.steps(self, "activation_bits", "Activation bits", ACTIVATION_BITS),
@@ -120,40 +148,13 @@ class AnatomyExplorer(Explorer):
 
     def _picture(self):
         """The two panels, wide enough for the files of most recipes."""
-        picture, base = (
-            LivePicture(panels=2, width=900, height=270, ratios=(3, 2)),
-            self.float_anatomy,
-        )
-        self._file = FilePanel(picture.axes[0], base.parts, base.compressed, base.model.gzip_bytes)
+        base = self.float_anatomy
+        picture = LivePicture(panels=2, width=900, height=270, ratios=(3, 2))
+        self._file = picture.put(FilePanel, base.parts, base.compressed, base.model.gzip_bytes)
         widest = self.compute().parts
         largest = max(p[name] for p in (base.parts, widest) for name in PARTS[1:])
-        self._rest = RestPanel(picture.axes[1], base.parts, largest)
-        picture.add(*self._file.marks, *self._rest.marks)
+        self._rest = picture.put(RestPanel, base.parts, largest)
         return picture
-
-    def _alt(self, result):
-        """The picture in words."""
-        parts = ", ".join(f"{name} {size:,}" for name, size in result.parts.items())
-        sizes = result.model.file_bytes, self.float_anatomy.model.file_bytes
-        return f"This file has {sizes[0]:,} bytes: {parts}. The float32 file has {sizes[1]:,}."
-
-    def _fill(self, result):
-        """Read-out, the explanation, and the table of numbers."""
-        base = self.float_anatomy
-        self.readout.value = readout.readout(
-            _size_cell(
-                "This file",
-                result.model.file_bytes,
-                base.model.file_bytes,
-                readout.badge("measured"),
-            ),
-            _size_cell("Its weights", result.parts["weights"], base.parts["weights"]),
-            _size_cell("Everything else", result.rest, base.rest),
-            _size_cell("This file, gzipped", result.model.gzip_bytes, base.model.gzip_bytes),
-        )
-        self.notes.value = sentences(explain(result, base))
-        self.numbers.value = _table(result, base)
-        self.download.clear()
 
 
 def _size_cell(name, size, before, badge=""):
@@ -181,3 +182,68 @@ def _table(result, base):
     total = "the file", f"{base.model.file_bytes:,}", f"{size:,}", "100.0 %"
     rows.append((*total, f"{result.model.gzip_bytes:,} gzipped"))
     return readout.table("Where the bytes are", header, rows)
+
+
+def explain(result, base):
+    """Why the file is not as small as its bits promise, computed from its bytes."""
+    bits, kept = result.recipe.weight_bits, result.parts["weights"] / base.parts["weights"]
+    share = result.model.file_bytes / base.model.file_bytes
+    if bits == 32:
+        return (f"The weights stay float32. {_of_the_rest(result, base)}", _of_gzip(result, base))
+    promise = f"{bits} of 32 bits promise {percent(bits / 32)} of the file, and it has "
+    promise += f"{percent(share)}."
+    return (
+        promise,
+        _of_weights(result, bits, kept),
+        _of_the_rest(result, base),
+        _of_gzip(result, base),
+    )
+
+
+def _of_weights(result, bits, kept):
+    """What happened to the weights themselves."""
+    size = f"{percent(kept)} ({result.parts['weights']:,} bytes)"
+    if abs(kept - bits / 32) < 0.0005:
+        return f"The weights alone keep the promise: {size}."
+    if kept > 0.2:
+        stuck = f"int8 stores a {bits}-bit code in a whole byte, so the weights stop at {size}"
+        return (
+            f"{stuck}; codes of 4 bits or fewer can be packed two to a byte."
+            if bits <= 4
+            else f"{stuck}."
+        )
+    return f"Packed INT4 gives each {bits}-bit code 4 bits, so the weights stop at {size}."
+
+
+def _of_the_rest(result, base):
+    """What else is in the file, and whether it grew."""
+    parts, before = result.parts, base.parts
+    joints = parts["names"] + parts["graph"]
+    grown = joints - before["names"] - before["graph"]
+    why = "more than before, for the extra steps" if grown > 500 else "much as before"
+    return (
+        f"Everything else {_change(base.rest, result.rest)}: {parts['scales']:,} for scales and "
+        f"zero points ({before['scales']:,} in float32), {parts['biases']:,} for biases, still 32 "
+        f"bits each, and {joints:,} for names and graph, {why}."
+    )
+
+
+def _of_gzip(result, base):
+    """What gzip finds in the weights."""
+    now = result.compressed["weights"] / result.parts["weights"]
+    before = base.compressed["weights"] / base.parts["weights"]
+    found = "they look like noise to it" if now > 0.9 else "frequent codes get fewer bits"
+    left = f"{percent(before)} of the float32 weights, and {percent(now)} of these"
+    return f"Gzip leaves {left}: {found}."
+
+
+def _change(before, after):
+    """Say that a number of bytes grew, shrank, or stayed."""
+    if before == after:
+        return f"stays at {after:,} bytes"
+    return f"{'grows' if after > before else 'shrinks'} from {before:,} to {after:,} bytes"
+
+
+def percent(fraction):
+    """A share of bytes as a percentage: one decimal, and none where it is zero."""
+    return f"{100 * fraction:.1f}".removesuffix(".0") + " %"

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import traitlets
 
 import qlab
 from qlab.engine.recipes import ACTIVATION_BITS, OBSERVERS, Recipe
-from qlab.plots.quantization_panels import CalibrationPanel, RangesPanel, clipped_share
-from qlab.trials.draws import IMAGES, Draw, Pool
-from qlab.trials.subject import subject
-from qlab.widgets.calibrated import Calibration, cells, input_range, tables, trail_csv
-from qlab.widgets.kit import controls
+from qlab.plots.quantization_panels import CalibrationPanel, RangesPanel, clipped_share, middle
+from qlab.system.text import to_csv
+from qlab.trials.draws import IMAGES, Calibration, Draw, Pool
+from qlab.trials.subjects import subject
+from qlab.widgets.kit import controls, readout
 from qlab.widgets.kit.download import Download
+from qlab.widgets.kit.explorer import Shown, SweepingExplorer
 from qlab.widgets.kit.job import Job
 from qlab.widgets.kit.live import LivePicture
-from qlab.widgets.kit.sweeping import SweepingExplorer
+from qlab.widgets.kit.traits import LayerName
 
 BITS = tuple(b for b in ACTIVATION_BITS if b <= 8)
 CHOICES = (
@@ -75,7 +78,7 @@ class CalibrationExplorer(SweepingExplorer):
     observer = traitlets.Enum(OBSERVERS, "min-max").tag(setting=True)
     activation_bits = traitlets.Enum(BITS, 8).tag(setting=True)
     calibration_size = traitlets.Int(64).tag(setting=True)
-    layer = traitlets.Unicode().tag(setting=True)
+    layer = LayerName().tag(setting=True)
 
     def __init__(
         self, model=None, images=None, labels=None, calibration_images=None, draws=5, **settings
@@ -88,11 +91,11 @@ class CalibrationExplorer(SweepingExplorer):
         self.subject = subject(model, images, labels, first)
         self._pool = Pool(self.subject.model, draws, calibration_images)
         self._draws, self._kind = [], None
-        self.trail, self._framed = {}, None
-        self._layers = [x.name for x in self.subject.model.layers if x.weights is not None]
+        self.trail = {}
+        self.layers = [x.name for x in self.subject.model.layers if x.weights is not None]
         available = self.subject.compressor.calibration_images
         self.sizes = [2**i for i in range(11) if 2**i < available] + [available]
-        self.layer, self.calibration_size = self._layers[0], min(64, available)
+        self.layer, self.calibration_size = self.layers[0], min(64, available)
         self.job = Job("Score all sizes", self._sweep, self.guard)
         self.save_trail = Download("Save the trail as CSV", self.trail_csv, self.guard)
         self.assemble(self._controls(), self._picture(), [self.job, self.save_trail], settings)
@@ -109,37 +112,34 @@ class CalibrationExplorer(SweepingExplorer):
     def compute(self):
         """Carry the recipe out on each draw, and measure each file."""
         recipe, draws = self.recipe, self._calibrated()
-        models = [draw.compressor.compress(recipe) for draw in draws]
-        scored = tuple(qlab.evaluate(x, self.subject.images, self.subject.labels) for x in models)
         return Calibration(
-            recipe,
             self.calibration_images_are,
             self.layer,
             tuple(draw.name for draw in draws),
-            scored,
-            tuple(qlab.compare(self.subject.float_measurement, m) for m in scored),
-            tuple(draw.compressor.activation_range(self.layer, recipe) for draw in draws),
-            tuple(input_range(model) for model in models),
+            tuple(draw.subject.trial(recipe) for draw in draws),
+            tuple(x.subject.compressor.activation_range(self.layer, recipe) for x in draws),
         )
 
     def show(self, result):
-        """Move the marks, and fill the read-out."""
+        """Move the marks, and say what there is to see."""
         self._remember(result.setting, result.recipe.calibration_size, result.accuracies)
-        if self._framed != result.layer:
+        if self.picture.needs_frame(result.layer):
             every = self.subject.compressor.calibration_images
             self._real = self.subject.compressor.activation_histogram(result.layer, every)
             self._ranges.frame(*self._real, result.layer)
-            self.picture.reframe()
-            self._framed = result.layer
-        self._show_ranges(result)
-        self._draw(result)
-        notes = [*self._draws[result.middle].compressor.notes(result.recipe)]
+        ranges = self._show_ranges(result)
+        tried = self._show_curve(result)
+        low, high = (100 * pick(result.accuracies) for pick in (min, max))
+        alt = (
+            f"With {result.recipe.calibration_size} calibration images accuracy is {low:.2f} to "
+            f"{high:.2f} % over {len(result.names)} draws; sizes tried: {tried}. "
+            f"Range of {result.layer}, {ranges}."
+        )
+        notes = [*self._draws[result.middle].subject.compressor.notes(result.recipe)]
         if result.images == "one class":
             classes = "; ".join(f"{i + 1} {name}" for i, name in enumerate(result.names))
             notes.append(f"Each draw sees one class: {classes}.")
-        self.readout.value = cells(result)
-        self.notes.value = f'<div class="qlab-notes">{" ".join(notes)}</div>' if notes else ""
-        self.save_trail.clear()
+        return Shown(alt, cells(result), notes, tables(result, self.trail))
 
     def sweep(self):
         """Score the sizes 1, 2, 4, ... under the present setting, as the button does.
@@ -153,13 +153,7 @@ class CalibrationExplorer(SweepingExplorer):
         return dict(self.trail[self.result.setting])
 
     def trail_csv(self):
-        """The trail as a table.
-
-        Returns
-        -------
-        (str, bytes, str)
-            Name, CSV in UTF-8, and what to say about it.
-        """
+        """The trail as a table: name, CSV in UTF-8, and words."""
         rows = trail_csv(self.trail)
         return "qlab-calibration.csv", rows, f"{len(rows.splitlines()) - 1} files scored."
 
@@ -171,11 +165,10 @@ class CalibrationExplorer(SweepingExplorer):
         for i in range(len(self._draws), count):
             self.job.show(i, count, "calibrating on each draw")
             name, images = self._pool.draw(kind, i)
-            shared = kind == "random" and i == 0
-            compressor = (
-                self.subject.compressor if shared else qlab.Compressor(self.subject.model, images)
-            )
-            self._draws.append(Draw(name, compressor))
+            subject = self.subject
+            if kind != "random" or i > 0:
+                subject = replace(subject, compressor=qlab.Compressor(subject.model, images))
+            self._draws.append(Draw(name, subject))
             self.job.clear()
         return self._draws
 
@@ -187,10 +180,10 @@ class CalibrationExplorer(SweepingExplorer):
         wanted = [size for size in self.sizes if size not in self.trail[result.setting]]
         for i, size in enumerate(wanted):
             recipe = result.recipe.replace(calibration_size=size)
-            models = (draw.compressor.compress(recipe) for draw in draws)
-            scored = (qlab.evaluate(x, self.subject.images, self.subject.labels) for x in models)
+            scored = (draw.subject.trial(recipe).measurement for draw in draws)
             self._remember(result.setting, size, tuple(m.accuracy for m in scored))
-            self._draw(result)
+            if self.result is result:
+                self.present(result)
             yield i + 1, len(wanted)
 
     def _remember(self, setting, size, accuracies):
@@ -198,50 +191,94 @@ class CalibrationExplorer(SweepingExplorer):
         self.trail[setting] = self.trail.pop(setting, {}) | {size: accuracies}
 
     def _controls(self):
-        """The five controls."""
         return (
             controls.choice(self, "calibration_images_are", "Calibration images", CHOICES),
             controls.choice(self, "observer", "Observer", OBSERVERS),
             controls.steps(self, "activation_bits", "Activation bits", BITS),
             controls.number(self, "calibration_size", "Calibration size", self.sizes),
-            controls.choice(self, "layer", "Layer shown", self._layers),
+            controls.choice(self, "layer", "Layer shown", self.layers),
         )
 
     def _picture(self):
-        """The two panels."""
         picture = LivePicture(panels=2, width=900, height=350, ratios=(1.1, 1))
         scored = self.subject.float_measurement
-        self._curve = CalibrationPanel(
-            picture.axes[0], scored.accuracy, scored.interval, self.sizes[-1]
+        self._curve = picture.put(
+            CalibrationPanel, scored.accuracy, scored.interval, self.sizes[-1]
         )
-        self._ranges = RangesPanel(picture.axes[1])
-        picture.add(*self._curve.marks, *self._ranges.marks)
+        self._ranges = picture.put(RangesPanel)
         return picture
 
     def _show_ranges(self, result):
-        """Draw the histogram that the middle draw saw, and the range of each draw."""
+        """Draw what the middle draw saw, and the range of each draw; say what is drawn."""
         k, size = result.middle, result.recipe.calibration_size
-        counts, edges = self._draws[k].compressor.activation_histogram(result.layer, size)
-        params = self._draws[k].compressor.activation_params(result.layer, result.recipe)
+        compressor = self._draws[k].subject.compressor
+        counts, edges = compressor.activation_histogram(result.layer, size)
+        params = compressor.activation_params(result.layer, result.recipe)
         low, high = result.ranges[k]
         clipped = 100 * clipped_share(*self._real, low, high)
         part = f"{clipped:.2g}" if clipped >= 0.01 or clipped == 0 else "under 0.01"
-        self._said = (
+        said = (
             f"draw {k + 1}: {low:.3g} to {high:.3g}, {params.levels} levels\n"
             f"step {float(params.scale):.3g}, clips {part} % of values"
         )
-        self._ranges.show(counts, edges, result.ranges, k, params.levels, self._said)
+        self._ranges.show(counts, edges, result.ranges, k, params.levels, said)
+        return said
 
-    def _draw(self, result):
-        """Draw the curve, and send the picture."""
+    def _show_curve(self, result):
+        """Draw accuracy against size; return how many sizes were tried."""
         past = [series for setting, series in self.trail.items() if setting != result.setting]
         now = self.trail[result.setting]
-        size = result.recipe.calibration_size
-        self._curve.show(now, size, past)
-        low, high = (100 * pick(result.accuracies) for pick in (min, max))
-        self.picture.redraw(
-            alt=f"With {size} calibration images accuracy is {low:.2f} to {high:.2f} % over "
-            f"{len(result.names)} draws; sizes tried: {len(now)}. "
-            f"Range of {result.layer}, {self._said}."
+        self._curve.show(now, result.recipe.calibration_size, past)
+        return len(now)
+
+
+def cells(result):
+    """The read-out."""
+    k, several = result.middle, len(result.names) > 1
+    low, high = (readout.percent(pick(result.accuracies)) for pick in (min, max))
+    spread = f"{100 * result.spread:.2f} <small>points</small>" if several else "one draw"
+    between = f"{low} to {high}" if several else "blank images are all alike"
+    holds = "{:.3g} to {:.3g}".format(*result.input_ranges[k])
+    return (
+        readout.accuracy(result.measurements[k], f"Accuracy of draw {k + 1}"),
+        readout.difference(result.comparisons[k], f"float, draw {k + 1}"),
+        readout.cell("Spread over draws", spread, between, f"the middle one is draw {k + 1}"),
+        readout.cell("Input of the file", holds, "is what its codes hold;", "pixels are 0 to 1"),
+    )
+
+
+def tables(result, trail):
+    """The numbers in the picture, as text."""
+    of_each = zip(result.names, result.measurements, result.ranges, strict=True)
+    draws = [
+        (
+            name,
+            readout.percent(m.accuracy),
+            " to ".join(map(readout.percent, m.interval)),
+            f"{low:.4g} to {high:.4g}",
         )
-        self.numbers.value = tables(result, self.trail)
+        for name, m, (low, high) in of_each
+    ]
+    tried = [
+        (*setting, f"{size:,}", *(readout.percent(pick(a)) for pick in (min, middle, max)))
+        for setting, series in reversed(trail.items())
+        for size, a in sorted(series.items())
+    ]
+    header = ("draw", "accuracy", "95 % interval", f"range of {result.layer}")
+    columns = ("images", "observer", "activation bits", "size", "worst", "middle", "best")
+    return (
+        readout.table("Draws", header, draws),
+        readout.table("Settings tried", columns, tried),
+    )
+
+
+def trail_csv(trail):
+    """The trail as CSV, a row for each file scored."""
+    head = ("images", "observer", "activation_bits", "calibration_size", "draw", "accuracy")
+    rows = (
+        (*setting, size, i + 1, accuracy)
+        for setting, series in trail.items()
+        for size in sorted(series)
+        for i, accuracy in enumerate(series[size])
+    )
+    return to_csv(head, rows)

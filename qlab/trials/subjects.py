@@ -1,0 +1,164 @@
+"""What an explorer explores, and what it finds: the float model, and the files made from it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import cached_property, lru_cache
+
+import numpy as np
+
+import qlab
+from qlab.arithmetic.metrics import sparsity
+from qlab.arithmetic.results import Measurement
+from qlab.engine.recipes import Recipe
+from qlab.tflite.sparse_encoding import sparse_file
+
+LATENCY_RUNS = 50
+REMEMBERED = 32
+
+
+@dataclass(frozen=True, eq=False)
+class Trial:
+    """A file and what was measured of it; everything else is worked out once, when it is asked for.
+
+    Parameters
+    ----------
+    recipe : Recipe or None
+        How the file was made; None if no recipe can say it.
+    model : LiteModel or None
+        The file; None where so many are made that none is kept.
+    measurement : Measurement
+        How well the file classifies.
+    reference : Measurement or None
+        What the file is compared with, on the same images.
+    compressor : Compressor or None
+        The engine that made the file.
+    name : str
+        What the file is called among others.
+
+    Examples
+    --------
+    >>> test = qlab.data.load().test
+    >>> trial = subject(None, test.images[:50], test.labels[:50]).trial(qlab.Recipe(weight_bits=4))
+    >>> trial.packed_bytes < trial.sizes.file_bytes, trial.comparison.n
+    (True, 50)
+    """
+
+    recipe: Recipe | None
+    model: qlab.LiteModel | None
+    measurement: Measurement
+    reference: Measurement | None = field(default=None, repr=False)
+    compressor: qlab.Compressor | None = field(default=None, repr=False)
+    name: str = ""
+
+    def compared_with(self, other):
+        """Comparison from another trial to this one."""
+        return qlab.compare(other.measurement, self.measurement)
+
+    @cached_property
+    def comparison(self):
+        """Comparison or None: from the reference to this file."""
+        return self.reference and qlab.compare(self.reference, self.measurement)
+
+    @cached_property
+    def sizes(self):
+        """Sizes of the file as it was scored."""
+        return self.compressor.sizes(self.model, self.recipe)
+
+    @cached_property
+    def latency(self):
+        """Latency of the file, timed when this is first asked for."""
+        return qlab.latency(self.model, runs=LATENCY_RUNS)
+
+    @property
+    def file_bytes(self):
+        """int: size of the file."""
+        return self.model.file_bytes
+
+    @property
+    def gzip_bytes(self):
+        """int: size of the file, gzipped."""
+        return self.model.gzip_bytes
+
+    @cached_property
+    def packed_bytes(self):
+        """int: size of the file with weights of 4 bits or fewer packed two to a byte."""
+        return self.model.packed().file_bytes
+
+    @cached_property
+    def sparse(self):
+        """LiteModel: a file of the same outputs that leaves the zeros out, if that is smaller."""
+        return sparse_file(self.model)
+
+    @property
+    def sparse_bytes(self):
+        """int: size of the file that leaves the zeros out."""
+        return self.sparse.file_bytes
+
+    @cached_property
+    def zeros(self):
+        """dict of str to float: the share of each layer's stored weights that are zero."""
+        return {name: round(sparsity(values), 4) for name, values in self._stored.items()}
+
+    @cached_property
+    def different(self):
+        """dict of str to int: how many different values each layer's stored weights have."""
+        return {name: int(np.unique(values).size) for name, values in self._stored.items()}
+
+    @property
+    def _stored(self):
+        return {x.name: x.weights for x in self.model.layers if x.weights is not None}
+
+
+@dataclass(frozen=True, eq=False)
+class Subject:
+    """A float model, the engine that compresses it, and the images that score what comes out."""
+
+    compressor: qlab.Compressor
+    images: np.ndarray
+    labels: np.ndarray
+    float_measurement: Measurement
+
+    @property
+    def model(self):
+        """LiteModel: the float model."""
+        return self.compressor.model
+
+    def score(self, model):
+        """Measurement of any file on the subject's images."""
+        return qlab.evaluate(model, self.images, self.labels)
+
+    def trial(self, recipe):
+        """Carry out a recipe, and measure what came out, here and now."""
+        model = self.compressor.compress(recipe)
+        return Trial(recipe, model, self.score(model), self.float_measurement, self.compressor)
+
+    def remembering(self):
+        """Make a function like `trial` that remembers the latest 32 recipes."""
+        return lru_cache(REMEMBERED)(self.trial)
+
+
+def subject(model=None, images=None, labels=None, calibration_images=None):
+    """What is not given is the course's: the shipped baseline, the 10,000 test images."""
+    if all(given is None for given in (model, images, labels, calibration_images)):
+        return _baseline()
+    if (images is None) != (labels is None):
+        raise ValueError("images and labels belong together: give both, or neither")
+    return _build(model, images, labels, calibration_images)
+
+
+@lru_cache(maxsize=1)
+def _baseline():
+    return _build(None, None, None, None)
+
+
+def _build(model, images, labels, calibration_images):
+    """Load what is missing, calibrate, and score the float model."""
+    model = qlab.pretrained("baseline") if model is None else model
+    if images is None:
+        test = qlab.data.load().test
+        images, labels = test.images, test.labels
+    if calibration_images is None:
+        calibration_images = qlab.data.calibration_images()
+    compressor = qlab.Compressor(model, calibration_images)
+    return Subject(compressor, images, labels, qlab.evaluate(model, images, labels))

@@ -1,0 +1,326 @@
+"""Is it better to share few values, or to round to few? The explorer of weight clustering."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import traitlets
+
+from qlab.arithmetic.clusters import CLUSTERS, bits_per_weight
+from qlab.engine.recipes import GRANULARITIES, Recipe
+from qlab.plots.clustering_panels import ValuesPanel, WorthPanel
+from qlab.trials.shipped import TunedModels
+from qlab.trials.subjects import Trial, subject
+from qlab.widgets.kit import controls, readout
+from qlab.widgets.kit.download import Download, scored_again
+from qlab.widgets.kit.explorer import Shown, SweepingExplorer
+from qlab.widgets.kit.job import Job
+from qlab.widgets.kit.live import LivePicture
+from qlab.widgets.kit.readout import percent
+from qlab.widgets.kit.traits import LayerName, WholeWithin
+
+STOPS = (2, 4, 8, 16, 32, 64, 128, 256)
+BITS = (2, 3, 4, 5, 6, 7, 8)
+
+
+@dataclass(frozen=True, eq=False)
+class Clustered:
+    """A file whose weights share few values, and one whose weights are rounded to few bits."""
+
+    clusters: Trial
+    rounded: Trial
+
+    @cached_property
+    def to_rounded(self):
+        """Comparison from the rounded file to the clustered one."""
+        return self.clusters.compared_with(self.rounded)
+
+
+class ClusteringExplorer(SweepingExplorer):
+    """Let each layer share k values, found by k-means, and compare with rounding to b bits.
+
+    Both are made as real files and scored, here and now. Shipped models that were trained with
+    their clusters stand beside, with their controls.
+
+    Parameters
+    ----------
+    model : qlab.LiteModel or None
+        A float32 model; None for the shipped baseline. Trained models ship of the baseline alone.
+    images : ndarray of uint8, shape (n, 28, 28, 1), or None
+        To score on; None for the 10,000 test images.
+    labels : ndarray of int, shape (n,), or None
+    **settings
+        ``clusters`` (2 to 256), ``weight_bits`` of the rounding (2 to 8), its ``granularity``, and
+        ``layer``, whose weights are shown.
+
+    Attributes
+    ----------
+    result : Clustered
+    tuned : tuple of qlab.trials.shipped.Tuned
+
+    Raises
+    ------
+    ValueError
+        If the model cannot be compressed, or images do not fit it.
+
+    Examples
+    --------
+    >>> test = qlab.data.load().test
+    >>> explorer = ClusteringExplorer(images=test.images[:200], labels=test.labels[:200])
+    >>> explorer.clusters = 4
+    >>> explorer.result.clusters.model.gzip_bytes < 40_000
+    True
+    """
+
+    question = "Few values: is it better to let weights share them, or to round?"
+    clusters = WholeWithin(16, *CLUSTERS).tag(setting=True)
+    weight_bits = traitlets.Enum(BITS, 4).tag(setting=True)
+    granularity = traitlets.Enum(GRANULARITIES, "per-tensor").tag(setting=True)
+    layer = LayerName().tag(setting=True)
+
+    def __init__(self, model=None, images=None, labels=None, **settings):
+        """Lay out, and make the first two files."""
+        super().__init__()
+        self.subject = subject(model, images, labels)
+        self._trained = TunedModels(self.subject, self._progress) if model is None else None
+        self._trial = self.subject.remembering()
+        self._tried, self.tuned = {"clusters": {}}, ()
+        weighted = [x for x in self.subject.model.layers if x.weights is not None]
+        self.layers = {x.name: x.weights for x in weighted}
+        self.layer = max(self.layers, key=lambda name: self.layers[name].size)
+        self.job = Job("Measure both curves", self._sweep, self.guard)
+        self.download = Download(
+            "Download the clustered .tflite",
+            self.tflite,
+            self.guard,
+            lambda: self.result.clusters.recipe,
+        )
+        actions = [self.job, self.download]
+        self.assemble(self._controls(), self._picture(), actions, settings)
+
+    def compute(self):
+        """Make both files, and score them; score the trained models, unless that is done."""
+        result = Clustered(self._trial(self._clustered()), self._trial(self._rounded()))
+        if self._trained is not None:
+            self.tuned = self._trained.tuned(r"clustered-\d+")
+        return result
+
+    def show(self, result):
+        """Move the marks, and say what there is to see."""
+        trained = next((x for x in self.tuned if _k(x) == self.clusters), None)
+        if self.picture.needs_frame(self.layer):
+            self._panel.frame(self.layers[self.layer], self.layer)
+        held = self.subject.compressor.weights
+        values = [np.unique(held(self.layer, x.recipe)) for x in (result.clusters, result.rounded)]
+        counts = [len(v) for v in values]
+        self._panel.show(*values, (f"{counts[0]} clusters", f"rounded: {counts[1]} values"))
+        self._keep(result.clusters)
+        self._keep(result.rounded)
+        self._show_worth(result)
+        return Shown(
+            alt(result, trained, self.layer, counts),
+            cells(result, trained),
+            notes(result, self.granularity),
+            tables(self._tried, self.tuned, self.layer, values),
+        )
+
+    def sweep(self):
+        """Measure both curves, as the button does.
+
+        Returns
+        -------
+        dict of str to dict of int to (int, float)
+            For ``clusters`` and for the granularity of the rounding: by number of values, bytes of
+            the gzipped file and accuracy.
+        """
+        self.all_steps()
+        return {name: self._tried[name] for name in ("clusters", self.granularity)}
+
+    def tflite(self):
+        """The clustered file: name, content, and words."""
+        model = (self.result or self.update()).clusters.model
+        return (
+            f"qlab-clusters-{self.clusters}.tflite",
+            model.data,
+            scored_again(self.subject, model),
+        )
+
+    def _sweep(self):
+        """Steps of the button's job: one file after the other."""
+        recipes = [self._clustered(k) for k in STOPS] + [self._rounded(b) for b in BITS]
+        for done, recipe in enumerate(recipes, 1):
+            self._keep(self._trial(recipe))
+            if self.result is not None:
+                self._show_worth(self.result)
+                self.picture.redraw()
+            yield done, len(recipes), "files"
+        if self.result is not None:
+            self.present(self.result)
+
+    def _clustered(self, clusters=None):
+        return self._recipe(weight_bits=32, clusters=clusters or self.clusters)
+
+    def _rounded(self, bits=None):
+        return self._recipe(weight_bits=bits or self.weight_bits, granularity=self.granularity)
+
+    def _recipe(self, **settings):
+        """Weights alone are compressed; nothing is calibrated."""
+        return Recipe(activation_bits=32, calibration_size=1, **settings)
+
+    def _keep(self, trial):
+        """Remember where a file stands."""
+        clusters, bits = trial.recipe.clusters, trial.recipe.weight_bits
+        name = "clusters" if clusters else trial.recipe.granularity
+        values = clusters or 2**bits - 1
+        point = trial.gzip_bytes, trial.measurement.accuracy
+        self._tried.setdefault(name, {})[values] = point
+
+    def _progress(self, done, total):
+        self.job.show_other(done, total, "scoring the trained models")
+
+    def _controls(self):
+        return (
+            controls.number(self, "clusters", "Clusters", STOPS),
+            controls.steps(self, "weight_bits", "Rounded to bits", BITS),
+            controls.choice(self, "granularity", "Granularity of rounding", GRANULARITIES),
+            controls.choice(self, "layer", "Layer shown", list(self.layers)),
+        )
+
+    def _picture(self):
+        picture = LivePicture(panels=3)
+        reference = self.subject.float_measurement
+        scale = reference.accuracy, reference.interval
+        self._panel = picture.put(ValuesPanel)
+        self._counts = picture.put(WorthPanel, *scale)
+        self._bytes = picture.put(WorthPanel, *scale, self.subject.model.gzip_bytes / 1000)
+        return picture
+
+    def _show_worth(self, result):
+        """Draw accuracy against values and against size."""
+        curves = [self._tried.get(x, {}) for x in ("clusters", self.granularity)]
+        seeds = [(x, i) for x in self.tuned for i in range(len(x.seeds))]
+        control = sorted({m.accuracy for x in self.tuned for m in x.controls})
+        files = (result.clusters, self.clusters), (result.rounded, 2**self.weight_bits - 1)
+        for panel, at in (
+            (self._counts, lambda values, size: values),
+            (self._bytes, lambda values, size: size / 1000),
+        ):
+            panel.show(
+                *([(at(k, size), y) for k, (size, y) in curve.items()] for curve in curves),
+                [
+                    (at(k, x.gzip_bytes), x.measurement.accuracy, x.measurement.interval)
+                    for x, k in files
+                ],
+                [(at(_k(x), x.gzip_bytes[i]), x.measurements[i].accuracy) for x, i in seeds],
+                control,
+            )
+
+
+def _k(family):
+    """How many clusters a family of trained models has: ``clustered-16`` has 16."""
+    return int(family.name.rpartition("-")[2])
+
+
+def cells(result, trained):
+    """The cells of the read-out."""
+    clusters, rounded = result.clusters, result.rounded
+    bits = rounded.recipe.weight_bits
+    made = [
+        readout.accuracy(clusters.measurement, f"{clusters.recipe.clusters} clusters, at once"),
+        readout.difference(clusters.comparison),
+        readout.accuracy(rounded.measurement, f"Rounded to {bits} bits"),
+        readout.difference(result.to_rounded, f"rounding to {bits} bits"),
+    ]
+    rows = [
+        (name, *(f"{count(x):,}" for x in (clusters, rounded)))
+        for name, count in (
+            ("file", lambda x: x.file_bytes),
+            ("gzipped", lambda x: x.gzip_bytes),
+            ("packed floor", floor_bytes),
+        )
+    ]
+    sizes = readout.small_table(("", "clusters", "rounded"), rows)
+    made.append(readout.cell("Size in bytes", "", sizes))
+    if trained is not None:
+        made += [
+            readout.mean_cell("Clusters, trained", trained.measurements),
+            readout.mean_cell("Control, not clustered", trained.controls),
+            readout.difference_cell("Trained to its control", trained.comparisons),
+        ]
+    return made
+
+
+def floor_bytes(trial):
+    """Bytes that the weights need, and nothing else."""
+    k = trial.recipe.clusters
+    if not k:
+        return trial.sizes.packed_floor_bytes
+    weights = [x.weights.size for x in trial.compressor.layers if x.weights is not None]
+    tables = sum(4 * min(k, n) for n in weights)
+    return -(-sum(weights) * bits_per_weight(k) // 8) + tables
+
+
+def notes(result, granularity):
+    """What the picture cannot say."""
+    clusters, rounded = result.clusters, result.rounded
+    k = clusters.recipe.clusters
+    said = [
+        "Only weights are compressed here; activations stay float32. The clustered file holds its "
+        f"{k} values as float32, 4 bytes a weight, so it is as large as before. Gzip finds the "
+        f"repetitions. An index of {bits_per_weight(k)} bits into a table of its layer would do: "
+        "that is the packed floor.",
+    ]
+    smaller = clusters.gzip_bytes < rounded.gzip_bytes
+    said.append(
+        f"Gzipped, the clustered file is {'smaller' if smaller else 'larger'} than the rounded one "
+        f"({clusters.gzip_bytes:,} and {rounded.gzip_bytes:,} bytes)"
+        + (
+            "."
+            if smaller
+            else ": rounding puts most weights on the few codes near 0, which gzip writes short, "
+            "and clusters share them out more evenly."
+        )
+    )
+    if granularity == "per-channel":
+        said.append(
+            "Per channel, rounding has so many values for each output channel, not for the layer."
+        )
+    return said
+
+
+def alt(result, trained, layer, counts):
+    """The picture in words."""
+    clusters, rounded = result.clusters, result.rounded
+    words = (
+        f"Weights of {layer} share {counts[0]} values in clusters and {counts[1]} by rounding. "
+        f"{clusters.recipe.clusters} clusters: {percent(clusters.measurement.accuracy)} at "
+        f"{clusters.gzip_bytes:,} bytes gzipped. Rounded to {rounded.recipe.weight_bits} "
+        f"bits: {percent(rounded.measurement.accuracy)} at "
+        f"{rounded.gzip_bytes:,} bytes gzipped."
+    )
+    if trained is not None:
+        mean = percent(np.mean([m.accuracy for m in trained.measurements]))
+        words += (
+            f" Clusters, trained: {mean}; to its control: {readout.verdict(trained.comparisons)}."
+        )
+    return words
+
+
+def tables(tried, tuned, layer, values):
+    """The files tried, the trained models, and the values that the layer's weights take."""
+    rows = [
+        (name if name == "clusters" else f"rounded, {name}", k, f"{size:,}", percent(accuracy))
+        for name, curve in tried.items()
+        for k, (size, accuracy) in sorted(curve.items())
+    ]
+    yield readout.table("Tried", ("way", "values", "bytes, gzipped", "accuracy"), rows)
+    if tuned:
+        header = ("model", "seed", "bytes, gzipped", "accuracy", "control", "to its control")
+        rows = [row for family in tuned for row in readout.seed_rows(family)]
+        yield readout.table("Trained with clusters", header, rows)
+    for name, held in zip(("Clusters", "Rounded values"), values, strict=True):
+        few = held[np.linspace(0, len(held) - 1, min(len(held), 16)).astype(int)]
+        part = "" if len(few) == len(held) else f", {len(few)} of {len(held)}"
+        yield readout.table(f"{name} of {layer}{part}", ("value",), [(f"{x:.4f}",) for x in few])

@@ -1,0 +1,413 @@
+"""What does sparsity buy, and what does it not? The explorer of pruning."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+import numpy as np
+import traitlets
+
+import qlab
+from qlab.arithmetic.sparsity import SCOPES
+from qlab.plots.pruning_panels import CliffPanel, GainsPanel, HolePanel, MaskPanel, as_table
+from qlab.trials.pruned import BLOCK, METHODS, SHIPPED, NarrowNetwork, Pruner, in_turn
+from qlab.trials.shipped import TunedModels
+from qlab.trials.subjects import subject
+from qlab.widgets.kit import controls, readout
+from qlab.widgets.kit.download import Download, scored_again
+from qlab.widgets.kit.explorer import Shown, SweepingExplorer
+from qlab.widgets.kit.job import Job
+from qlab.widgets.kit.live import LivePicture
+from qlab.widgets.kit.readout import percent
+from qlab.widgets.kit.traits import LayerName, Sparsity
+
+STOPS = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.75, 0.8, 0.85, 0.9, 0.95, 0.98, 0.99)
+WORDS = {
+    "single": "single weights",
+    "2of4": "2 of each 4 inputs",
+    "block": "blocks of 4 inputs",
+    "filters": "whole filters",
+}
+BITS = (("32, float", 32), ("8, int8", 8))
+SIZES = (("file", "file_bytes"), ("gzipped", "gzip_bytes"), ("zeros left out", "sparse_bytes"))
+BINS = 16  # rows of a histogram's table
+NEAR = 0.03  # a trained model is of this sparsity if it is no further away
+
+
+class PruningExplorer(SweepingExplorer):
+    """Choose a sparsity; a real `.tflite` file with so many zeros is made, scored and timed.
+
+    Four ways to prune in one shot are live. Beside them stand the shipped models that were trained
+    with pruning, and their controls, scored by LiteRT here and now.
+
+    Parameters
+    ----------
+    model : qlab.LiteModel or None
+        A float32 model; None for the shipped baseline. Trained models ship of the baseline alone.
+    images : ndarray of uint8, shape (n, 28, 28, 1), or None
+        To score on; None for the 10,000 test images.
+    labels : ndarray of int, shape (n,), or None
+    calibration_images : ndarray of uint8, shape (n, 28, 28, 1), or None
+        For 8 bits; None for the course's.
+    **settings
+        ``sparsity``; ``method`` (``single``, ``2of4``, ``block``, ``filters``); ``scope`` of single
+        weights (``global``, ``per-layer``); ``weight_bits`` (32, or 8 for weights and activations
+        both); ``layer``, whose weights are shown.
+
+    Attributes
+    ----------
+    result : qlab.trials.pruned.Pruned
+    tuned : tuple of qlab.trials.shipped.Tuned
+        Trained models of this method at these bits.
+
+    Raises
+    ------
+    ValueError
+        If the model cannot be pruned so, or images do not fit it.
+
+    Examples
+    --------
+    >>> test = qlab.data.load().test
+    >>> explorer = PruningExplorer(images=test.images[:200], labels=test.labels[:200],
+    ...                            calibration_images=test.images[200:210])
+    >>> explorer.set(sparsity=0.5, method="filters")
+    >>> explorer.result.file.file_bytes < 0.3 * explorer.result.dense.file_bytes
+    True
+    """
+
+    question = "What does sparsity buy, and what does it not?"
+    sparsity = Sparsity(0.8).tag(setting=True)
+    method = traitlets.Enum(METHODS, "single").tag(setting=True)
+    scope = traitlets.Enum(SCOPES, "global").tag(setting=True)
+    weight_bits = traitlets.Enum((32, 8), 32).tag(setting=True)
+    layer = LayerName().tag(setting=True)
+
+    def __init__(self, model=None, images=None, labels=None, calibration_images=None, **settings):
+        """Lay out, and prune for the first time."""
+        super().__init__()
+        self.subject = subject(model, images, labels, calibration_images)
+        self.pruner = Pruner(self.subject, calibration_images)
+        self._trained = TunedModels(self.subject, self._progress) if model is None else None
+        self._once, self.tuned, self.narrow = {}, (), None
+        self.layers = self.pruner.weights
+        self.layer = max(self.layers, key=lambda name: self.layers[name].size)
+        self.job = Job("Measure the whole curve", self._sweep, self.guard)
+        self.download = Download("Download this .tflite", self.tflite, self.guard, self._pruning)
+        self.sparse = Download("Download without the zeros", self.sparse_tflite, self.guard)
+        actions = [self.job, self.download, self.sparse]
+        self.assemble(self._controls(), self._picture(), actions, settings)
+
+    def compute(self):
+        """Prune as the settings say, and measure; score the trained models of this method."""
+        result = self.pruner.prune(self.method, self.sparsity, self.scope, self.weight_bits)
+        if self._trained is not None:
+            self.tuned = self._trained.tuned(SHIPPED[self.method], self.weight_bits)
+            self.narrow = self._measured_narrow()
+        return result
+
+    def show(self, result):
+        """Move the marks, and say what there is to see."""
+        controls.enable(self._sparsity, self.method != "2of4")
+        controls.enable(self._scope, self.method == "single")
+        trained = self.trained_alike(result)
+        self._curve()[result.absent] = result.measurement.accuracy
+        self._show_weights(result, trained)
+        self._show_cliff(result)
+        self._gains.show(gains(result))
+        said = notes(result, trained, self.tuned, self.narrow, self.method, self.pruner)
+        weights, mask = self.layers[self.layer], result.file.masks[self.layer]
+        numbers = tables(result, self.tuned, self._curve(), self.layer, weights, mask)
+        return Shown(
+            alt(result, trained, self.layer), cells(result, trained, self.narrow), said, numbers
+        )
+
+    def _measured_narrow(self):
+        """Of whole filters: the network narrow from the start, and the trained one's latency."""
+        if self.method != "filters" or not self.tuned:
+            return None
+        scratch = self._trained.tuned("pruned-scratch", self.weight_bits)
+        name = f"{self.tuned[0].name}-seed{self.tuned[0].seeds[0]}"
+        model = self._trained.model(name, self.weight_bits)
+        own, other = in_turn(model, self.pruner.dense(self.weight_bits).model)
+        return NarrowNetwork(scratch, model.file_bytes, other.median_ms / own.median_ms)
+
+    def trained_alike(self, result):
+        """The trained models as sparse as the present file (or the only ones), a Tuned; or None."""
+        if len(self.tuned) == 1:
+            return self.tuned[0]
+        near = [x for x in self.tuned if abs(x.absent - result.absent) <= NEAR]
+        return min(near, key=lambda x: abs(x.absent - result.absent), default=None)
+
+    def sweep(self):
+        """Measure the accuracy at each stop of the slider, as the button does.
+
+        Returns
+        -------
+        dict of float to float
+            Accuracy by share of weights that are zero or gone.
+        """
+        self.all_steps()
+        return dict(sorted(self._curve().items()))
+
+    def tflite(self):
+        """The pruned file: name, content, and words."""
+        return self._named((self.result or self.update()).file.model, "pruned")
+
+    def sparse_tflite(self):
+        """The same without its zeros, which LiteRT puts back when it loads the file."""
+        file = (self.result or self.update()).file
+        name, data, words = self._named(file.sparse, "sparse")
+        if file.sparse is file.model:
+            words = f"Too few zeros: leaving them out saves nothing. {words}"
+        return name, data, words
+
+    def _pruning(self):
+        """How the present file was made."""
+        names = ("method", "sparsity", "scope", "weight_bits")
+        return {name: getattr(self, name) for name in names}
+
+    def _named(self, model, kind):
+        amount = "" if self.method == "2of4" else f"-{100 * self.sparsity:g}"
+        name = f"qlab-{kind}-{self.method}{amount}-w{self.weight_bits}.tflite"
+        return name, model.data, scored_again(self.subject, model)
+
+    def _sweep(self):
+        """Steps of the button's job: one sparsity after the other."""
+        how = self.method, self.scope, self.weight_bits
+        stops = STOPS if how[0] != "2of4" else (0.0,)
+        for done, stop in enumerate(stops, 1):
+            trial = self.pruner.trial(how[0], stop, *how[1:])
+            self._once.setdefault(how, {})[trial.absent] = trial.measurement.accuracy
+            if self.result is not None:
+                self._show_cliff(self.result)
+                self.picture.redraw()
+            yield done, len(stops), "sparsities"
+        if self.result is not None:
+            self.present(self.result)
+
+    def _curve(self):
+        """What was pruned in one shot so far, with the present settings."""
+        return self._once.setdefault((self.method, self.scope, self.weight_bits), {})
+
+    def _progress(self, done, total):
+        self.job.show_other(done, total, "scoring the trained models")
+
+    def _controls(self):
+        cards = (
+            controls.number(self, "sparsity", "Sparsity", STOPS),
+            controls.choice(self, "method", "Method", [(WORDS[x], x) for x in METHODS]),
+            controls.choice(self, "scope", "Scope", SCOPES),
+            controls.choice(self, "weight_bits", "Weight bits", BITS),
+            controls.choice(self, "layer", "Layer shown", list(self.layers)),
+        )
+        self._sparsity, self._scope = cards[0], cards[2]
+        return cards
+
+    def _picture(self):
+        picture = LivePicture(panels=4, width=900, height=300, ratios=(1, 0.95, 1.2, 0.9))
+        reference = self.subject.float_measurement
+        self._hole, self._mask = picture.put(HolePanel), picture.put(MaskPanel)
+        self._cliff = picture.put(CliffPanel, reference.accuracy, reference.interval)
+        self._gains = picture.put(GainsPanel)
+        return picture
+
+    def _show_weights(self, result, trained):
+        """Draw the layer's histogram and its mask."""
+        layer = self.subject.model.layer(self.layer)
+        mask = result.file.masks[self.layer]
+        table = as_table(layer, mask)
+        if self.picture.needs_frame(self.layer):
+            self._hole.frame(layer.weights, self.layer)
+            self._mask.frame(table.shape, self.layer)
+        gone = "gone" if self.method == "filters" else "zero"
+        note, left = f"{100 * (1 - mask.mean()):.1f} % are {gone}", None
+        if trained is not None:
+            left = _weights_left(trained.trials[0].name, self.layer)
+            note += "\noutline: trained, seed 0"
+        self._hole.show(layer.weights[mask], left, note)
+        self._mask.show(table)
+
+    def _show_cliff(self, result):
+        """Draw accuracy against sparsity."""
+        trained = [(x.absent, [m.accuracy for m in x.measurements]) for x in self.tuned]
+        shared = {m.accuracy: None for x in self.tuned for m in x.controls}
+        self._cliff.show(
+            (result.absent, result.measurement.accuracy),
+            result.measurement.interval,
+            self._curve().items(),
+            trained,
+            list(shared),
+        )
+
+
+@lru_cache(maxsize=16)
+def _weights_left(name, layer):
+    """Weights of a shipped model's layer that are not zero."""
+    weights = qlab.pretrained(name).layer(layer).weights
+    return weights[weights != 0]
+
+
+def gains(result):
+    """What the zeros buy, for `qlab.plots.sparsity.GainsPanel`."""
+    file, dense = result.file, result.dense
+    pairs = (
+        (file.file_bytes, dense.file_bytes),
+        (file.gzip_bytes, dense.gzip_bytes),
+        (file.sparse_bytes, dense.file_bytes),
+    )
+    found = [(a / b, f"{a / 1000:,.1f} KB") for a, b in pairs]
+    time = result.latency.median_ms
+    return [*found, (1 / result.times_faster, readout.duration(time))]
+
+
+def cells(result, trained, narrow=None):
+    """The cells of the read-out."""
+    times = f"{result.times_faster:.2f} × the speed of unpruned,"
+    sizes = readout.small_table(("", "this", "unpruned"), _sizes(result))
+    made = [
+        readout.accuracy(result.measurement, "Pruned at once"),
+        readout.difference(result.comparison, "unpruned"),
+        readout.cell("Size in bytes", "", sizes),
+        readout.cell(
+            "Latency",
+            f"{readout.duration(result.latency.median_ms)} {readout.badge('measured')}",
+            times,
+            f"{readout.duration(result.dense_latency.median_ms)} in the same run",
+        ),
+    ]
+    if trained is not None:
+        made += [
+            readout.mean_cell(
+                f"Trained, {100 * trained.absent:.0f} % pruned", trained.measurements
+            ),
+            readout.mean_cell("Control, not pruned", trained.controls),
+            readout.difference_cell("Trained to its control", trained.comparisons),
+        ]
+    scratch = narrow.scratch if narrow is not None else ()
+    return made + [readout.mean_cell("Narrow from the start", x.measurements) for x in scratch]
+
+
+def notes(result, trained, tuned, narrow, method, pruner):
+    """What the picture cannot say."""
+    said = [_of_bytes(result), _of_time(result, method)]
+    layers = pruner.pruned_layers(method)
+    left = [name for name in pruner.weights if name not in layers]
+    if left:
+        why = {
+            "2of4": "their input channels do not come in fours",
+            "block": f"blocks of {BLOCK[0]} × {BLOCK[1]} are taken from dense layers",
+            "filters": "the last layer's outputs are the classes",
+        }[method]
+        said.append(f"Left whole: {', '.join(left)}, because {why}.")
+    if method == "2of4":
+        said.append("2 of each 4 is half, so sparsity has nothing to choose.")
+    if method == "filters":
+        said.append(
+            "Sparsity is the share of filters to remove here: with them "
+            f"{100 * result.absent:.1f} % of all weights are gone."
+        )
+    if tuned and trained is None:
+        known = ", ".join(f"{100 * x.absent:.0f}" for x in tuned)
+        said.append(f"Trained models of this method are {known} % sparse.")
+    if trained is not None and method == "single":
+        one = trained.settings.get("scope") == "global"
+        how = "one threshold for all layers" if one else "the same share of each layer"
+        said.append(f"The trained models were pruned with {how}.")
+    if narrow is not None:
+        said.append(_of_narrow(trained, narrow))
+    return said
+
+
+def _of_narrow(trained, narrow):
+    """How the trained network without filters differs from the live one."""
+    shares = trained.settings["fraction"]
+    lost = ", ".join(f"{100 * x:g} % of {name}" for name, x in shares.items() if x)
+    return (
+        f"The trained network lost other filters ({lost}): {narrow.file_bytes:,} bytes, and "
+        f"{narrow.times_faster:.2f} times the speed. The same narrow network, trained from "
+        "random weights, is shown too: removing filters is worth only what it gains over that."
+    )
+
+
+def _of_bytes(result):
+    """Whether the file shrank, and what had to happen for that."""
+    file, dense = result.file, result.dense
+    if file.file_bytes < 0.97 * dense.file_bytes:
+        return (
+            f"What was pruned is gone from the file: {file.file_bytes:,} of "
+            f"{dense.file_bytes:,} bytes are left, with no encoding."
+        )
+    left_out = (
+        f" or left out ({file.sparse_bytes:,}, a file that LiteRT runs; it puts them back when it "
+        "loads it)."
+        if file.sparse_bytes < file.file_bytes
+        else "; to leave them out saves nothing: there are too few, and where the others stand "
+        "takes bytes too."
+    )
+    return (
+        f"The file has {file.file_bytes:,} bytes, as before: a zero takes as many as any other "
+        f"weight. It shrinks when the zeros are compressed (gzip: {file.gzip_bytes:,}){left_out}"
+    )
+
+
+def _of_time(result, method):
+    """Whether it is faster, and why."""
+    why = "The kernels multiply with the zeros too"
+    if method == "filters":
+        why = "Fewer filters are fewer multiplications"
+    if method == "2of4":
+        why += "; some GPUs have units that skip 2 of each 4, this processor has none"
+    return f"{why}: it runs at {result.times_faster:.2f} times the speed of the unpruned file."
+
+
+def alt(result, trained, layer):
+    """The picture in words."""
+    file, dense = result.file, result.dense
+    words = (
+        f"{100 * result.absent:.1f} % of all weights are pruned, "
+        f"{100 * (1 - file.masks[layer].mean()):.1f} % of {layer}. Pruned at once: "
+        f"{percent(result.measurement.accuracy)}; unpruned: "
+        f"{result.comparison.difference * -100:+.2f} points. "
+    ).replace("-", "−")
+    if trained is not None:
+        mean = np.mean([m.accuracy for m in trained.measurements])
+        words += (
+            f"Trained: {percent(mean)}; to its control: {readout.verdict(trained.comparisons)}. "
+        )
+    return words + (
+        f"File {file.file_bytes:,} of {dense.file_bytes:,} bytes, gzipped {file.gzip_bytes:,} of "
+        f"{dense.gzip_bytes:,}, zeros left out {file.sparse_bytes:,}; "
+        f"{result.times_faster:.2f} times the speed."
+    )
+
+
+def _sizes(result):
+    """The three sizes of both files."""
+    pair = result.file, result.dense
+    return [(name, *(f"{getattr(x, size):,}" for x in pair)) for name, size in SIZES]
+
+
+def tables(result, tuned, once, layer, weights, mask):
+    """The numbers in the picture, as text."""
+    rows = [(f"{100 * x:.1f} %", percent(y)) for x, y in sorted(once.items())]
+    yield readout.table("Pruned at once", ("zero or gone", "accuracy"), rows)
+    if tuned:
+        header = ("model", "seed", "zero or gone", "bytes, gzipped", "accuracy", "control",
+                  "to its control")  # fmt: skip
+        rows = [
+            (name, seed, f"{100 * family.absent:.1f} %", *others)
+            for family in tuned
+            for name, seed, *others in readout.seed_rows(family)
+        ]
+        yield readout.table("Trained with pruning", header, rows)
+    half = float(np.abs(weights).max())
+    before, edges = np.histogram(weights, BINS, (-half, half))
+    after = np.histogram(weights[mask], edges)[0]
+    rows = [
+        (f"{low:.3f}", f"{high:.3f}", f"{a:,}", f"{b:,}")
+        for low, high, a, b in zip(edges[:-1], edges[1:], before, after, strict=True)
+    ]
+    yield readout.table(f"Weights of {layer}", ("from", "to", "before", "left"), rows)
+    rows = [(f"{name}, bytes", *pair) for name, *pair in _sizes(result)]
+    times = [readout.duration(x.median_ms) for x in (result.latency, result.dense_latency)]
+    yield readout.table("What it buys", ("", "this", "unpruned"), [*rows, ("an image", *times)])
