@@ -217,11 +217,12 @@ class Explorer(ipywidgets.VBox):
     def present(self, result):
         """Put on screen what `show` says of `result`."""
         shown = self.show(result)
+        numbers = "".join(shown.tables)  # what fails here leaves the screen as it was
         spots = (shown.spots,) if isinstance(self.picture, SpottedPicture) else ()
         self.picture.redraw(shown.alt, *spots)
         self.readout.value = readout.readout(*shown.cells)
         self.notes.value = self.notes_as(shown.notes)
-        self.numbers.value = "".join(shown.tables)
+        self.numbers.value = numbers
 
     def guard(self, work):
         """Run `work()`; say what it raises to the learner instead, and keep the picture.
