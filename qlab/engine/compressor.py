@@ -94,105 +94,34 @@ class Compressor:
     def plan(self, recipe):
         """Check a recipe and work it out: all that is decided about it, for whoever shows it.
 
-        Parameters
-        ----------
-        recipe : Recipe
-
-        Returns
-        -------
-        Plan
-            ``model``, ``stored``, ``grids``, ``shaped(layer)``, ``weights(layer)``, ``sizes()``.
-
-        Raises
-        ------
-        ValueError
-            As `compress` does.
+        The `Plan` has ``model``, ``stored`` weights and ``grids``, and answers ``weights(layer)``,
+        ``shaped(layer)`` and ``sizes()``. The methods below that take a recipe ask it. They raise
+        ValueError as `compress` does, and for a layer that is not there or has no weights.
         """
         if not isinstance(recipe, Recipe):
             raise TypeError(f"this takes a qlab.Recipe, not a {type(recipe).__name__}")
         return self._plans(recipe)
 
     def weights(self, layer, recipe):
-        """A layer's weights as the compressed file holds them, in real values.
-
-        Parameters
-        ----------
-        layer : str
-        recipe : Recipe
-
-        Returns
-        -------
-        ndarray of float32, in the shape of the weights
-            Pruned, clustered, and rounded to the grid of `weight_params`.
-
-        Raises
-        ------
-        ValueError
-            If the model has no such layer, or it has no weights, or as `compress` does.
-        """
+        """A layer's weights as the file holds them: real values, float32, in the weights' shape."""
         return self.plan(recipe).weights(self._with_weights(layer))
 
     def shaped(self, layer, recipe):
-        """A layer's weights pruned and clustered, before they are quantized.
-
-        Returns
-        -------
-        ndarray of float32, in the shape of the weights
-
-        Raises
-        ------
-        ValueError
-            As `weights` does.
-        """
+        """A layer's weights pruned and clustered but not yet quantized: float32, read only."""
         return self.plan(recipe).shaped(self._with_weights(layer))
 
     def weight_params(self, layer, recipe):
-        """Grid of a layer's weights.
-
-        Parameters
-        ----------
-        layer : str
-        recipe : Recipe
-
-        Returns
-        -------
-        QuantParams or None
-            None if the recipe leaves these weights in float.
-
-        Raises
-        ------
-        ValueError
-            If the model has no such layer, or it has no weights.
-        """
+        """Grid of a layer's weights (`QuantParams`); None if the recipe leaves them in float."""
         return self.plan(recipe).stored[self._with_weights(layer)].params
 
     def activation_params(self, layer, recipe):
-        """Grid of a layer's output.
-
-        Returns
-        -------
-        QuantParams or None
-            None if the recipe leaves it in float.
-
-        Raises
-        ------
-        ValueError
-            If the model has no such layer.
-        """
+        """Grid of a layer's output (`QuantParams`); None if the recipe leaves it in float."""
         return self.plan(recipe).grids[self.model.layer(layer).output]
 
     def activation_range(self, layer, recipe):
-        """Range that a layer's output may take under a recipe, (low, high) in real values.
+        """Lowest and highest real value that a layer's output may take.
 
-        Returns
-        -------
-        (float, float)
-            What the grid spans; what the observer found, if the output stays in float.
-
-        Raises
-        ------
-        ValueError
-            If the model has no such layer.
+        That is what the grid spans; and what the observer found, if the output stays in float.
         """
         params = self.activation_params(layer, recipe)
         if params is None:
@@ -205,22 +134,8 @@ class Compressor:
     def activation_histogram(self, layer, calibration_size):
         """What a layer's output held on the first calibration images.
 
-        A layer that only moves numbers (pooling, reshaping) answers for the layer it reads.
-
-        Parameters
-        ----------
-        layer : str
-        calibration_size : int
-
-        Returns
-        -------
-        counts : ndarray of int64, shape (1024,)
-        edges : ndarray of float64, shape (1025,)
-
-        Raises
-        ------
-        ValueError
-            If the model has no such layer, or there are not so many images.
+        Returns counts, int64 of shape (1024,), and edges, float64 of shape (1025,). A layer that
+        only moves numbers (pooling, reshaping) answers for the layer that it reads.
         """
         Recipe(calibration_size=calibration_size)
         self._check_size(calibration_size)
@@ -228,32 +143,11 @@ class Compressor:
         return seen.histogram(calibration_size), seen.edges
 
     def sizes(self, model, recipe):
-        """Sizes of a compressed model, four ways.
-
-        Parameters
-        ----------
-        model : LiteModel
-            What `compress` made of `recipe`, packed or not.
-        recipe : Recipe
-
-        Returns
-        -------
-        Sizes
-        """
+        """`Sizes` of what `compress` made of a recipe, packed or not."""
         return self.plan(recipe).sizes(model)
 
     def notes(self, recipe):
-        """What the learner should know about how this recipe is carried out.
-
-        Parameters
-        ----------
-        recipe : Recipe
-
-        Returns
-        -------
-        tuple of str
-            Sentences for the screen; often empty.
-        """
+        """Sentences for the screen about how this recipe is carried out; often none."""
         return notes(self.plan(recipe))
 
     def _plan(self, recipe):

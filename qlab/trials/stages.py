@@ -43,8 +43,6 @@ def stages(images, labels, chain="kept"):
     labels : ndarray of int, shape (n,)
     chain : str
         ``kept``, whose steps keep what earlier steps made, or ``naive``.
-    seed : int
-        All steps ship for seed 0 only.
 
     Returns
     -------

@@ -36,7 +36,7 @@ class Anatomy:
 
 def take_apart(model, recipe=None):
     """Account for each byte of a file."""
-    return Anatomy(recipe, model, anatomy(model), compressed_anatomy(model))
+    return Anatomy(recipe, model, anatomy(model.data), compressed_anatomy(model.data))
 
 
 class AnatomyExplorer(Explorer):
