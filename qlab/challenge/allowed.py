@@ -8,20 +8,10 @@ around the rules.
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
+from qlab.tflite.operators import named
+
 MOST_NUMBERS = 2**26  # in one tensor
-# Nothing that loops, calls another graph, keeps a state, draws at random or is not built in.
-_OPERATORS = """
-ABS ADD ADD_N AVERAGE_POOL_2D BATCH_MATMUL BATCH_TO_SPACE_ND BROADCAST_TO CAST CEIL CONCATENATION
-CONV_2D COS DENSIFY DEPTHWISE_CONV_2D DEPTH_TO_SPACE DEQUANTIZE DIV ELU EQUAL EXP EXPAND_DIMS FILL
-FLOOR FLOOR_DIV FLOOR_MOD FULLY_CONNECTED GATHER GATHER_ND GELU GREATER GREATER_EQUAL HARD_SWISH
-L2_NORMALIZATION L2_POOL_2D LEAKY_RELU LESS LESS_EQUAL LOG LOGICAL_AND LOGICAL_NOT LOGICAL_OR
-LOGISTIC LOG_SOFTMAX MAXIMUM MAX_POOL_2D MEAN MINIMUM MIRROR_PAD MUL NEG NOT_EQUAL PACK PAD PADV2
-POW PRELU QUANTIZE REDUCE_MAX REDUCE_MIN REDUCE_PROD RELU RELU6 RELU_0_TO_1 RELU_N1_TO_1 RESHAPE
-RESIZE_BILINEAR RESIZE_NEAREST_NEIGHBOR ROUND RSQRT SELECT SELECT_V2 SHAPE SIGN SIN SLICE SOFTMAX
-SPACE_TO_BATCH_ND SPACE_TO_DEPTH SPLIT SPLIT_V SQRT SQUARE SQUARED_DIFFERENCE SQUEEZE
-STRIDED_SLICE SUB SUM TANH TILE TRANSPOSE TRANSPOSE_CONV UNPACK ZEROS_LIKE
-"""
-OPERATORS = frozenset(_OPERATORS.split())
+OPERATORS = frozenset(named(challenge=True))
 _TABLES = """
 Model:8 OperatorCode:4 SubGraph:6 Tensor:9 Operator:14 Buffer:3 QuantizationParameters:7
 SparsityParameters:3 DimensionMetadata:6 Int32Vector:1 Uint16Vector:1 Uint8Vector:1 Metadata:2
@@ -61,5 +51,4 @@ INPUTS = {
     schema.TensorType.INT8: np.dtype("i1"),
 }
 OUTPUTS = {*INPUTS, schema.TensorType.INT16}
-OP_NAMES = {v: k for k, v in vars(schema.BuiltinOperator).items() if isinstance(v, int)}
 TYPE_NAMES = {v: k for k, v in vars(schema.TensorType).items() if isinstance(v, int)}

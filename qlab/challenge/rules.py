@@ -12,13 +12,13 @@ from qlab.challenge.allowed import (
     BITS,
     INPUTS,
     MOST_NUMBERS,
-    OP_NAMES,
     OPERATORS,
     OUTPUTS,
     TYPE_NAMES,
 )
 from qlab.challenge.intake import Refused
 from qlab.system.text import printable
+from qlab.tflite.graph import OP_NAMES
 
 
 class Input(NamedTuple):

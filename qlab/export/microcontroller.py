@@ -14,7 +14,7 @@ from ai_edge_litert import schema_py_generated as schema
 
 from qlab.tflite.graph import op_name
 from qlab.tflite.litemodel import require_lite_model
-from qlab.tflite.operators import WEIGHTED
+from qlab.tflite.operators import WEIGHTED, named
 
 LONGEST = 60  # characters of a name
 ALIGNMENT = 16  # bytes; TensorFlow Lite Micro reads numbers in place
@@ -22,20 +22,7 @@ LARGEST = 16 * 2**20
 A_LINE = 16  # bytes
 COMPILERS = ("cc", "gcc", "clang")
 SECONDS = 120
-# The operators of MicroMutableOpResolver, by TFLite's names.
-KNOWN = frozenset([
-    "ABS", "ADD", "ADD_N", "ARG_MAX", "ARG_MIN", "AVERAGE_POOL_2D", "BATCH_TO_SPACE_ND", "CAST",
-    "CEIL", "CONCATENATION", "CONV_2D", "COS", "CUMSUM", "DEPTH_TO_SPACE", "DEPTHWISE_CONV_2D",
-    "DEQUANTIZE", "ELU", "EQUAL", "EXP", "EXPAND_DIMS", "FILL", "FLOOR", "FLOOR_DIV", "FLOOR_MOD",
-    "FULLY_CONNECTED", "GATHER", "GATHER_ND", "GREATER", "GREATER_EQUAL", "HARD_SWISH",
-    "L2_NORMALIZATION", "L2_POOL_2D", "LEAKY_RELU", "LESS", "LESS_EQUAL", "LOG", "LOGICAL_AND",
-    "LOGICAL_NOT", "LOGICAL_OR", "LOGISTIC", "MAXIMUM", "MAX_POOL_2D", "MEAN", "MINIMUM", "MUL",
-    "NEG", "NOT_EQUAL", "PACK", "PAD", "PADV2", "PRELU", "QUANTIZE", "REDUCE_MAX", "RELU", "RELU6",
-    "RESHAPE", "RESIZE_BILINEAR", "RESIZE_NEAREST_NEIGHBOR", "ROUND", "RSQRT", "SHAPE", "SIN",
-    "SOFTMAX", "SPACE_TO_BATCH_ND", "SPACE_TO_DEPTH", "SPLIT", "SPLIT_V", "SQUEEZE", "SQRT",
-    "SQUARE", "STRIDED_SLICE", "SUB", "SVDF", "TANH", "TRANSPOSE", "TRANSPOSE_CONV", "UNPACK",
-    "ZEROS_LIKE",
-])  # fmt: skip
+KNOWN = frozenset(named(micro=True))
 _SPELT = {"CUMSUM": "CumSum", "PADV2": "PadV2"}
 _HEADER = """\
 /* {title}

@@ -20,7 +20,7 @@ DTYPES = {
     schema.TensorType.INT64: np.dtype("<i8"),
     schema.TensorType.BOOL: np.dtype("?"),
 }
-_OP_NAMES = {v: k for k, v in vars(schema.BuiltinOperator).items() if isinstance(v, int)}
+OP_NAMES = {v: k for k, v in vars(schema.BuiltinOperator).items() if isinstance(v, int)}
 
 
 def pack(graph):
@@ -42,7 +42,7 @@ def pack(graph):
 def op_name(model, operator):
     """TFLite's name of an operator, such as ``CONV_2D``."""
     code = model.operatorCodes[operator.opcodeIndex]
-    return _OP_NAMES.get(max(code.builtinCode, code.deprecatedBuiltinCode), "unknown")
+    return OP_NAMES.get(max(code.builtinCode, code.deprecatedBuiltinCode), "unknown")
 
 
 def shape_of(tensor):
