@@ -1,34 +1,33 @@
-"""The shipped baseline, its compressor and the test images, loaded once and only when asked for."""
+"""The shipped baseline as the exercises ask about it: loaded once, and only when asked for."""
 
-from functools import cache, lru_cache
+from functools import cache
 
 from qlab.engine.recipes import Recipe
 from qlab.lessons.exercises import Finding
+from qlab.tflite.artefacts import pretrained
+from qlab.trials.subjects import subject
 
 
 @cache
 def model():
     """Load the float32 baseline."""
-    import qlab
+    return pretrained("baseline")
 
-    return qlab.pretrained("baseline")
+
+def compressor():
+    """The engine that the explorers use for the baseline too."""
+    return subject().compressor
 
 
 @cache
-def compressor():
-    """Make the baseline's compressor, with the calibration images of the course."""
-    import qlab
-
-    return qlab.Compressor(model(), qlab.data.calibration_images())
+def _trials():
+    return subject().remembering()
 
 
-@lru_cache(maxsize=32)
 def score(recipe):
     """Build the file that `recipe` describes and score it on all test images."""
-    import qlab
-
-    small, test = compressor().compress(recipe), qlab.data.load().test
-    return small, qlab.evaluate(small, test.images, test.labels)
+    trial = _trials()(recipe)
+    return trial.model, trial.measurement
 
 
 def heaviest_layer():
