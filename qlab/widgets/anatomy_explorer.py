@@ -8,7 +8,7 @@ import traitlets
 
 from qlab.engine.recipes import ACTIVATION_BITS, GRANULARITIES, WEIGHT_BITS, Recipe
 from qlab.plots.file_panels import FilePanel, RestPanel
-from qlab.tflite.anatomy import PARTS, anatomy, compressed_anatomy
+from qlab.tflite.anatomy import PARTS, compressed_anatomy
 from qlab.tflite.litemodel import LiteModel
 from qlab.trials.subjects import subject
 from qlab.widgets.kit import controls, readout

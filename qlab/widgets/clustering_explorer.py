@@ -67,6 +67,7 @@ class ClusteringExplorer(SweepingExplorer):
 
     Examples
     --------
+    >>> import qlab
     >>> test = qlab.data.load().test
     >>> explorer = ClusteringExplorer(images=test.images[:200], labels=test.labels[:200])
     >>> explorer.clusters = 4

@@ -82,6 +82,7 @@ class QuantizationExplorer(Explorer):
 
     Examples
     --------
+    >>> import qlab
     >>> test = qlab.data.load().test
     >>> explorer = QuantizationExplorer(
     ...     images=test.images[:200], labels=test.labels[:200],

@@ -70,6 +70,7 @@ class SensitivityExplorer(Explorer):
 
     Examples
     --------
+    >>> import qlab
     >>> test = qlab.data.load().test
     >>> explorer = SensitivityExplorer(images=test.images[:300], labels=test.labels[:300],
     ...                                calibration_images=test.images[300:310])

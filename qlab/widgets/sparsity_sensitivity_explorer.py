@@ -78,6 +78,7 @@ class SparsitySensitivityExplorer(SweepingExplorer):
 
     Examples
     --------
+    >>> import qlab
     >>> test = qlab.data.load().test
     >>> explorer = SparsitySensitivityExplorer(
     ...     images=test.images[:200], labels=test.labels[:200],
