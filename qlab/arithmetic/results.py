@@ -45,7 +45,6 @@ class Measurement:
     n: int = field(init=False)
 
     def __post_init__(self):
-        """Check, and count once."""
         predictions, labels = np.asarray(self.predictions), np.asarray(self.labels)
         if predictions.shape != labels.shape or predictions.ndim != 1 or not predictions.size:
             raise ValueError(

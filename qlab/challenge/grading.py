@@ -72,7 +72,6 @@ class Verdict:
         }
 
     def __str__(self):
-        """In words, several lines."""
         return "\n".join(_lines(self))
 
 

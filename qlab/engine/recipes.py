@@ -85,7 +85,6 @@ class Recipe:
     clusters: int | None = None
 
     def __post_init__(self):
-        """Check every value, and freeze the overrides."""
         for name in (*_CHOICES, *_CHECKED):
             object.__setattr__(self, name, _checked(name, getattr(self, name)))
         size = self.calibration_size

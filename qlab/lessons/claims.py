@@ -58,7 +58,6 @@ class Claim:
     why: str = ""
 
     def __post_init__(self):
-        """One limit alone is a tuple of one."""
         given = self.limits
         limits = tuple(given) if isinstance(given, (tuple, list)) else (given,)
         if not limits or not all(isinstance(limit, Limit) for limit in limits):
@@ -161,7 +160,6 @@ class CheckedClaim:
         return ", ".join(limit.say(number) for limit, number in row)
 
     def __repr__(self):
-        """Fixed text, for a page or a test without a browser."""
         lines = [f"“{self.claim.words}”", self.claim.rule]
         for case, holds in self.held.items():
             lines.append(f"  {'holds   ' if holds else 'does not'}  {case}: {self.say(case)}")

@@ -40,7 +40,6 @@ class ClaimsTable:
             yield found.claim.words, found.mark, words
 
     def __repr__(self):
-        """Two lines a claim."""
         return "\n".join(f"{mark}: {claim}\n    {words}" for claim, mark, words in self._rows())
 
     def _repr_html_(self):

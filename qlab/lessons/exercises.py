@@ -53,7 +53,6 @@ class Verdict:
         return self.status == "correct"
 
     def __repr__(self):
-        """Fixed text, for a page or a test without a browser."""
         return "\n".join((f"{self.id}: {self.status}", *self.lines))
 
     def _repr_html_(self):
@@ -69,7 +68,6 @@ class Solution:
     source: str
 
     def __repr__(self):
-        """Fixed text, for a page or a test without a browser."""
         return f"# {self.title}\n{self.source}"
 
     def _repr_markdown_(self):

@@ -52,7 +52,6 @@ class Limit:
         return super().__new__(cls)
 
     def __post_init__(self):
-        """A limit that everything keeps, or nothing, is none."""
         for name in ("low", "high"):
             end = getattr(self, name)
             if not isinstance(end, Real):

@@ -18,11 +18,9 @@ class Progress:
     """The map of the course, drawn when it is shown. Make one with `progress`."""
 
     def __repr__(self):
-        """Fixed text, for a page or a test without a browser."""
         return "Progress()"
 
     def __str__(self):
-        """The same map as text."""
         rows = [HEAD, *(_row(s) for s in _standings())]
         widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
         lines = ("  ".join(map(str.ljust, row, widths)).rstrip() for row in rows)

@@ -26,7 +26,6 @@ class Question:
     kind: str = "measured"
 
     def __post_init__(self):
-        """Options or bounds, not both; a kind there is."""
         if self.kind not in KINDS:
             raise ValueError(f"Question {self.id!r}: its kind is one of {', '.join(KINDS)}.")
         if bool(self.options) == bool(self.bounds):
@@ -92,7 +91,6 @@ class Reveal:
         return "Right" if self.right else "Not what you expected"
 
     def __repr__(self):
-        """Fixed text, for a page or a test without a browser."""
         return "\n".join(line for line in (self.title, *self.words) if line)
 
     def _repr_html_(self):

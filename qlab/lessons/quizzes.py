@@ -41,7 +41,6 @@ class Mark:
     lines: tuple
 
     def __repr__(self):
-        """Fixed text, for a page or a test without a browser."""
         return "\n".join((self.title, *self.lines))
 
     def _repr_html_(self):

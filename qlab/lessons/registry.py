@@ -11,7 +11,6 @@ class Registry(dict):
     """Questions or exercises by id."""
 
     def __init__(self, noun):
-        """Start empty; `noun` is what errors call an entry."""
         super().__init__()
         self.noun = noun
 

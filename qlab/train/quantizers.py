@@ -41,7 +41,6 @@ class WeightQuantizer(quantizers.LastValueQuantizer):
         self.weight_range = weight_range
 
     def build(self, tensor_shape, name, layer):
-        """Make the variables that hold the ends of the grid."""
         self.is_depthwise = name.startswith("depthwise")
         channels = tensor_shape[-1] * (tensor_shape[-2] if self.is_depthwise else 1)
         shape = (channels,) if self.per_axis else ()
@@ -96,7 +95,6 @@ class WeightQuantizer(quantizers.LastValueQuantizer):
         return tf.reshape(x, (*x.shape[:2], x.shape[2] * x.shape[3]))
 
     def get_config(self):
-        """Return what the constructor takes."""
         return {
             "num_bits": self.num_bits,
             "per_channel": self.per_axis,
@@ -147,7 +145,6 @@ class BitsConfig(tfmot.quantization.keras.QuantizeConfig):
         return [self.activation_quantizer] if self._output else []
 
     def get_config(self):
-        """Return what the constructor takes."""
         return dict(self._config)
 
 
@@ -202,7 +199,6 @@ class ZeroKeepingQuantizer(WeightQuantizer):
     """A grid for weights on which those that are zero when training begins stay zero."""
 
     def build(self, tensor_shape, name, layer):
-        """Make the variables of the grid, and the mask."""
         kernel = getattr(layer.layer, name)
         mask = tf.cast(tf.not_equal(kernel, 0), kernel.dtype).numpy()
         start = keras.initializers.Constant(mask)
@@ -246,7 +242,6 @@ class QuantizeLayer(InputQuantizer):
     """tfmot's step that rounds the input, which a load from a file would build twice."""
 
     def build(self, input_shape):
-        """Make the variables, once."""
         if not self.built:
             super().build(input_shape)
             self.built = True

@@ -31,7 +31,6 @@ class PruneLowMagnitude(pruning_wrapper.PruneLowMagnitude):
     """tfmot's wrapper, whose configuration also says n of m: tfmot's own loses it in a file."""
 
     def get_config(self):
-        """Everything that makes the wrapper anew."""
         return {**super().get_config(), "sparsity_m_by_n": self.sparsity_m_by_n}
 
 

@@ -49,7 +49,6 @@ class Answers:
     """Teacher and students on some images; each is asked when first needed, and remembered."""
 
     def __init__(self, images, labels):
-        """Nothing is asked yet."""
         self.images, self.labels = images, labels
         self._arms = {}
 

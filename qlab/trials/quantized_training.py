@@ -100,7 +100,6 @@ class Live:
     """One live training, from its first frame on."""
 
     def __init__(self, weight_bits, epochs, images):
-        """No frame is taken yet; refuse, in words, what cannot be trained."""
         if not 0 < epochs <= 100:
             raise ValueError(f"epochs must be above 0 and at most 100; got {epochs!r}")
         if int(images) != images or not 1 <= images <= TRAINING_IMAGES:

@@ -36,7 +36,7 @@ class Anatomy:
 
 def take_apart(model, recipe=None):
     """Account for each byte of a file."""
-    return Anatomy(recipe, model, anatomy(model.data), compressed_anatomy(model.data))
+    return Anatomy(recipe, model, model.anatomy(), compressed_anatomy(model.data))
 
 
 class AnatomyExplorer(Explorer):
@@ -86,7 +86,6 @@ class AnatomyExplorer(Explorer):
     packed = traitlets.Bool(False).tag(setting=True)
 
     def __init__(self, model=None, images=None, labels=None, calibration_images=None, **settings):
-        """Take the float32 file apart, lay out, and show the first file."""
         super().__init__()
         self.subject = subject(model, images, labels, calibration_images)
         self.float_anatomy = take_apart(self.subject.model)

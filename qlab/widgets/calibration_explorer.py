@@ -83,7 +83,6 @@ class CalibrationExplorer(SweepingExplorer):
     def __init__(
         self, model=None, images=None, labels=None, calibration_images=None, draws=5, **settings
     ):
-        """Calibrate each draw, lay out, and measure the first setting."""
         super().__init__()
         if draws not in range(2, 10):
             raise ValueError(f"draws is {draws!r}; choose 2 to 9")

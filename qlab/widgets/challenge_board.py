@@ -65,7 +65,6 @@ class ChallengeBoard(ipywidgets.VBox):
     """
 
     def __init__(self, folder, test=None):
-        """Lay out, and look for the first time."""
         self.folder, self.test = Path(folder), test
         self.result, self.error, self._one_at_a_time = None, "", threading.Lock()
         self.again = ipywidgets.Button(
@@ -106,11 +105,9 @@ class ChallengeBoard(ipywidgets.VBox):
         self.status.value = f'<div role="status">{escape(printable(words, 2000))}</div>'
 
     def __repr__(self):
-        """Fixed, so that a notebook run again shows no difference."""
         return "ChallengeBoard()"
 
     def _repr_mimebundle_(self, **kwargs):
-        """The widget, and its tables for a page without a kernel."""
         bundle = super()._repr_mimebundle_(**kwargs)
         return {**bundle, "text/plain": repr(self), "text/html": self.tables.value}
 

@@ -82,7 +82,6 @@ class ClusteringExplorer(SweepingExplorer):
     layer = LayerName().tag(setting=True)
 
     def __init__(self, model=None, images=None, labels=None, **settings):
-        """Lay out, and make the first two files."""
         super().__init__()
         self.subject = subject(model, images, labels)
         self._trained = TunedModels(self.subject, self._progress) if model is None else None

@@ -68,7 +68,6 @@ class DistillationExplorer(Explorer):
     students = OneOf("_choices", "students is {!r}; choose one of {}").tag(setting=True)
 
     def __init__(self, images=None, labels=None, **given):
-        """Ask the teacher, lay out, and score the first students."""
         super().__init__()
         if (images is None) != (labels is None):
             raise ValueError("images and labels belong together: give both, or neither")

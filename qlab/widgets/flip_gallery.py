@@ -75,7 +75,6 @@ class FlipGallery(Explorer):
         class_names=None,
         **settings,
     ):
-        """Calibrate, lay out, and show the first gallery."""
         super().__init__()
         self.subject = subject(model, images, labels, calibration_images)
         self.class_names = _named(class_names, self.subject)

@@ -80,7 +80,6 @@ class ParetoExplorer(ThreadedExplorer):
     picked = traitlets.Unicode(BEST)
 
     def __init__(self, **settings):
-        """Lay out, and collect the models."""
         super().__init__()
         self._filling = False
         self.job = ThreadedJob("Measure all here", self._job_steps, self.guard)

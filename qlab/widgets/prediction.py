@@ -28,7 +28,6 @@ class Prediction(ipywidgets.VBox):
     """A question, its options or number box, and a line that says what was kept."""
 
     def __init__(self, question):
-        """Build the controls; an earlier guess is shown again."""
         self.question = question
         self.status = ipywidgets.HTML()
         earlier = question.earlier_guess()
@@ -66,11 +65,9 @@ class Prediction(ipywidgets.VBox):
         self.status.value = f'<div class="qlab-kept" role="status">{escape(words)}</div>'
 
     def __repr__(self):
-        """Fixed text, for a page or a test without a browser."""
         return f"Prediction: {self.question.text}"
 
     def _repr_mimebundle_(self, **kwargs):
-        """Add the question and its options as text, for a page without a kernel."""
         bundle = super()._repr_mimebundle_(**kwargs)
         items = "".join(f"<li>{escape(option)}</li>" for option in self.question.options or ())
         words = f"<p><strong>Predict:</strong> {escape(self.question.text)}</p><ul>{items}</ul>"

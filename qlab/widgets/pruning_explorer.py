@@ -83,7 +83,6 @@ class PruningExplorer(SweepingExplorer):
     layer = LayerName().tag(setting=True)
 
     def __init__(self, model=None, images=None, labels=None, calibration_images=None, **settings):
-        """Lay out, and prune for the first time."""
         super().__init__()
         self.subject = subject(model, images, labels, calibration_images)
         self.pruner = Pruner(self.subject, calibration_images)

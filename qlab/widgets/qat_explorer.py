@@ -65,7 +65,6 @@ class QatExplorer(ThreadedExplorer):
     live = traitlets.Any(None, allow_none=True)
 
     def __init__(self, images=None, labels=None, calibration_images=None, **settings):
-        """Lay out, and score the first width."""
         super().__init__()
         self.subject = subject(None, images, labels, calibration_images)
         self._scorer = WidthScorer(self.subject, self._progress)

@@ -102,7 +102,6 @@ class QuantizationExplorer(Explorer):
     layer = LayerName().tag(setting=True)
 
     def __init__(self, model=None, images=None, labels=None, calibration_images=None, **settings):
-        """Calibrate, lay out, and measure the first recipe."""
         super().__init__()
         self.subject = subject(model, images, labels, calibration_images)
         self.trail, self._last = [], None

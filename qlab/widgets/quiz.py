@@ -30,7 +30,6 @@ class Quiz(ipywidgets.VBox):
     """The questions of one quiz, with buttons."""
 
     def __init__(self, sheet):
-        """Build the buttons; earlier answers are shown again."""
         self.sheet = sheet
         self.buttons, self.feedback, self.score = {}, {}, ipywidgets.HTML()
         groups = [self._group(i, item) for i, item in enumerate(sheet.items, 1)]
@@ -82,13 +81,11 @@ class Quiz(ipywidgets.VBox):
         self.score.value = f'<div class="qlab-score" role="status">{words}</div>'
 
     def __repr__(self):
-        """Fixed text, for a page or a test without a browser; it tells what cannot be marked."""
         sheet, unmarkable = self.sheet, self.sheet.unmarkable()
         words = f"Quiz {sheet.number}: {len(sheet.items)} questions about what you measured"
         return f"{words}; not to be marked: {', '.join(unmarkable)}" if unmarkable else words
 
     def _repr_mimebundle_(self, **kwargs):
-        """Add the questions and options as text, for a page without a kernel."""
         bundle = super()._repr_mimebundle_(**kwargs)
         rows = "".join(_as_list(item.question) for item in self.sheet.items)
         words = f"<p><strong>{escape(repr(self))}</strong></p><ol>{rows}</ol>"

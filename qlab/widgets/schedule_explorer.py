@@ -87,7 +87,6 @@ class ScheduleExplorer(Explorer):
     initial_sparsity = Sparsity(0.5).tag(setting=True)
 
     def __init__(self, epochs=EPOCHS, steps_per_epoch=STEPS_PER_EPOCH, **settings):
-        """Lay out, and work out the first schedule."""
         super().__init__()
         for name, value in (("epochs", epochs), ("steps_per_epoch", steps_per_epoch)):
             if isinstance(value, bool) or not isinstance(value, int) or value < 1:

@@ -133,7 +133,6 @@ class SearchExplorer(Explorer):
         base=None,
         **settings,
     ):
-        """Calibrate, lay out, and score the uniform recipes of few bits."""
         super().__init__()
         if (images is None) != (labels is None):
             raise ValueError("images and labels belong together: give both, or neither")

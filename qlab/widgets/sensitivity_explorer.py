@@ -88,7 +88,6 @@ class SensitivityExplorer(Explorer):
     def __init__(
         self, model=None, images=None, labels=None, calibration_images=None, base=None, **settings
     ):
-        """Calibrate, lay out, and lower each layer once."""
         super().__init__()
         self.subject = subject(model, images, labels, calibration_images)
         available = self.subject.compressor.calibration_images

@@ -95,7 +95,6 @@ class SparsitySensitivityExplorer(SweepingExplorer):
     recipe = traitlets.Instance(Recipe, allow_none=True, read_only=True)
 
     def __init__(self, model=None, images=None, labels=None, calibration_images=None, **settings):
-        """Lay out, and prune each layer three times."""
         super().__init__()
         self.subject = subject(model, images, labels, calibration_images)
         self.layers = layers_with(self.subject.model, "sparsity")

@@ -15,7 +15,6 @@ class Fed:
     batches: tuple
 
     def __str__(self):
-        """Say what was fed, in words."""
         if not self.batches:
             return "nothing: the loop yielded no batch"
         first = self.batches[0]

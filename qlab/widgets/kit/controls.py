@@ -47,7 +47,6 @@ class LayerBoxes(ipywidgets.VBox):
     """One drop-down a layer, linked with a dictionary among an explorer's settings."""
 
     def __init__(self, explorer, trait, layers, options, default, heading):
-        """Lay out the boxes."""
         self._explorer, self._trait, self._default = explorer, trait, default
         self.boxes = {}
         for name in layers:

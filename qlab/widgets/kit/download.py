@@ -18,7 +18,6 @@ class Download(ipywidgets.HBox):
     """A button; pressed, it makes the file and hands it to the browser."""
 
     def __init__(self, label, make, guard=None, recipe=None):
-        """Build the buttons and the place where the link appears."""
         self.make, self.recipe = make, recipe
         run = guard or (lambda work: work())
         self.button = ipywidgets.Button(description=label, icon="download")

@@ -110,7 +110,6 @@ class Explorer(ipywidgets.VBox):
     error = traitlets.Unicode("")
 
     def __init__(self):
-        """Make the parts that `assemble` lays out."""
         super().__init__()
         self.readout, self.notes = ipywidgets.HTML(), ipywidgets.HTML()
         self.numbers, self.alert = ipywidgets.HTML(), ipywidgets.HTML()
@@ -266,11 +265,9 @@ class Explorer(ipywidgets.VBox):
         self.alert.value = ALERT.format(escape(words)) if words else ""
 
     def __repr__(self):
-        """Fixed, so that a notebook run again shows no difference."""
         return f"{type(self).__name__}()"
 
     def _repr_mimebundle_(self, **kwargs):
-        """The widget, and a still picture for a page without a kernel."""
         bundle = super()._repr_mimebundle_(**kwargs) or {}
         bundle["text/plain"] = repr(self)
         bundle["image/png"] = base64.b64encode(self.picture.png).decode()

@@ -44,7 +44,6 @@ class SpottedPicture:
     """A `LivePicture` with `Spot` places on its first axes."""
 
     def __init__(self, picture):
-        """Lay the places over the image."""
         self.picture, self.spots = picture, ipywidgets.HTML()
         self.width, self.height = picture.width, picture.height
         self.spots.add_class("qlab-spots")

@@ -17,7 +17,6 @@ class Job(ipywidgets.HBox):
     """A button for slow work that keeps what it had when it is stopped."""
 
     def __init__(self, label, work, guard, kept="what was measured"):
-        """Build the button and the place for the bar."""
         self.label, self.work, self.guard, self.kept = label, work, guard, kept
         self.button, self.status = ipywidgets.Button(), ipywidgets.HTML()
         self.button.on_click(lambda _: self.cancel() if self.running else self.start())

@@ -29,7 +29,6 @@ class LivePicture:
     """Panels side by side, drawn once and then blitted, as a PNG of twice the shown resolution."""
 
     def __init__(self, panels=3, width=900, height=300, ratios=None):
-        """Make the axes; nothing is drawn before the first `redraw`."""
         size = width / CSS_DPI, height / CSS_DPI
         self.figure = Figure(figsize=size, dpi=CSS_DPI * DENSITY, layout="constrained")
         self.canvas = FigureCanvasAgg(self.figure)

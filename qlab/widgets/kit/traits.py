@@ -25,7 +25,6 @@ class OneOf(traitlets.Unicode):
     """A name among those in an attribute of the explorer, which knows them once it is built."""
 
     def __init__(self, known, words, default=""):
-        """`words` say what is wrong: the value and the known names are put into them."""
         super().__init__(default)
         self._known, self._words = known, words
 
