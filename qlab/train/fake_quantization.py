@@ -191,8 +191,10 @@ def float_twin(model):
 
     Raises
     ------
+    TypeError
+        If `model` is not a Keras 2 model.
     ValueError
-        If the model is not quantization-aware.
+        If it is not quantization-aware.
     """
     require_aware(model)
     twin = keras.models.clone_model(model, clone_function=_unwrapped)
