@@ -119,7 +119,7 @@ def test_a_full_disk_is_told_in_the_explorer(few, monkeypatch):
     def full(*_):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(shelf, "_place", full)
+    monkeypatch.setattr(shelf, "write_files", full)
     explorer.guard(explorer.download.keep)
     assert "cannot be kept" in explorer.error and "No space left" in explorer.error
     assert explorer.result is not None
