@@ -221,7 +221,7 @@ def kernel_with_explorer(seconds=60):
     from jupyter_client.manager import start_new_kernel
 
     start = time.perf_counter()
-    manager, client = start_new_kernel()
+    manager, client = start_new_kernel(stderr=subprocess.DEVNULL)
     try:
         shown = []
 
