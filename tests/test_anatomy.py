@@ -5,7 +5,7 @@ import pytest
 from ai_edge_litert import schema_py_generated as schema
 
 import qlab
-from qlab.tflite.anatomy import PARTS, anatomy, compressed_anatomy, owners
+from qlab.tflite.anatomy import PARTS, byte_counts, compressed_byte_counts, owners
 
 CONVERTED = ("int8", "float16", "dynamic-range", "int16x8")
 RECIPES = {
@@ -82,7 +82,7 @@ def test_the_parts_add_up_to_the_file(model):
 
 
 def test_weights_and_biases_are_exactly_their_numbers(model):
-    parts = anatomy(model.data)
+    parts = byte_counts(model.data)
     assert parts["weights"] == sum(buffer_bytes(model, i) for i in stored(model, 1))
     assert parts["biases"] == sum(buffer_bytes(model, i) for i in stored(model, 2))
 
@@ -90,13 +90,13 @@ def test_weights_and_biases_are_exactly_their_numbers(model):
 def test_scales_are_exactly_the_quantization_vectors(model):
     tables = [t.quantization for t in model.parsed.subgraphs[0].tensors if t.quantization]
     vectors = [getattr(t, name) for t in tables for name in ("scale", "zeroPoint", "min", "max")]
-    assert anatomy(model.data)["scales"] == sum(v.nbytes for v in vectors if v is not None)
+    assert byte_counts(model.data)["scales"] == sum(v.nbytes for v in vectors if v is not None)
 
 
 def test_names_are_exactly_the_characters(model):
     parsed = model.parsed
     expected = sum(len(s) for s in strings(parsed))
-    assert anatomy(model.data)["names"] == expected > 0
+    assert byte_counts(model.data)["names"] == expected > 0
 
 
 def test_nothing_reads_the_padding(model, fashion):
@@ -137,13 +137,13 @@ def tree(thing, names=True):
 @pytest.mark.parametrize(("bits", "byte"), [(8, 1), (4, 0.5), (16, 2), (32, 4)])
 def test_bytes_a_weight(compressor, bits, byte):
     model = compressor.compress(qlab.Recipe(bits, 32, calibration_size=32)).packed()
-    assert anatomy(model.data)["weights"] == byte * 75_426
+    assert byte_counts(model.data)["weights"] == byte * 75_426
 
 
 def test_per_channel_costs_twelve_bytes_a_channel_twice(compressor):
     """A float32 scale and an int64 zero point, for weights and for biases, of 183 channels."""
     fine, coarse = (
-        anatomy(compressor.compress(qlab.Recipe(granularity=g, calibration_size=32)).data)["scales"]
+        compressor.compress(qlab.Recipe(granularity=g, calibration_size=32)).anatomy()["scales"]
         for g in ("per-channel", "per-tensor")
     )
     assert fine - coarse == 2 * (4 + 8) * (183 - 4)
@@ -158,7 +158,7 @@ def test_other_networks(name, fashion):
         qlab.Recipe(calibration_size=8)
     )
     for each in (model, compressed):
-        parts = anatomy(each.data)
+        parts = byte_counts(each.data)
         weights = sum(x.weights.nbytes for x in each.layers if x.weights is not None)
         assert parts["weights"] == weights
         assert sum(parts.values()) == each.file_bytes
@@ -166,7 +166,7 @@ def test_other_networks(name, fashion):
 
 
 def test_compressed_alone(model):
-    raw, alone = anatomy(model.data), compressed_anatomy(model.data)
+    raw, alone = byte_counts(model.data), compressed_byte_counts(model.data)
     assert tuple(alone) == PARTS
     assert all(alone[p] <= raw[p] + 11 and (alone[p] > 0) == (raw[p] > 0) for p in PARTS)
     assert sum(alone.values()) == pytest.approx(model.gzip_bytes, rel=0.08)
@@ -174,4 +174,4 @@ def test_compressed_alone(model):
 
 def test_a_file_that_is_none_is_refused():
     with pytest.raises(ValueError, match=r"it is not a \.tflite file"):
-        anatomy(b"TFL3")
+        byte_counts(b"TFL3")

@@ -209,7 +209,7 @@ def test_a_model_that_is_quantization_aware_already_is_refused(kept):
 @pytest.fixture(scope="module")
 def shipped(fashion):
     images, labels = fashion.test.images, fashion.test.labels
-    return {chain: stages.stages(images, labels, chain) for chain in ("kept", "naive")}
+    return {chain: stages.chain_stages(images, labels, chain) for chain in ("kept", "naive")}
 
 
 @pytest.mark.parametrize("ending", ["int8", "int4"])
@@ -256,4 +256,4 @@ def test_the_shipped_naive_chain_destroyed_them(shipped):
 
 def test_no_such_chain_is_said_in_words(pair):
     with pytest.raises(ValueError, match="choose one of kept, naive"):
-        stages.stages(*pair, "long")
+        stages.chain_stages(*pair, "long")

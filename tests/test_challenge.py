@@ -513,8 +513,8 @@ def test_children_of_the_judge_end_with_it(monkeypatch, few, tmp_path):
 
 ESCAPES = """
 import os, socket, sys
-from qlab.challenge.seal import seal
-gaps = seal(5, 2**30, 1000)
+from qlab.challenge.seal import seal_process
+gaps = seal_process(5, 2**30, 1000)
 def tries(work):
     try:
         work()
@@ -557,7 +557,7 @@ def test_a_system_that_cannot_do_all_says_what_it_could_not():
     code = (
         "from qlab.challenge import seal; import platform\n"
         "platform.machine = lambda: 'riscv64'\n"
-        "print(seal.seal(5, 2**33, 1000), seal.seal(5, 2**34, 1000), flush=True)"
+        "print(seal.seal_process(5, 2**33, 1000), seal.seal_process(5, 2**34, 1000), flush=True)"
     )
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
     run = subprocess.run(

@@ -120,7 +120,7 @@ def edge_quantized(model, bits, folder):
     from ai_edge_quantizer.quantizer import Quantizer
 
     path = model.save(folder / "float.tflite")
-    with contextlib.redirect_stdout(io.StringIO()), qlab.system.quiet.quiet():
+    with contextlib.redirect_stdout(io.StringIO()), qlab.system.output.quiet():
         quantizer = Quantizer(str(path))
         quantizer.update_quantization_recipe(
             regex=".*",

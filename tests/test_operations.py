@@ -8,14 +8,14 @@ from zoo import concatenate, depthwise, residual
 import qlab
 from qlab.tflite.graph import pack
 from qlab.tflite.litemodel import LiteModel, ModelError
-from qlab.tflite.operations import MAC_PJ, energy, operations
+from qlab.tflite.operations import MAC_PJ, count_operations, energy
 
 MACS = {"conv1": 27 * 27 * 32 * 4, "conv2": 12 * 12 * 16 * 4 * 32, "dense1": 576 * 125}
 MACS["logits"] = 125 * 10
 
 
 def macs(model):
-    return {row.name: row.macs for row in operations(model) if row.macs}
+    return {row.name: row.macs for row in count_operations(model) if row.macs}
 
 
 @pytest.mark.parametrize(
@@ -38,7 +38,7 @@ def test_macs_are_those_of_keras(build):
         else:
             continue
         expected.append(int(np.prod(layer.output.shape[1:])) * taps)
-    found = operations(LiteModel.from_keras(keras_model))
+    found = count_operations(LiteModel.from_keras(keras_model))
     assert sorted(row.macs for row in found if row.macs) == sorted(expected)
 
 
@@ -55,7 +55,7 @@ def test_macs_are_those_of_keras(build):
     ],
 )
 def test_bytes_moved_by_a_dense_layer(name, weights, activations):
-    row = next(row for row in operations(qlab.pretrained(name)) if row.name == "dense1")
+    row = next(row for row in count_operations(qlab.pretrained(name)) if row.name == "dense1")
     assert (row.weight_bytes, row.activation_bytes) == (weights, activations)
     assert row.moved_bytes == weights + activations
 
@@ -71,12 +71,12 @@ def test_bytes_moved_by_a_dense_layer(name, weights, activations):
     ],
 )
 def test_what_is_multiplied(name, arithmetic):
-    rows = operations(qlab.pretrained(name))
+    rows = count_operations(qlab.pretrained(name))
     assert next(row for row in rows if row.name == "dense1").arithmetic == arithmetic
 
 
 def test_pooling_moves_bytes_and_reshape_moves_none():
-    rows = {row.op: row for row in operations(qlab.pretrained("baseline"))}
+    rows = {row.op: row for row in count_operations(qlab.pretrained("baseline"))}
     assert rows["MAX_POOL_2D"].macs == 0 < rows["MAX_POOL_2D"].moved_bytes
     assert rows["RESHAPE"].moved_bytes == 0
 
@@ -88,7 +88,7 @@ def test_zeros_are_counted_apart():
     values = np.array(buffer.data).view("<f4").reshape(125, 576).copy()
     values[:, :144] = 0
     buffer.data = values.reshape(-1).view(np.uint8)
-    row = next(row for row in operations(LiteModel(pack(graph))) if row.name == "dense1")
+    row = next(row for row in count_operations(LiteModel(pack(graph))) if row.name == "dense1")
     assert row.macs == 72_000
     assert row.nonzero_macs == 54_000
 
@@ -100,15 +100,15 @@ def test_a_model_of_a_fixed_batch_is_counted_per_image():
         if data is None or not len(data):
             tensor.shape = [4, *tensor.shape[1:]]
     assert macs(LiteModel(pack(graph))) == MACS
-    before = operations(qlab.pretrained("baseline-int8"))
-    assert operations(LiteModel(pack(graph))) == before
+    before = count_operations(qlab.pretrained("baseline-int8"))
+    assert count_operations(LiteModel(pack(graph))) == before
 
 
 def test_quantize_steps_of_a_float_boundary_are_rows():
     images = qlab.data.load().test.images[:16]
     engine = qlab.Compressor(qlab.pretrained("baseline"), images)
     model = engine.compress(qlab.Recipe(weight_bits=8, activation_bits=32, calibration_size=16))
-    rows = operations(model)
+    rows = count_operations(model)
     assert macs(model) == MACS
     assert all(row.op != "DEQUANTIZE" for row in rows)  # of weights alone, done when loaded
 
@@ -122,8 +122,8 @@ def test_weights_without_their_zeros_are_read_with_them():
     model = engine.compress(recipe)
     smaller = sparse_file(model)
     assert smaller.file_bytes < model.file_bytes
-    assert operations(smaller) == operations(model)
-    rows = operations(smaller)
+    assert count_operations(smaller) == count_operations(model)
+    rows = count_operations(smaller)
     share = sum(row.nonzero_macs for row in rows) / sum(row.macs for row in rows)
     assert 0.1 < share < 0.6
 
@@ -133,9 +133,9 @@ def test_an_operator_that_is_not_counted_is_named():
     graph.operatorCodes[0].builtinCode = schema.BuiltinOperator.SVDF
     graph.operatorCodes[0].deprecatedBuiltinCode = schema.BuiltinOperator.SVDF
     with pytest.raises(ModelError, match="does not count the work of SVDF"):
-        operations(LiteModel(pack(graph)))
+        count_operations(LiteModel(pack(graph)))
     with pytest.raises(TypeError, match=r"takes a qlab\.LiteModel"):
-        operations("baseline.tflite")
+        count_operations("baseline.tflite")
 
 
 def test_energy_is_simulated_and_adds_up():
@@ -143,7 +143,7 @@ def test_energy_is_simulated_and_adds_up():
     assert found.kind == "simulated"
     assert "Horowitz" in found.source and "45 nm" in found.source
     assert found.arithmetic_nj == pytest.approx(sum(MACS.values()) * 0.3 / 1000)
-    weights = sum(row.weight_bytes for row in operations(qlab.pretrained("baseline-int8")))
+    weights = sum(row.weight_bytes for row in count_operations(qlab.pretrained("baseline-int8")))
     assert found.weights_nj == pytest.approx(weights * 1300 / 8 / 1000)
     assert found.total_nj == pytest.approx(
         found.arithmetic_nj + found.weights_nj + found.activations_nj

@@ -21,7 +21,7 @@ def baseline():
 @functools.cache
 def with_input_type(dtype):
     """The converter's int8 file of the baseline that takes (and gives) another type."""
-    from qlab.system.quiet import quiet
+    from qlab.system.output import quiet
     from qlab.train import tf
 
     images = engine.pictures()[:32].astype(np.float32) / 255

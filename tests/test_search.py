@@ -10,7 +10,7 @@ import qlab
 from qlab.plots import style
 from qlab.plots.cost_panels import TrialsPanel, climbing
 from qlab.trials import search as module
-from qlab.trials.search import Candidate, Scorer, best, search, search_images, smallest, uniform
+from qlab.trials.search import Candidate, Scorer, best, run_search, search_images, smallest, uniform
 
 BUDGET = 26_000
 
@@ -31,7 +31,7 @@ def score(compressor, pair):
 
 
 def run(score, method, files, seed=0, budget=BUDGET):
-    for _ in search(score, budget, method, files, seed):
+    for _ in run_search(score, budget, method, files, seed):
         pass
     return best(score.trials, budget)
 
@@ -107,7 +107,7 @@ def test_the_same_seed_makes_the_same_files(compressor, pair):
 
 
 def test_a_search_can_be_left_at_any_file_and_gone_on_with(score):
-    steps = search(score, BUDGET, "greedy", 60)
+    steps = run_search(score, BUDGET, "greedy", 60)
     seen = list(islice(steps, 33))
     assert score.trials == seen
     assert best(score.trials, BUDGET).gzip_bytes <= BUDGET
@@ -162,7 +162,7 @@ def test_the_base_is_kept_in_every_recipe(compressor, pair):
 )
 def test_what_cannot_be_is_said_in_words(score, settings, words):
     with pytest.raises(ValueError, match=words):
-        search(score, **{"budget_bytes": BUDGET, **settings})
+        run_search(score, **{"budget_bytes": BUDGET, **settings})
 
 
 def test_the_picture_shows_each_file_and_the_best(score):

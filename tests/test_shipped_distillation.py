@@ -10,7 +10,7 @@ from scipy.stats import ttest_rel
 import qlab
 from qlab import train
 from qlab.tflite import artefacts, runtime
-from qlab.tflite.operations import operations
+from qlab.tflite.operations import count_operations
 
 SEEDS, ARMS = range(5), ("taught", "plain", "smoothed")
 FILES = artefacts.manifest()["files"]
@@ -108,7 +108,9 @@ def test_students_have_the_weights_that_their_names_say(student, weights):
 @pytest.mark.parametrize("student", ["5k", "20k"])
 def test_students_work_less_than_the_baseline(student):
     names = "baseline", f"distilled-{student}-600-taught-seed0"
-    baseline, ours = (sum(x.macs for x in operations(qlab.pretrained(name))) for name in names)
+    baseline, ours = (
+        sum(x.macs for x in count_operations(qlab.pretrained(name))) for name in names
+    )
     assert ours < 0.9 * baseline
 
 

@@ -152,7 +152,7 @@ def test_the_converters_own_sparse_file_can_be_read(fashion):
     converter = tf.lite.TFLiteConverter.from_keras_model(network)
     dense = qlab.LiteModel.from_keras(network)
     converter.optimizations = [tf.lite.Optimize.EXPERIMENTAL_SPARSITY]
-    with qlab.system.quiet.quiet():
+    with qlab.system.output.quiet():
         theirs = qlab.LiteModel.from_bytes(converter.convert())
     assert "DENSIFY" in operators(theirs)
     require_same(theirs, dense, fashion.test.images[:200], names=False)

@@ -37,7 +37,7 @@ def test_no_threads_is_an_error_in_words():
 
 
 def test_the_machine_is_a_kind_and_no_person():
-    words = str(machine.machine()) + machine.machine_name() + str(machine.versions())
+    words = str(machine.about_machine()) + machine.machine_name() + str(machine.versions())
     assert str(Path.home()) not in words
     assert getpass.getuser() not in words.split()
     assert platform.node() not in words or not platform.node()
@@ -58,7 +58,7 @@ def test_the_processor_has_a_name_everywhere(tmp_path, monkeypatch, cpuinfo, exp
     monkeypatch.setattr(machine, "CPUINFO", path)
     machine._cpu.cache_clear()
     try:
-        assert machine.machine()["cpu"] == expected
+        assert machine.about_machine()["cpu"] == expected
     finally:
         machine._cpu.cache_clear()
 

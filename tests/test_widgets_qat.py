@@ -13,7 +13,7 @@ import pytest
 import qlab
 from qlab.arithmetic.results import Comparison
 from qlab.engine.recipes import Recipe
-from qlab.system.quiet import quiet
+from qlab.system.output import quiet
 from qlab.trials.quantized_training import Live, weights_in_steps
 from qlab.widgets.kit.readout import verdict
 from qlab.widgets.qat_explorer import QatExplorer

@@ -8,7 +8,7 @@ import pytest
 import qlab
 from qlab.arithmetic.metrics import wilson_interval
 from qlab.trials import search as module
-from qlab.trials.search import Scorer, best, search, search_images, smallest
+from qlab.trials.search import Scorer, best, run_search, search_images, smallest
 from qlab.widgets.search_explorer import Found, SearchExplorer, _recipe, _rival, as_good
 
 N = 300
@@ -44,7 +44,7 @@ def searched(given):
 def test_the_search_is_that_of_the_module(searched, given):
     compressor = qlab.Compressor(qlab.pretrained("baseline"), given["calibration_images"])
     score = Scorer(compressor, given["images"], given["labels"])
-    for _ in search(score, 26_000, "greedy", 40, seed=0):
+    for _ in run_search(score, 26_000, "greedy", 40, seed=0):
         pass
     assert searched.budget_kb == 26
     assert searched.trials["greedy"] == score.trials

@@ -7,7 +7,7 @@ import sys
 import numpy as np
 from ai_edge_litert.interpreter import Interpreter
 
-from qlab.challenge.seal import seal
+from qlab.challenge.seal import seal_process
 
 HEADER = struct.Struct("<2s6Q")
 """Of a job: dtype of the input; how many pictures, bytes of warm-up and of model; the limits."""
@@ -27,7 +27,7 @@ def main():
     warm_up, model = job.read(warm_up), job.read(model)
     images = np.frombuffer(job.read(images * SIDE * SIDE), np.uint8)
     Interpreter(model_content=warm_up, num_threads=1).allocate_tensors()  # XNNPACK looks around
-    gaps = seal(*limits)
+    gaps = seal_process(*limits)
     os.write(1, READY + bytes([sum(1 << i for i, gap in enumerate(GAPS) if gap in gaps)]))
     try:
         answer = PREDICTED + classes(model, images.reshape(-1, SIDE, SIDE, 1), codes).tobytes()

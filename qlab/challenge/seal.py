@@ -52,7 +52,7 @@ _ALLOW, _REFUSE, _END = 0x7FFF0000, 0x00050001, 0x80000000  # _REFUSE: error 1, 
 _NO_NEW_PRIVILEGES, _SECCOMP, _FILTER = 38, 22, 2  # options of prctl
 
 
-def seal(seconds, memory_bytes, file_bytes):
+def seal_process(seconds, memory_bytes, file_bytes):
     """Limit this process, for good."""
     return [*_limit(seconds, memory_bytes, file_bytes), *([] if _filter() else ["system calls"])]
 

@@ -70,7 +70,7 @@ def submit(folder, file, name, test=None, limits=None):
     verdict = grade_bytes(data, test, limits)
     if not verdict.qualifies:
         return verdict, None
-    for earlier in submissions(folder)[0]:
+    for earlier in read_submissions(folder)[0]:
         same = earlier.record and earlier.record.sha256 == verdict.sha256
         if same and key(earlier.name) == key(name):
             return verdict, earlier
@@ -87,7 +87,7 @@ def key(name):
     return name.casefold()
 
 
-def submissions(folder):
+def read_submissions(folder):
     """List a folder's submissions."""
     found, notices = [], []
     for path in sorted(_folder(folder).glob(f"*{ENDING}")):
@@ -240,7 +240,7 @@ def remark(row):
 
 def board(folder, regrade=False, test=None, limits=None, progress=None):
     """Read a folder of submissions, grade what was not graded, and rank."""
-    found, notices = submissions(folder)
+    found, notices = read_submissions(folder)
     entries = []
     for done, submission in enumerate(found, 1):
         try:

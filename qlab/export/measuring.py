@@ -16,7 +16,7 @@ from tqdm import tqdm
 from qlab import data
 from qlab.arithmetic.results import Measurement
 from qlab.engine.recipes import recipe_dict
-from qlab.system.machine import machine, versions
+from qlab.system.machine import about_machine, versions
 from qlab.tflite import artefacts
 from qlab.tflite.litemodel import LiteModel
 from qlab.tflite.runtime import predict
@@ -114,7 +114,7 @@ def provenance(examined, contents):
         "source": {"sha256": examined.whole.sha256, **examined.source},
         "recipe": examined.recipe or None,
         "measured": {file.name: _measured(file) for file in examined.files},
-        "machine": machine(),
+        "machine": about_machine(),
         "versions": versions(),
     }
     return (json.dumps(document, indent=2, ensure_ascii=True) + "\n").encode()

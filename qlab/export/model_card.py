@@ -17,7 +17,7 @@ from qlab.export.microcontroller import obstacles, resolver_calls
 from qlab.system.machine import versions
 from qlab.system.text import fill, markdown
 from qlab.tflite.litemodel import ModelError
-from qlab.tflite.operations import energy, operations
+from qlab.tflite.operations import count_operations, energy
 from qlab.tflite.timing import CARRIES_OVER, ELSEWHERE
 from qlab.trials.pareto import unfit
 
@@ -78,7 +78,7 @@ def _counts(model):
     """Counts of each layer, and the estimate of energy; for the file as it came."""
     try:
         return {
-            "layers": operations(model),
+            "layers": count_operations(model),
             "far": energy(model, "off-chip"),
             "near": energy(model, "on-chip"),
             "uncounted": None,

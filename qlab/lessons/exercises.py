@@ -40,7 +40,7 @@ class Exercise:
 
 
 @dataclass(frozen=True, repr=False)
-class Verdict:
+class CheckResult:
     """The answer to a check. ``status`` is "correct", "not yet" or "not attempted yet"."""
 
     id: str
@@ -92,7 +92,7 @@ def check(id, answer):
 
     Returns
     -------
-    Verdict
+    CheckResult
         What failed on which input, and a hint. Hints grow stronger with each failure.
 
     Raises
@@ -112,16 +112,16 @@ def check(id, answer):
     finding = Finding(attempted=False) if untouched(answer) else exercise.judge(answer)
     if not finding.attempted:
         memory.seen(id)
-        return Verdict(id, "not attempted yet", tuple(filter(None, [finding.note])))
+        return CheckResult(id, "not attempted yet", tuple(filter(None, [finding.note])))
     if not finding.problem:
         memory.record_check(id, passed=True)
-        return Verdict(id, "correct", tuple(filter(None, [finding.note])))
+        return CheckResult(id, "correct", tuple(filter(None, [finding.note])))
     mistake = exercise.mistakes.get(finding.mistake, finding.mistake)
     failed = memory.record_check(id, passed=False, mistake=mistake)
     level = min(failed - bool(mistake), len(exercise.hints))
     if level:
         memory.record_hint(id, level)
-    return Verdict(id, "not yet", (finding.problem, *_hints(exercise, mistake, level)))
+    return CheckResult(id, "not yet", (finding.problem, *_hints(exercise, mistake, level)))
 
 
 def _hints(exercise, mistake, level):

@@ -128,9 +128,9 @@ def plot_stages(chains, ax=None):
 
     Parameters
     ----------
-    chains : mapping of str to sequence of Stage
-        For each chain its steps, as `qlab.trials.stages.stages` returns them. The chains ``kept``
-        and ``naive`` have their own colours.
+    chains : mapping of str to sequence of Trial
+        For each chain its steps, as `chain_stages` returns them. The chains ``kept`` and
+        ``naive`` have their own colours.
     ax : matplotlib.axes.Axes or None
         None makes a new figure.
 

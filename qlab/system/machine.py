@@ -12,14 +12,14 @@ CPUINFO = Path("/proc/cpuinfo")
 PACKAGES = ("numpy", "ai-edge-litert")
 
 
-def machine():
+def about_machine():
     """What kind of machine this is: neither its name on the network nor its user's."""
     return {"cpu": _cpu(), "cores": cores(), "system": f"{platform.system()} {platform.machine()}"}
 
 
 def machine_name():
     """The machine in one line, to stand beside a latency."""
-    known = machine()
+    known = about_machine()
     noun = "core" if known["cores"] == 1 else "cores"
     return f"{known['cpu']}, {known['cores']} {noun}, {known['system']}"
 

@@ -14,13 +14,13 @@ PARTS = ("weights", "biases", "scales", "names", "graph", "padding")
 SCALES, NAMES, GRAPH, PADDING = 2, 3, 4, 5
 
 
-def anatomy(data):
+def byte_counts(data):
     """Bytes of each part of a file, by name; they add up to its size."""
     counts = np.bincount(owners(data), minlength=len(PARTS))
     return dict(zip(PARTS, counts.tolist(), strict=True))
 
 
-def compressed_anatomy(data):
+def compressed_byte_counts(data):
     """Bytes that each part takes when it is compressed alone, as gzip does (DEFLATE, level 6)."""
     owner, data = owners(data), np.frombuffer(data, np.uint8)
     return {part: _deflated(data[owner == i]) for i, part in enumerate(PARTS)}

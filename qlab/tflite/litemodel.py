@@ -15,7 +15,7 @@ from ai_edge_litert import schema_py_generated as schema
 from qlab.system import isolated
 from qlab.system.files import write_whole
 from qlab.system.providers import provided
-from qlab.tflite.anatomy import anatomy
+from qlab.tflite.anatomy import byte_counts
 from qlab.tflite.graph import (
     DTYPES,
     is_activation,
@@ -275,7 +275,7 @@ class LiteModel:
         >>> sum(parts.values()) == model.file_bytes, parts["weights"] == 4 * 75_426
         (True, True)
         """
-        return anatomy(self.data)
+        return byte_counts(self.data)
 
     def __repr__(self):
         return f"LiteModel({self.file_bytes:,} bytes, {len(self.layers)} layers)"

@@ -63,7 +63,7 @@ class Energy:
         return self.arithmetic_nj + self.weights_nj + self.activations_nj
 
 
-def operations(model):
+def count_operations(model):
     """Count what each layer does for one image.
 
     Parameters
@@ -83,7 +83,7 @@ def operations(model):
     Examples
     --------
     >>> import qlab
-    >>> rows = operations(qlab.pretrained("baseline"))
+    >>> rows = count_operations(qlab.pretrained("baseline"))
     >>> {row.name: row.macs for row in rows if row.macs}
     {'conv1': 93312, 'conv2': 294912, 'dense1': 72000, 'logits': 1250}
     """
@@ -126,7 +126,7 @@ def energy(model, weights_in="off-chip"):
     Raises
     ------
     ModelError
-        As `operations`.
+        As `count_operations`.
     ValueError
         If `weights_in` is neither.
 
@@ -143,7 +143,7 @@ def energy(model, weights_in="off-chip"):
     """
     if weights_in not in BYTE_PJ:
         raise ValueError(f"weights_in is {weights_in!r}; choose one of {', '.join(BYTE_PJ)}")
-    rows = operations(model)
+    rows = count_operations(model)
     return Energy(
         sum(row.macs * MAC_PJ[row.arithmetic] for row in rows if row.macs) / 1000,
         sum(row.weight_bytes for row in rows) * BYTE_PJ[weights_in] / 1000,

@@ -9,7 +9,7 @@ from ai_edge_litert.interpreter import Interpreter
 
 from qlab.arithmetic.results import Latency, Measurement
 from qlab.system.machine import cores
-from qlab.system.quiet import quiet
+from qlab.system.output import quiet
 from qlab.tflite.graph import pack
 from qlab.tflite.litemodel import ModelError, require_lite_model
 

@@ -2,7 +2,7 @@
 
 from qlab.arithmetic import metrics
 from qlab.arithmetic.clusters import cluster, require_clusters
-from qlab.system.quiet import quiet
+from qlab.system.output import quiet
 from qlab.train.keras2 import copied, keras, require_bare, require_wrapped, selected, tf, tfmot
 
 with quiet():

@@ -4,7 +4,7 @@ import numpy as np
 
 from qlab import data
 from qlab.engine.recipes import LARGEST_CALIBRATION
-from qlab.system.quiet import quiet
+from qlab.system.output import quiet
 from qlab.train.keras2 import (
     as_floats,
     copied,

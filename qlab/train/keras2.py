@@ -8,7 +8,7 @@ import warnings
 
 import numpy as np
 
-from qlab.system.quiet import quiet
+from qlab.system.output import quiet
 
 REMEDY = (
     "this course needs Keras 2 (the package tf_keras), because TensorFlow's model-optimization "

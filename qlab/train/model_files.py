@@ -10,7 +10,7 @@ import threading
 import zipfile
 from pathlib import Path
 
-from qlab.system.quiet import quiet
+from qlab.system.output import quiet
 from qlab.tflite import artefacts
 from qlab.train.keras2 import (
     ConverterError,

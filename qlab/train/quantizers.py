@@ -6,7 +6,7 @@ weights and activations.
 
 import contextlib
 
-from qlab.system.quiet import quiet
+from qlab.system.output import quiet
 from qlab.train.keras2 import keras, tf, tfmot
 
 with quiet():

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 
 from qlab.arithmetic import metrics
 from qlab.arithmetic.sparsity import SCOPES, magnitude_masks, require_sparsity
-from qlab.system.quiet import quiet
+from qlab.system.output import quiet
 from qlab.train.keras2 import (
     KERNEL_LAYERS,
     copied,

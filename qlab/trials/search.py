@@ -161,7 +161,7 @@ def smallest(trials, correct):
     return min(good, key=lambda x: (x.gzip_bytes, -x.correct), default=None)
 
 
-def search(score, budget_bytes, method="greedy", files=300, seed=0):
+def run_search(score, budget_bytes, method="greedy", files=300, seed=0):
     """Look for the most accurate recipe within a budget, one file a step.
 
     Parameters
@@ -192,7 +192,7 @@ def search(score, budget_bytes, method="greedy", files=300, seed=0):
     >>> images, labels = search_images(100)
     >>> score = Scorer(qlab.Compressor(qlab.pretrained("baseline"), images), images, labels,
     ...                qlab.Recipe(calibration_size=100))
-    >>> for trial in search(score, budget_bytes=30_000, files=40):
+    >>> for trial in run_search(score, budget_bytes=30_000, files=40):
     ...     pass
     >>> trial.number, best(score.trials, 30_000).gzip_bytes <= 30_000
     (40, True)

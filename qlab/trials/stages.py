@@ -34,7 +34,7 @@ def stage(name, model, images, labels):
     return Trial(None, model, evaluate(model, images, labels), name=name)
 
 
-def stages(images, labels, chain="kept"):
+def chain_stages(images, labels, chain="kept"):
     """The shipped chain, step by step, scored here and now.
 
     Parameters
@@ -60,7 +60,7 @@ def stages(images, labels, chain="kept"):
     --------
     >>> import qlab
     >>> test = qlab.data.load().test
-    >>> kept = stages(test.images[:500], test.labels[:500])
+    >>> kept = chain_stages(test.images[:500], test.labels[:500])
     >>> kept[0].model.gzip_bytes > 14 * kept[3].model.gzip_bytes
     True
     """

@@ -8,7 +8,7 @@ import traitlets
 
 from qlab.engine.recipes import ACTIVATION_BITS, GRANULARITIES, WEIGHT_BITS, Recipe
 from qlab.plots.file_panels import FilePanel, RestPanel
-from qlab.tflite.anatomy import PARTS, compressed_anatomy
+from qlab.tflite.anatomy import PARTS, compressed_byte_counts
 from qlab.tflite.litemodel import LiteModel
 from qlab.trials.subjects import subject
 from qlab.widgets.kit import controls, readout
@@ -36,7 +36,7 @@ class Anatomy:
 
 def take_apart(model, recipe=None):
     """Account for each byte of a file."""
-    return Anatomy(recipe, model, model.anatomy(), compressed_anatomy(model.data))
+    return Anatomy(recipe, model, model.anatomy(), compressed_byte_counts(model.data))
 
 
 class AnatomyExplorer(Explorer):

@@ -10,8 +10,8 @@ import ipywidgets
 
 from qlab import challenge
 from qlab.system.text import printable
+from qlab.widgets.kit.css import STYLE
 from qlab.widgets.kit.readout import badge, percent
-from qlab.widgets.kit.style import STYLE
 
 CSS = """<style>
 .jupyter-widgets.qlab-board { max-width: 860px; padding: 4px 2px; overflow: visible;

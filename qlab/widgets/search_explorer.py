@@ -18,7 +18,7 @@ from qlab.trials.search import (
     Candidate,
     Scorer,
     best,
-    search,
+    run_search,
     search_images,
     smallest,
 )
@@ -257,7 +257,7 @@ class SearchExplorer(Explorer):
     def _score_plain_ones(self):
         """Score all layers at 8, 7, ... bits; return the bytes of the largest file."""
         uniform = self._scorers["uniform"]
-        plain = search(uniform, 1, "uniform", len(WEIGHT_BITS))
+        plain = run_search(uniform, 1, "uniform", len(WEIGHT_BITS))
         return max(x.gzip_bytes for x in plain)
 
     def _phases(self, files, uniform=UNIFORM):
@@ -265,9 +265,9 @@ class SearchExplorer(Explorer):
         budget, mine = self._budget_bytes, self._scorers[self.method]
         missing = min(uniform, UNIFORM - len(self.trials["uniform"]))
         if missing > 0:
-            first = search(self._scorers["uniform"], budget, "uniform", missing)
+            first = run_search(self._scorers["uniform"], budget, "uniform", missing)
             yield "uniform recipes first; files", first, missing
-        own = search(mine, budget, self.method, files, seed=len(mine.trials))
+        own = run_search(mine, budget, self.method, files, seed=len(mine.trials))
         yield f"{self.method} search; files", own, files
 
     def _steps(self):

@@ -5,7 +5,7 @@ import pytest
 
 from qlab.course.combine.chain import STEPS, cheapest_step, conv_macs
 from qlab.engine.recipes import Recipe
-from qlab.tflite.operations import operations
+from qlab.tflite.operations import count_operations
 from qlab.trials import search
 
 
@@ -22,6 +22,6 @@ def test_the_exercise_takes_the_step_that_the_search_takes(here, candidates):
 def test_the_exercise_counts_what_the_graph_counts():
     import qlab
 
-    counted = {row.name: row.macs for row in operations(qlab.pretrained("baseline"))}
+    counted = {row.name: row.macs for row in count_operations(qlab.pretrained("baseline"))}
     assert conv_macs(28, 28, 1, 32, 2, 1) == counted["conv1"]
     assert conv_macs(13, 13, 32, 16, 2, 1) == counted["conv2"]

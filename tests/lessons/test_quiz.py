@@ -16,12 +16,12 @@ from qlab.course.shipped_model import compressor, model, score
 from qlab.course.welcome import verdict
 from qlab.lessons import memory, progress, quiz, quizzes
 from qlab.lessons.quizzes import ITEMS, Sheet, items
-from qlab.system.quiet import quiet
-from qlab.tflite.operations import energy, operations
+from qlab.system.output import quiet
+from qlab.tflite.operations import count_operations, energy
 from qlab.tflite.sparse_encoding import sparse_file
 from qlab.trials import pareto
 from qlab.trials.sensitivity import scan
-from qlab.trials.stages import stages
+from qlab.trials.stages import chain_stages
 
 TOPICS = ("welcome", "baseline", "ptq", "qat", "pruning", "distillation", "combine", "claims")
 
@@ -114,7 +114,7 @@ def measured_in_combine():
 
     float32 = qlab.pretrained("chain-control-seed0")
     return {
-        "chains": {"kept": stages(few, np.zeros(len(few), int), "kept")},
+        "chains": {"kept": chain_stages(few, np.zeros(len(few), int), "kept")},
         "points": {
             way: [accuracy(way, seed) - accuracy("control", seed) for seed in range(3)]
             for way in ("int8", "naive-int8")
@@ -186,7 +186,7 @@ def measured_in_pruning():
         "small": sparse_file(sparse),
         "tiny": qlab.Compressor(sparse, qlab.data.calibration_images(128)).compress(qlab.Recipe()),
         "mean": {"control": mean("pruned-control"), 80: mean("pruned-80")},
-        "work": {row.name: row.macs for row in operations(whole) if row.macs},
+        "work": {row.name: row.macs for row in count_operations(whole) if row.macs},
         "kept": {name: score(recipe)[1].accuracy for name, recipe in few.items()},
     }
 

@@ -10,7 +10,7 @@ import filelock
 
 from qlab import data, train
 from qlab.system.files import write_whole
-from qlab.system.machine import machine, versions
+from qlab.system.machine import about_machine, versions
 from qlab.tflite import artefacts
 from tools.artefacts import chain_files, distilled_files, pruned_files, qat_files, search_runs
 from tools.artefacts.common import as_json, fitted, keras_bytes, measured
@@ -124,7 +124,7 @@ def _drop_unreadable_manifest():
 def _made():
     return {
         "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
-        **machine(),
+        **about_machine(),
         "versions": versions(PACKAGES),
     }
 

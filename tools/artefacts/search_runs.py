@@ -8,7 +8,7 @@ from qlab.engine.compressor import Compressor
 from qlab.engine.recipes import recipe_dict
 from qlab.tflite.artefacts import pretrained
 from qlab.tflite.runtime import evaluate
-from qlab.trials.search import Scorer, best, search, search_images, smallest
+from qlab.trials.search import Scorer, best, run_search, search_images, smallest
 from tools.artefacts.common import as_json, facts, pairs
 
 SEEDS = (0, 1, 2)
@@ -26,7 +26,7 @@ def searched():
     pair = search_images(IMAGES)
     reference = evaluate(compressor.model, *pair)
     plain = Scorer(compressor, *pair)
-    all_of(search(plain, 1, "uniform", 10**6))
+    all_of(run_search(plain, 1, "uniform", 10**6))
     rival = smallest(plain.trials, reference.correct - POINT * IMAGES)
     budget = int(SHARE * rival.gzip_bytes)
     runs = {
@@ -68,7 +68,7 @@ def agreement(compressor, pair):
     test = pairs()[1]
     half = len(test[1]) // 2
     score = Scorer(compressor, *pair)
-    all_of(search(score, 1, "random", AGREEMENT, seed=9))
+    all_of(run_search(score, 1, "random", AGREEMENT, seed=9))
     hits = [evaluate(compressor.compress(x.recipe), *test).hits for x in score.trials]
     first, second = (np.array([h[part].mean() for h in hits])
                      for part in (slice(half), slice(half, None)))  # fmt: skip
@@ -88,7 +88,7 @@ def rank_correlation(a, b):
 
 def _run(compressor, pair, budget, method, seed):
     score = Scorer(compressor, *pair)
-    all_of(search(score, budget, method, FILES, seed))
+    all_of(run_search(score, budget, method, FILES, seed))
     chosen = best(score.trials, budget)
     print(f"{method}, seed {seed}: {chosen.accuracy:.4f} at {chosen.gzip_bytes:,}", flush=True)
     return {"seed": seed, "files": len(score.trials), "best": chosen}

@@ -12,9 +12,9 @@ from functools import partial
 import numpy as np
 
 import qlab
-from qlab.system.quiet import quiet
+from qlab.system.output import quiet
 from qlab.tflite import runtime
-from qlab.trials.search import Scorer, search, search_images
+from qlab.trials.search import Scorer, run_search, search_images
 from tools.bench.rows import Row
 
 RECIPES = tuple(
@@ -73,7 +73,7 @@ def files_a_second(runs=8, files=12):
     """Files made, gzipped and scored a second by the search for a recipe."""
     engine = qlab.Compressor(qlab.pretrained("baseline"), qlab.data.calibration_images(128))
     score = Scorer(engine, *search_images(SEARCH_IMAGES))
-    trials = search(score, 1, "random", 10**6)
+    trials = run_search(score, 1, "random", 10**6)
     list(itertools.islice(trials, 2))  # warm
     samples = []
     for _ in range(runs):

@@ -13,7 +13,7 @@ import numpy as np
 
 import qlab
 from qlab.course import shipped_model as shipped
-from qlab.course.museum.files import activations, operators, zeroed
+from qlab.course.museum.exhibit_files import activations, operators, zeroed
 from qlab.course.museum.repair import AS_FOUND, attempt, for_repair
 from qlab.course.museum.scripts import run_script
 from qlab.course.ptq.representative import representative_dataset

@@ -6,7 +6,7 @@ import textwrap
 
 from qlab.lessons.exercises import Finding
 from qlab.lessons.judges import Stopped, run, show
-from qlab.system.quiet import quiet
+from qlab.system.output import quiet
 
 AS_FOUND = "This is the exhibit as it was found. Measure it, then mend it."
 

@@ -13,9 +13,9 @@ import ipywidgets
 import traitlets
 
 from qlab.widgets.kit import readout
+from qlab.widgets.kit.css import STYLE
 from qlab.widgets.kit.download import Download
 from qlab.widgets.kit.hotspots import SpottedPicture
-from qlab.widgets.kit.style import STYLE
 
 REVEAL = (
     '<details class="qlab-reveal"><summary>The numbers in this picture, as text</summary></details>'
@@ -219,7 +219,7 @@ class Explorer(ipywidgets.VBox):
         numbers = "".join(shown.tables)  # what fails here leaves the screen as it was
         spots = (shown.spots,) if isinstance(self.picture, SpottedPicture) else ()
         self.picture.redraw(shown.alt, *spots)
-        self.readout.value = readout.readout(*shown.cells)
+        self.readout.value = readout.row(*shown.cells)
         self.notes.value = self.notes_as(shown.notes)
         self.numbers.value = numbers
 

@@ -13,7 +13,7 @@ BADGES = {
 }
 
 
-def readout(*cells):
+def row(*cells):
     """Lay cells side by side."""
     return f'<div class="qlab-readout" role="status">{"".join(cells)}</div>'
 
