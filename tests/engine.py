@@ -22,6 +22,8 @@ def pictures():
 def keras_model(name):
     from qlab import train
 
+    if name == "mixture":
+        return every_layer()
     return train.load("baseline") if name == "baseline" else zoo.trained(name)
 
 
@@ -31,7 +33,7 @@ def float_model(name):
 
     if name == "baseline":
         return qlab.pretrained("baseline")
-    return qlab.LiteModel.from_keras(every_layer() if name == "mixture" else keras_model(name))
+    return qlab.LiteModel.from_keras(keras_model(name))
 
 
 @functools.cache
@@ -41,13 +43,20 @@ def compressor(name, images=CALIBRATION):
     return qlab.Compressor(float_model(name), pictures()[:images])
 
 
+def hard_swish(x):
+    """What the converter recognises and writes as HARD_SWISH."""
+    from qlab.train import keras
+
+    return x * keras.activations.relu(x + 3.0, max_value=6.0) / 6.0
+
+
 @functools.cache
 def every_layer():
     """An untrained Keras model of the operators that `zoo` lacks.
 
     ZeroPadding (PAD), a BatchNorm that cannot be folded (MUL and ADD with constants), a lone ReLU6,
-    a sigmoid gate (LOGISTIC, MUL of two activations), a tanh and a signed branch in one
-    Concatenate, average pooling over a padded edge.
+    a sigmoid gate (LOGISTIC, MUL of two activations), average pooling over a padded edge, a hard
+    swish, a tanh and a signed branch in one Concatenate.
     """
     from qlab.train import keras
 
@@ -67,6 +76,7 @@ def every_layer():
     gate = layers.Conv2D(8, 1, activation="sigmoid", name="gate")(x)
     x = layers.Multiply(name="gated")([x, gate])
     x = layers.AveragePooling2D(3, strides=2, padding="same", name="average")(x)
+    x = layers.Activation(hard_swish, name="swish")(x)
     curved = layers.Conv2D(6, 1, activation="tanh", name="curved")(x)
     signed = layers.Conv2D(6, 1, name="signed")(x)
     x = layers.Concatenate(name="join")([curved, signed])

@@ -99,6 +99,7 @@ def run_layer(model, position, inputs, weights=None, bias=0.0):
         "SOFTMAX": lambda: softmax(x, options.beta),
         "RELU": lambda: np.maximum(x, 0),
         "RELU6": lambda: np.clip(x, 0, 6),
+        "HARD_SWISH": lambda: x * np.clip(x + 3, 0, 6) / 6,
     }[layer.op]()
     return ACTIVATIONS[layer.activation](out)
 

@@ -1,5 +1,6 @@
 """Filters taken out of a file, against the same model with those weights at zero."""
 
+import engine
 import numpy as np
 import pytest
 import zoo
@@ -15,7 +16,25 @@ from qlab.tflite.transforms import (
     with_weights,
 )
 
-BUILDERS = {"depthwise": zoo.depthwise, "tanh_mlp": zoo.tanh_mlp}
+
+def passing():
+    """Convolutions with a layer between them through which channels pass that `zoo` lacks."""
+    from qlab.train import keras
+
+    layers = keras.layers
+    return keras.Sequential(
+        [
+            keras.Input((28, 28, 1)),
+            layers.Conv2D(12, 3, strides=2, name="first"),
+            layers.Activation(engine.hard_swish, name="swish"),
+            layers.Conv2D(8, 3, strides=2, name="second"),
+            layers.Flatten(),
+            layers.Dense(10, name="logits"),
+        ]
+    )
+
+
+BUILDERS = {"depthwise": zoo.depthwise, "tanh_mlp": zoo.tanh_mlp, "passing": passing}
 
 
 @pytest.fixture(scope="module", params=["baseline", *BUILDERS])

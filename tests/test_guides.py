@@ -1,7 +1,8 @@
-"""INSTRUCTOR.md shows what it says; the pattern of CONTRIBUTING.md works; links lead somewhere."""
+"""INSTRUCTOR.md shows what it says, the examples of CONTRIBUTING.md run, links lead somewhere."""
 
 import ast
 import builtins
+import doctest
 import json
 import os
 import re
@@ -9,11 +10,13 @@ import subprocess
 import sys
 from html import unescape
 from pathlib import Path
+from types import ModuleType
 
 import ipywidgets
 import pytest
 
-from qlab import widgets
+from qlab import data, evaluate, pretrained, widgets
+from qlab.tflite.operators import OPERATORS, Operator
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGE = (ROOT / "INSTRUCTOR.md").read_text("utf-8")
@@ -197,11 +200,80 @@ print("def levels_of(bits):" in solution("levels.levels_of").source, "90 Levels"
 """
 
 
-def test_the_pattern_for_contributors_runs(tmp_path):
-    guide = (ROOT / "CONTRIBUTING.md").read_text("utf-8")
+GUIDE = (ROOT / "CONTRIBUTING.md").read_text("utf-8")
+
+
+def blocks(title, language="python"):
+    """The examples of one chapter of the guide for contributors."""
+    text = GUIDE.split(f"\n## {title}\n")[1].split("\n## ")[0]
+    return re.findall(rf"```{language}\n(.+?)```", text, re.DOTALL)
+
+
+def test_each_way_to_contribute_touches_at_most_four_files_in_folders_that_are_there():
+    ways = re.findall(r"\*\*Touches\*\* (.+?)\n\n", GUIDE, re.DOTALL)
+    assert len(ways) == GUIDE.count("\n## Add ") + 1  # a technique is a setting or a transform
+    for way in ways:
+        paths = re.findall(r"`([^`]+)`", way)
+        assert 1 <= len(paths) <= 4
+        for path in paths:
+            there = (ROOT / path).exists()
+            assert there or re.search("levels|stripes", path), path
+            assert there or any(x.exists() for x in (ROOT / path).parents[:2])
+
+
+def test_the_drawing_of_the_house_has_its_rooms():
+    rooms = re.findall(r"^\| `(\w+)` \|", GUIDE, re.MULTILINE)
+    assert sorted(rooms) == sorted(path.parent.name for path in ROOT.glob("qlab/*/__init__.py"))
+
+
+def test_the_explorer_for_contributors_runs(monkeypatch):
+    names = {"Explorer": widgets.Explorer, "Shown": widgets.Shown}
+    for example in doctest.DocTestParser().get_examples(widgets.Explorer.__doc__):
+        exec(example.source, names)
+    monkeypatch.setattr(widgets, "LevelsExplorer", names["LevelsExplorer"], raising=False)
+    [test] = blocks("Add an explorer")
+    exec(test, {})
+
+
+def test_the_operator_for_contributors_is_the_row_in_the_table():
+    convert, row = blocks("Add an operator")
+    found = {}
+    exec(convert, found)
+    assert eval(row, {"Operator": Operator}) == OPERATORS["HARD_SWISH"]
+    assert found["versions"]["HARD_SWISH"] == OPERATORS["HARD_SWISH"].int8_version
+
+
+def test_the_data_set_for_contributors_runs(monkeypatch):
+    load, use = blocks("Add another data set")
+    stripes = ModuleType("qlab.data.stripes")
+    exec(load, vars(stripes))
+    monkeypatch.setattr(data, "stripes", stripes, raising=False)
+    monkeypatch.setitem(sys.modules, stripes.__name__, stripes)
+    found = {}
+    exec(use, found)
+    measured = found["explorer"].result.measurement
+    assert measured.n == 450 and measured.accuracy > 0.95
+    assert found["gallery"].garment == "all" and not found["gallery"].error
+    assert found["gallery"].class_names == stripes.CLASS_NAMES
+
+
+def test_the_technique_for_contributors_runs(fashion):
+    found = {}
+    for block in blocks("Add a technique"):
+        exec(block, found)
+    images, labels = fashion.test.images, fashion.test.labels
+    before, small, int8 = (
+        evaluate(model, images, labels).accuracy
+        for model in (pretrained("baseline"), found["small"], found["int8"])
+    )
+    assert 0.8 < small < before
+    assert abs(int8 - small) < 0.01
+
+
+def test_the_questions_for_contributors_run(tmp_path):
     (tmp_path / "levels").mkdir()
     for language, name in (("toml", "content.toml"), ("python", "__init__.py")):
-        [pattern] = re.findall(rf"```{language}\n(.+?)```", guide, re.DOTALL)
+        [pattern] = blocks("Add a notebook with questions", language)
         (tmp_path / "levels" / name).write_text(pattern, "utf-8")
     # In a process of its own, so that no other test meets these questions.
     path = os.pathsep.join([str(tmp_path), str(ROOT)])

@@ -48,12 +48,7 @@ def register(package):
     ContentError
         If the file lacks something, has something unknown, or names Python that is not there.
     """
-    topic = package.__name__.rpartition(".")[2]
-    try:
-        content = tomllib.loads(files(package).joinpath("content.toml").read_text("utf-8"))
-    except tomllib.TOMLDecodeError as error:
-        raise ContentError(f"{topic}/content.toml is no TOML: {error}") from None
-    _check(topic, content)
+    topic, content = package.__name__.rpartition(".")[2], read(package)
     python, truths = _python(package)
     for id, entry in _entries(topic, content, "questions"):
         QUESTIONS.add(Question(id, **_asked(id, entry)))
@@ -67,6 +62,17 @@ def register(package):
         question = Question(id, **_asked(id, entry))
         ITEMS.add(Item(question, _named(truths, id.rpartition(".")[2], f"{id}: TRUTHS has no")))
     NOTEBOOKS[topic] = content.get("number", ""), content["title"]
+
+
+def read(package):
+    """A topic's content.toml, checked."""
+    topic = package.__name__.rpartition(".")[2]
+    try:
+        content = tomllib.loads(files(package).joinpath("content.toml").read_text("utf-8"))
+    except tomllib.TOMLDecodeError as error:
+        raise ContentError(f"{topic}/content.toml is no TOML: {error}") from None
+    _check(topic, content)
+    return content
 
 
 def _entries(topic, content, kind):

@@ -54,6 +54,7 @@ ROWS = (
     Operator("SOFTMAX", 2, _dictated(1 / 256, -128), "kept", "values"),
     Operator("RELU", 2, channels="kept", work="values"),
     Operator("RELU6", 2, channels="kept", work="values"),
+    Operator("HARD_SWISH", 1, channels="kept", work="values"),
     Operator("QUANTIZE", grid=None, work="values"),
     Operator("DEQUANTIZE", grid=None, work="values"),
     Operator("DENSIFY", grid=None, work="values", micro=False),
@@ -61,7 +62,7 @@ ROWS = (
     *_names("SQUEEZE EXPAND_DIMS", work="view"),
     *_names("""
         ABS ADD_N BATCH_TO_SPACE_ND CAST CEIL COS DEPTH_TO_SPACE ELU EQUAL EXP FILL FLOOR FLOOR_DIV
-        FLOOR_MOD GATHER GATHER_ND GREATER GREATER_EQUAL HARD_SWISH L2_NORMALIZATION L2_POOL_2D LESS
+        FLOOR_MOD GATHER GATHER_ND GREATER GREATER_EQUAL L2_NORMALIZATION L2_POOL_2D LESS
         LESS_EQUAL LOG LOGICAL_AND LOGICAL_NOT LOGICAL_OR MAXIMUM MINIMUM NEG NOT_EQUAL PACK PRELU
         REDUCE_MAX RESIZE_BILINEAR RESIZE_NEAREST_NEIGHBOR ROUND RSQRT SHAPE SIN SPACE_TO_BATCH_ND
         SPACE_TO_DEPTH SPLIT SPLIT_V SQRT SQUARE STRIDED_SLICE TRANSPOSE_CONV UNPACK ZEROS_LIKE

@@ -98,4 +98,4 @@ def test_every_topic_has_its_words_and_they_ship():
     topics = {path.parent.name for path in ROOT.glob("qlab/course/*/content.toml")}
     assert topics == set(NOTEBOOKS)
     settings = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["tool"]["setuptools"]
-    assert settings["package-data"] == {"*": ["content.toml"]}
+    assert settings["package-data"]["*"] == ["content.toml"]

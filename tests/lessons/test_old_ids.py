@@ -43,9 +43,10 @@ def rows(data):
 
 def test_every_old_id_has_one_that_is_asked_today():
     old = {row["id"] for row in rows((OLD / "qlab-report.csv").read_bytes())}
-    assert len(old) == len(QUESTIONS) + len(EXERCISES) + len(ITEMS) + len(NOTEBOOKS)
-    assert {current(id) for id in old} == {*QUESTIONS, *EXERCISES, *ITEMS, *NOTEBOOKS}
-    assert set(RENAMED) <= old and {*TOPICS.values(), "museum"} == set(NOTEBOOKS)
+    today = {current(id) for id in old}
+    assert len(today) == len(old)
+    assert today <= {*QUESTIONS, *EXERCISES, *ITEMS, *NOTEBOOKS}
+    assert set(RENAMED) <= old and {*TOPICS.values(), "museum"} <= set(NOTEBOOKS)
 
 
 def test_ids_of_today_and_of_nowhere_stay():
