@@ -5,7 +5,7 @@ BIN := .venv/bin
 STAMP := .venv/.qlab-setup
 
 .DEFAULT_GOAL := help
-.PHONY: help setup data lab test offline notebooks artefacts logits bench fuzz lock lint format clean
+.PHONY: help setup data lab test offline notebooks artefacts logits bench fuzz faults lock lint format clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -43,6 +43,9 @@ bench: $(STAMP) ## measure the course's own speed on this machine (ARGS=--json)
 
 fuzz: setup ## grade 5,000 damaged .tflite files, looking for a crash or a wrong verdict (minutes)
 	@$(BIN)/python tests/fuzz.py $(ARGS)
+
+faults: setup ## plant known faults one by one and say whether the tests catch them (ARGS="--only 3 7")
+	@$(BIN)/python -m tools.faults $(ARGS)
 
 # 'fewest': one version of each package for all Pythons and systems, the one the course is tested
 # with. No index addresses, so that the lock works behind any mirror.

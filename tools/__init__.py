@@ -1,1 +1,1 @@
-"""What the developers of qlab run: bench, retraining of what ships, set-up."""
+"""What the developers of qlab run: bench, faults, retraining of what ships, set-up."""
