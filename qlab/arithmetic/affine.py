@@ -21,6 +21,12 @@ class QuantParams:
     axis: int = -1
 
     @property
+    def span(self):
+        """(float, float): the lowest and highest real value of a grid with one scale."""
+        low, high = self.scale * (np.array([self.q_min, self.q_max]) - self.zero_point)
+        return float(low), float(high)
+
+    @property
     def levels(self):
         """int: how many codes the grid has."""
         return self.q_max - self.q_min + 1

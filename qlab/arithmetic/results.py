@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 
@@ -69,7 +70,7 @@ class Measurement:
         """float in [0, 1]."""
         return self.correct / self.n
 
-    @property
+    @cached_property
     def interval(self):
         """(float, float): 95 % Wilson interval of the accuracy."""
         return wilson_interval(self.correct, self.n)

@@ -65,6 +65,7 @@ class Compressor:
         self.calibration_images = len(calibration_images)
         self.layers = model.layers
         self._weighted = {x.name: x for x in self.layers if x.weights is not None}
+        self._axes = {name: x.channel_axis for name, x in self._weighted.items()}
         self._groups = groups(model)
         self._observations = _observe(model, self._groups, calibration_images)
         self._shaper, self._ranges, self._grids = Shaper(self.layers), {}, {}
@@ -127,9 +128,7 @@ class Compressor:
         if params is None:
             group = self._groups[self.model.layer(layer).output]
             return self._range(group, recipe.calibration_size, recipe.observer, 8)
-        ends = np.array([params.q_min, params.q_max]) - params.zero_point
-        low, high = params.scale * ends
-        return float(low), float(high)
+        return params.span
 
     def activation_histogram(self, layer, calibration_size):
         """What a layer's output held on the first calibration images.
@@ -217,9 +216,13 @@ class Compressor:
     def _quantized(self, layer, bits, granularity, shape):
         """One layer's weights on a grid."""
         weights = self._shaper.weights(layer.name, shape)
-        axis = layer.channel_axis if granularity == "per-channel" else None
+        axis = self._axes[layer.name] if granularity == "per-channel" else None
+        others = None if axis is None else tuple(i for i in range(weights.ndim) if i != axis)
+        alive = weights.any(axis=others)
         params = symmetric_params(weights, bits, axis)
-        params = _with_scales_of_the_empty(params, weights, layer, bits, axis)
+        if not alive.all():  # an emptied channel keeps its old scale, the unit of its bias
+            former = symmetric_params(layer.weights, bits, axis).scale
+            params = dataclasses.replace(params, scale=np.where(alive, params.scale, former))
         return StoredWeights(quantize(weights, params), params)
 
     def _grid(self, group, recipe, bits):
@@ -256,16 +259,6 @@ def _observe(model, groups, images):
         group: observers.merge([by_tensor[i] for i in group.sources])
         for group in set(groups.values())
     }
-
-
-def _with_scales_of_the_empty(params, weights, layer, bits, axis):
-    """Channels that pruning emptied keep their old scale: biases are stored in its units."""
-    others = None if axis is None else tuple(i for i in range(weights.ndim) if i != axis)
-    alive = weights.any(axis=others)
-    if alive.all():
-        return params
-    former = symmetric_params(layer.weights, bits, axis).scale
-    return dataclasses.replace(params, scale=np.where(alive, params.scale, former))
 
 
 def _require_compressible(model):

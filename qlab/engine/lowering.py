@@ -10,7 +10,7 @@ import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
 from qlab.arithmetic.affine import QuantParams, affine_params, quantize
-from qlab.tflite.graph import constant, new_operator
+from qlab.tflite.graph import constant, new_operators
 from qlab.tflite.operators import DICTATED, MOVING, OPERATORS, WEIGHTED
 
 TYPE = schema.TensorType
@@ -116,7 +116,7 @@ class _Builder:
         self.model.operatorCodes = []
         self.graph = schema.SubGraphT()
         self.graph.name = source.subgraphs[0].name
-        self.graph.tensors, self.graph.operators = [], []
+        self.graph.tensors, self._operators = [], []
         self.resting, self._floating, self._constants = {}, {}, {}
 
     def copy_tensor(self, index, params, passing=False):
@@ -173,13 +173,8 @@ class _Builder:
 
     def operator(self, name, version, inputs, output, like=None):
         """Add one operator, with the options of `like`."""
-        new = new_operator(self.model, name, version, inputs, output)
-        if like is not None:
-            new.builtinOptionsType, new.builtinOptions = (
-                like.builtinOptionsType,
-                like.builtinOptions,
-            )
-        self.graph.operators.append(new)
+        options = None if like is None else like.builtinOptions
+        self._operators.append((name, version, inputs, output, options))
 
     def finish(self, inputs, outputs):
         """Close the graph, and point the signatures at the new tensors."""
@@ -187,6 +182,7 @@ class _Builder:
             np.array(inputs, np.int32),
             np.array(outputs, np.int32),
         )
+        self.graph.operators = new_operators(self.model, self._operators)
         self.model.subgraphs = [self.graph]
         self.model.signatureDefs = copy.deepcopy(self.source.signatureDefs)
         for signature in self.model.signatureDefs or []:

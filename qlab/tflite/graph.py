@@ -124,6 +124,11 @@ def new_operator(model, name, version, inputs, output, options=None):
     return new
 
 
+def new_operators(model, described):
+    """Operators from the arguments of `new_operator` but the model."""
+    return [new_operator(model, *each) for each in described]
+
+
 def _is_code(code, kind, version):
     return (code.builtinCode, code.version) == (kind, version)
 

@@ -7,6 +7,7 @@ from dataclasses import astuple, dataclass, fields
 import numpy as np
 import traitlets
 
+from qlab.engine import explaining
 from qlab.engine.recipes import ACTIVATION_BITS, GRANULARITIES, OBSERVERS, WEIGHT_BITS, Recipe
 from qlab.plots.cost_panels import TradeoffPanel
 from qlab.plots.quantization_panels import ActivationPanel, WeightPanel, clipped_words
@@ -107,6 +108,7 @@ class QuantizationExplorer(Explorer):
         self.trail, self._last = [], None
         weighted = [x for x in self.subject.model.layers if x.weights is not None]
         self.layers = {x.name: x.weights for x in weighted}
+        self._outputs = {x.name: x.output for x in weighted}
         self.available = self.subject.compressor.calibration_images
         self.layer = max(self.layers, key=lambda name: self.layers[name].size)
         self.calibration_size = min(128, self.available)
@@ -123,17 +125,16 @@ class QuantizationExplorer(Explorer):
             self._last = result.recipe
         if self.picture.needs_frame(self.layer):
             self._frame()
-        alt = (
-            f"{self._show_weights(result.recipe)} {self._show_activations(result.recipe)} "
-            f"{self._show_tradeoff(result)}"
-        )
+        plan = self.subject.compressor.plan(result.recipe)
+        weights, activations = self._show_weights(plan), self._show_activations(plan)
+        alt = f"{weights} {activations} {self._show_tradeoff(result)}"
         cells = (
             readout.accuracy(result.measurement),
             readout.difference(result.comparison),
             readout.sizes(result.sizes),
             readout.latency(result.latency),
         )
-        return Shown(alt, cells, self._notes(result.recipe), self._tables())
+        return Shown(alt, cells, self._notes(plan), self._tables())
 
     @property
     def recipe(self):
@@ -194,11 +195,11 @@ class QuantizationExplorer(Explorer):
         self._weights.frame(*self._weight_histogram, self.layer)
         self._activations.frame(*self._activation_histogram, self.layer)
 
-    def _show_weights(self, recipe):
+    def _show_weights(self, plan):
         """Draw the grid over the weights; say in words what is drawn."""
-        params = self.subject.compressor.weight_params(self.layer, recipe)
+        params = plan.stored[self.layer].params
         if params is None:
-            note = f"float{recipe.bits('weight_bits', self.layer)}, no grid"
+            note = f"float{plan.weight_bits[self.layer]}, no grid"
             self._weights.show(None, 0, note)
         else:
             scales = np.size(params.scale)
@@ -206,15 +207,14 @@ class QuantizationExplorer(Explorer):
             self._weights.show(params.scale, params.q_max, note)
         return f"Weights of {self.layer}: {note}."
 
-    def _show_activations(self, recipe):
+    def _show_activations(self, plan):
         """Draw the range over the activations; say in words what is drawn."""
-        compressor = self.subject.compressor
-        params = compressor.activation_params(self.layer, recipe)
+        params = plan.grids[self._outputs[self.layer]]
         if params is None:
             words = "float32, no clipping"
             self._activations.show(*self._activation_histogram, None, None, note=words)
             return f"Activations after {self.layer}: float32."
-        low, high = compressor.activation_range(self.layer, recipe)
+        low, high = params.span
         clipped = clipped_words(*self._fine_activations, low, high)
         note = f"{params.levels} levels\n{clipped}"
         self._activations.show(*self._activation_histogram, low, high, params.levels, note)
@@ -228,8 +228,8 @@ class QuantizationExplorer(Explorer):
         tried = f"{len(self.trail)} recipes tried"
         return f"Accuracy {readout.percent(measured.accuracy)} at {size:,} bytes gzipped; {tried}."
 
-    def _notes(self, recipe):
-        notes = list(self.subject.compressor.notes(recipe))
+    def _notes(self, plan):
+        notes = list(explaining.notes(plan))
         if self.observer != "min-max":
             notes.append(f"Observer: {self.observer}.")
         if self.overrides:
