@@ -2,6 +2,7 @@
 
 import ast
 import graphlib
+import importlib
 import json
 import pkgutil
 import subprocess
@@ -137,6 +138,12 @@ def test_all_but_training_drawing_and_controls_load_without_them():
     assert not loaded & {"tensorflow", "tf_keras", "matplotlib", "ipywidgets"}
 
 
+@pytest.mark.parametrize("room", sorted(n for n, s in MODULES.items() if "lazy_loader" in s))
+def test_every_name_that_a_room_offers_is_there(room):
+    module = importlib.import_module(room)
+    assert all(getattr(module, name) is not None for name in module.__all__)
+
+
 def test_every_public_name_resolves_without_tensorflow():
     loaded = fresh("import qlab; [getattr(qlab, name) for name in qlab.__all__]")
     assert "tensorflow" not in loaded
@@ -151,9 +158,17 @@ def test_every_public_name_resolves_without_tensorflow():
         ("qlab.tflite.runtime", "from matplotlib.axes import Axes", True),
         ("qlab.arithmetic.affine", "from qlab.tflite import runtime", True),
         ("qlab.tflite.litemodel", "def f():\n    from qlab import train", True),
-        ("qlab.trials.qat_live", "from qlab.train.live_training import Frame", True),
-        ("qlab.trials.qat_live", "def f():\n    from qlab.train.live_training import Frame", False),
-        ("qlab.widgets.qat", "import ipywidgets, matplotlib\nfrom qlab.plots import style", False),
+        ("qlab.trials.quantized_training", "from qlab.train.live_training import Frame", True),
+        (
+            "qlab.trials.quantized_training",
+            "def f():\n    from qlab.train.live_training import Frame",
+            False,
+        ),
+        (
+            "qlab.widgets.qat_explorer",
+            "import ipywidgets, matplotlib\nfrom qlab.plots import style",
+            False,
+        ),
     ],
 )
 def test_the_source_check_sees_a_wrong_arrow(name, source, wrong):

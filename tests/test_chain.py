@@ -257,3 +257,14 @@ def test_the_shipped_naive_chain_destroyed_them(shipped):
 def test_no_such_chain_is_said_in_words(pair):
     with pytest.raises(ValueError, match="choose one of kept, naive"):
         stages.chain_stages(*pair, "long")
+
+
+def test_a_chain_made_anew_gets_the_entry_that_the_manifest_has():
+    from tools.artefacts import chain_files
+
+    name = "chain-int8-seed0.tflite"
+    made, content, entry = chain_files._file("int8", 0, artefacts.path(name).read_bytes())
+    assert (made, content) == (name, artefacts.path(name).read_bytes())
+    shipped = artefacts.manifest()["files"][name]
+    assert set(entry) == set(shipped) - {"sha256", "bytes", "made", "measured"}
+    assert entry["zeros"] == shipped["zeros"]

@@ -75,6 +75,12 @@ def test_a_calibration_size_outside_its_limits(size):
         Recipe(calibration_size=size)
 
 
+def test_a_recipe_keeps_the_lists_own_values_so_that_equal_ones_make_equal_files():
+    odd = Recipe(8.0, 8.0, calibration_size=np.int64(128))
+    assert odd == Recipe()
+    assert repr(odd) == repr(Recipe())
+
+
 def test_recipes_are_values():
     first = Recipe(overrides={"b": {"weight_bits": 4, "activation_bits": 6}, "a": {}})
     second = Recipe(overrides={"a": {}, "b": {"activation_bits": 6, "weight_bits": 4}})

@@ -60,3 +60,10 @@ def test_a_quantized_model_is_refused():
     small = engine.compressor("baseline").compress(qlab.Recipe())
     with pytest.raises(ValueError, match="no float32 weights"):
         with_weights(small, {"conv1": np.zeros((32, 2, 2, 1), np.float32)})
+
+
+def test_a_file_with_steps_between_its_layers_is_refused():
+    """Its layers and its operators do not go in step: the wrong ones would be written to."""
+    mixed = engine.compressor("baseline").compress(qlab.Recipe(32, 8))
+    with pytest.raises(qlab.ModelError, match="plain float32 model only"):
+        with_weights(mixed, {"dense1": np.zeros_like(mixed.layer("dense1").weights)})

@@ -7,7 +7,7 @@ import qlab
 from qlab.plots import style
 from qlab.plots.sensitivity_panels import SensitivityPanel, verdict
 from qlab.tflite.sparse_encoding import encoded_bytes
-from qlab.trials.sensitivity import floor_bytes, layers_with, lowered, scan
+from qlab.trials.sensitivity import layers_with, lowered, scan
 
 N = 1500
 
@@ -94,7 +94,7 @@ def test_the_floor_is_that_of_the_compressor(compressor):
         lowered(qlab.Recipe(), {"conv1": 5, "dense1": 3}),
     ):
         sizes = compressor.sizes(compressor.compress(recipe), recipe)
-        assert floor_bytes(compressor.model, recipe) == sizes.packed_floor_bytes
+        assert compressor.plan(recipe).floor_bytes == sizes.packed_floor_bytes
 
 
 def test_a_scan_can_be_left_halfway(compressor, images, labels):

@@ -125,6 +125,10 @@ def test_what_is_remembered_cannot_be_written_over():
         with pytest.raises(ValueError, match="read-only"):
             compressor.shaped("conv1", recipe)[0] = 1
         compressor.weights("conv1", recipe)[0] = 1
+    stored = compressor.plan(Recipe(4, 4)).stored["conv1"]
+    for shared in (stored.values, stored.params.scale):
+        with pytest.raises(ValueError, match="read-only"):
+            shared[:] = 0
 
 
 def test_the_bias_of_an_emptied_channel_stays_as_fine_as_it_was(fashion):

@@ -128,3 +128,17 @@ def test_all_that_it_started_ends_with_its_time(tmp_path):
     number = int((tmp_path / "child").read_text())
     child = psutil.Process(number) if psutil.pid_exists(number) else None
     assert not child or child.status() == psutil.STATUS_ZOMBIE or child.wait(30) is None
+
+
+def test_a_process_that_left_the_group_does_not_hold_up_the_call():
+    code = (
+        "import subprocess, sys, time\n"
+        "sleep = [sys.executable, '-c', 'import time; time.sleep(60)']\n"
+        "print(subprocess.Popen(sleep, start_new_session=True).pid, flush=True)\n"
+        "time.sleep(60)"
+    )
+    ended = isolated.run(code, 3, 2**31)
+    assert ended.timed_out
+    escaped = psutil.Process(int(ended.output))  # it holds what it inherited, and runs on
+    assert escaped.status() != psutil.STATUS_ZOMBIE
+    escaped.kill()

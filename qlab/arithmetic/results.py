@@ -138,7 +138,7 @@ class Sizes:
         This file, gzipped.
     packed_floor_bytes : int
         Weights x bits / 8, and nothing else: what no format can go below without coding. So zeros
-        count in full, and clusters too; `qlab.sparse_encoding` codes both.
+        count in full (`qlab.sparse_encoding` leaves them out), and clusters too.
     """
 
     float32_bytes: int
@@ -162,7 +162,7 @@ def compare(a, b):
     Raises
     ------
     ValueError
-        If either has no predictions (a cached number), or the labels differ.
+        If the labels differ.
 
     Examples
     --------
@@ -173,8 +173,6 @@ def compare(a, b):
     >>> result.difference, result.only_a, result.only_b, result.within_noise
     (-0.25, 1, 0, True)
     """
-    if a.predictions is None or b.predictions is None:
-        raise ValueError("a paired test needs both sets of predictions; measure the model again")
     if not np.array_equal(a.labels, b.labels):
         raise ValueError("the two measurements are not of the same images; measure both on one set")
     only_a = int((a.hits & ~b.hits).sum())

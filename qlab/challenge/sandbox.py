@@ -66,7 +66,7 @@ def _run(question, answer, seconds):
             stdout=answer,
             stderr=subprocess.DEVNULL,
             cwd=folder,
-            env={**environment, "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"},
+            env=environment,
         ) as judging,
     ):
         ended = judging.wait()

@@ -239,7 +239,10 @@ def remark(row):
 
 
 def board(folder, regrade=False, test=None, limits=None, progress=None):
-    """Read a folder of submissions, grade what was not graded, and rank."""
+    """Read a folder of submissions, grade what was not graded, and rank.
+
+    Who may write into the folder can forge a note; `regrade` measures every file anew.
+    """
     found, notices = read_submissions(folder)
     entries = []
     for done, submission in enumerate(found, 1):

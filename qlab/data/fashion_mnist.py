@@ -6,11 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from qlab.data import fetching as _fetch
-from qlab.data.fetching import DataError
-
-__all__ = ["CLASS_NAMES", "DataError", "FashionMNIST", "Split", "calibration_images"]
-__all__ += ["fetch", "load"]
+from qlab.data import fetching
 
 CLASS_NAMES = (
     "T-shirt/top",
@@ -90,7 +86,7 @@ def load():
 
 def fetch(progress=True):
     """Make sure that the four files are on this machine and intact."""
-    folder, _ = _fetch.read(_fetch.FILES, progress)
+    folder, _ = fetching.read(fetching.FILES, progress)
     return Path(folder)
 
 
@@ -161,8 +157,8 @@ def _is_whole(value):
 
 
 def _read_split(name):
-    files = [file for file in _fetch.FILES if file.startswith(_PREFIX[name])]
-    _, (images, labels) = _fetch.read(files)
+    files = [file for file in fetching.FILES if file.startswith(_PREFIX[name])]
+    _, (images, labels) = fetching.read(files)
     labels = labels.astype(np.int64)
     labels.flags.writeable = False
     return Split(images[..., None], labels)

@@ -6,4 +6,6 @@ rewrites numbers.
 
 import lazy_loader
 
-__getattr__, __dir__, __all__ = lazy_loader.attach(__name__, submodules=("compressor", "recipes"))
+__getattr__, __dir__, __all__ = lazy_loader.attach(
+    __name__, submodules=("compressor", "planning", "recipes")
+)

@@ -1,4 +1,15 @@
-"""From a float graph and a plan of grids to the graph that LiteRT runs."""
+"""From a float graph and a plan of grids to the graph that LiteRT runs.
+
+Every tensor rests either in float or as int8 codes. An operator runs on integers where all that it
+reads, writes and carries is integer, and in float otherwise; QUANTIZE and DEQUANTIZE stand between.
+
+QUANTIZE steps also do two things that int8 kernels do not offer, so that nothing is fictional:
+
+* A signed tensor below 8 bits: int8 saturation clamps at 127 only. So the operator writes codes
+  shifted down until the grid's lower end is -128, where saturation clamps too, and a QUANTIZE
+  shifts them back up, where the upper end saturates.
+* An output grid that the kernel dictates (tanh: 1/128) is converted to the planned one afterwards.
+"""
 
 from __future__ import annotations
 
@@ -18,10 +29,19 @@ TYPE = schema.TensorType
 
 @dataclass(frozen=True, eq=False)
 class StoredWeights:
-    """One layer's weights as they go into the file."""
+    """One layer's weights as they go into the file; read only, because plans share them."""
 
     values: np.ndarray
     params: QuantParams | None = None
+
+    def __post_init__(self):
+        arrays = (
+            self.values,
+            *((self.params.scale, self.params.zero_point) if self.params else ()),
+        )
+        for array in arrays:
+            if isinstance(array, np.ndarray):
+                array.setflags(write=False)
 
 
 def needs_lower_clamp(params, activation):
@@ -82,6 +102,8 @@ def _emit(builder, operator, layer, activations, weights):
 
 def sums_fit(bias, grid, weights, planned):
     """Whether a layer fits the kernels' int32 sums, in units of input scale x weight scale."""
+    # XNNPACK refuses to rescale sums by 256 or more, or by less than 2**-32, and the bias must be a
+    # whole number of units in 32 bits. A silent activation, or nearly so, ends up outside.
     unit = weights.scale.astype(np.float64) * grid.scale
     rescaled = unit / planned.scale
     largest = 0.0 if bias is None else np.abs(bias / unit).max()

@@ -94,6 +94,7 @@ class Recipe:
             or not 1 <= size <= LARGEST_CALIBRATION
         ):
             raise ValueError(f"calibration_size is {size!r}; choose 1 to {LARGEST_CALIBRATION}")
+        object.__setattr__(self, "calibration_size", int(size))
         object.__setattr__(self, "overrides", _frozen_overrides(self.overrides))
 
     def bits(self, which, layer):
@@ -165,7 +166,7 @@ def _checked(name, value, label=None):
     if isinstance(value, bool) or value not in choices:
         words = ", ".join(map(str, choices))
         raise ValueError(f"{label or name} is {value!r}; choose one of {words}")
-    return value
+    return choices[choices.index(value)]  # 8 for 8.0: equal recipes make equal files
 
 
 def _frozen_overrides(overrides):

@@ -102,7 +102,7 @@ def main(file, to, name=None, force=False, verify=False, out=print):
     _require_free(Path(to), file_stem(name or file), model, force)
     arguments = (model.data, to, name or file, force, verify)
     for path in map(Path, in_a_process(_export, *arguments, out=out)):
-        out(f"wrote {path.resolve()} ({path.stat().st_size:,} bytes)")
+        out(f"wrote {printable(path.resolve())} ({path.stat().st_size:,} bytes)")
     return 0
 
 

@@ -65,6 +65,7 @@ class Sheet:
     def answer(self, id, option):
         """Mark an answer and remember it; the first one is the one that counts."""
         item = ITEMS.find(id)
+        id = item.id  # today's, for an old one
         memory.record_guess(id, item.question.validate(option))
         mark = self.mark(id, option)
         if mark.state != "open":

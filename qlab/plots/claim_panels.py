@@ -38,7 +38,7 @@ def plot_claim(checked, log=(), axes=None):
     Examples
     --------
     >>> from qlab.lessons.claims import Claim, Limit
-    >>> claim = Claim("07.mine", "Half the bits, half the file.", Limit("times smaller", low=1.9))
+    >>> claim = Claim("mine", "Half the bits, half the file.", Limit("times smaller", low=1.9))
     >>> ax, = plot_claim(claim.check({"large": 1.96, "small": 1.76}))
     >>> ax.get_xlabel(), [label.get_text() for label in ax.get_yticklabels()]
     ('times smaller', ['large', 'small'])

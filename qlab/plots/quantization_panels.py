@@ -283,7 +283,7 @@ def plot_fake_quantization(low, high, params, axes=None):
     x = np.linspace(low, high, 2001, dtype=np.float32)
     rounded = fake_quantize(x, params)
     stairs.plot(x, x, color=style.SOFT, lw=1, ls=DASHED, label="float32")
-    stairs.plot(x, rounded, color=style.BLUE, label=f"{params.q_max - params.q_min + 1} levels")
+    stairs.plot(x, rounded, color=style.BLUE, label=f"{params.levels} levels")
     stairs.set(xlabel="real value", ylabel="after fake quantization", title="The stairs")
     stairs.legend()
     error.plot(x, rounded - x, color=style.VERMILION)

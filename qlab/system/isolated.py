@@ -13,6 +13,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 from pathlib import Path
 from typing import NamedTuple
@@ -20,6 +21,7 @@ from typing import NamedTuple
 import qlab
 from qlab.system.machine import cores
 
+MOST_TOLD = 2**20  # bytes of output that are read
 _START = """
 import json, sys
 def _begin():
@@ -39,10 +41,14 @@ exec(_begin())
 """
 
 
+# A child scores one file: more threads of NumPy would only take address space from its limit.
+ONE_THREAD = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
+
+
 class Isolated(subprocess.Popen):
     """A process that runs Python code; to be used with ``with``, which ends it if need be."""
 
-    def __init__(self, code, seconds, memory_bytes=None, options=(), **settings):
+    def __init__(self, code, seconds, memory_bytes=None, options=(), env=os.environ, **settings):
         limits = {"RLIMIT_CORE": 0}
         if memory_bytes is not None:
             # Processor time ends even a process that has left the group of this one.
@@ -51,7 +57,10 @@ class Isolated(subprocess.Popen):
         job = json.dumps([paths, limits, code])
         self.timed_out = False
         super().__init__(
-            [sys.executable, "-I", *options, "-c", _START, job], start_new_session=True, **settings
+            [sys.executable, "-I", *options, "-c", _START, job],
+            start_new_session=True,
+            env={**env, **ONE_THREAD},
+            **settings,
         )
         self._clock = threading.Timer(seconds, self._time_is_up)
         self._clock.daemon = True
@@ -90,8 +99,17 @@ class Ended(NamedTuple):
 
 def run(code, seconds, memory_bytes, given=b"", **settings):
     """Run Python code to its end, with `given` as its standard input."""
-    pipes = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE)
-    with Isolated(code, seconds, memory_bytes, **pipes, **settings) as process:
-        output, errors = (x.decode("utf-8", "replace").strip() for x in process.communicate(given))
-    lines = [line for line in errors.splitlines() if line.strip()]
-    return Ended(process.returncode, output, lines[-1] if lines else "", process.timed_out)
+    with tempfile.TemporaryFile() as output, tempfile.TemporaryFile() as errors:
+        # Files and no pipes: a process that has left the group may hold a pipe open for ever.
+        files = {"stdin": subprocess.PIPE, "stdout": output, "stderr": errors}
+        with Isolated(code, seconds, memory_bytes, **files, **settings) as process:
+            process.communicate(given)
+        told, failed = map(_end_of, (output, errors))
+    lines = [line for line in failed.splitlines() if line.strip()]
+    return Ended(process.returncode, told, lines[-1] if lines else "", process.timed_out)
+
+
+def _end_of(file):
+    """The last part of what a process wrote, as text."""
+    file.seek(max(0, file.seek(0, os.SEEK_END) - MOST_TOLD))
+    return file.read(MOST_TOLD).decode("utf-8", "replace").strip()

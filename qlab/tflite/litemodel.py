@@ -13,8 +13,9 @@ import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
 from qlab.system import isolated
-from qlab.system.files import write_whole
+from qlab.system.files import TooLarge, read_whole, write_whole
 from qlab.system.providers import provided
+from qlab.system.text import printable
 from qlab.tflite.anatomy import byte_counts
 from qlab.tflite.graph import (
     DTYPES,
@@ -116,10 +117,14 @@ class LiteModel:
         path = Path(path)
         if not path.is_file():
             raise FileNotFoundError(f"there is no file {path}; look at its name and at its folder")
-        size = path.stat().st_size
-        if size > LARGEST_FILE:
-            raise ModelError(f"{path.name} has {size:,} bytes; qlab reads at most {LARGEST_FILE:,}")
-        return cls.from_bytes(path.read_bytes(), name=path.name)
+        try:
+            data = read_whole(path, LARGEST_FILE)
+        except TooLarge:
+            size = path.stat().st_size
+            raise ModelError(
+                f"{path.name} has {size:,} bytes; qlab reads at most {LARGEST_FILE:,}"
+            ) from None
+        return cls.from_bytes(data, name=path.name)
 
     @classmethod
     def from_bytes(cls, data, name="this model"):
@@ -414,5 +419,5 @@ def _try_elsewhere(data, name, seconds=30):
             f"{name}: one image took LiteRT over {seconds} s; qlab needs a smaller model"
         )
     if ended.code:
-        reason = ended.error if ended.error and ended.code > 0 else "its process ended"
-        raise ModelError(f"{name}: LiteRT cannot run it ({reason})")
+        reason = printable(ended.error, 300) if ended.code > 0 else ""
+        raise ModelError(f"{name}: LiteRT cannot run it ({reason or 'its process ended'})")

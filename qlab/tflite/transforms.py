@@ -7,10 +7,9 @@ import numpy as np
 from qlab.arithmetic.sparsity import require_sparsity
 from qlab.tflite.graph import constant, pack, replace_constant
 from qlab.tflite.litemodel import LiteModel, ModelError, require_lite_model
-from qlab.tflite.operators import named
+from qlab.tflite.operators import OPERATORS, named
 
 FILTERED = named(channels="made")
-PASSING = named(channels="kept")
 
 
 def with_weights(model, weights):
@@ -20,7 +19,9 @@ def with_weights(model, weights):
         if held is None or held.dtype != np.float32 or held.shape != np.shape(values):
             raise ValueError(f"{name} has no float32 weights of shape {np.shape(values)}")
     graph = model.graph()
-    for operator, layer in zip(graph.subgraphs[0].operators, model.layers, strict=False):
+    if len(model.layers) != len(graph.subgraphs[0].operators):
+        raise ModelError("weights can be replaced in a plain float32 model only; give that one")
+    for operator, layer in zip(graph.subgraphs[0].operators, model.layers, strict=True):
         if layer.name in weights:
             new = np.asarray(weights[layer.name], np.float32)
             replace_constant(graph, operator, 1, new)
@@ -100,12 +101,13 @@ def _outputs(layer, inputs, before, after, whole, kept):
         return np.asarray(kept[layer.name])
     if layer.op in FILTERED or whole:
         return np.arange(after)
-    if layer.op == "DEPTHWISE_CONV_2D":
+    channels = OPERATORS[layer.op].channels if layer.op in OPERATORS else ""
+    if channels == "multiplied":
         times = after // before
         return (inputs[:, None] * times + np.arange(times)).ravel()
-    if layer.op == "RESHAPE" and after % before == 0:
+    if channels == "reshaped" and after % before == 0:
         return (np.arange(0, after, before)[:, None] + inputs).ravel()
-    if layer.op in PASSING:
+    if channels == "kept":
         return inputs
     raise ModelError(
         f"filters before {layer.name} ({layer.op}) cannot be taken out: it joins channels of "

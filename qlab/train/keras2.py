@@ -1,6 +1,6 @@
 """Keras 2 as `keras`, TensorFlow as `tf`, its optimization toolkit as `tfmot`: nothing is printed.
 
-No other module imports TensorFlow. Here also stands what the others ask of a Keras model.
+No other module imports TensorFlow or tf_keras. What the others ask of a Keras model is here too.
 """
 
 import os

@@ -44,7 +44,7 @@ def baseline(seed=0):
     )
 
 
-def teacher(seed=0, precision="float32"):
+def teacher(seed=0, *, precision="float32"):
     """Build the teacher, untrained: five convolutions with BatchNormalization.
 
     Parameters

@@ -6,5 +6,20 @@ A trial makes files through the engine, scores them with LiteRT, and keeps what 
 import lazy_loader
 
 __getattr__, __dir__, __all__ = lazy_loader.attach(
-    __name__, submodules=("fronts", "pareto", "search", "sensitivity", "shelf", "stages")
+    __name__,
+    submodules=(
+        "distillation_scores",
+        "draws",
+        "flips",
+        "fronts",
+        "pareto",
+        "pruned",
+        "quantized_training",
+        "search",
+        "sensitivity",
+        "shelf",
+        "shipped",
+        "stages",
+        "subjects",
+    ),
 )

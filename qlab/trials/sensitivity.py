@@ -24,7 +24,7 @@ class LayerTrial(Trial):
 def scan(compressor, images, labels, bits, base=None, which="weight_bits"):
     """Lower one layer at a time to a few bits, or prune it; yield what that does."""
     base = Recipe() if base is None else base
-    dense = compressor.compress(base)
+    dense, floor = compressor.compress(base), compressor.plan(base).floor_bytes
     start = evaluate(dense, images, labels)
     for name in layers_with(compressor.model, which):
         recipe = lowered(base, {name: bits}, which)
@@ -33,7 +33,7 @@ def scan(compressor, images, labels, bits, base=None, which="weight_bits"):
         if which == "sparsity":
             saved = encoded_bytes(dense) - encoded_bytes(model)
         else:
-            saved = floor_bytes(compressor.model, base) - floor_bytes(compressor.model, recipe)
+            saved = floor - compressor.plan(recipe).floor_bytes
         yield LayerTrial(recipe, None, measured, start, layer=name, bytes_saved=saved)
 
 
@@ -54,10 +54,3 @@ def lowered(base, bits, which="weight_bits"):
     for layer, value in bits.items():
         overrides[layer] = overrides.get(layer, {}) | dict.fromkeys(settings, value)
     return base.replace(overrides=overrides)
-
-
-def floor_bytes(model, recipe):
-    """The packed floor of a recipe: all weights x their bits / 8, in bytes, rounded up."""
-    weighted = [x for x in model.layers if x.weights is not None]
-    bits = sum(x.weights.size * recipe.bits("weight_bits", x.name) for x in weighted)
-    return -(-bits // 8)

@@ -27,12 +27,12 @@ class Trial:
         How the file was made; None if no recipe can say it.
     model : LiteModel or None
         The file; None where so many are made that none is kept.
-    measurement : Measurement
-        How well the file classifies.
+    measurement : Measurement or None
+        How well the file classifies; None if only its bytes are asked about.
     reference : Measurement or None
         What the file is compared with, on the same images.
     compressor : Compressor or None
-        The engine that made the file.
+        The engine that made the file; `sizes` needs it.
     name : str
         What the file is called among others.
 

@@ -67,7 +67,7 @@ class DistillationExplorer(Explorer):
     example = WholeWithin(1, RANKS[0], RANKS[-1]).tag(setting=True)
     students = OneOf("_choices", "students is {!r}; choose one of {}").tag(setting=True)
 
-    def __init__(self, images=None, labels=None, **given):
+    def __init__(self, images=None, labels=None, **settings):
         super().__init__()
         if (images is None) != (labels is None):
             raise ValueError("images and labels belong together: give both, or neither")
@@ -78,7 +78,7 @@ class DistillationExplorer(Explorer):
         self.answers = Answers(images, labels)
         self._choices = {_words(*key): key for key in shipped_students()}
         self.students = next(iter(self._choices))
-        self.assemble(self._controls(), self._picture(), settings=given)
+        self.assemble(self._controls(), self._picture(), settings=settings)
 
     def compute(self):
         """Soften both answers, take the loss apart, and score the students unless that is done."""

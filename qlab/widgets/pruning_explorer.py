@@ -247,7 +247,7 @@ def _weights_left(name, layer):
 
 
 def gains(result):
-    """What the zeros buy, for `qlab.plots.sparsity.GainsPanel`."""
+    """What the zeros buy, for `qlab.plots.pruning_panels.GainsPanel`."""
     file, dense = result.file, result.dense
     pairs = (
         (file.file_bytes, dense.file_bytes),

@@ -158,11 +158,11 @@ class SparsitySensitivityExplorer(SweepingExplorer):
         model = (self.result or self.update()).mixed.sparse
         return "qlab-sparse-mixed.tflite", model.data, scored_again(self.subject, model)
 
-    def _base(self, **settings):
-        """The recipe in which nothing is pruned."""
+    def _base(self, bits=None, **settings):
+        """The recipe in which nothing is pruned, unless the settings say so."""
         size = min(128, self.subject.compressor.calibration_images)
-        bits = {"weight_bits": self.weight_bits, "activation_bits": self.weight_bits}
-        return Recipe(calibration_size=size, **bits, **settings)
+        bits = bits or self.weight_bits
+        return Recipe(bits, bits, calibration_size=size, **settings)
 
     def _least_sparse(self, scope, budget, bits):
         """Of one scope, the recipe of fewest zeros in a budget, in steps of 1 %; or None."""
@@ -170,12 +170,12 @@ class SparsitySensitivityExplorer(SweepingExplorer):
         low, high = -1, 100  # percent: too large, and small enough
         while high - low > 1:
             middle = (low + high) // 2
-            recipe = self._base(sparsity=middle / 100, sparsity_scope=scope)
+            recipe = self._base(bits, sparsity=middle / 100, sparsity_scope=scope)
             if sparse_file(compress(recipe)).file_bytes <= budget:
                 high = middle
             else:
                 low = middle
-        return None if high == 100 else self._base(sparsity=high / 100, sparsity_scope=scope)
+        return None if high == 100 else self._base(bits, sparsity=high / 100, sparsity_scope=scope)
 
     def _scan(self, levels, words):
         """Steps of pruning one layer at a time; what is known is not measured again."""

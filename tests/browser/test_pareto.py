@@ -6,7 +6,7 @@ import pytest
 from playwright.sync_api import expect
 
 KEEP = (
-    "import qlab\nfrom qlab import pareto, shelf\n"
+    "import qlab\nfrom qlab.trials import pareto, shelf\n"
     "_ = [pareto.drop(each.name) for each in shelf.kept()]  # other tests share this server\n"
     "kept = pareto.keep(qlab.pretrained('baseline-int8'), 'my <b>int8</b>', qlab.Recipe())\n"
     "from qlab.widgets import ParetoExplorer\nexplorer = ParetoExplorer(shown='yours')\nexplorer"

@@ -10,7 +10,7 @@ from qlab.trials import search
 
 
 def trial(right, size):
-    return search.Trial(1, Recipe(), right, 5000, size)
+    return search.Candidate(1, Recipe(), right, 5000, size)
 
 
 @pytest.mark.parametrize(("here", "candidates"), STEPS)

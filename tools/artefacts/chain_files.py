@@ -2,7 +2,7 @@
 
 from qlab import train
 from qlab.tflite.litemodel import LiteModel
-from tools.artefacts.common import facts as stage_facts
+from qlab.trials.stages import contents
 from tools.artefacts.common import finished, pairs, recipe
 
 SEEDS = (0, 1, 2)
@@ -84,5 +84,5 @@ def _file(step, seed, content):
     else:
         about |= {"sparsity": SPARSITY, "control": f"chain-control-seed{seed}.tflite"}
         about |= {} if step in ("pruned", "int4") else {"clusters": CLUSTERS}
-    entry = {"recipe": about, **stage_facts(LiteModel(content))}
+    entry = {"recipe": about, **contents(LiteModel(content))}
     return f"chain-{step}-seed{seed}.tflite", content, entry

@@ -4,5 +4,15 @@ import lazy_loader
 
 __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
-    submodules=("controls", "download", "explorer", "live", "readout", "style", "traits"),
+    submodules=(
+        "controls",
+        "css",
+        "download",
+        "explorer",
+        "hotspots",
+        "job",
+        "live",
+        "readout",
+        "traits",
+    ),
 )
