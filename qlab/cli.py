@@ -17,7 +17,6 @@ class CommandError(Exception):
 
 
 def main(argv=None):
-    """Run the ``qlab`` command."""
     parser = build_parser()
     arguments, extra = parser.parse_known_args(argv)
     if extra and arguments.command != "lab":

@@ -10,7 +10,6 @@ HEAD = " #    gzipped       file   accuracy  95 % interval     submitted (UTC)  
 
 
 def add_to(add):
-    """Add both subcommands."""
     grade = add("grade", _grade, "measure a .tflite file for the challenge, trusting nothing in it")
     grade.epilog = "Exit code: 0 if the file is in a league, 1 if not; the reason is printed."
     grade.add_argument("file", metavar="FILE")

@@ -75,7 +75,6 @@ def _started(model, batch):
 
 
 def _outputs(interpreter, output, batch):
-    """The outputs, ten a picture."""
     values = interpreter.get_tensor(output["index"])
     if values.size != CLASSES * batch:
         raise ValueError(

@@ -214,7 +214,6 @@ class Compressor:
         return StoredWeights(weights)
 
     def _quantized(self, layer, bits, granularity, shape):
-        """One layer's weights on a grid."""
         weights = self._shaper.weights(layer.name, shape)
         axis = self._axes[layer.name] if granularity == "per-channel" else None
         others = None if axis is None else tuple(i for i in range(weights.ndim) if i != axis)

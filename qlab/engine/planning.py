@@ -123,7 +123,6 @@ def bits_of_groups(groups, recipe):
 
 
 def _absorb(found, group, other):
-    """Join `other` to `group`."""
     if other is group:
         return
     for part in ("tensors", "sources", "layers"):

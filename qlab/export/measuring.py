@@ -39,7 +39,6 @@ class MeasuredFile:
 
     @property
     def sha256(self):
-        """str: of the file."""
         return hashlib.sha256(self.model.data).hexdigest()
 
 
@@ -89,7 +88,6 @@ def lookup(model):
 
 
 def _scored(file, model, test, say, progress):
-    """Score and time one file."""
     measurement = None
     if not unfit(model):
         say(f"scoring {file} on {len(test.images):,} images")

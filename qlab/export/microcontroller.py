@@ -157,7 +157,6 @@ def _rows(data):
 
 
 def operators(model):
-    """Operators of a model, each once."""
     require_lite_model(model)
     graph = model.parsed
     return tuple(sorted({op_name(graph, x) for x in graph.subgraphs[0].operators}))

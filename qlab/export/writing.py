@@ -93,7 +93,6 @@ def export(model, to, name="model", recipe=None, force=False, verify=False, say=
 
 
 def main(file, to, name=None, force=False, verify=False, out=print):
-    """Run ``qlab export FILE --to DIR``."""
     out(f"checking {printable(Path(file).name)} in a process of its own")
     try:
         model = LiteModel.from_file(file)

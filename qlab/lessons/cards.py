@@ -71,7 +71,6 @@ def table(caption, head, rows, styles=None, row_headers=True, row_class=lambda r
 
 
 def listing(items):
-    """A bulleted list."""
     return element("ul", *(element("li", item) for item in items))
 
 

@@ -65,7 +65,6 @@ def register(package):
 
 
 def read(package):
-    """A topic's content.toml, checked."""
     topic = package.__name__.rpartition(".")[2]
     try:
         content = tomllib.loads(files(package).joinpath("content.toml").read_text("utf-8"))
@@ -108,7 +107,6 @@ def _check_keys(where, table, must, may):
 
 
 def _asked(id, entry):
-    """What a `Question` is made of."""
     asked = {key: _line(value) if isinstance(value, str) else value for key, value in entry.items()}
     if "options" in entry:
         asked["options"] = {o: _meaning(id, o, m) for o, m in entry["options"].items()}

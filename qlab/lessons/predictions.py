@@ -76,7 +76,6 @@ class Reveal:
 
     @property
     def words(self):
-        """The sentences under the title."""
         told = self.question.told(self.measured)
         if self.guess is None:
             return told, self.question.why
@@ -85,7 +84,6 @@ class Reveal:
 
     @property
     def title(self):
-        """What the guess was worth, in a few words."""
         if self.guess is None:
             return "Guess skipped"
         return "Right" if self.right else "Not what you expected"

@@ -23,7 +23,6 @@ class Item:
 
     @property
     def id(self):
-        """The question's id."""
         return self.question.id
 
     @property

@@ -15,7 +15,6 @@ LOCK_SECONDS = 3
 
 
 def read(path):
-    """Read and check a progress file."""
     try:
         return document.parse(read_whole(path, document.MOST_BYTES))
     except TooLarge as error:

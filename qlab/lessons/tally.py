@@ -24,7 +24,6 @@ class QuestionTally:
 
     @property
     def answered(self):
-        """Learners with a guess."""
         return sum(self.counts.values())
 
 

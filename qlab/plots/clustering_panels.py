@@ -41,7 +41,6 @@ class ValuesPanel:
 
     @style.styled
     def frame(self, weights, name):
-        """Set limits and title for a layer."""
         half = half_range(weights)
         counts, edges = np.histogram(weights, BINS, (-half, half))
         self.bars.set_data(counts, edges)

@@ -77,7 +77,6 @@ def _errors(accuracy):
 
 
 def _accuracies(y):
-    """Inverse of `_errors`."""
     return 1 - np.exp(-np.asarray(y, float))
 
 
@@ -242,12 +241,10 @@ class ProgressPanel:
         self.frame(100)
 
     def frame(self, files):
-        """Set the right edge, in files."""
         self.files = files
         self.ax.set_xlim(0, files)
 
     def show(self, trials, budget_bytes):
-        """Draw the files scored so far."""
         for name, line in self.lines.items():
             line.set_data(*climbing(trials.get(name, ()), budget_bytes))
 

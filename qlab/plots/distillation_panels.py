@@ -97,7 +97,6 @@ class PullPanel:
             self.words[name].set_position((0.96 * self.temperatures[-1], 1.08 * values[-1]))
 
     def show(self, temperature, sizes):
-        """Mark the present temperature."""
         for name, size in sizes.items():
             self.dots[name].set_data([temperature], [size])
 

@@ -86,7 +86,6 @@ class RestPanel:
         self.ax.set_xlim(0, 1.35 * max(parts[name] for name in PARTS[1:]))
 
     def show(self, parts):
-        """Draw this file."""
         for name, bar, words in zip(PARTS[1:], self.bars, self.words, strict=True):
             bar.set_width(parts[name])
             words.xy = parts[name], words.xy[1]

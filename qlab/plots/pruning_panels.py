@@ -52,7 +52,6 @@ class HolePanel:
 
     @style.styled
     def frame(self, weights, name):
-        """Set limits and title for a layer."""
         half = half_range(weights)
         self.edges = np.linspace(-half, half, BINS + 1)
         counts = self._counts(weights)
@@ -120,7 +119,6 @@ class MaskPanel:
 
     @style.styled
     def frame(self, shape, name):
-        """Set limits and title for a table."""
         rows, columns = np.minimum(shape, WINDOW)
         self.ax.set(xlim=(0, columns), ylim=(rows, 0))
         of = [
@@ -250,7 +248,6 @@ class CutsPanel:
         self.marks = (self.stems, self.heads)
 
     def show(self, updates, cuts):
-        """Draw the cuts."""
         kept = cuts > LEAST / 10
         x, y = updates[kept], cuts[kept]
         stand(self.stems, x, [(LEAST, cut) for cut in y])

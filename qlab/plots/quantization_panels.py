@@ -48,7 +48,6 @@ class WeightPanel:
 
     @style.styled
     def frame(self, counts, edges, name):
-        """Set limits and title for a layer."""
         counts, edges = np.asarray(counts, float), np.asarray(edges, float)
         self.bars.set_data(counts, edges)
         half = max(abs(edges[0]), abs(edges[-1])) * 1.06

@@ -47,7 +47,6 @@ class SensitivityPanel:
 
     @style.styled
     def frame(self, names, title="One layer lowered"):
-        """Set the rows and the title."""
         self.ax.set_yticks(range(len(names)), names)
         self.ax.set_title(title)
 

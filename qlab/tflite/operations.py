@@ -59,7 +59,6 @@ class Energy:
 
     @property
     def total_nj(self):
-        """float: the sum of the three."""
         return self.arithmetic_nj + self.weights_nj + self.activations_nj
 
 
@@ -153,7 +152,6 @@ def energy(model, weights_in="off-chip"):
 
 
 def _work(graph, operator, op, name, batch):
-    """Count one operator."""
     output = int(operator.outputs[0])
     weights = int(operator.inputs[1]) if op in WEIGHTED else -1
     stored = [int(i) for i in operator.inputs[1:] if i >= 0] if op in WEIGHTED else []

@@ -46,7 +46,6 @@ class Reader:
         self.bytes_left, self.tables_left = self.share * len(data), self.most_tables
 
     def model(self):
-        """Read the whole file."""
         if self.data[4:8] != b"TFL3":
             raise Damaged("it is not a .tflite file: it does not carry the mark TFL3")
         self.see(4, 4)
@@ -58,13 +57,11 @@ class Reader:
             raise damaged("a part is outside of the file")
 
     def claim(self, size):
-        """Count bytes that are read."""
         self.bytes_left -= size
         if self.bytes_left < 0:
             raise damaged("its parts lie on top of each other")
 
     def number(self, form, position):
-        """Unpack a number."""
         self.see(position, form.size, form.size)
         return form.unpack_from(self.data, position)[0]
 
@@ -146,7 +143,6 @@ class Reader:
 
 
 def damaged(what):
-    """Make a `Damaged` out of what was found."""
     return Damaged(f"it is damaged or truncated: {what}")
 
 

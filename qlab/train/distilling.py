@@ -71,7 +71,6 @@ class Distiller(keras.Model):
         return [*self.means, self.accuracy]
 
     def call(self, images, training=False):
-        """The student's logits."""
         return self.student(images, training=training)
 
     def train_step(self, pair):

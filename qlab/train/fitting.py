@@ -147,7 +147,6 @@ def prepare(model, count, batch_size, seed, validation):
 
 
 def rate(learning_rate, schedule, steps):
-    """The learning rate as Keras takes it."""
     if schedule == "constant":
         return learning_rate
     return keras.optimizers.schedules.CosineDecay(learning_rate, steps)

@@ -206,7 +206,6 @@ class ZeroKeepingQuantizer(WeightQuantizer):
         return super().build(tensor_shape, name, layer) | {"kept": kept}
 
     def __call__(self, inputs, training, weights, **_):
-        """Round what is kept."""
         return super().__call__(inputs * weights["kept"], training, weights)
 
 

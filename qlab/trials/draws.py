@@ -38,7 +38,6 @@ class Calibration:
 
     @property
     def measurements(self):
-        """tuple of Measurement: one for each draw."""
         return tuple(x.measurement for x in self.trials)
 
     @property
@@ -48,7 +47,6 @@ class Calibration:
 
     @property
     def accuracies(self):
-        """tuple of float: one for each draw."""
         return tuple(x.measurement.accuracy for x in self.trials)
 
     @property
@@ -91,7 +89,6 @@ class Pool:
         self._classes = None
 
     def draw(self, kind, index):
-        """Images of one draw."""
         if kind == "one class":
             return self._one_class(index)
         if kind == "blank":

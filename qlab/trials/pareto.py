@@ -43,7 +43,6 @@ class Entry:
 
     @property
     def accuracy(self):
-        """float in [0, 1]."""
         return self.correct / self.n
 
     @property
@@ -166,7 +165,6 @@ def _shipped(troubles):
 
 
 def _yours(troubles):
-    """Entries of the shelf."""
     for kept in shelf.kept(troubles):
         cached = kept.correct, kept.n
         try:

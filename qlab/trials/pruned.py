@@ -58,7 +58,6 @@ class Pruned:
 
     @property
     def measurement(self):
-        """Measurement of the pruned file."""
         return self.file.measurement
 
     @cached_property
@@ -91,13 +90,11 @@ class Pruner:
         self.trial = lru_cache(REMEMBERED)(self._trial)
 
     def prune(self, method, sparsity, scope="global", bits=32):
-        """Prune, score, and time."""
         file = self.trial(method, sparsity, scope, bits)
         dense = self.dense(bits)
         return Pruned(file, dense, *in_turn(file.model, dense.model))
 
     def dense(self, bits):
-        """The unpruned file at these bits."""
         return self.trial("single", 0.0, "global", bits)
 
     def _trial(self, method, sparsity, scope, bits):

@@ -31,7 +31,6 @@ class Candidate:
 
     @property
     def accuracy(self):
-        """float in [0, 1]."""
         return self.correct / self.n
 
 

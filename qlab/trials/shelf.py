@@ -159,7 +159,6 @@ def _verified(place):
 
 
 def _latency(entry):
-    """A latency out of a file, or None."""
     if not isinstance(entry, dict):
         return None
     times = [entry.get(name) for name in ("median_ms", "p95_ms")]

@@ -27,12 +27,10 @@ class Tuned:
 
     @property
     def gzip_bytes(self):
-        """tuple of int: size of each file, gzipped."""
         return tuple(x.gzip_bytes for x in self.trials)
 
     @property
     def measurements(self):
-        """tuple of Measurement: of each file."""
         return tuple(x.measurement for x in self.trials)
 
     @property
@@ -80,7 +78,6 @@ class TunedModels:
         return Trial(None, *self._scored[name, bits], reference, name=name)
 
     def model(self, name, bits=32):
-        """A shipped model at these bits."""
         return quantized(qlab.pretrained(name), bits)
 
 

@@ -72,12 +72,10 @@ class Trial:
 
     @property
     def file_bytes(self):
-        """int: size of the file."""
         return self.model.file_bytes
 
     @property
     def gzip_bytes(self):
-        """int: size of the file, gzipped."""
         return self.model.gzip_bytes
 
     @cached_property
@@ -121,7 +119,6 @@ class Subject:
 
     @property
     def model(self):
-        """LiteModel: the float model."""
         return self.compressor.model
 
     def score(self, model):

@@ -232,7 +232,6 @@ class CalibrationExplorer(SweepingExplorer):
 
 
 def cells(result):
-    """The read-out."""
     k, several = result.middle, len(result.names) > 1
     low, high = (readout.percent(pick(result.accuracies)) for pick in (min, max))
     spread = f"{100 * result.spread:.2f} <small>points</small>" if several else "one draw"
@@ -247,7 +246,6 @@ def cells(result):
 
 
 def tables(result, trail):
-    """The numbers in the picture, as text."""
     of_each = zip(result.names, result.measurements, result.ranges, strict=True)
     draws = [
         (

@@ -224,7 +224,6 @@ def _k(family):
 
 
 def cells(result, trained):
-    """The cells of the read-out."""
     clusters, rounded = result.clusters, result.rounded
     bits = rounded.recipe.weight_bits
     made = [
@@ -263,7 +262,6 @@ def floor_bytes(trial):
 
 
 def notes(result, granularity):
-    """What the picture cannot say."""
     clusters, rounded = result.clusters, result.rounded
     k = clusters.recipe.clusters
     said = [
@@ -291,7 +289,6 @@ def notes(result, granularity):
 
 
 def alt(result, trained, layer, counts):
-    """The picture in words."""
     clusters, rounded = result.clusters, result.rounded
     words = (
         f"Weights of {layer} share {counts[0]} values in clusters and {counts[1]} by rounding. "

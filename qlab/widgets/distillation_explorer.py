@@ -146,7 +146,6 @@ class DistillationExplorer(Explorer):
         return picture
 
     def _alt(self, result, cell):
-        """The picture in words."""
         p = result["teacher"]
         first, second = np.argsort(-p)[:2]
         sizes = result["terms"].gradient_sizes

@@ -175,7 +175,6 @@ class ParetoExplorer(ThreadedExplorer):
             self.model = change.new
 
     def _chosen(self, found):
-        """Index of the model that is looked at."""
         if self.model != BEST:
             return [entry.name for entry in found].index(self.model)
         return max(range(len(found)), key=lambda i: found[i].accuracy) if found else None
@@ -201,7 +200,6 @@ def _accuracy_cell(entry):
 
 
 def _cost_cells(entry):
-    """Sizes and latency of one model."""
     yield readout.cell(
         "Gzipped",
         f"{entry.gzip_bytes:,} <small>bytes</small>",
@@ -299,7 +297,6 @@ def _spot_lines(entry, standing):
 
 
 def alt(result):
-    """The front in words."""
     if not result.entries:
         return "No model is shown."
     ahead = "; ".join(

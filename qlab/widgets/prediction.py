@@ -40,7 +40,6 @@ class Prediction(ipywidgets.VBox):
         self._say("No guess yet." if earlier is None else "Your earlier guess is kept.")
 
     def guess(self, value):
-        """Keep a guess, as the controls do."""
         memory.record_guess(self.question.id, self.question.validate(value))
         shown = value if self.question.options else self.question.shown.format(value)
         self._say(f"Kept: {shown}. Run on to see.")

@@ -161,7 +161,6 @@ class PruningExplorer(SweepingExplorer):
         return name, data, words
 
     def _pruning(self):
-        """How the present file was made."""
         names = ("method", "sparsity", "scope", "weight_bits")
         return {name: getattr(self, name) for name in names}
 
@@ -260,7 +259,6 @@ def gains(result):
 
 
 def cells(result, trained, narrow=None):
-    """The cells of the read-out."""
     times = f"{result.times_faster:.2f} × the speed of unpruned,"
     sizes = readout.small_table(("", "this", "unpruned"), _sizes(result))
     made = [
@@ -287,7 +285,6 @@ def cells(result, trained, narrow=None):
 
 
 def notes(result, trained, tuned, narrow, method, pruner):
-    """What the picture cannot say."""
     said = [_of_bytes(result), _of_time(result, method)]
     layers = pruner.pruned_layers(method)
     left = [name for name in pruner.weights if name not in layers]
@@ -360,7 +357,6 @@ def _of_time(result, method):
 
 
 def alt(result, trained, layer):
-    """The picture in words."""
     file, dense = result.file, result.dense
     words = (
         f"{100 * result.absent:.1f} % of all weights are pruned, "
@@ -381,13 +377,11 @@ def alt(result, trained, layer):
 
 
 def _sizes(result):
-    """The three sizes of both files."""
     pair = result.file, result.dense
     return [(name, *(f"{getattr(x, size):,}" for x in pair)) for name, size in SIZES]
 
 
 def tables(result, tuned, once, layer, weights, mask):
-    """The numbers in the picture, as text."""
     rows = [(f"{100 * x:.1f} %", percent(y)) for x, y in sorted(once.items())]
     yield readout.table("Pruned at once", ("zero or gone", "accuracy"), rows)
     if tuned:

@@ -136,7 +136,6 @@ class QatExplorer(ThreadedExplorer):
         return name, model.data, scored_again(self.subject, model)
 
     def _live_recipe(self):
-        """How the best so far was made."""
         known = {name: getattr(self.live, name) for name in ("weight_bits", "epochs", "images")}
         return {"trained_from": "baseline.keras", "step": "quantization-aware training", **known}
 
@@ -146,7 +145,6 @@ class QatExplorer(ThreadedExplorer):
             yield done, total, words
 
     def _steps(self, epochs, images):
-        """Train, and show each new frame."""
         live = Live(self.weight_bits, epochs, images)
         self.live = live
         self.download.clear()
@@ -218,7 +216,6 @@ class QatExplorer(ThreadedExplorer):
 
 
 def _cells(result, live):
-    """The cells of the read-out."""
     cells = [
         readout.accuracy(result.post_training, "Post-training"),
         readout.mean_cell("Float control", result.control),
@@ -230,7 +227,6 @@ def _cells(result, live):
 
 
 def _notes(result, live):
-    """What the picture cannot say."""
     notes = [
         "The float control had the same extra epochs, order of images and learning rates as "
         "QAT of its seed, without rounding, and was quantized afterwards."
@@ -251,7 +247,6 @@ def _notes(result, live):
 
 
 def _alt(result):
-    """The accuracies in words."""
     seeds = len(result.qat)
     control, qat = (
         percent(np.mean([m.accuracy for m in way])) for way in (result.control, result.qat)
@@ -265,7 +260,6 @@ def _alt(result):
 
 
 def tables(result, live, layer, before, after):
-    """The numbers in the picture, as text."""
     yield _ways(result)
     yield _weights(layer, before, after, result.weight_bits)
     if result.repaired_control:

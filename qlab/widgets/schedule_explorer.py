@@ -188,13 +188,11 @@ class ScheduleExplorer(Explorer):
         }
 
     def _pause(self, result):
-        """Steps from the largest cut to the next."""
         largest = int(np.argmax(result.cuts))
         following = [*result.updates[1:], self.steps][largest]
         return int(following - result.updates[largest])
 
     def _notes(self, result, missed):
-        """What the picture cannot say."""
         notes = ["No model was trained for this picture: it is the schedule's formula."]
         for name, schedule in self._shipped.items():
             if schedule == self._asked():

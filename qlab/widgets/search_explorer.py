@@ -162,7 +162,6 @@ class SearchExplorer(Explorer):
 
     @property
     def _budget_bytes(self):
-        """int: the budget."""
         return round(1000 * self.budget_kb)
 
     def compute(self):
@@ -244,7 +243,6 @@ class SearchExplorer(Explorer):
         return f"qlab-mixed-{self.budget_kb:g}KB.tflite", model.data, words
 
     def _chosen(self):
-        """The best so far, or an error in words."""
         result = self.result or self.update()
         if result.best is None:
             raise ValueError("No file is within the budget yet: press 'Search', or raise it.")
@@ -297,7 +295,6 @@ class SearchExplorer(Explorer):
 
 
 def layer_rows(recipe, layers):
-    """Bits and sparsity of each layer."""
     return [
         (
             name,
@@ -309,14 +306,12 @@ def layer_rows(recipe, layers):
 
 
 def uniform_words(trial):
-    """A uniform recipe in a few words."""
     recipe = trial.recipe
     zeros = f", {100 * recipe.sparsity:.0f} % zeros {recipe.sparsity_scope}"
     return f"{recipe.weight_bits} bits{zeros if recipe.sparsity else ''}"
 
 
 def alt(result, trials):
-    """The picture in words."""
     count = sum(map(len, trials.values()))
     start = f"{count:,} files scored. Budget {result.budget_bytes:,} bytes. "
     if result.best is None:
@@ -328,7 +323,6 @@ def alt(result, trials):
 
 
 def cells(result):
-    """Cells of the read-out."""
     if result.best is None:
         return [readout.cell("Best within the budget", "none yet", "press 'Search'")]
     found = [_best(result), _recipe(result), _rival(result)]
@@ -341,7 +335,6 @@ def cells(result):
 
 
 def notes(result, trials, asked):
-    """Sentences below the picture."""
     words = [
         f"Chosen by {result.reference.n:,} search images. The model may have learned them, which "
         "flatters all files alike; the test images are asked at the end."

@@ -224,13 +224,11 @@ class SensitivityExplorer(Explorer):
 
 
 def _named(result):
-    """The three recipes with their names."""
     pairs = {"mixed": result.mixed, "8 bits": result.uniform[8], "4 bits": result.uniform[4]}
     return pairs.items()
 
 
 def _cells(result):
-    """The cells of the read-out."""
     mixed = result.mixed
     rows = [
         (name, f"{x.sizes.packed_floor_bytes:,}", f"{x.packed_bytes:,}")
@@ -246,7 +244,6 @@ def _cells(result):
 
 
 def _tables(result, title):
-    """The numbers in the picture, as text."""
     rows = [
         (
             x.layer,

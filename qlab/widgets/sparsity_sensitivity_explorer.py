@@ -196,7 +196,6 @@ class SparsitySensitivityExplorer(SweepingExplorer):
             self.job.clear()
 
     def _scan_all(self):
-        """Steps of the button's job."""
         for step in self._scan(LEVELS, "pruning one layer after the other"):
             if self.result is not None:
                 self._show_curves(self.result)
@@ -246,7 +245,6 @@ class SparsitySensitivityExplorer(SweepingExplorer):
 
 
 def alt(result, curves, sparsity):
-    """The picture in words."""
     mixed = result.mixed
     accuracy, name = min((c[sparsity].measurement.accuracy, name) for name, c in curves.items())
     return (
@@ -258,7 +256,6 @@ def alt(result, curves, sparsity):
 
 
 def cells(result):
-    """The cells of the read-out."""
     mixed, over = result.mixed, result.mixed.sparse_bytes - result.budget_bytes
     made = [
         readout.accuracy(mixed.measurement, "Accuracy of your recipe"),
@@ -277,7 +274,6 @@ def cells(result):
 
 
 def notes(result):
-    """What the picture cannot say."""
     said = ["Sizes are of files that leave the zeros out; the usual file stays as large."]
     for scope in SCOPES:
         trial = result.uniform.get(scope)
@@ -293,7 +289,6 @@ def notes(result):
 
 
 def tables(result, curves):
-    """The numbers in the picture, as text."""
     rows = [
         (
             name,

@@ -59,7 +59,6 @@ def scored_again(subject, model):
 
 
 def _kept(entry):
-    """What was measured, and how to undo it."""
     return (
         f'<span role="status">On the Pareto board as <b>{escape(entry.name)}</b>: '
         f"{percent(entry.accuracy)} of {entry.n:,} test images, {entry.gzip_bytes:,} bytes "

@@ -260,7 +260,6 @@ class Explorer(ipywidgets.VBox):
                 self._setting_changed(None)
 
     def _say(self, words):
-        """Show an error, or take it away."""
         self.error = words
         self.alert.value = ALERT.format(escape(words)) if words else ""
 

@@ -52,7 +52,6 @@ class SpottedPicture:
 
     @property
     def png(self):
-        """bytes: the picture as last drawn."""
         return self.picture.png
 
     def redraw(self, alt=None, spots=()):

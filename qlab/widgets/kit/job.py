@@ -28,7 +28,6 @@ class Job(ipywidgets.HBox):
 
     @property
     def running(self):
-        """bool: whether there are steps left to do."""
         return self._steps is not None
 
     def start(self):
@@ -92,7 +91,6 @@ class Job(ipywidgets.HBox):
         self.status.value = f'<span role="status">{escape(words)}</span>'
 
     def _face(self):
-        """The button says what pressing it will do."""
         self.button.description = "Stop" if self.running else self.label
         self.button.icon = "stop" if self.running else "play"
 

@@ -83,7 +83,6 @@ class LivePicture:
 
     @property
     def png(self):
-        """bytes: the picture as last drawn."""
         return bytes(self.widget.value)
 
     def _draw_frame(self):

@@ -60,7 +60,6 @@ def difference(comparison, to="float"):
 
 
 def sizes(model_sizes):
-    """The four sizes, in bytes."""
     rows = (
         ("float32 file", model_sizes.float32_bytes),
         ("this file", model_sizes.file_bytes),
@@ -86,7 +85,6 @@ def small_table(header, rows):
 
 
 def latency(measured):
-    """Latency: median and 95th percentile."""
     what = "one image" if measured.batch == 1 else f"{measured.batch:,} images"
     threads = "1 thread" if measured.threads == 1 else f"{measured.threads} threads"
     return cell(
@@ -98,12 +96,10 @@ def latency(measured):
 
 
 def percent(fraction):
-    """A fraction as a percentage."""
     return f"{100 * fraction:.2f} %"
 
 
 def duration(milliseconds):
-    """A time with a unit that suits it."""
     return f"{milliseconds:.1f} ms" if milliseconds >= 1 else f"{1000 * milliseconds:.1f} µs"
 
 
@@ -177,7 +173,6 @@ def _all_p(comparisons):
 
 
 def points(comparison):
-    """A difference in points, with its sign."""
     return f"{100 * comparison.difference:+.2f}".replace("-", "−")
 
 
@@ -187,7 +182,6 @@ def tested(comparison):
 
 
 def p_words(comparison):
-    """A p-value, to two digits."""
     return f"{comparison.p_value:.2f}" if comparison.p_value >= 0.01 else "< 0.01"
 
 
