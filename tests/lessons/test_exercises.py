@@ -533,6 +533,15 @@ def test_an_exception_is_told_in_words_with_its_input_and_line():
     )
 
 
+def test_an_exception_gets_no_hint_of_another_mistake():
+    def broken(*args):
+        raise RuntimeError("no more")
+
+    said = {id: check(id, broken).lines for id in FUNCTIONS}
+    assert [id for id, lines in said.items() if "RuntimeError: no more" not in lines[0]] == []
+    assert [id for id, lines in said.items() if not lines[1].startswith("Hint 1 of ")] == []
+
+
 def test_wrong_number_of_arguments_is_told_in_words():
     assert "positional argument" in check("ptq.packed_bytes", lambda count: count).lines[0]
 
