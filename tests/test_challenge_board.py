@@ -312,7 +312,9 @@ def test_numbers_that_cannot_be_are_not_believed(with_ada, few, change):
 
 def test_a_note_of_another_grader_is_not_believed(with_ada, few):
     folder, note = with_ada
-    note.write_text(note.read_text().replace('"grader": "1,', '"grader": "0,'))
+    told = note.read_text()
+    assert room.GRADER in told
+    note.write_text(told.replace(room.GRADER, "0, an earlier one"))
     ranked = board(folder, test=few)
     assert [x.kind for x in ranked.entries] == ["measured"] and ranked.notices == ()
 
