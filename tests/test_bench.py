@@ -138,3 +138,13 @@ def test_each_notebook_has_a_row_with_the_target_that_was_set(monkeypatch):
     assert {row.note for row in rows} == {"3 passed"}
     monkeypatch.setattr(course, "CHECKOUT", Path("nowhere"))
     assert {row.met for row in course.notebooks()} == {None}
+
+
+def test_a_redraw_that_is_timed_gives_a_new_picture(monkeypatch):
+    from qlab.widgets.kit import live
+
+    drawn = []
+    encode = live.encode
+    monkeypatch.setattr(live, "encode", lambda *given: drawn.append(1) or encode(*given))
+    kernel.redraw(runs=2)
+    assert len(drawn) >= 4  # one when a setting changes, one that is timed, for each of two runs

@@ -56,7 +56,7 @@ def redraw(runs=60):
     for i in range(runs):
         explorer.weight_bits = (8, 4)[i % 2]
         start = time.perf_counter()
-        explorer.show(explorer.result)
+        explorer.present(explorer.result)
         samples.append(1e3 * (time.perf_counter() - start))
     picture = explorer.picture
     size = f"{picture.width} x {picture.height} at {DENSITY} pixels each way"
