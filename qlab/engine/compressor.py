@@ -93,7 +93,7 @@ class Compressor:
         return self.plan(recipe).model
 
     def plan(self, recipe):
-        """Check a recipe and work it out: all that is decided about it, for whoever shows it.
+        """Check a recipe and work it out: all that is decided about it, to be shown.
 
         The `Plan` has ``model``, ``stored`` weights and ``grids``, and answers ``weights(layer)``,
         ``shaped(layer)`` and ``sizes()``. The methods below that take a recipe ask it. They raise
@@ -211,7 +211,7 @@ class Compressor:
         if bits == 16:
             limit = np.finfo(np.float16).max
             weights = np.clip(weights, -limit, limit).astype(np.float16)
-        return StoredWeights(weights)
+        return _read_only(StoredWeights(weights))
 
     def _quantized(self, layer, bits, granularity, shape):
         weights = self._shaper.weights(layer.name, shape)
@@ -222,7 +222,7 @@ class Compressor:
         if not alive.all():  # an emptied channel keeps its old scale, the unit of its bias
             former = symmetric_params(layer.weights, bits, axis).scale
             params = dataclasses.replace(params, scale=np.where(alive, params.scale, former))
-        return StoredWeights(quantize(weights, params), params)
+        return _read_only(StoredWeights(quantize(weights, params), params))
 
     def _grid(self, group, recipe, bits):
         """Grid of one group of activations, remembered; None for float."""
@@ -258,6 +258,14 @@ def _observe(model, groups, images):
         group: observers.merge([by_tensor[i] for i in group.sources])
         for group in set(groups.values())
     }
+
+
+def _read_only(stored):
+    """Keep from writing into weights that plans share."""
+    for array in (stored.values, *(vars(stored.params).values() if stored.params else ())):
+        if isinstance(array, np.ndarray):
+            array.setflags(write=False)
+    return stored
 
 
 def _require_compressible(model):

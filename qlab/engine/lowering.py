@@ -21,7 +21,7 @@ import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
 from qlab.arithmetic.affine import QuantParams, affine_params, quantize
-from qlab.tflite.graph import constant, new_operators
+from qlab.tflite.graph import constant, new_operator
 from qlab.tflite.operators import DICTATED, MOVING, OPERATORS, WEIGHTED
 
 TYPE = schema.TensorType
@@ -29,19 +29,10 @@ TYPE = schema.TensorType
 
 @dataclass(frozen=True, eq=False)
 class StoredWeights:
-    """One layer's weights as they go into the file; read only, because plans share them."""
+    """One layer's weights as they go into the file."""
 
     values: np.ndarray
     params: QuantParams | None = None
-
-    def __post_init__(self):
-        arrays = (
-            self.values,
-            *((self.params.scale, self.params.zero_point) if self.params else ()),
-        )
-        for array in arrays:
-            if isinstance(array, np.ndarray):
-                array.setflags(write=False)
 
 
 def needs_lower_clamp(params, activation):
@@ -204,7 +195,7 @@ class _Builder:
             np.array(inputs, np.int32),
             np.array(outputs, np.int32),
         )
-        self.graph.operators = new_operators(self.model, self._operators)
+        self.graph.operators = [new_operator(self.model, *each) for each in self._operators]
         self.model.subgraphs = [self.graph]
         self.model.signatureDefs = copy.deepcopy(self.source.signatureDefs)
         for signature in self.model.signatureDefs or []:

@@ -1,7 +1,7 @@
 """What a recipe decides about one float model, before any byte is written.
 
 Its weights are pruned, then clustered, then put on grids; activations that only move through an
-operator share one grid. All of it ends in a `Plan`, which whoever shows a result reads.
+operator share one grid. All of it ends in a `Plan`, which is read to show a result.
 """
 
 from __future__ import annotations

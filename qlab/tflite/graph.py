@@ -109,9 +109,10 @@ def replace_constant(model, operator, position, values):
 def new_operator(model, name, version, inputs, output, options=None):
     """An operator of this kind; its code is added to the model when it is the first."""
     new, kind = schema.OperatorT(), getattr(schema.BuiltinOperator, name)
-    places = [i for i, x in enumerate(model.operatorCodes) if _is_code(x, kind, version)]
-    new.opcodeIndex = places[0] if places else len(model.operatorCodes)
-    if not places:
+    codes = [(x.builtinCode, x.version) for x in model.operatorCodes]
+    is_first = (kind, version) not in codes
+    new.opcodeIndex = len(codes) if is_first else codes.index((kind, version))
+    if is_first:
         code = schema.OperatorCodeT()
         code.builtinCode, code.version = kind, version
         code.deprecatedBuiltinCode = min(kind, 127)  # what readers older than the wide code see
@@ -122,15 +123,6 @@ def new_operator(model, name, version, inputs, output, options=None):
         new.builtinOptionsType = getattr(schema.BuiltinOptions, options_type)
         new.builtinOptions = options
     return new
-
-
-def new_operators(model, described):
-    """Operators from the arguments of `new_operator` but the model."""
-    return [new_operator(model, *each) for each in described]
-
-
-def _is_code(code, kind, version):
-    return (code.builtinCode, code.version) == (kind, version)
 
 
 def pack_int4(codes):

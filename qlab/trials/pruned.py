@@ -116,7 +116,7 @@ class Pruner:
 
     def recipe(self, sparsity, scope, bits):
         """What the live engine is asked for."""
-        size = min(128, self.subject.compressor.calibration_images)
+        size = self.subject.calibration_size
         settings = {"sparsity": sparsity, "sparsity_scope": scope, "calibration_size": size}
         return Recipe(weight_bits=bits, activation_bits=bits, **settings)
 

@@ -12,10 +12,10 @@ import qlab
 from qlab.arithmetic.results import Comparison, Measurement
 from qlab.engine.recipes import Recipe
 from qlab.tflite import artefacts
+from qlab.trials.subjects import CALIBRATION_SIZE
 
 WIDTHS = (8, 4, 3, 2)
 SEEDS = (0, 1, 2)
-CALIBRATION_SIZE = 128
 TRAINING_IMAGES = 60_000
 FILES = 1 + 2 * len(SEEDS)  # of one width
 
@@ -46,7 +46,7 @@ class WidthScorer:
         return self._known[weight_bits]
 
     def _score(self, bits):
-        size = min(CALIBRATION_SIZE, self.subject.compressor.calibration_images)
+        size = self.subject.calibration_size
         recipe = Recipe(weight_bits=bits, calibration_size=size)
         self._done = 0
         post_training = self._evaluate(self.subject.compressor.compress(recipe))

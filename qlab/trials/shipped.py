@@ -10,9 +10,7 @@ import numpy as np
 import qlab
 from qlab.engine.recipes import Recipe
 from qlab.tflite import artefacts
-from qlab.trials.subjects import Trial
-
-CALIBRATION_SIZE = 128
+from qlab.trials.subjects import CALIBRATION_SIZE, Trial
 
 
 @dataclass(frozen=True, eq=False)

@@ -15,6 +15,7 @@ from qlab.tflite.sparse_encoding import sparse_file
 
 LATENCY_RUNS = 50
 REMEMBERED = 32
+CALIBRATION_SIZE = 128  # where nothing else is asked for
 
 
 @dataclass(frozen=True, eq=False)
@@ -121,6 +122,11 @@ class Subject:
     def model(self):
         return self.compressor.model
 
+    @property
+    def calibration_size(self):
+        """int: the usual number of calibration images, or as many as there are."""
+        return min(CALIBRATION_SIZE, self.compressor.calibration_images)
+
     def score(self, model):
         """Measurement of any file on the subject's images."""
         return qlab.evaluate(model, self.images, self.labels)
@@ -135,12 +141,17 @@ class Subject:
         return lru_cache(REMEMBERED)(self.trial)
 
 
+def require_pair(images, labels):
+    """Raise in words if only one of the two is given."""
+    if (images is None) != (labels is None):
+        raise ValueError("images and labels belong together: give both, or neither")
+
+
 def subject(model=None, images=None, labels=None, calibration_images=None):
     """What is not given is the course's: the shipped baseline, the 10,000 test images."""
     if all(given is None for given in (model, images, labels, calibration_images)):
         return _baseline()
-    if (images is None) != (labels is None):
-        raise ValueError("images and labels belong together: give both, or neither")
+    require_pair(images, labels)
     return _build(model, images, labels, calibration_images)
 
 

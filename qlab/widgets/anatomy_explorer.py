@@ -101,7 +101,7 @@ class AnatomyExplorer(Explorer):
             self.weight_bits,
             self.activation_bits,
             self.granularity,
-            calibration_size=min(128, compressor.calibration_images),
+            calibration_size=self.subject.calibration_size,
         )
         model = compressor.compress(recipe)
         return take_apart(model.packed() if self.packed else model, recipe)

@@ -8,6 +8,7 @@ import qlab
 from qlab.arithmetic.distillation import class_similarity, loss_terms, softened
 from qlab.plots.distillation_panels import AnswerPanel, GridPanel, PullPanel, SimilarityPanel
 from qlab.trials.distillation_scores import Answers, grid, shipped_students
+from qlab.trials.subjects import require_pair
 from qlab.widgets.kit import controls, readout
 from qlab.widgets.kit.explorer import Explorer, Shown
 from qlab.widgets.kit.live import LivePicture
@@ -69,8 +70,7 @@ class DistillationExplorer(Explorer):
 
     def __init__(self, images=None, labels=None, **settings):
         super().__init__()
-        if (images is None) != (labels is None):
-            raise ValueError("images and labels belong together: give both, or neither")
+        require_pair(images, labels)
         dataset = qlab.data.load()
         self.names = dataset.class_names
         if images is None:

@@ -84,7 +84,7 @@ class FlipGallery(Explorer):
 
     def compute(self):
         """Score the file that the settings describe, and find what changed."""
-        size = min(128, self.subject.compressor.calibration_images)
+        size = self.subject.calibration_size
         recipe = Recipe(self.weight_bits, self.activation_bits, calibration_size=size)
         if self._trial is None or self._trial.recipe != recipe:
             self._trial = self.subject.trial(recipe)

@@ -111,7 +111,7 @@ class QuantizationExplorer(Explorer):
         self._outputs = {x.name: x.output for x in weighted}
         self.available = self.subject.compressor.calibration_images
         self.layer = max(self.layers, key=lambda name: self.layers[name].size)
-        self.calibration_size = min(128, self.available)
+        self.calibration_size = self.subject.calibration_size
         self.assemble(self._controls(), self._picture(), self._actions(), settings)
 
     def compute(self):

@@ -22,7 +22,7 @@ from qlab.trials.search import (
     search_images,
     smallest,
 )
-from qlab.trials.subjects import Trial, subject
+from qlab.trials.subjects import Trial, require_pair, subject
 from qlab.widgets.kit import controls, readout
 from qlab.widgets.kit.download import Download
 from qlab.widgets.kit.explorer import Explorer, Shown
@@ -134,8 +134,7 @@ class SearchExplorer(Explorer):
         **settings,
     ):
         super().__init__()
-        if (images is None) != (labels is None):
-            raise ValueError("images and labels belong together: give both, or neither")
+        require_pair(images, labels)
         images, labels = search_images() if images is None else (images, labels)
         self.subject = subject(model, test_images, test_labels, calibration_images)
         compressor = self.subject.compressor

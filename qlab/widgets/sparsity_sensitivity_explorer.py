@@ -160,7 +160,7 @@ class SparsitySensitivityExplorer(SweepingExplorer):
 
     def _base(self, bits=None, **settings):
         """The recipe in which nothing is pruned, unless the settings say so."""
-        size = min(128, self.subject.compressor.calibration_images)
+        size = self.subject.calibration_size
         bits = bits or self.weight_bits
         return Recipe(bits, bits, calibration_size=size, **settings)
 
