@@ -21,6 +21,16 @@ def require_clusters(value, name="clusters"):
 def bits_per_weight(k):
     """Bits of an index into k clusters.
 
+    Parameters
+    ----------
+    k : int
+        2 to 256.
+
+    Raises
+    ------
+    ValueError
+        If `k` is no such number.
+
     Examples
     --------
     >>> bits_per_weight(16), bits_per_weight(17)
