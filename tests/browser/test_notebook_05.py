@@ -1,10 +1,18 @@
-"""Notebook 05 in JupyterLab: every cell runs, every control of its explorer is used."""
+"""Notebook 05 in JupyterLab: a guess, an answer; every control of its explorer is used."""
 
 import pytest
 from playwright.sync_api import expect
 
-from .test_notebook_04 import changes, choose, fill, slide
-from .test_notebooks import both_themes, run_cell
+from .course import (
+    both_themes,
+    changes,
+    choose,
+    explorer_of,
+    fill,
+    open_and_run,
+    run_cell,
+    slide,
+)
 
 pytestmark = pytest.mark.browser
 
@@ -13,18 +21,16 @@ WRONG = "return np.exp(logits) / np.exp(logits).sum(axis=-1, keepdims=True)"
 
 
 def test_05_distillation(lab):
-    lab.open("05_distillation.ipynb")
-    lab.run_all(minutes=8)
+    lessons = ('predict("distillation.square"', 'reveal("distillation.square"')
+    texts = (*lessons, "Explorer(", 'check("distillation.softened"')
+    open_and_run(lab, "05_distillation.ipynb", *texts)
 
     asked = lab.page.locator(".qlab-prediction", has_text="the factor T² is left out")
     asked.get_by_role("radio", name="just as hard").check()
     expect(asked).to_contain_text("Kept: just as hard")
     assert "Your guess: just as hard" in run_cell(lab, 'reveal("distillation.square"')
 
-    place = lab.page.locator(".qlab-explorer", has_text=QUESTION)
-    place.scroll_into_view_if_needed()
-    picture = place.locator("img.qlab-picture")
-    expect(picture).to_be_visible()
+    place = explorer_of(lab, QUESTION)
     fill(place, "Temperature", 1)
     slide(place, "temperature", "ArrowRight")
     expect(place.get_by_label("Temperature")).to_have_value("1.5")

@@ -1,12 +1,19 @@
-"""Notebook 06 in JupyterLab: every cell runs, its search, its two boards and a check are used."""
+"""Notebook 06 in JupyterLab: its search, its two boards and a check are used."""
 
 import re
 
 import pytest
 from playwright.sync_api import expect
 
-from .test_notebook_04 import PATIENCE, changes, fill
-from .test_notebooks import both_themes, run_cell
+from .course import (
+    PATIENCE,
+    both_themes,
+    changes,
+    explorer_of,
+    fill,
+    open_and_run,
+    run_cell,
+)
 
 pytestmark = pytest.mark.browser
 
@@ -14,24 +21,22 @@ SEARCH = "Within a budget of bytes"
 FRONT = "Which models does no other model beat?"
 
 
-def place_of(lab, question):
-    """Scroll to an explorer, and wait for its picture."""
-    place = lab.page.locator(".qlab-explorer", has_text=question)
-    place.scroll_into_view_if_needed()
-    expect(place.locator("img.qlab-picture")).to_be_visible()
-    return place
-
-
 def test_06_combine_and_ship(lab):
-    lab.open("06_combine_and_ship.ipynb")
-    lab.run_all(minutes=10)
+    texts = (
+        'predict("combine.naive"',
+        'reveal("combine.naive"',
+        "Explorer(",
+        'check("combine.front"',
+        "ChallengeBoard(",
+    )
+    open_and_run(lab, "06_combine_and_ship.ipynb", *texts)
 
     asked = lab.page.locator(".qlab-prediction", has_text="The naive chain also ends in int8")
     asked.get_by_role("radio", name="as large, to a tenth").check()
     expect(asked).to_contain_text("Kept: as large, to a tenth")
     assert "Your guess: as large, to a tenth" in run_cell(lab, 'reveal("combine.naive"')
 
-    place = place_of(lab, SEARCH)
+    place = explorer_of(lab, SEARCH)
     notes = place.locator(".qlab-notes").first
     expect(notes).to_contain_text("167 files made")  # 7 uniform ones, and 80 of each method
     fill(place, "Budget (KB, gzipped)", 34.5)
@@ -42,7 +47,7 @@ def test_06_combine_and_ship(lab):
     expect(place).to_contain_text("among 133 of 133 uniform files")
     both_themes(lab, "06-search", place)
 
-    place = place_of(lab, FRONT)
+    place = explorer_of(lab, FRONT)
     picture = place.locator("img.qlab-picture")
     changes(place, lambda: place.get_by_label("Models").select_option("yours"))
     expect(place.locator(".qlab-spots li")).to_have_count(1)

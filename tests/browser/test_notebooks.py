@@ -1,11 +1,18 @@
-"""The course's own notebooks in JupyterLab: a learner runs, guesses, moves, answers, downloads."""
+"""The course's own notebooks in JupyterLab: a learner guesses, moves, answers, downloads."""
 
 import re
 
 import pytest
 from playwright.sync_api import expect
 
-import qlab
+from .course import (
+    both_themes,
+    cells_needed,
+    downloaded,
+    explorer_of,
+    open_and_run,
+    run_cell,
+)
 
 pytestmark = pytest.mark.browser
 
@@ -16,29 +23,6 @@ PLACES = {
     "calibration": "How many calibration images does it take, and which?",
     "sensitivity": "Which layer hurts most when it gets fewer bits?",
 }
-RUN_CELL = """async ([text, replacement]) => {
-  const notebook = window.qlabPanel.content;
-  const index = notebook.widgets.findIndex(cell =>
-    cell.model.type === 'code' && cell.model.sharedModel.getSource().includes(text));
-  const source = notebook.widgets[index].model.sharedModel;
-  if (replacement !== null) source.setSource(source.getSource().replace(text, replacement));
-  notebook.activeCellIndex = index;
-  await window.jupyterapp.commands.execute('notebook:run-cell');
-  return notebook.widgets[index].outputArea.node.innerText;
-}"""
-
-
-def run_cell(lab, text, replacement=None):
-    """Run the code cell that holds `text`, after replacing it if so wished; return its output."""
-    return lab.page.evaluate(RUN_CELL, [text, replacement])
-
-
-def explorer_of(lab, name):
-    """Scroll to one of the explorers on the page, and wait for its picture."""
-    place = lab.page.locator(".qlab-explorer", has_text=PLACES[name])
-    place.scroll_into_view_if_needed()
-    expect(place.locator("img.qlab-picture")).to_be_visible()
-    return place
 
 
 def moves(place, action, readout=True):
@@ -72,28 +56,19 @@ def spin(lab, box):
     lab.page.mouse.click(edges["x"] + edges["width"] - 9, edges["y"] + edges["height"] / 3)
 
 
-def downloaded(lab, place, button):
-    """Press a download button with the keyboard; load the file and score it.
-
-    Returns
-    -------
-    (str, float)
-        Its suggested name and its accuracy.
-    """
-    with lab.page.expect_download() as download:
-        place.get_by_role("button", name=button).press("Enter")
-    model, test = qlab.LiteModel.from_file(download.value.path()), qlab.data.load().test
-    accuracy = qlab.evaluate(model, test.images, test.labels).accuracy
-    return download.value.suggested_filename, accuracy
-
-
-def both_themes(lab, name, place):
-    """Keep pictures of a place in both themes."""
-    for theme in ("dark", "light"):
-        lab.theme(theme)
-        lab.page.locator("#jupyterlab-splash").wait_for(state="detached")
-        place.scroll_into_view_if_needed()
-        lab.screenshot(f"{name}-{theme}", place)
+def test_a_cell_needs_those_that_define_its_names():
+    cells = (
+        "import numpy as np\n%matplotlib inline",
+        "weights = np.ones(3)\nslow = sum(range(9))",
+        "for x in range(3): print(x)",
+        "weights = weights * 2",
+        "def doubled():\n    return 2 * weights",
+        "[doubled() for x in range(2)]  # shown",
+    )
+    assert cells_needed(cells, ["# shown"]) == [0, 1, 3, 4, 5]
+    assert cells_needed(cells, ["range(3)"]) == [2]
+    with pytest.raises(AssertionError, match="no cell holds"):
+        cells_needed(cells, ["elsewhere"])
 
 
 def test_00_welcome(lab):
@@ -110,7 +85,7 @@ def test_00_welcome(lab):
     assert "Your guess: between 3 and 4 times" in run_cell(lab, 'reveal("welcome.size"')
     both_themes(lab, "00-prediction", asked)
 
-    place = explorer_of(lab, "quantization")
+    place = explorer_of(lab, PLACES["quantization"])
     bits, size = place.get_by_label("Weight bits"), place.get_by_label("Calibration size")
     expect(bits).to_have_value("4")
     slider = place.locator(".qlab-weight-bits .noUi-handle")
@@ -142,9 +117,11 @@ def test_00_welcome(lab):
 
 
 def test_02_post_training_quantization(lab):
-    """Every cell runs; each explorer moves by keyboard and mouse; the mixed file comes down."""
-    lab.open("02_post_training_quantization.ipynb")
-    lab.run_all(minutes=5)
+    """Each explorer moves by keyboard and mouse; the mixed file comes down."""
+    lessons = ('predict("ptq.blank"', 'reveal("ptq.blank"', "recipe = ...")
+    moved = ("anatomy.set(weight_bits=4", "explorer.set(weight_bits=3", "sensitivity.bits = 3")
+    texts = (*lessons, "Explorer(", "FlipGallery(", *moved, "sensitivity.layer_bits")
+    open_and_run(lab, "02_post_training_quantization.ipynb", *texts)
 
     number = lab.page.locator(".qlab-prediction", has_text="All calibration images are blank")
     number.get_by_label("Your guess").fill("40")
@@ -154,7 +131,7 @@ def test_02_post_training_quantization(lab):
     told = run_cell(lab, 'reveal("ptq.blank"')
     assert "Your guess: 40 %" in told and "Measured: 10 %" in told
 
-    place = explorer_of(lab, "anatomy")
+    place = explorer_of(lab, PLACES["anatomy"])
     handle = place.locator(".qlab-weight-bits .noUi-handle")
     moves(place, lambda: place.get_by_label("Codes of 4 bits").select_option("one to a byte"))
     handle.press("ArrowRight")
@@ -163,19 +140,19 @@ def test_02_post_training_quantization(lab):
     expect(place.get_by_label("Weight bits")).to_have_value("32")
     both_themes(lab, "02-anatomy", place)
 
-    place = explorer_of(lab, "quantization")
+    place = explorer_of(lab, PLACES["quantization"])
     handle = place.locator(".qlab-activation-bits .noUi-handle")
     moves(place, lambda: handle.press("ArrowLeft"))
     moves(place, lambda: place.get_by_label("Layer shown").select_option("conv2"), readout=False)
     moves(place, lambda: click_track(lab, place, "weight-bits", 0.01))
     both_themes(lab, "02-quantization", place)
 
-    place = explorer_of(lab, "flips")
+    place = explorer_of(lab, PLACES["flips"])
     moves(place, lambda: place.get_by_label("Garment").select_option("Shirt"))
     moves(place, lambda: place.locator(".qlab-weight-bits .noUi-handle").press("ArrowLeft"))
     both_themes(lab, "02-flips", place)
 
-    place = explorer_of(lab, "calibration")
+    place = explorer_of(lab, PLACES["calibration"])
     images = place.get_by_label("Calibration images")
     moves(place, lambda: images.select_option("random"))
     moves(place, lambda: click_track(lab, place, "activation-bits", 0.01))
@@ -184,7 +161,7 @@ def test_02_post_training_quantization(lab):
     moves(place, lambda: place.get_by_label("Calibration size").press("Enter"))
     both_themes(lab, "02-calibration", place)
 
-    place = explorer_of(lab, "sensitivity")
+    place = explorer_of(lab, PLACES["sensitivity"])
     moves(place, lambda: place.get_by_label("dense1").select_option("3"))
     handle = place.locator(".qlab-bits .noUi-handle")
     moves(place, lambda: handle.press("ArrowLeft"), readout=False)

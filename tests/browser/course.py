@@ -1,0 +1,125 @@
+"""What the browser tests of the course's notebooks share: cells are run, controls are worked."""
+
+import ast
+import re
+import symtable
+
+from playwright.sync_api import expect
+
+import qlab
+
+PATIENCE = 90_000  # ms: a change may score shipped models for the first time
+SOURCES = """() => window.qlabPanel.content.widgets
+  .filter(cell => cell.model.type === 'code')
+  .map(cell => cell.model.sharedModel.getSource())"""
+RUN_CELL = """async ([text, replacement]) => {
+  const notebook = window.qlabPanel.content;
+  const index = notebook.widgets.findIndex(cell =>
+    cell.model.type === 'code' && cell.model.sharedModel.getSource().includes(text));
+  const source = notebook.widgets[index].model.sharedModel;
+  if (replacement !== null) source.setSource(source.getSource().replace(text, replacement));
+  notebook.activeCellIndex = index;
+  await window.jupyterapp.commands.execute('notebook:run-cell');
+  return notebook.widgets[index].outputArea.node.innerText;
+}"""
+
+
+def open_and_run(lab, name, *texts):
+    """Open a notebook, and run the cells that hold `texts` and those that they need, alone.
+
+    nbval runs every cell of it in the same run of the tests; here the browser is the matter.
+    """
+    lab.open(name)
+    lab.run_cells(cells_needed(lab.page.evaluate(SOURCES), texts), minutes=5)
+
+
+def cells_needed(sources, texts):
+    """Numbers of the cells that hold one of `texts`, and of those that define their names."""
+    held = {text: [i for i, source in enumerate(sources) if text in source] for text in texts}
+    missing = [text for text, numbers in held.items() if not numbers]
+    assert not missing, f"no cell holds {missing}"
+    python = [re.sub(r"^%.*$", "", source, flags=re.MULTILINE) for source in sources]
+    makes, uses = zip(*map(_names, python), strict=True)
+    wanted = sorted({number for numbers in held.values() for number in numbers})
+    for number in wanted:  # grows while it is read
+        for name in uses[number]:
+            makers = [i for i in range(number) if name in makes[i]]
+            wanted += [i for i in makers[-1:] if i not in wanted]
+    return sorted(wanted)
+
+
+def _names(source):
+    """Names that a cell makes, and names that must be there before it runs."""
+    table = symtable.symtable(source, "cell", "exec")
+    makes = {x.get_name() for x in table.get_symbols() if x.is_assigned() or x.is_imported()}
+    uses, tables = set(), [table]
+    for scope in tables:  # grows while it is read
+        tables += scope.get_children()
+        uses |= {x.get_name() for x in scope.get_symbols() if x.is_global() and x.is_referenced()}
+    uses |= {x.get_name() for x in table.get_symbols() if x.is_referenced()}
+    return makes, uses - (makes - _made_of_themselves(source))
+
+
+def _made_of_themselves(source):
+    """Names on both sides of an assignment, as in ``model = smaller(model)``."""
+    found = set()
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.AugAssign):
+            found |= {x.id for x in ast.walk(node.target) if isinstance(x, ast.Name)}
+        elif isinstance(node, ast.Assign):
+            left = {x.id for t in node.targets for x in ast.walk(t) if isinstance(x, ast.Name)}
+            found |= left & {x.id for x in ast.walk(node.value) if isinstance(x, ast.Name)}
+    return found
+
+
+def run_cell(lab, text, replacement=None):
+    """Run the code cell that holds `text`, after replacing it if so wished; return its output."""
+    return lab.page.evaluate(RUN_CELL, [text, replacement])
+
+
+def explorer_of(lab, question):
+    """Scroll to the explorer that asks this question, and wait for its picture."""
+    place = lab.page.locator(".qlab-explorer", has_text=question)
+    place.scroll_into_view_if_needed()
+    expect(place.locator("img.qlab-picture")).to_be_visible()
+    return place
+
+
+def changes(place, action):
+    """Do one thing, and wait until the picture is another one: a second change may come then."""
+    picture = place.locator("img.qlab-picture")
+    before = picture.get_attribute("src")
+    action()
+    expect(picture).not_to_have_attribute("src", before, timeout=PATIENCE)
+
+
+def choose(place, label, option):
+    changes(place, lambda: place.get_by_label(label).select_option(option))
+
+
+def fill(place, label, value):
+    box = place.get_by_label(label)
+    box.fill(str(value))
+    changes(place, lambda: box.press("Enter"))
+
+
+def slide(place, name, key):
+    changes(place, lambda: place.locator(f".qlab-{name} .noUi-handle").press(key))
+
+
+def downloaded(lab, place, button):
+    """Press a download button with the keyboard: the file's suggested name, and its accuracy."""
+    with lab.page.expect_download() as download:
+        place.get_by_role("button", name=button).press("Enter")
+    model, test = qlab.LiteModel.from_file(download.value.path()), qlab.data.load().test
+    accuracy = qlab.evaluate(model, test.images, test.labels).accuracy
+    return download.value.suggested_filename, accuracy
+
+
+def both_themes(lab, name, place):
+    """Keep pictures of a place in both themes."""
+    for theme in ("dark", "light"):
+        lab.theme(theme)
+        lab.page.locator("#jupyterlab-splash").wait_for(state="detached")
+        place.scroll_into_view_if_needed()
+        lab.screenshot(f"{name}-{theme}", place)
