@@ -21,8 +21,6 @@ def require_clusters(value, name="clusters"):
 def bits_per_weight(k):
     """Bits of an index into k clusters.
 
-    Examples
-    --------
     >>> bits_per_weight(16), bits_per_weight(17)
     (4, 5)
     """
