@@ -12,6 +12,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+from qlab.system import isolated
 from qlab.system.machine import cores
 
 PACKAGES = (
@@ -68,17 +69,7 @@ def main(out=None, memory=False):
 
 
 def checks(notes=None):
-    """Yield a `Check` for each thing the course needs, quick ones first.
-
-    Parameters
-    ----------
-    notes : file object, optional
-        Where to say that a slow check begins; nowhere by default.
-
-    Yields
-    ------
-    Check
-    """
+    """Yield a `Check` for each thing the course needs, quick ones first; `notes` is a file."""
     yield check_python()
     for name in PACKAGES:
         yield check_package(name)
@@ -187,18 +178,14 @@ def check_artefacts():
 
 def check_keras():
     """Import tf_keras in a process of its own and check that it is Keras 2, as `Check`."""
-    code = "import tf_keras; print('keras', tf_keras.__version__)"
-    try:
-        run = subprocess.run(
-            [sys.executable, "-c", code], capture_output=True, text=True, timeout=300
-        )
-    except subprocess.TimeoutExpired:
+    ended = isolated.run("import tf_keras; print('keras', tf_keras.__version__)", 300)
+    if ended.timed_out:
         return Check("Keras 2", "tf_keras did not import in 5 minutes: try again", ok=False)
-    lines = [line for line in run.stdout.splitlines() if line.startswith("keras ")]
+    lines = [line for line in ended.output.splitlines() if line.startswith("keras ")]
     version = lines[-1].split()[1] if lines else ""
-    if run.returncode == 0 and version.startswith("2."):
+    if ended.code == 0 and version.startswith("2."):
         return Check("Keras 2", f"tf_keras {version}")
-    reason = (run.stderr.strip().splitlines() or [f"exit code {run.returncode}"])[-1]
+    reason = ended.error or f"exit code {ended.code}"
     found = f"tf_keras is {version}" if version else f"tf_keras does not import ({reason})"
     return Check("Keras 2", f"{found}: {REINSTALL}", ok=False)
 
@@ -215,7 +202,7 @@ def memory_checks(notes):
         yield Check(name, f"{megabytes:.0f} MB, on screen after {seconds:.1f} s")
 
 
-def kernel_with_explorer(seconds=60):
+def kernel_with_explorer():
     """Seconds until a fresh kernel shows the explorer, and its resident memory in MB."""
     import psutil
     from jupyter_client.manager import start_new_kernel
@@ -231,7 +218,7 @@ def kernel_with_explorer(seconds=60):
             if message["msg_type"] in ("execute_result", "display_data"):
                 shown.append(time.perf_counter() - start)
 
-        client.execute_interactive(EXPLORER, timeout=seconds, output_hook=look)
+        client.execute_interactive(EXPLORER, timeout=60, output_hook=look)
         process = psutil.Process(manager.provisioner.pid)
         return shown[-1], process.memory_info().rss / 1e6
     finally:

@@ -248,7 +248,7 @@ def test_the_doctor_sees_damaged_artefacts(monkeypatch):
 
 def pretend_tf_keras(monkeypatch, tmp_path, source):
     (tmp_path / "tf_keras.py").write_text(source)
-    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    monkeypatch.syspath_prepend(tmp_path)
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ import keyword
 import os
 import re
 import shutil
+import signal
 import time
 from pathlib import Path
 
@@ -427,6 +428,15 @@ def complains(say):
     raise ExportError("in words")
 
 
+def escapes(say):
+    child = os.fork()
+    if not child:
+        os.setsid()  # it leaves the group, and holds what it inherited
+        time.sleep(60)
+    say(child)
+    os._exit(0)
+
+
 def answers(a, b, say):
     say("thinking")
     return a + b
@@ -445,6 +455,15 @@ def answers(a, b, say):
 def test_work_on_a_hostile_file_ends_at_worst_its_own_process(work, seconds, words):
     with pytest.raises(ExportError, match=words):
         in_a_process(work, out=lambda words: None, seconds=seconds)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no fork")
+def test_a_process_that_left_the_group_does_not_hold_up_the_export():
+    said, began = [], time.monotonic()
+    with pytest.raises(ExportError, match="ended the process that scored it"):
+        in_a_process(escapes, out=said.append, seconds=40)
+    os.kill(int(said[0]), signal.SIGKILL)  # it runs on, and the call did not wait for it
+    assert time.monotonic() - began < 40
 
 
 def test_work_in_a_process_answers_and_speaks():

@@ -12,6 +12,8 @@ import pytest
 import reference
 
 import qlab
+from qlab.arithmetic.affine import affine_params
+from qlab.engine.lowering import needs_lower_clamp
 from qlab.tflite import runtime
 from qlab.tflite.graph import op_name, pack
 
@@ -196,6 +198,21 @@ def test_a_signed_output_below_eight_bits_passes_one_extra_step_that_the_notes_m
     notes = " ".join(engine.compressor("residual").notes(qlab.Recipe(activation_bits=4)))
     assert "second0, second1" in notes
     assert "8 bits" in notes
+
+
+@pytest.mark.parametrize(
+    ("low", "bits", "activation", "needed"),
+    [
+        (-1.0, 4, "NONE", True),
+        (-1.0, 7, "TANH", True),
+        (-1.0, 8, "NONE", False),  # the codes of int8 end there
+        (0.0, 4, "NONE", False),  # zero is the first code, and nothing lies below it
+        (-1.0, 4, "RELU", False),
+        (-1.0, 4, "RELU6", False),
+    ],
+)
+def test_what_needs_the_extra_step(low, bits, activation, needed):
+    assert needs_lower_clamp(affine_params(low, 1.0, bits), activation) is needed
 
 
 def test_lowering_leaves_the_float_model_as_it_was():

@@ -135,6 +135,18 @@ class TestPredictions:
         counts = confusion(labels, answers, 3)
         assert counts.sum() == 500 and np.trace(counts) == (labels == answers).sum()
 
+    @pytest.mark.parametrize(
+        ("labels", "answers", "counts"),
+        [
+            ([0, 0, 1, 2], [1, 1, 1, 0], [[0, 2, 0], [0, 1, 0], [1, 0, 0]]),
+            ([2, 2, 2], [0, 1, 1], [[0, 0, 0], [0, 0, 0], [1, 2, 0]]),
+            ([], [], [[0] * 3] * 3),
+        ],
+    )
+    def test_confusion_has_a_row_for_each_true_class(self, labels, answers, counts):
+        labels, answers = np.array(labels, int), np.array(answers, int)
+        assert confusion(labels, answers, 3).tolist() == counts
+
     @pytest.mark.parametrize("labels", [[0, 3], [-1, 0]])
     def test_a_label_that_is_no_class(self, labels):
         with pytest.raises(ValueError, match="must be 0 to 2"):

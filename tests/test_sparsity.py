@@ -77,6 +77,22 @@ def test_of_equal_magnitudes_the_earlier_go():
     assert masks["b"].tolist() == [[True], [True]]
 
 
+@pytest.mark.parametrize(
+    ("mask", "pruned"),
+    [
+        (lambda w: magnitude_masks({"x": w}, 0.3)["x"], 300),
+        (lambda w: magnitude_masks({"x": w}, 0.3, "per-layer")["x"], 300),
+        (lambda w: n_of_m_mask(w, 300, 1000), 700),
+        (lambda w: block_mask(w.reshape(1, -1), 0.3, (1, 1)).reshape(-1), 300),
+    ],
+)
+def test_of_many_equal_magnitudes_the_earlier_go(mask, pruned):
+    # NumPy sorts a few numbers in a way that keeps equal ones in order, and many in another way.
+    weights = np.random.default_rng(0).choice(np.float32([-2, -1, -0.5, 0.5, 1, 2]), 1000)
+    smallest = sorted(range(1000), key=lambda i: abs(weights[i]))[:pruned]
+    assert sorted(np.flatnonzero(~mask(weights))) == sorted(smallest)
+
+
 @pytest.mark.parametrize("fraction", [0.1, 0.5, 0.9, 0.93, 0.999])
 def test_as_many_stay_as_tfmot_keeps(fraction):
     import tensorflow as tf

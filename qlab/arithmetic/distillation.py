@@ -25,30 +25,12 @@ class LossTerms:
 
 
 def softened(logits, temperature=1.0):
-    """Softmax of ``logits / temperature``: the higher the temperature, the more even.
+    """Softmax of ``logits / temperature``: the higher the temperature, the more even [1]_.
 
-    Parameters
-    ----------
-    logits : array_like of float, shape (..., classes)
-    temperature : float
-        Above 0; 1 gives the plain softmax.
+    The probabilities are float64, and add up to 1 over the last axis.
 
-    Returns
-    -------
-    ndarray of float64, shape (..., classes)
-        Probabilities; they add up to 1 over the last axis [1]_.
-
-    Raises
-    ------
-    ValueError
-        If `temperature` is not above 0.
-
-    References
-    ----------
     .. [1] Hinton, Vinyals and Dean 2015, arXiv:1503.02531, eq. 1.
 
-    Examples
-    --------
     >>> softened([2.0, 0.0]).round(2).tolist(), softened([2.0, 0.0], 4).round(2).tolist()
     ([0.88, 0.12], [0.62, 0.38])
     """
@@ -58,29 +40,12 @@ def softened(logits, temperature=1.0):
 def soft_loss(student_logits, teacher_logits, temperature):
     """How far the student's softened answers are from the teacher's, with the factor T squared.
 
-    Parameters
-    ----------
-    student_logits, teacher_logits : array_like of float, shape (n, classes)
-    temperature : float
-        Above 0, the same for both.
+    It is ``temperature**2`` times the mean over the images of KL(teacher ‖ student), in nats; both
+    logits have the shape (n, classes). The gradient of the softened part shrinks with 1 / T², and
+    the factor undoes that [1]_.
 
-    Returns
-    -------
-    float
-        ``temperature**2`` times the mean over the n images of KL(teacher ‖ student), in nats.
-        The gradient of the softened part shrinks with 1 / T²; the factor undoes that [1]_.
-
-    Raises
-    ------
-    ValueError
-        If the shapes differ, `temperature` is not above 0, or either is probabilities.
-
-    References
-    ----------
     .. [1] Hinton, Vinyals and Dean 2015, arXiv:1503.02531, section 2.
 
-    Examples
-    --------
     >>> soft_loss([[1.0, 2.0]], [[1.0, 2.0]], 4), round(soft_loss([[0.0, 0.0]], [[2.0, 0.0]], 2), 4)
     (0.0, 0.4438)
     """
@@ -100,35 +65,13 @@ def hard_loss(logits, labels):
 def loss_terms(student_logits, teacher_logits, labels, temperature=4.0, alpha=0.9):
     """Take the distillation loss apart: its terms, and the gradient of each.
 
-    The soft term pulls with ``temperature * (student - teacher)``, both softened. Without the
-    factor T² it would be ``(student - teacher) / temperature``, where the difference itself
-    shrinks with 1 / T: at T = 10 a hundredth of the pull at T = 1, and the labels would rule
-    [1]_.
+    `alpha` is the weight of the soft term; the hard one has 1 - alpha. The soft term pulls with
+    ``temperature * (student - teacher)``, both softened. Without the factor T² it would be
+    ``(student - teacher) / temperature``, where the difference itself shrinks with 1 / T: at T = 10
+    a hundredth of the pull at T = 1, and the labels would rule [1]_.
 
-    Parameters
-    ----------
-    student_logits, teacher_logits : array_like of float, shape (n, classes)
-    labels : array_like of int, shape (n,)
-    temperature : float
-        Above 0.
-    alpha : float
-        Weight of the soft term, 0 to 1; the hard term has 1 - alpha.
-
-    Returns
-    -------
-    LossTerms
-
-    Raises
-    ------
-    ValueError
-        If shapes, labels or settings do not fit, or probabilities were given for logits.
-
-    References
-    ----------
     .. [1] Hinton, Vinyals and Dean 2015, arXiv:1503.02531, section 2.1.
 
-    Examples
-    --------
     >>> terms = loss_terms([[0.0, 0.0]], [[2.0, 0.0]], [0], temperature=2, alpha=0.5)
     >>> round(terms.soft, 4), round(terms.hard, 4), round(terms.total, 4)
     (0.4438, 0.6931, 0.5685)
@@ -156,27 +99,9 @@ def loss_terms(student_logits, teacher_logits, labels, temperature=4.0, alpha=0.
 def class_similarity(logits, labels, temperature=4.0):
     """What a model sees of every class in every other: the "dark knowledge" of its answers.
 
-    Parameters
-    ----------
-    logits : array_like of float, shape (n, classes)
-        A teacher's.
-    labels : array_like of int, shape (n,)
-        Each class must occur.
-    temperature : float
-        Above 0. At 1 nearly all is on the diagonal; higher, the rest shows.
+    Row c is the mean softened answer to the images of class c, and adds up to 1. At temperature 1
+    nearly all is on the diagonal; higher, the rest shows.
 
-    Returns
-    -------
-    ndarray of float64, shape (classes, classes)
-        Row c is the mean softened answer to the images of class c; each row adds up to 1.
-
-    Raises
-    ------
-    ValueError
-        If labels or temperature do not fit, a class has no image, or `logits` are probabilities.
-
-    Examples
-    --------
     >>> class_similarity([[2.0, 0.0], [0.0, 2.0]], [0, 1], temperature=2).round(2).tolist()
     [[0.73, 0.27], [0.27, 0.73]]
     """

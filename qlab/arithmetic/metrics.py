@@ -45,21 +45,6 @@ def mcnemar_p(only_a, only_b):
 def sparsity(weights):
     """Fraction of weights that are exactly zero.
 
-    Parameters
-    ----------
-    weights : array_like, any shape
-
-    Returns
-    -------
-    float in [0, 1]
-
-    Raises
-    ------
-    ValueError
-        If there are no weights.
-
-    Examples
-    --------
     >>> sparsity([0, 1, 0, 2])
     0.5
     """

@@ -48,36 +48,15 @@ def magnitude_ranks(weights):
 
 
 def magnitude_masks(weights, sparsity, scope="global"):
-    """Masks that drop the smallest weights.
+    """Masks that drop the smallest weights of each layer, by its name; True is kept [1]_.
 
-    Parameters
-    ----------
-    weights : mapping of str to ndarray of float
-        One array a layer, of any shape.
-    sparsity : float in [0, 1)
-        Of n weights the `pruned_count` smallest go: the product, rounded, and never all. So the
-        count is exact, also where magnitudes are equal: there the earlier go first.
-    scope : str
-        ``global``: n counts all weights together, so that one threshold holds for all layers, and
-        layers of small weights lose more. ``per-layer``: each layer loses the same share.
+    Of n weights the `pruned_count` smallest go: the product, rounded, and never all. So the count
+    is exact, also where magnitudes are equal: there the earlier go first. With the scope ``global``
+    n counts all weights together, so that one threshold holds for all layers, and layers of small
+    weights lose more; with ``per-layer`` each layer loses the same share.
 
-    Returns
-    -------
-    dict of str to ndarray of bool
-        True is kept.
-
-    Raises
-    ------
-    ValueError
-        If `sparsity` is not in [0, 1) or given as percent, `scope` is neither, or a weight is NaN
-        or infinite.
-
-    References
-    ----------
     .. [1] Han et al., NeurIPS 2015, arXiv:1506.02626, section 3.
 
-    Examples
-    --------
     >>> weights = {"a": np.array([0.5, -0.1, 0.2, 0.05]), "b": np.array([0.9, 0.8])}
     >>> {name: mask.tolist() for name, mask in magnitude_masks(weights, 0.5).items()}
     {'a': [True, False, False, False], 'b': [True, True]}

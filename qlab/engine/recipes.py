@@ -98,49 +98,15 @@ class Recipe:
         object.__setattr__(self, "overrides", _frozen_overrides(self.overrides))
 
     def bits(self, which, layer):
-        """Bits of one layer.
-
-        Parameters
-        ----------
-        which : str
-            ``weight_bits`` or ``activation_bits``.
-        layer : str
-            A layer's name.
-
-        Returns
-        -------
-        int
-        """
+        """Bits of one layer; `which` is ``weight_bits`` or ``activation_bits``."""
         return self.setting(which, layer)
 
     def setting(self, name, layer):
-        """What holds for one layer: its own setting, or that of all.
-
-        Parameters
-        ----------
-        name : str
-            ``weight_bits``, ``activation_bits``, ``sparsity`` or ``clusters``.
-        layer : str
-            A layer's name.
-
-        Returns
-        -------
-        int, float or None
-        """
+        """What holds for one layer: its own setting, or that of all."""
         return dict(dict(self.overrides).get(layer, ())).get(name, getattr(self, name))
 
     def replace(self, **changes):
-        """Return a copy with some values changed.
-
-        Returns
-        -------
-        Recipe
-
-        Raises
-        ------
-        ValueError
-            As the constructor does.
-        """
+        """Return a copy with some values changed, and checked as in the constructor."""
         return dataclasses.replace(self, **changes)
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 import os
 import pickle
-import subprocess
 import sys
 import tempfile
+import time
 from pathlib import Path
 
 from qlab.export.measuring import examine, provenance
@@ -27,45 +27,21 @@ from qlab.tflite.litemodel import LiteModel, ModelError, require_lite_model
 
 SECONDS = 900
 MEMORY_BYTES = 4 * 2**30
-MOST_ANSWER = 100_000  # characters of one line
+MOST_ANSWER = 100_000  # bytes of one line
+LOOK = 0.05  # seconds between two looks at what the process says
 _START = "from qlab.export.writing import answer; answer()"
 
 
 def export(model, to, name="model", recipe=None, force=False, verify=False, say=None, bar=False):
     """Measure a model and write it with its C array, model card and provenance.
 
-    Parameters
-    ----------
-    model : LiteModel
-    to : path-like
-        Folder; made if it is missing.
-    name : str
-        Becomes the stem of all files.
-    recipe : Recipe, mapping, str or None
-        How the model was made. None looks it up in the manifest and on the learner's shelf.
-    force : bool
-        Replace files of an earlier export under this name.
-    verify : bool
-        Compile the C array here and compare it with the model, byte for byte.
-    say : callable or None
-        Told, in words, what is being done.
-    bar : bool
-        Show a progress bar on stderr while a slow model is scored.
+    The files are ``NAME.tflite``; ``NAME-packed.tflite`` where weights fit 4 bits; ``NAME.h`` and
+    ``NAME.c``; ``NAME-card.md``; ``NAME-provenance.json``. They come back as paths by name. The
+    `recipe` (a Recipe, a mapping or words) is by default looked up in the manifest and on the
+    learner's shelf. `force` replaces files of an earlier export, `verify` compiles the C array and
+    compares it with the model, `say` is told what is being done, and `bar` shows a progress bar. If
+    anything cannot be done, ExportError says why, and nothing was written.
 
-    Returns
-    -------
-    dict of str to pathlib.Path
-        By file name: ``NAME.tflite``; ``NAME-packed.tflite`` where weights fit 4 bits;
-        ``NAME.h`` and ``NAME.c``; ``NAME-card.md``; ``NAME-provenance.json``.
-
-    Raises
-    ------
-    ExportError
-        If `to` is a file, files of that name are there, or the disk or compiler refuses. Nothing
-        was written then.
-
-    Examples
-    --------
     >>> import qlab, tempfile
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     files = export(qlab.pretrained("baseline-int8"), folder, "small")
@@ -116,11 +92,16 @@ def in_a_process(work, *arguments, out=print, seconds=SECONDS):
 
     What it returns must fit into JSON: nothing that a hostile model could send is ever unpickled.
     """
-    with tempfile.TemporaryFile() as job:
+    with (
+        tempfile.TemporaryFile() as job,
+        tempfile.TemporaryDirectory(prefix="qlab-", ignore_cleanup_errors=True) as folder,
+        open(Path(folder, "said"), "wb") as said,
+        open(said.name, "rb") as told,
+    ):
         pickle.dump((work, arguments), job)
         job.seek(0)
-        with Isolated(_START, seconds, MEMORY_BYTES, stdin=job, stdout=subprocess.PIPE) as process:
-            for kind, value in _answers(process):
+        with Isolated(_START, seconds, MEMORY_BYTES, stdin=job, stdout=said) as process:
+            for kind, value in _answers(process, told):
                 if kind == "done":
                     return value
                 if kind == "failed":
@@ -135,14 +116,20 @@ def in_a_process(work, *arguments, out=print, seconds=SECONDS):
     )
 
 
-def _answers(process):
-    """What the process says, as long as it makes sense."""
-    while line := process.stdout.readline(MOST_ANSWER):
-        try:
-            kind, value = json.loads(line)
-        except (ValueError, TypeError, RecursionError):
-            return
-        yield kind, value
+def _answers(process, told):
+    """What the process says in a file, as long as it makes sense."""
+    # A file and no pipe: a process that has left the group may hold a pipe open for ever.
+    rest, ended = b"", False
+    while not ended and len(rest) <= MOST_ANSWER:
+        ended = process.poll() is not None
+        *lines, rest = (rest + told.read(MOST_ANSWER)).split(b"\n")
+        for line in lines:
+            try:
+                kind, value = json.loads(line)
+            except (ValueError, TypeError, RecursionError):
+                return
+            yield kind, value
+        time.sleep(LOOK)
 
 
 def answer():

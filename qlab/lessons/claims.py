@@ -26,23 +26,8 @@ def mark(held):
 class Claim:
     """A sentence that people repeat, and what would make it true.
 
-    Parameters
-    ----------
-    id : str
-    words : str
-        The sentence.
-    limits : Limit or sequence of Limit
-        A case holds if it keeps all of them.
-    why : str
-        A sentence or two, read after the mark.
+    A case holds if it keeps all of the `limits`, a Limit or several; `why` is read after the mark.
 
-    Raises
-    ------
-    TypeError
-        If `limits` holds anything but limits, or nothing.
-
-    Examples
-    --------
     >>> claim = Claim("mine", "Half the bits, half the file.", Limit("times smaller", low=1.9))
     >>> claim.check({"large network": 1.96, "small network": 1.76})
     “Half the bits, half the file.”
@@ -78,21 +63,7 @@ class Claim:
     def check(self, numbers):
         """Hold the claim against what was measured.
 
-        Parameters
-        ----------
-        numbers : dict of str to float, or to tuple of float
-            For each case one number a limit, in the order of the limits.
-
-        Returns
-        -------
-        CheckedClaim
-
-        Raises
-        ------
-        TypeError
-            If `numbers` is no dictionary, or what a case gives is no number.
-        ValueError
-            If there is no case, or a case has not one finite number for each limit.
+        `numbers` has for each case a number or, with several limits, a tuple in their order.
         """
         if not isinstance(numbers, Mapping):
             raise TypeError(f'give a dictionary, such as {{"8 bits": 3.6}}, not {numbers!r}')
@@ -173,26 +144,8 @@ class CheckedClaim:
 
 
 def check_claim(id, numbers):
-    """Hold one of the course's claims against what was measured.
+    """Hold one of the course's claims against what was measured, as `Claim.check` does.
 
-    Parameters
-    ----------
-    id : str
-        Such as "claims.third".
-    numbers : dict
-        As for `Claim.check`.
-
-    Returns
-    -------
-    CheckedClaim
-
-    Raises
-    ------
-    ValueError
-        If there is no such claim, or the numbers do not fit it.
-
-    Examples
-    --------
     >>> check_claim("claims.third", {"int8": 3.6, "float16": 1.96}).mark
     'true with a condition'
     """

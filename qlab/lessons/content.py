@@ -36,18 +36,7 @@ class ContentError(ValueError):
 
 
 def register(package):
-    """Add what a topic's package asks, under ids that begin with the package's name.
-
-    Parameters
-    ----------
-    package : module
-        With a content.toml beside its code, such as `qlab.course.ptq`.
-
-    Raises
-    ------
-    ContentError
-        If the file lacks something, has something unknown, or names Python that is not there.
-    """
+    """Add what a topic's package asks, under ids that begin with the package's name."""
     topic, content = package.__name__.rpartition(".")[2], read(package)
     python, truths = _python(package)
     for id, entry in _entries(topic, content, "questions"):

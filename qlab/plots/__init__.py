@@ -1,5 +1,7 @@
 """Pictures, in matplotlib alone: ``plot_<thing>(values, ax=None) -> Axes`` for notebooks.
 
+Without an `ax` they make a new figure; those of several panels take and return a list of axes.
+
 The panels, from which explorers put a picture together, draw their frame once (``__init__``,
 ``frame``) and then only move their marks (``show``), so that a slider moves without delay.
 """

@@ -181,24 +181,8 @@ def _square(x):
 
 @style.styled
 def plot_images(images, labels, class_names, columns=10, axes=None):
-    """Draw a grid of images, each with the name of its class under it.
+    """Draw a grid of images, uint8 of shape (n, h, w, 1) or (n, h, w), and under each its class.
 
-    Parameters
-    ----------
-    images : ndarray of uint8, shape (n, h, w, 1) or (n, h, w)
-    labels : array_like of int, shape (n,)
-    class_names : sequence of str
-    columns : int
-        How many images stand in a row.
-    axes : sequence of matplotlib.axes.Axes or None
-        At least n of them; None makes a new figure.
-
-    Returns
-    -------
-    list of matplotlib.axes.Axes
-
-    Examples
-    --------
     >>> axes = plot_images(np.zeros((2, 4, 4), np.uint8), [1, 0], ["Bag", "Coat"], columns=2)
     >>> [ax.get_xlabel() for ax in axes]
     ['Coat', 'Bag']
@@ -212,24 +196,8 @@ def plot_images(images, labels, class_names, columns=10, axes=None):
 
 @style.styled
 def plot_predictions(images, labels, predictions, class_names, columns=6, axes=None):
-    r"""Draw a grid of images with the model's answers, and with the true class where one is wrong.
+    r"""Draw images with a model's answers, and with the true class where one is wrong.
 
-    Parameters
-    ----------
-    images : ndarray of uint8, shape (n, h, w, 1) or (n, h, w)
-    labels, predictions : array_like of int, shape (n,)
-    class_names : sequence of str
-    columns : int
-        How many images stand in a row.
-    axes : sequence of matplotlib.axes.Axes or None
-        At least n of them; None makes a new figure.
-
-    Returns
-    -------
-    list of matplotlib.axes.Axes
-
-    Examples
-    --------
     >>> images = np.zeros((2, 4, 4), np.uint8)
     >>> axes = plot_predictions(images, [0, 1], [0, 0], ["Bag", "Coat"], columns=2)
     >>> [ax.get_xlabel() for ax in axes]
@@ -265,25 +233,6 @@ def _garment(ax, image, colour, width):
 def plot_class_accuracy(labels, predictions, class_names, ax=None):
     """Draw the accuracy of each class as a bar, with its 95 % interval.
 
-    Parameters
-    ----------
-    labels, predictions : array_like of int, shape (n,)
-        True classes and a model's answers, each from 0 to k - 1.
-    class_names : sequence of str, length k
-    ax : matplotlib.axes.Axes or None
-        None makes a new figure.
-
-    Returns
-    -------
-    matplotlib.axes.Axes
-
-    Raises
-    ------
-    ValueError
-        If a label or an answer is not one of the k classes.
-
-    Examples
-    --------
     >>> ax = plot_class_accuracy([0, 0, 1], [0, 1, 1], ["Bag", "Coat"])
     >>> [float(bar.get_width()) for bar in ax.patches]
     [50.0, 100.0]

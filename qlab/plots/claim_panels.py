@@ -12,31 +12,11 @@ LABEL = 0.2  # width of what is written next to a dot, as a share of the axis
 
 @style.styled
 def plot_claim(checked, log=(), axes=None):
-    """Draw the numbers of a claim: a row for each case, and shade where the claim holds.
+    """Draw the numbers of a claim that was checked: a row for each case, and shade where it holds.
 
-    Parameters
-    ----------
-    checked : qlab.lessons.claims.CheckedClaim
-        What ``claim.check(...)`` returns.
-    log : int or collection of int
-        Which limits have a logarithmic axis, counted from 0.
-    axes : sequence of matplotlib.axes.Axes or None
-        One for each limit; None makes a new figure.
+    Each limit of the claim has axes of its own; those with a number in `log`, counted from 0, are
+    logarithmic.
 
-    Returns
-    -------
-    list of matplotlib.axes.Axes
-        One for each limit.
-
-    Raises
-    ------
-    TypeError
-        If `checked` is not a checked claim.
-    ValueError
-        If `log` names a limit that does not exist, or one with a number that is not above 0.
-
-    Examples
-    --------
     >>> from qlab.lessons.claims import Claim, Limit
     >>> claim = Claim("mine", "Half the bits, half the file.", Limit("times smaller", low=1.9))
     >>> ax, = plot_claim(claim.check({"large": 1.96, "small": 1.76}))

@@ -144,23 +144,8 @@ def nearest(values, value):
 
 @style.styled
 def plot_similarity(similarity, class_names, ax=None):
-    """Draw how much of each class a model sees in images of every other, as a matrix.
+    """Draw how much of each class a model sees in every other, as `class_similarity` returns it.
 
-    Parameters
-    ----------
-    similarity : ndarray of float, shape (classes, classes)
-        A row for each true class: the mean answer to its images, as
-        `qlab.arithmetic.distillation.class_similarity` returns it.
-    class_names : sequence of str
-    ax : matplotlib.axes.Axes or None
-        None makes a new figure.
-
-    Returns
-    -------
-    matplotlib.axes.Axes
-
-    Examples
-    --------
     >>> import numpy as np
     >>> plot_similarity(np.eye(2), ["Bag", "Shirt"]).get_title(loc="left")
     'Mean answer to each class'

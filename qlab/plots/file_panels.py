@@ -123,23 +123,11 @@ def _bar_end(ax, y):
 
 @style.styled
 def plot_stages(chains, ax=None):
-    """Draw the gzipped size of a file after each step of compression, a line for each chain.
+    """Draw the gzipped size, in KB, after each step of compression, a line for each chain.
 
-    Parameters
-    ----------
-    chains : mapping of str to sequence of Trial
-        For each chain its steps, as `chain_stages` returns them. The chains ``kept`` and
-        ``naive`` have their own colours.
-    ax : matplotlib.axes.Axes or None
-        None makes a new figure.
+    `chains` has the steps of each chain by its name, as `chain_stages` returns them; ``kept`` and
+    ``naive`` have their own colours.
 
-    Returns
-    -------
-    matplotlib.axes.Axes
-        Sizes are in KB (1,000 bytes), on a logarithmic axis.
-
-    Examples
-    --------
     >>> import qlab
     >>> from qlab.trials.stages import stage
     >>> test = qlab.data.load().test

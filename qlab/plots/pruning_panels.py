@@ -75,23 +75,8 @@ class HolePanel:
 def plot_pruned_weights(weights, kept, name="", ax=None):
     """Draw a histogram of a layer's weights with the hole that pruning leaves around zero.
 
-    Parameters
-    ----------
-    weights : array_like of float
-        The weights before pruning.
-    kept : array_like of bool, same shape
-        True where a weight stays.
-    name : str
-        The name of the layer, for the title.
-    ax : matplotlib.axes.Axes or None
-        None makes a new figure.
+    `kept` is True where a weight stays; `name` is the layer's, for the title.
 
-    Returns
-    -------
-    matplotlib.axes.Axes
-
-    Examples
-    --------
     >>> ax = plot_pruned_weights([-0.3, 0.01, 0.3], [True, False, True], "dense1")
     >>> ax.get_title(loc="left")
     'Weights of dense1'

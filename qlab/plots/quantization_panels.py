@@ -257,22 +257,9 @@ def shares(counts, edges, into):
 def plot_fake_quantization(low, high, params, axes=None):
     """Draw the stairs of fake quantization, and next to them the error that it makes.
 
-    Parameters
-    ----------
-    low, high : float
-        Draw for all real values from `low` to `high`. Values beyond the grid show the clipping.
-    params : qlab.arithmetic.affine.QuantParams
-        With one scale for all values.
-    axes : sequence of two matplotlib.axes.Axes or None
-        None makes a new figure.
+    They go from the real value `low` to `high`; beyond the grid, which has one scale, they show the
+    clipping.
 
-    Returns
-    -------
-    list of matplotlib.axes.Axes
-        The stairs, and the error: the value after fake quantization minus the real value.
-
-    Examples
-    --------
     >>> from qlab.arithmetic.affine import affine_params
     >>> stairs, error = plot_fake_quantization(-2, 4, affine_params(-1, 3, bits=3))
     >>> stairs.get_xlabel(), error.get_ylabel()

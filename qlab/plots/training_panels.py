@@ -145,28 +145,8 @@ class LearningPanel:
 def plot_history(history, quantity="accuracy", ax=None):
     """Draw how training went: a curve over its epochs, and one for images held out from it.
 
-    Parameters
-    ----------
-    history : mapping of str to sequence of float
-        One value for each epoch, as `qlab.train.fit` returns it: ``loss``, ``accuracy``, and
-        ``test_loss``, ``test_accuracy`` if images were held out. Accuracies are in [0, 1].
-    quantity : str
-        ``loss`` or ``accuracy``.
-    ax : matplotlib.axes.Axes or None
-        None makes a new figure.
+    `history` is what `qlab.train.fit` returns; `quantity` is ``loss`` or ``accuracy``, in percent.
 
-    Returns
-    -------
-    matplotlib.axes.Axes
-        Accuracies are in percent.
-
-    Raises
-    ------
-    ValueError
-        If `history` does not hold that quantity.
-
-    Examples
-    --------
     >>> ax = plot_history({"loss": [0.6, 0.4], "test_loss": [0.5, 0.45]}, "loss")
     >>> [line.get_label() for line in ax.lines]
     ['training', 'test']

@@ -97,7 +97,7 @@ class Ended(NamedTuple):
     timed_out: bool
 
 
-def run(code, seconds, memory_bytes, given=b"", **settings):
+def run(code, seconds, memory_bytes=None, given=b"", **settings):
     """Run Python code to its end, with `given` as its standard input."""
     with tempfile.TemporaryFile() as output, tempfile.TemporaryFile() as errors:
         # Files and no pipes: a process that has left the group may hold a pipe open for ever.

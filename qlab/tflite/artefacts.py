@@ -26,20 +26,10 @@ def folder():
 def manifest():
     """What the manifest says.
 
-    Returns
-    -------
-    dict
-        ``files``: for each file name its ``sha256``, ``bytes``, ``recipe``, and ``made`` (when,
-        on what processor, with which package versions); for a model also its accuracy
-        ``measured`` on the 10,000 test images, with its interval.
+    It has ``files``: for each file name its ``sha256``, ``bytes``, ``recipe``, and ``made`` (when,
+    on what processor, with which package versions); for a model also its accuracy ``measured`` on
+    the 10,000 test images, with its interval.
 
-    Raises
-    ------
-    ArtefactError
-        If the manifest is missing or unreadable.
-
-    Examples
-    --------
     >>> from qlab import artefacts
     >>> artefacts.manifest()["files"]["baseline.tflite"]["recipe"]["epochs"]
     10
@@ -51,22 +41,7 @@ def manifest():
 
 
 def path(name):
-    """Path of a shipped file, after its checksum has been compared with the manifest.
-
-    Parameters
-    ----------
-    name : str
-        Such as "baseline.tflite".
-
-    Returns
-    -------
-    pathlib.Path
-
-    Raises
-    ------
-    ArtefactError
-        If no such file ships, or it is missing, truncated or altered.
-    """
+    """Path of a shipped file, after its checksum has been compared with the manifest."""
     known = manifest()["files"]
     if name not in known:
         raise ArtefactError(f"no shipped file is called {name!r}; {_near(name, known)}")
@@ -119,25 +94,10 @@ def pretrained(name="baseline"):
 
 
 def history(name="baseline"):
-    """Loss and accuracy of each epoch of a shipped model's training.
+    """Loss and accuracy of each epoch of a shipped model's training, by seed.
 
-    Parameters
-    ----------
-    name : str
+    They are the lists that `qlab.train.fit` returned; the shipped model is that of the first seed.
 
-    Returns
-    -------
-    dict of int to dict of str to list of float
-        By seed, what `qlab.train.fit` returned: ``loss``, ``accuracy``, ``test_loss``,
-        ``test_accuracy``. The shipped model is that of the first seed.
-
-    Raises
-    ------
-    ArtefactError
-        If no such history ships, or its file is missing or altered.
-
-    Examples
-    --------
     >>> from qlab import artefacts
     >>> len(artefacts.history("baseline")[0]["loss"])
     10

@@ -24,16 +24,7 @@ OP_NAMES = {v: k for k, v in vars(schema.BuiltinOperator).items() if isinstance(
 
 
 def pack(graph):
-    """Write an object tree as the bytes of a `.tflite` file.
-
-    Parameters
-    ----------
-    graph : ModelT
-
-    Returns
-    -------
-    bytes
-    """
+    """Write an object tree as the bytes of a `.tflite` file."""
     builder = flatbuffers.Builder(1 << 18)
     builder.Finish(graph.Pack(builder), b"TFL3")
     return bytes(builder.Output())

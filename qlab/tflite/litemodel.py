@@ -215,12 +215,6 @@ class LiteModel:
     def packed(self):
         """Return the same model with weights of 4 bits or fewer stored two to a byte.
 
-        Returns
-        -------
-        LiteModel
-
-        Notes
-        -----
         LiteRT runs it, more slowly. It is this model itself if no weights fit 4 bits.
         """
         graph = self.graph()
@@ -249,13 +243,7 @@ class LiteModel:
         return tuple(layers)
 
     def layer(self, name):
-        """Return the layer of this name.
-
-        Raises
-        ------
-        ValueError
-            If there is none; the message lists the names.
-        """
+        """Return the layer of this name; ValueError lists the names if there is none."""
         for layer in self.layers:
             if layer.name == name:
                 return layer
@@ -264,16 +252,8 @@ class LiteModel:
         )
 
     def anatomy(self):
-        """Where the file's bytes are.
+        """Where the file's bytes are, by part; the parts add up to the size of the file.
 
-        Returns
-        -------
-        dict of str to int
-            Bytes of ``weights``, ``biases``, ``scales``, ``names``, ``graph`` and ``padding``;
-            they add up to the size of the file.
-
-        Examples
-        --------
         >>> import qlab
         >>> model = qlab.pretrained("baseline")
         >>> parts = model.anatomy()

@@ -63,24 +63,11 @@ class Energy:
 
 
 def count_operations(model):
-    """Count what each layer does for one image.
+    """Count what each layer does for one image: a `LayerWork` for each, in the order of running.
 
-    Parameters
-    ----------
-    model : LiteModel
+    Each QUANTIZE or DEQUANTIZE of activations has a row too. ModelError names an operator whose
+    work qlab cannot count.
 
-    Returns
-    -------
-    tuple of LayerWork
-        In the order in which they run, with a row for each QUANTIZE or DEQUANTIZE of activations.
-
-    Raises
-    ------
-    ModelError
-        If the model has an operator whose work qlab cannot count; the message names it.
-
-    Examples
-    --------
     >>> import qlab
     >>> rows = count_operations(qlab.pretrained("baseline"))
     >>> {row.name: row.macs for row in rows if row.macs}
@@ -108,33 +95,12 @@ def energy(model, weights_in="off-chip"):
     """Estimate the energy for one image from the counts [1]_.
 
     Each multiply-accumulate, each weight read once and each activation read or written once is
-    priced as in 45 nm CMOS. Control, instruction fetch and idle time are left out; in a general
-    processor they cost more than the arithmetic.
+    priced as in 45 nm CMOS. Weights are in DRAM (``off-chip``), or in a cache of 32 KB
+    (``on-chip``) as the activations are. Control, instruction fetch and idle time are left out; in
+    a general processor they cost more than the arithmetic.
 
-    Parameters
-    ----------
-    model : LiteModel
-    weights_in : {"off-chip", "on-chip"}
-        Weights in DRAM, or in a cache of 32 KB as the activations.
-
-    Returns
-    -------
-    Energy
-        Of kind ``simulated``.
-
-    Raises
-    ------
-    ModelError
-        As `count_operations`.
-    ValueError
-        If `weights_in` is neither.
-
-    References
-    ----------
     .. [1] Horowitz, ISSCC 2014, figure 1.1.9.
 
-    Examples
-    --------
     >>> import qlab
     >>> floats, ints = (energy(qlab.pretrained(x)) for x in ("baseline", "baseline-int8"))
     >>> floats.kind, round(floats.total_nj / ints.total_nj)

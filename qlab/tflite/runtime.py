@@ -92,27 +92,8 @@ def evaluate(model, images, labels, batch=BATCH, threads=None):
 
 
 def logits(model, images, batch=BATCH, threads=None):
-    """What a model answers before it is decided: one number a class.
+    """What a model with float32 output answers before it is decided: float32 of shape (n, classes).
 
-    Parameters
-    ----------
-    model : LiteModel
-        Its output must be float32, as distillation needs it.
-    images : ndarray of uint8, shape (n, 28, 28, 1)
-    batch, threads
-        As for `predict`.
-
-    Returns
-    -------
-    ndarray of float32, shape (n, classes)
-
-    Raises
-    ------
-    ValueError
-        If the images do not fit the model, or its output is not float32.
-
-    Examples
-    --------
     >>> import qlab
     >>> images = qlab.data.load().test.images[:3]
     >>> model = qlab.pretrained("baseline")
@@ -181,22 +162,6 @@ def latency(model, batch=1, runs=100, threads=1):
 def interpreter(model, threads=1):
     """LiteRT's own interpreter of one image a call, ready to run.
 
-    Parameters
-    ----------
-    model : LiteModel
-    threads : int
-
-    Returns
-    -------
-    ai_edge_litert.interpreter.Interpreter
-
-    Raises
-    ------
-    ModelError
-        If LiteRT cannot run the model.
-
-    Examples
-    --------
     >>> import qlab
     >>> interpreter(qlab.pretrained("baseline")).get_input_details()[0]["shape"].tolist()
     [1, 28, 28, 1]

@@ -18,36 +18,18 @@ ROW = 256  # columns that an index of one byte can count
 
 
 def sparse_file(model):
-    """Leave the zeros of a model's weights out of its file.
+    """Leave the zeros of a model's weights out of its file, which gives the same outputs.
 
-    Parameters
-    ----------
-    model : LiteModel
+    Layers stay as they are where this saves no bytes (too few zeros), or where LiteRT could not run
+    it: weights of packed INT4, or of dynamic range quantization. If that holds for all, the model
+    itself comes back.
 
-    Returns
-    -------
-    LiteModel
-        Gives the same outputs. Layers stay as they are where this saves no bytes (too few zeros),
-        or where LiteRT could not run it: weights of packed INT4, or of dynamic range quantization.
-        `model` itself if that holds for all.
-
-    Raises
-    ------
-    TypeError
-        If `model` is no LiteModel.
-
-    Notes
-    -----
     Each axis is dense but the last, which is compressed: a value and an index of one or two bytes
     for each weight that is not zero, and a running count for each row (TFLite's schema,
-    ``SparsityParameters``).
+    ``SparsityParameters``). LiteRT 2.3 does not run an int8 FULLY_CONNECTED behind a DENSIFY step.
+    It is written as the CONV_2D that computes the same sums: over a picture one row high, whose
+    width times channels are the inputs.
 
-    LiteRT 2.3 does not run an int8 FULLY_CONNECTED behind a DENSIFY step. It is written as the
-    CONV_2D that computes the same sums: over a picture one row high, whose width times channels
-    are the inputs.
-
-    Examples
-    --------
     >>> import qlab
     >>> engine = qlab.Compressor(qlab.pretrained("baseline"), qlab.data.calibration_images(16))
     >>> pruned = engine.compress(qlab.Recipe(32, 32, sparsity=0.9, calibration_size=16))
@@ -74,17 +56,7 @@ def sparse_file(model):
 
 
 def encoded_bytes(model):
-    """Size of a model's file without the zeros of its weights.
-
-    Parameters
-    ----------
-    model : LiteModel
-
-    Returns
-    -------
-    int
-        That of `sparse_file`, which LiteRT runs.
-    """
+    """Size of a model's file without the zeros of its weights, which LiteRT runs."""
     return sparse_file(model).file_bytes
 
 

@@ -54,29 +54,10 @@ class LatencyReport:
 
 
 def latency_report(model, threads=THREADS, runs=RUNS, batch=1):
-    """Time warm runs of a model here, with each number of threads.
+    """Time warm runs of a model here and now, of one image, with each number of threads.
 
-    Parameters
-    ----------
-    model : LiteModel
-    threads : sequence of int
-    runs : int
-        Timed calls for each number of threads, at least 2.
-    batch : int
-        Images a call.
+    `ELSEWHERE` says why the report is not of a phone or a microcontroller.
 
-    Returns
-    -------
-    LatencyReport
-        Of this machine, now: `ELSEWHERE` says why not of a phone or a microcontroller.
-
-    Raises
-    ------
-    ValueError
-        If `threads` is empty, or `runs` or `batch` is too small.
-
-    Examples
-    --------
     >>> import qlab
     >>> report = latency_report(qlab.pretrained("baseline"), runs=10)
     >>> [row.threads for row in report.rows], str(report).count("median")

@@ -80,16 +80,7 @@ def parity(model, lite_model, images, labels):
 def keras_score(model, images, labels):
     """Score a Keras model as it is; a quantization-aware one with its fake quantization.
 
-    Parameters
-    ----------
-    model : tf_keras.Model
-    images : ndarray of uint8, shape (n, 28, 28, 1)
-    labels : ndarray of int, shape (n,)
-
-    Returns
-    -------
-    Measurement
-        Its kind is ``simulated``, because no integer runtime computed it.
+    The Measurement is of kind ``simulated``, because no integer runtime computed it.
     """
     batches = [as_floats(images[i : i + 500]) for i in range(0, len(images), 500)]
     classes = [np.argmax(model(x, training=False), axis=-1) for x in batches]

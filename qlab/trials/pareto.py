@@ -64,27 +64,10 @@ class Entry:
 def keep(model, name, recipe=None):
     """Keep a model of yours: score it, time it, and put it on the Pareto board for good.
 
-    Parameters
-    ----------
-    model : LiteModel
-    name : str
-        Such as "my 4 bits". Keeping the same file again renames it; a name that another model has
-        gets a number.
-    recipe : Recipe, mapping, str or None
-        How it was made, or your own words.
+    The `recipe` is how it was made: a Recipe, a mapping or your own words. Keeping the same file
+    again renames it; a name that another model has gets a number. ShelfError says why a model
+    cannot be kept.
 
-    Returns
-    -------
-    Entry
-        As measured here, now, on the 10,000 test images.
-
-    Raises
-    ------
-    qlab.trials.shelf.ShelfError
-        If the images do not fit the model, the name is empty, or the disk refuses.
-
-    Examples
-    --------
     >>> import qlab
     >>> entry = keep(qlab.pretrained("baseline-int8"), "my int8", qlab.Recipe())
     >>> entry.origin, entry.kind, [kept.name for kept in shelf.kept()]
@@ -105,20 +88,10 @@ def drop(name):
 
 
 def entries(troubles=None):
-    """Every shipped model and every one on the learner's shelf.
+    """Every shipped model and every one on the learner's shelf, yours first.
 
-    Parameters
-    ----------
-    troubles : list or None
-        Gets a sentence for each file that cannot be used.
+    The list `troubles` gets a sentence for each file that cannot be used.
 
-    Returns
-    -------
-    list of Entry
-        Yours first.
-
-    Examples
-    --------
     >>> {entry.name: entry.kind for entry in entries()}["baseline"]
     'cached'
     """

@@ -37,22 +37,10 @@ class Candidate:
 class Scorer:
     """Makes the file of a recipe, weighs and scores it; a recipe it knows costs nothing.
 
-    Parameters
-    ----------
-    compressor : Compressor
-    images : ndarray of uint8, shape (n, 28, 28, 1)
-        To choose by, such as `search_images`; never those of the final score.
-    labels : ndarray of int, shape (n,)
-    base : Recipe or None
-        What every recipe shares: bits of activations, granularity, observer; None for `Recipe()`.
+    The images are those to choose by, such as `search_images`; never those of the final score.
+    `base` is what every recipe shares: bits of activations, granularity, observer. ``trials`` has
+    all that were scored, in order.
 
-    Attributes
-    ----------
-    trials : list of Candidate
-        All so far, in order.
-
-    Examples
-    --------
     >>> import qlab
     >>> images, labels = search_images(100)
     >>> score = Scorer(qlab.Compressor(qlab.pretrained("baseline"), images), images, labels,
@@ -99,25 +87,8 @@ def search_images(n=5000, seed=0):
     in the order of recipes they agree with fresh images about as well as fresh images among
     themselves (``search.json`` has that, measured).
 
-    Parameters
-    ----------
-    n : int
-        How many, from 1 to 58,976.
-    seed : int
-        Of the draw: that of `qlab.data.calibration_images`, whose first 1,024 are left out.
+    The seed is that of `qlab.data.calibration_images`, whose first 1,024 are left out.
 
-    Returns
-    -------
-    images : ndarray of uint8, shape (n, 28, 28, 1)
-    labels : ndarray of int64, shape (n,)
-
-    Raises
-    ------
-    ValueError
-        If there are not that many.
-
-    Examples
-    --------
     >>> images, labels = search_images(10)
     >>> images.shape, labels.shape
     ((10, 28, 28, 1), (10,))
@@ -132,20 +103,8 @@ def search_images(n=5000, seed=0):
 
 
 def best(trials, budget_bytes):
-    """The most accurate trial within a budget; of equals the smallest.
+    """The most accurate trial within a budget, of equals the smallest; None if none fits.
 
-    Parameters
-    ----------
-    trials : iterable of Candidate
-    budget_bytes : float
-
-    Returns
-    -------
-    Candidate or None
-        None if no trial is small enough.
-
-    Examples
-    --------
     >>> trials = [Candidate(1, Recipe(), 90, 100, 70_000), Candidate(2, Recipe(4), 88, 100, 35_000)]
     >>> best(trials, 40_000).number, best(trials, 10_000)
     (2, None)
@@ -161,32 +120,12 @@ def smallest(trials, correct):
 
 
 def run_search(score, budget_bytes, method="greedy", files=300, seed=0):
-    """Look for the most accurate recipe within a budget, one file a step.
+    """Look for the most accurate recipe within a budget of gzipped bytes, one file a step.
 
-    Parameters
-    ----------
-    score : Scorer
-    budget_bytes : int
-        Of the gzipped file.
-    method : str
-        ``greedy``, ``random`` or ``uniform``.
-    files : int
-        How many files to make and score, at most. Recipes that `score` knows are not counted.
-    seed : int
+    The method is ``greedy``, ``random`` or ``uniform``. It makes and scores so many `files` at
+    most; recipes that `score` knows are not counted. Each `Candidate` is yielded as it is scored:
+    leave the loop whenever you like, and ``best(score.trials, budget_bytes)`` is the best so far.
 
-    Yields
-    ------
-    Candidate
-        As it is scored. Leave the loop whenever you like; ``best(score.trials, budget_bytes)`` is
-        the best so far.
-
-    Raises
-    ------
-    ValueError
-        If the method is none of the three, or `budget_bytes` or `files` is not above 0.
-
-    Examples
-    --------
     >>> import qlab
     >>> images, labels = search_images(100)
     >>> score = Scorer(qlab.Compressor(qlab.pretrained("baseline"), images), images, labels,

@@ -35,29 +35,10 @@ def stage(name, model, images, labels):
 
 
 def chain_stages(images, labels, chain="kept"):
-    """The shipped chain, step by step, scored here and now.
+    """The steps of a shipped chain as `Trial`s, scored here and now.
 
-    Parameters
-    ----------
-    images : ndarray of uint8, shape (n, 28, 28, 1)
-    labels : ndarray of int, shape (n,)
-    chain : str
-        ``kept``, whose steps keep what earlier steps made, or ``naive``.
+    The chain is ``kept``, whose steps keep what earlier steps made, or ``naive``.
 
-    Returns
-    -------
-    list of qlab.trials.subjects.Trial
-        With ``name``, ``zeros`` and ``different``.
-
-    Raises
-    ------
-    ValueError
-        If there is no such chain.
-    qlab.artefacts.ArtefactError
-        If a file does not ship.
-
-    Examples
-    --------
     >>> import qlab
     >>> test = qlab.data.load().test
     >>> kept = chain_stages(test.images[:500], test.labels[:500])

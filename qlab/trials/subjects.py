@@ -22,32 +22,15 @@ CALIBRATION_SIZE = 128  # where nothing else is asked for
 class Trial:
     """A file and what was measured of it; everything else is worked out once, when it is asked for.
 
-    Parameters
-    ----------
-    recipe : Recipe or None
-        How the file was made; None if no recipe can say it.
-    model : LiteModel or None
-        The file; None where so many are made that none is kept.
-    measurement : Measurement or None
-        How well the file classifies; None if only its bytes are asked about.
-    reference : Measurement or None
-        What the file is compared with, on the same images.
-    compressor : Compressor or None
-        The engine that made the file; `sizes` needs it.
-    name : str
-        What the file is called among others.
-
-    Examples
-    --------
     >>> test = qlab.data.load().test
     >>> trial = subject(None, test.images[:50], test.labels[:50]).trial(qlab.Recipe(weight_bits=4))
     >>> trial.packed_bytes < trial.sizes.file_bytes, trial.comparison.n
     (True, 50)
     """
 
-    recipe: Recipe | None
-    model: qlab.LiteModel | None
-    measurement: Measurement
+    recipe: Recipe | None  # None if no recipe can say how the file was made
+    model: qlab.LiteModel | None  # None where so many are made that none is kept
+    measurement: Measurement | None  # None if only the bytes are asked about
     reference: Measurement | None = field(default=None, repr=False)
     compressor: qlab.Compressor | None = field(default=None, repr=False)
     name: str = ""

@@ -64,17 +64,6 @@ judge_mark = for_function(
 def bits_left(before_bytes, after_bytes):
     """How many bits each weight may have, if the weights were float32 and are all of the file.
 
-    Parameters
-    ----------
-    before_bytes, after_bytes : float
-        In the same unit.
-
-    Returns
-    -------
-    float
-
-    Examples
-    --------
     >>> bits_left(305_676, 152_838)
     16.0
     """
