@@ -10,14 +10,15 @@ import nbformat
 import pytest
 
 import qlab
-from qlab import lessons, train, widgets
+from qlab import affine, lessons, train, widgets
 
 
 def offered():
-    """The functions and classes that the public rooms offer, by name."""
+    """What the public rooms offer, and the arithmetic that the course teaches, by name."""
     for room in (qlab, lessons, train, widgets):
-        for name in room.__all__:
-            yield f"{room.__name__}.{name}", getattr(room, name)
+        yield from ((f"{room.__name__}.{name}", getattr(room, name)) for name in room.__all__)
+    own = (x for x in vars(affine).values() if getattr(x, "__module__", "") == affine.__name__)
+    yield from ((f"affine.{x.__name__}", x) for x in own if not x.__name__.startswith("_"))
 
 
 def used_in_the_notebooks():
@@ -56,15 +57,12 @@ def _named(x):
     return inspect.isfunction(x) or inspect.isclass(x)
 
 
-PUBLIC = {  # without the course's own content: the cell that uses it tells what it does
-    name: found
-    for name, found in (*offered(), *used_in_the_notebooks())
-    if _named(found) and re.match(r"qlab\.(?!course\.)", f"{found.__module__}.")
-}
+def _of_qlab(pairs):
+    return {name: x for name, x in pairs if _named(x) and x.__module__.startswith("qlab")}
 
 
-def test_the_notebooks_were_read():
-    assert {"qlab.arithmetic.affine.fake_quantize", "qlab.tflite.runtime.logits"} <= PUBLIC.keys()
+PUBLIC = _of_qlab(offered())
+USED = _of_qlab(used_in_the_notebooks())
 
 
 @pytest.mark.parametrize("name", PUBLIC)
@@ -73,3 +71,8 @@ def test_a_public_name_has_numpydoc(name):
     assert text, f"{name} has no docstring"
     if name != "qlab.ModelError" and inspect.signature(PUBLIC[name]).parameters:
         assert "Parameters\n----------" in text, f"{name} does not describe its parameters"
+
+
+def test_what_the_notebooks_call_has_a_docstring():
+    assert {"qlab.arithmetic.affine.fake_quantize", "qlab.tflite.runtime.logits"} <= USED.keys()
+    assert [name for name, x in USED.items() if not inspect.getdoc(x)] == []

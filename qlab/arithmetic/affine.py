@@ -12,7 +12,23 @@ NARROWEST = 1e-6  # the TFLite converter widens a range up to this, by as much a
 
 @dataclass(frozen=True, eq=False)
 class QuantParams:
-    """The grid ``r = scale * (q - zero_point)`` with q in [q_min, q_max]."""
+    """The grid of real values ``r = scale * (q - zero_point)``, with q in [q_min, q_max].
+
+    Parameters
+    ----------
+    scale, zero_point : ndarray, shape (), or (C,) if per channel
+        float32 and int64; `affine_params` and `symmetric_params` make them.
+    q_min, q_max : int
+        The lowest and the highest code.
+    axis : int
+        The axis of the C output channels; without meaning where there is one scale.
+
+    Examples
+    --------
+    >>> grid = affine_params(-1.0, 1.0, bits=2)
+    >>> grid.levels, [f"{r:.2f}" for r in grid.span]
+    (4, ['-1.33', '0.67'])
+    """
 
     scale: np.ndarray
     zero_point: np.ndarray
@@ -33,15 +49,33 @@ class QuantParams:
 
 
 def affine_params(low, high, bits=8):
-    """Grid of 2**bits codes over a range, moved so that zero is exactly one of them [1]_.
+    """Grid of 2**bits codes over a range, moved so that zero is exactly one of them.
 
-    The codes are ``128 - 2**bits`` to 127, and ``scale = (high - low) / (2**bits - 1)``. The range
-    is first widened to contain 0; a range of ReLU outputs (``low == 0``) therefore has
-    ``zero_point = 128 - 2**bits``. A range no wider than 1e-6 is widened by 1e-6 at either end, as
-    the TFLite converter does.
+    Parameters
+    ----------
+    low, high : float
+        The range to cover; widened to contain 0.
+    bits : int
+        2 to 8.
 
+    Returns
+    -------
+    QuantParams
+        ``scale = (high - low) / (2**bits - 1)``; codes ``128 - 2**bits`` to 127. A range of
+        ReLU outputs (``low == 0``) therefore has ``zero_point = 128 - 2**bits``. A range no
+        wider than 1e-6 is widened by 1e-6 at either end, as the TFLite converter does.
+
+    Raises
+    ------
+    ValueError
+        If `bits` is not 2 to 8, or the range is not finite or is empty.
+
+    References
+    ----------
     .. [1] Jacob et al., CVPR 2018, arXiv:1712.05877, eq. 1 and section 3.
 
+    Examples
+    --------
     >>> p = affine_params(0.0, 6.0, bits=4)
     >>> f"{p.scale:.3f}", int(p.zero_point), p.q_min, p.q_max
     ('0.400', 112, 112, 127)
@@ -63,13 +97,32 @@ def affine_params(low, high, bits=8):
 
 
 def symmetric_params(weights, bits=8, axis=0):
-    """Symmetric narrow grid for weights: zero_point 0, codes to 2**(bits-1) - 1 either way [1]_.
+    """Symmetric narrow-range grid for weights: zero_point 0, codes to 2**(bits-1) - 1 either way.
 
-    ``scale = max|w| / (2**(bits-1) - 1)``: one for each of the C entries of the output-channel
-    `axis`, shape (C,), or with `axis` None one in all, shape (). A channel of zeros gets scale 1.
+    Parameters
+    ----------
+    weights : array_like of float, any shape
+    bits : int
+        2 to 8.
+    axis : int or None
+        The output-channel axis, one scale for each of its C entries; None for one scale in all.
 
+    Returns
+    -------
+    QuantParams
+        ``scale = max|w| / (2**(bits-1) - 1)``, shape (C,) or (). A channel of zeros gets scale 1.
+
+    Raises
+    ------
+    ValueError
+        If `bits` is not 2 to 8, or `weights` is empty or has NaN or infinity.
+
+    References
+    ----------
     .. [1] Krishnamoorthi, arXiv:1806.08342, section 3.1.1.
 
+    Examples
+    --------
     >>> p = symmetric_params([[0.5, -1.0], [0.1, 0.2]], bits=4)
     >>> [f"{scale:.4f}" for scale in p.scale], p.q_min, p.q_max
     (['0.1429', '0.0286'], -7, 7)
@@ -97,8 +150,23 @@ def symmetric_params(weights, bits=8, axis=0):
 def quantize(x, params):
     """Codes of real values: round ``x / scale + zero_point`` to the nearest integer and clamp.
 
-    They are int8, in the shape of `x`; ties go to the even integer.
+    Parameters
+    ----------
+    x : array_like of float, any shape
+    params : QuantParams
 
+    Returns
+    -------
+    ndarray of int8, shape of `x`
+        Ties go to the even integer.
+
+    Raises
+    ------
+    ValueError
+        If a per-channel `params` does not match axis ``params.axis`` of `x`.
+
+    Examples
+    --------
     >>> quantize([0.0, 0.3, 9.0], affine_params(0.0, 6.0, bits=4)).tolist()
     [112, 113, 127]
     """
@@ -108,8 +176,28 @@ def quantize(x, params):
 
 
 def dequantize(q, params):
-    """Real values of codes, in float32: ``scale * (q - zero_point)``.
+    """Real values of codes: ``scale * (q - zero_point)``.
 
+    Parameters
+    ----------
+    q : array_like of int, any shape
+    params : QuantParams
+
+    Returns
+    -------
+    ndarray of float32, shape of `q`
+
+    Raises
+    ------
+    ValueError
+        If a per-channel `params` does not match axis ``params.axis`` of `q`.
+
+    References
+    ----------
+    .. [1] Jacob et al., CVPR 2018, arXiv:1712.05877, eq. 1.
+
+    Examples
+    --------
     >>> [f"{r:.1f}" for r in dequantize([112, 113, 127], affine_params(0.0, 6.0, bits=4))]
     ['0.0', '0.4', '6.0']
     """
@@ -119,8 +207,29 @@ def dequantize(q, params):
 
 
 def fake_quantize(x, params):
-    """Round real values to the grid that `params` describes, staying in float32.
+    """Round real values to the grid that `params` describes, staying in float.
 
+    Parameters
+    ----------
+    x : array_like of float, any shape
+    params : QuantParams
+
+    Returns
+    -------
+    ndarray of float32, shape of `x`
+        ``dequantize(quantize(x))``.
+
+    Raises
+    ------
+    ValueError
+        If a per-channel `params` does not match axis ``params.axis`` of `x`.
+
+    References
+    ----------
+    .. [1] Jacob et al., CVPR 2018, arXiv:1712.05877, section 3.
+
+    Examples
+    --------
     >>> [f"{r:.1f}" for r in fake_quantize([0.3, 9.0], affine_params(0.0, 6.0, bits=4))]
     ['0.4', '6.0']
     """

@@ -101,9 +101,33 @@ def grade(path, test=None, limits=None):
 
     The file is read with care, taken apart by a reader that follows no offset unchecked, held
     against the rules, and run in a sealed process that sees the pictures in random order and never
-    a label. A hostile file can at worst fail: the `Verdict` then says why. The 10,000 test pictures
-    and the challenge's own limits are what counts; `test` and `limits` are there to try others.
+    a label. A hostile file can at worst fail.
 
+    Parameters
+    ----------
+    path : path-like
+    test : object with ``images`` and ``labels``, or None
+        Pictures of uint8, shape (n, 28, 28, 1), and their classes; None for the 10,000 test
+        pictures, which are what counts.
+    limits : Limits or None
+        What it may use; None for the challenge's own.
+
+    Returns
+    -------
+    Verdict
+        Also of a file that cannot take part: it then says why.
+
+    Raises
+    ------
+    TypeError
+        If `path` is no path.
+    JudgeError
+        If the judge process could not start: nothing was graded.
+    qlab.data.DataError
+        If the test pictures are nowhere to be had.
+
+    Examples
+    --------
     >>> from qlab import artefacts
     >>> grade(artefacts.path("baseline-int8.tflite")).leagues
     ('0.90', '0.85')

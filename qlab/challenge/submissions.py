@@ -36,11 +36,31 @@ class Submission:
 
 
 def submit(folder, file, name, test=None, limits=None):
-    """Grade a file and, if it is in a league, put a copy of it into a folder that is there already.
+    """Grade a file and, if it is in a league, put a copy of it into the folder.
 
-    All submissions of a name count as one participant's. You get the `Verdict`, and the
-    `Submission`, which is None if the file was not kept. A file that was submitted under this name
-    before is not kept twice: you get the earlier submission.
+    Parameters
+    ----------
+    folder : path-like
+        Must be there already.
+    file : path-like
+    name : str
+        Who submits. All submissions of a name count as one participant's.
+    test, limits
+        As for `qlab.challenge.grade`.
+
+    Returns
+    -------
+    verdict : Verdict
+    submission : Submission or None
+        None if the file is in no league, and was not kept. If the same file was submitted under
+        this name before, that submission.
+
+    Raises
+    ------
+    ValueError
+        If the folder is not there or the name is empty.
+    OSError
+        If the folder cannot be written; nothing is left in it.
     """
     folder, name, when = _folder(folder), intake.clean_name(name), datetime.now(UTC)
     try:

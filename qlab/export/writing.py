@@ -35,13 +35,38 @@ _START = "from qlab.export.writing import answer; answer()"
 def export(model, to, name="model", recipe=None, force=False, verify=False, say=None, bar=False):
     """Measure a model and write it with its C array, model card and provenance.
 
-    The files are ``NAME.tflite``; ``NAME-packed.tflite`` where weights fit 4 bits; ``NAME.h`` and
-    ``NAME.c``; ``NAME-card.md``; ``NAME-provenance.json``. They come back as paths by name. The
-    `recipe` (a Recipe, a mapping or words) is by default looked up in the manifest and on the
-    learner's shelf. `force` replaces files of an earlier export, `verify` compiles the C array and
-    compares it with the model, `say` is told what is being done, and `bar` shows a progress bar. If
-    anything cannot be done, ExportError says why, and nothing was written.
+    Parameters
+    ----------
+    model : LiteModel
+    to : path-like
+        Folder; made if it is missing.
+    name : str
+        Becomes the stem of all files.
+    recipe : Recipe, mapping, str or None
+        How the model was made. None looks it up in the manifest and on the learner's shelf.
+    force : bool
+        Replace files of an earlier export under this name.
+    verify : bool
+        Compile the C array here and compare it with the model, byte for byte.
+    say : callable or None
+        Told, in words, what is being done.
+    bar : bool
+        Show a progress bar on stderr while a slow model is scored.
 
+    Returns
+    -------
+    dict of str to pathlib.Path
+        By file name: ``NAME.tflite``; ``NAME-packed.tflite`` where weights fit 4 bits;
+        ``NAME.h`` and ``NAME.c``; ``NAME-card.md``; ``NAME-provenance.json``.
+
+    Raises
+    ------
+    ExportError
+        If `to` is a file, files of that name are there, or the disk or compiler refuses. Nothing
+        was written then.
+
+    Examples
+    --------
     >>> import qlab, tempfile
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     files = export(qlab.pretrained("baseline-int8"), folder, "small")

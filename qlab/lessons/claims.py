@@ -26,8 +26,23 @@ def mark(held):
 class Claim:
     """A sentence that people repeat, and what would make it true.
 
-    A case holds if it keeps all of the `limits`, a Limit or several; `why` is read after the mark.
+    Parameters
+    ----------
+    id : str
+    words : str
+        The sentence.
+    limits : Limit or sequence of Limit
+        A case holds if it keeps all of them.
+    why : str
+        A sentence or two, read after the mark.
 
+    Raises
+    ------
+    TypeError
+        If `limits` holds anything but limits, or nothing.
+
+    Examples
+    --------
     >>> claim = Claim("mine", "Half the bits, half the file.", Limit("times smaller", low=1.9))
     >>> claim.check({"large network": 1.96, "small network": 1.76})
     “Half the bits, half the file.”
@@ -144,8 +159,26 @@ class CheckedClaim:
 
 
 def check_claim(id, numbers):
-    """Hold one of the course's claims against what was measured, as `Claim.check` does.
+    """Hold one of the course's claims against what was measured.
 
+    Parameters
+    ----------
+    id : str
+        Such as "claims.third".
+    numbers : dict
+        As for `Claim.check`.
+
+    Returns
+    -------
+    CheckedClaim
+
+    Raises
+    ------
+    ValueError
+        If there is no such claim, or the numbers do not fit it.
+
+    Examples
+    --------
     >>> check_claim("claims.third", {"int8": 3.6, "float16": 1.96}).mark
     'true with a condition'
     """

@@ -9,6 +9,18 @@ from qlab.lessons.claims import STATES, CheckedClaim
 class ClaimsTable:
     """Checked claims, their marks and their numbers, as a table that also prints as text.
 
+    Parameters
+    ----------
+    checked : iterable of CheckedClaim
+        Or a dictionary of them.
+
+    Raises
+    ------
+    TypeError
+        If there is anything else in it.
+
+    Examples
+    --------
     >>> from qlab.lessons.claims import Claim, Limit
     >>> claim = Claim("mine", "Half the bits, half the file.", Limit("times smaller", low=1.9))
     >>> ClaimsTable([claim.check({"large network": 1.96, "small network": 1.76})])

@@ -9,11 +9,27 @@ from numbers import Real
 class Limit:
     """A quantity, and the range in which a claim about it holds, both ends included.
 
-    The quantity has its unit in it, such as "times smaller"; `unit`, if given, is printed after a
-    number in its place. `digits` are those after the point, in print. There are more where they are
-    needed: below 1 leading zeros do not count, unless `digits` is 0, and no number is rounded over
-    an end.
+    Parameters
+    ----------
+    quantity : str
+        With its unit, such as "times smaller".
+    low, high : float
+        By name: what stands alone could be either end.
+    digits : int
+        Of its numbers after the point, in print. There are more where they are needed: below 1
+        leading zeros do not count, unless `digits` is 0, and no number is rounded over an end.
+    unit : str
+        What is printed after a number; `quantity` if not given.
 
+    Raises
+    ------
+    TypeError
+        If an end is given without its name, or is no number.
+    ValueError
+        If there is neither end, or `low` is above `high`.
+
+    Examples
+    --------
     >>> limit = Limit("points lost", high=1)
     >>> str(limit), limit.holds(0.4), limit.holds(3)
     ('points lost, at most 1', True, False)
