@@ -98,6 +98,11 @@ def test_a_place_tells_its_text_to_pointer_and_keyboard_until_escape(lab):
     lab.page.keyboard.press("Tab")
     expect(first).to_be_focused()
     expect(first.locator("div")).to_be_visible()
+    corner.hover()  # one text at a time
+    expect(corner.locator("div")).to_be_visible()
+    expect(first.locator("div")).to_be_hidden()
+    lab.page.mouse.move(0, 0)
+    expect(first.locator("div")).to_be_visible()
     lab.page.keyboard.press("Escape")
     expect(first.locator("div")).to_be_hidden()
     first.evaluate("place => { place.blur(); place.focus(); }")
