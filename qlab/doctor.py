@@ -24,9 +24,10 @@ PACKAGES = (
     "matplotlib",
     "jupyterlab",
     "ipywidgets",
+    "anywidget",
 )
 REINSTALL = "run `make setup` in the checkout, or `pip install -e .` there"
-WIDGETS_EXTENSION = "@jupyter-widgets/jupyterlab-manager"
+WIDGETS_EXTENSIONS = ("@jupyter-widgets/jupyterlab-manager", "anywidget")
 CHROMIUM_NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 CHROMIUM_PLACES = (
     "/usr/bin/chromium",
@@ -74,7 +75,8 @@ def checks(notes=None):
     for name in PACKAGES:
         yield check_package(name)
     yield check_machine()
-    yield check_widgets_extension()
+    for name in WIDGETS_EXTENSIONS:
+        yield check_widgets_extension(name)
     yield check_chromium()
     yield check_data()
     yield from check_artefacts()
@@ -120,22 +122,22 @@ def check_machine():
     return Check("cores and memory", text)
 
 
-def check_widgets_extension():
-    """Check that JupyterLab will load the ipywidgets extension, as `Check`."""
+def check_widgets_extension(name):
+    """Check that JupyterLab will load an extension that explorers need, as `Check`."""
     from jupyter_core.paths import jupyter_path
     from jupyterlab_server.config import get_page_config
 
     folders = jupyter_path("labextensions")
-    found = [Path(f, WIDGETS_EXTENSION, "package.json") for f in folders]
+    found = [Path(f, name, "package.json") for f in folders]
     manifest = next((path for path in found if path.is_file()), None)
     if manifest is None:
-        return Check("widgets extension", f"not installed: {REINSTALL}", ok=False)
+        return Check("widgets extension", f"{name} is not installed: {REINSTALL}", ok=False)
     disabled = get_page_config(folders).get("disabledExtensions", [])
-    if any(name.split(":")[0] == WIDGETS_EXTENSION for name in disabled):
-        advice = f"disabled: run `jupyter labextension enable {WIDGETS_EXTENSION}`"
+    if any(plugin.split(":")[0] == name for plugin in disabled):
+        advice = f"disabled: run `jupyter labextension enable {name}`"
         return Check("widgets extension", advice, ok=False)
     version = json.loads(manifest.read_text(encoding="utf-8"))["version"]
-    return Check("widgets extension", f"{WIDGETS_EXTENSION} {version} enabled")
+    return Check("widgets extension", f"{name} {version} enabled")
 
 
 def check_chromium():

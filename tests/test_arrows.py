@@ -39,6 +39,7 @@ OWNERS = {  # who alone may write these imports
     "tensorflow_model_optimization": {"train"},
     "matplotlib": {"plots", "widgets"},
     "ipywidgets": {"widgets"},
+    "anywidget": {"widgets"},
     "ai_edge_litert": {"tflite", "engine", "challenge", "export", "trials"},
 }
 LATE = {"train"}  # rooms that others import only inside the function that needs them

@@ -267,22 +267,23 @@ def test_the_doctor_tries_keras_in_another_process(source, ok, words, monkeypatc
     assert words in check.text
 
 
-def test_the_doctor_sees_a_missing_or_disabled_widgets_extension(monkeypatch, tmp_path):
+@pytest.mark.parametrize("name", doctor.WIDGETS_EXTENSIONS)
+def test_the_doctor_sees_a_missing_or_disabled_widgets_extension(name, monkeypatch, tmp_path):
     from jupyter_core import paths
 
     monkeypatch.setattr(paths, "jupyter_path", lambda *_: [str(tmp_path)])
-    assert "not installed" in doctor.check_widgets_extension().text
-    folder = tmp_path / doctor.WIDGETS_EXTENSION
+    assert f"{name} is not installed" in doctor.check_widgets_extension(name).text
+    folder = tmp_path / name
     folder.mkdir(parents=True)
     (folder / "package.json").write_text(
-        json.dumps({"name": doctor.WIDGETS_EXTENSION, "version": "5.0", "jupyterlab": {}})
+        json.dumps({"name": name, "version": "5.0", "jupyterlab": {}})
     )
-    assert doctor.check_widgets_extension().ok
+    assert doctor.check_widgets_extension(name).ok
     monkeypatch.setattr(
         "jupyterlab_server.config.get_page_config",
-        lambda *_: {"disabledExtensions": [f"{doctor.WIDGETS_EXTENSION}:plugin"]},
+        lambda *_: {"disabledExtensions": [f"{name}:plugin"]},
     )
-    assert "jupyter labextension enable" in doctor.check_widgets_extension().text
+    assert f"jupyter labextension enable {name}" in doctor.check_widgets_extension(name).text
 
 
 def test_little_memory_is_a_note(monkeypatch):

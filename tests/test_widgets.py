@@ -3,11 +3,15 @@
 import base64
 import csv
 import io
+import os
+import subprocess
+import sys
 
 import ipywidgets
 import numpy as np
 import pytest
 import traitlets
+from ipywidgets.widgets.widget import _remove_buffers
 from PIL import Image
 
 import qlab
@@ -222,14 +226,35 @@ class TestReadout:
 
 
 class TestDownload:
-    def test_the_link_holds_the_file(self):
+    def test_the_link_holds_the_file_and_each_press_saves_it(self):
         button = Download("Save", lambda: ("a&b.bin", bytes(range(256)), "<note>"))
         assert button.press() == ("a&b.bin", bytes(range(256)))
-        content = button.link.value.split("base64,")[1].split('"')[0]
-        assert base64.b64decode(content) == bytes(range(256))
-        assert "a&amp;b.bin" in button.link.value and "&lt;note&gt;" in button.link.value
+        assert button.link.data == bytes(range(256)) and button.link.presses == 1
+        assert button.link.text == "a&b.bin 256 bytes. <note>"
+        button.button.click()
+        assert button.link.presses == 2
         button.clear()
-        assert button.link.value == ""
+        assert (button.link.text, button.link.data, button.link.presses) == ("", b"", 2)
+
+    def test_the_browser_gets_the_bytes_and_the_press_in_one_message(self, monkeypatch):
+        button, sent = Download("Save", lambda: ("a.bin", b"\x00\xff", "")), []
+        monkeypatch.setattr(button.link, "send_state", lambda key: sent.append(set(key)))
+        button.press()
+        assert sent == [{"name", "data", "words", "presses"}]
+        _, _, buffers = _remove_buffers(button.link.get_state())
+        assert b"\x00\xff" in buffers
+
+    def test_nothing_watches_the_front_end_for_changes(self):
+        """Whatever anywidget's environment says: no thread, and no address to fetch from."""
+        code = (
+            "import threading\n"
+            "from qlab.widgets.kit.download import Download\n"
+            "link = Download('Save', None).link\n"
+            "assert threading.active_count() == 1, threading.enumerate()\n"
+            "assert '://' not in link._esm + link._css and len(link._esm.splitlines()) <= 120"
+        )
+        run = [sys.executable, "-W", "error", "-c", code]
+        subprocess.run(run, check=True, env={**os.environ, "ANYWIDGET_HMR": "1"})
 
 
 class TestJob:
@@ -300,9 +325,9 @@ class TestQuantizationExplorer:
         model = qlab.LiteModel.from_file(tmp_path / name)
         accuracy = qlab.evaluate(model, few["images"], few["labels"]).accuracy
         assert model.file_bytes < explorer.result.model.file_bytes
-        assert f"Scored again: {readout.percent(accuracy)}" in explorer.download.link.value
+        assert f"Scored again: {readout.percent(accuracy)}" in explorer.download.link.text
         explorer.weight_bits = 8
-        assert explorer.download.link.value == ""
+        assert explorer.download.link.text == ""
 
     def test_the_trail_as_csv(self, explorer):
         explorer.weight_bits = 4

@@ -164,7 +164,7 @@ def test_the_downloaded_file_is_the_one_in_the_picture(explorer):
     assert name == "qlab-w4-a8-per-channel.tflite"
     assert qlab.LiteModel.from_bytes(data).anatomy() == explorer.result.parts
     explorer.weight_bits = 3
-    assert explorer.download.link.value == ""
+    assert explorer.download.link.text == ""
 
 
 def test_a_learners_own_model(fashion):

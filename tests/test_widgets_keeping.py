@@ -52,8 +52,9 @@ def test_what_is_kept_is_the_file_to_take_away(kind, few, fashion):
     assert entry.sha256 == hashlib.sha256(data).hexdigest()
     assert f"qlab-{entry.name}.tflite" == name
     assert entry.accuracy == accuracy_of(data, fashion)  # all 10,000, not the explorer's 200
-    shown = explorer.download.link.value
-    assert f"<b>{entry.name}</b>" in shown and f"{entry.gzip_bytes:,} bytes gzipped" in shown
+    shown = explorer.download.link
+    assert ["b", entry.name] in shown.words and f"{entry.gzip_bytes:,} bytes gzipped" in shown.text
+    assert not shown.name and f"qlab.pareto.drop({entry.name!r}) takes it off" in shown.text
     words = recipes.recipe_words(entry.recipe)
     for value in KEEPERS[kind].values():
         assert isinstance(value, dict | bool) or str(value) in words
@@ -66,7 +67,7 @@ def test_the_next_setting_takes_the_words_away_and_the_model_stays(few):
     explorer = widgets.QuantizationExplorer(**few, weight_bits=4)
     explorer.download.keep()
     explorer.weight_bits = 3
-    assert explorer.download.link.value == ""
+    assert explorer.download.link.text == ""
     explorer.download.keep()
     assert set(on_the_board()) == {"w4-a8-per-channel", "w3-a8-per-channel"}
     assert pareto.drop("w4-a8-per-channel") == 1

@@ -1,9 +1,7 @@
 """The Pareto board's explorer: what it shows is what `qlab.pareto` says."""
 
 import csv
-import html
 import io
-import re
 
 import pytest
 import traitlets
@@ -26,11 +24,9 @@ def kept(name, words="", recipe="by hand", latency=None):
 
 
 def spots(explorer):
-    """The accessible names of all places on the picture, and which the Tab key reaches."""
-    items = re.findall(r"<li([^>]*)>", explorer.picture.spots.value)
-    names = [html.unescape(re.search(r'aria-label="([^"]*)"', item)[1]) for item in items]
-    pairs = zip(names, items, strict=True)
-    return {name.split(". ")[0]: ("tabindex" in item, name) for name, item in pairs}
+    """What all places on the picture say, and which the Tab key reaches, by name."""
+    places = explorer.picture.spots.places
+    return {place["lines"][0]: (place["focus"], ". ".join(place["lines"])) for place in places}
 
 
 def test_it_shows_what_the_board_says():
@@ -71,10 +67,9 @@ def test_places_lie_where_the_points_are(cost):
     assert y == entry.accuracy
     pixels = panel.ax.transData.transform((x, y))
     figure = panel.ax.figure.bbox
-    place = explorer.picture.spots.value.rsplit("left:", 1)[1]
-    left, top = re.match(r"([\d.]+)%;top:([\d.]+)%", place).groups()
-    assert float(left) == pytest.approx(100 * pixels[0] / figure.width, abs=0.01)
-    assert float(top) == pytest.approx(100 * (1 - pixels[1] / figure.height), abs=0.01)
+    place = explorer.picture.spots.places[-1]
+    assert place["x"] == pytest.approx(pixels[0] / figure.width, abs=1e-4)
+    assert place["y"] == pytest.approx(1 - pixels[1] / figure.height, abs=1e-4)
     low, high = panel.ax.get_xlim()
     assert low < x < high
 
@@ -184,12 +179,10 @@ def test_the_table_as_csv_is_whole_and_safe():
 def test_hostile_names_and_recipes_stay_text():
     kept("<script>alert(1)</script>", recipe={"<img src=x onerror=alert(1)>": "<b>"})
     explorer = ParetoExplorer(model="<script>alert(1)</script>")
-    everything = "".join((
-        *(explorer.readout.value, explorer.notes.value, explorer.numbers.value),
-        explorer.picture.spots.value,
-    ))  # fmt: skip
+    everything = explorer.readout.value + explorer.notes.value + explorer.numbers.value
     assert "<script>" not in everything and "<img" not in everything
     assert "&lt;script&gt;" in everything
+    assert "<script>alert(1)</script>" in spots(explorer)  # as text: front_end.js writes no HTML
 
 
 def test_what_cannot_be_used_on_the_shelf_is_said():
@@ -200,11 +193,12 @@ def test_what_cannot_be_used_on_the_shelf_is_said():
     assert "00000000… on the shelf cannot be used" in ParetoExplorer().notes.value
 
 
-def test_a_spot_opens_towards_the_middle():
+def test_places_count_from_the_top_left():
     spotted = SpottedPicture(LivePicture(panels=1, width=300, height=200))
     spotted.picture.axes[0].set(xlim=(0, 1), ylim=(0, 1))
-    spotted.redraw("", [Spot(0.9, 0.1, ("corner",)), Spot(0.1, 0.9, ("other",))])
-    first, second = re.findall(r"<li[^>]*>", spotted.spots.value)
-    assert 'class="qlab-left qlab-up"' in first and 'class=""' in second
-    assert "tabindex" not in first + second
+    spotted.redraw("", [Spot(0.9, 0.1, ("corner",)), Spot(0.1, 0.9, ("other", "more"), True)])
+    first, second = spotted.spots.places
+    assert first["x"] > 0.6 and first["y"] > 0.6 and second["x"] < 0.4 and second["y"] < 0.4
+    assert (first["lines"], first["focus"]) == (["corner"], False)
+    assert (second["lines"], second["focus"]) == (["other", "more"], True)
     assert spotted.png[1:4] == b"PNG"

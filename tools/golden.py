@@ -372,8 +372,7 @@ def shown(make, /, press=None, call=None, **settings):
     push(explorer, press)
     found = {"numbers": look(explorer)}
     push(explorer, "download")
-    texts = [x.value for x in tree(explorer) if isinstance(held(x, "value"), str)]
-    found["files"] = dict(taken(text) for text in texts if LINK.search(text))
+    found["files"] = dict(taken(*link) for x in tree(explorer) for link in offered(x))
     name = type(explorer).__name__
     if name != "PruningExplorer" and (name, press) != (
         "SearchExplorer",
@@ -403,9 +402,26 @@ def board(folder, test):
 
 def look(widget):
     """All numbers in a widget, in the order of its tree; those about files to take away are not."""
-    values = [held(x, trait) for x in tree(widget) for trait in TRAITS]
+    values = [value for x in tree(widget) for value in (*(held(x, t) for t in TRAITS), drawn(x))]
     texts = [str(x) for x in values if not isinstance(x, bytes | memoryview | None)]
     return [number for text in texts if not LINK.search(text) for number in numbers(text)]
+
+
+def offered(widget):
+    """The file that a link offers, if any, as (name, content, what is said)."""
+    if held(widget, "part") == "file" and widget.name:
+        yield widget.name, widget.data, widget.text
+    text = held(widget, "value")
+    if link := isinstance(text, str) and LINK.search(text):  # before anywidget
+        yield link[1], base64.b64decode(link[2]), text
+
+
+def drawn(widget):
+    """What the front end writes: words on a kept model, and the text of each place."""
+    if held(widget, "part") == "file" and not widget.name:
+        return widget.text
+    places = held(widget, "places") if held(widget, "part") else ()
+    return " ".join(line for place in places or () for line in place["lines"])
 
 
 def push(widget, icon):
@@ -434,13 +450,11 @@ def numbers(text):
     return [x.replace(",", "").replace("−", "-").removeprefix("+") for x in found]
 
 
-def taken(text):
+def taken(name, content, text):
     """Name of a file that a link holds; its checksum, and what is said of it.
 
     Of a table the checksum is without its times, and nothing is said.
     """
-    name, content = LINK.search(text).groups()
-    content = base64.b64decode(content)
     if not name.endswith(".csv"):
         return name, [sha(content), *numbers(text)]
     rows = list(csv.reader(io.StringIO(content.decode("utf-8-sig"))))

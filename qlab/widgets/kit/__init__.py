@@ -9,6 +9,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "css",
         "download",
         "explorer",
+        "front_end",
         "hotspots",
         "job",
         "live",

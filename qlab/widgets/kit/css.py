@@ -52,9 +52,7 @@ img.jupyter-widgets.qlab-picture { width: 100%; height: auto; max-width: 900px; 
 body[data-jp-theme-light="false"] img.qlab-picture {
   filter: invert(1) hue-rotate(180deg) brightness(1.25); mix-blend-mode: screen; }
 
-.qlab-notes, .qlab-download { font-size: 12px; line-height: 1.5; color: var(--jp-ui-font-color1);
-  }
-.qlab-download a { color: var(--jp-content-link-color); text-decoration: underline; }
+.qlab-notes { font-size: 12px; line-height: 1.5; color: var(--jp-ui-font-color1); }
 .qlab-alert { margin: 6px 2px; padding: 8px 12px; line-height: 1.5; font-size: 13px;
   color: var(--jp-ui-font-color0); background: var(--jp-layout-color2);
   border-left: 4px solid var(--jp-error-color1); }
@@ -62,9 +60,6 @@ body[data-jp-theme-light="false"] img.qlab-picture {
   align-items: center;
   margin: 2px; }
 .qlab-actions .jupyter-button { width: auto; margin: 0; padding: 0 12px; }
-.jupyter-widgets.qlab-actions > .qlab-download { display: contents; }
-.qlab-actions .qlab-download .widget-html { order: 1; flex: 1 0 100%; margin: 0; }
-.qlab-actions .qlab-download .widget-html:not(:has(span)) { display: none; }
 .qlab-explorer details.qlab-reveal > summary { cursor: pointer; font-size: 12px;
   line-height: 22px;
   color: var(--jp-ui-font-color1); width: fit-content; }

@@ -2,16 +2,40 @@
 
 from __future__ import annotations
 
-import base64
-import uuid
-from html import escape
 from pathlib import Path
 
 import ipywidgets
+import traitlets
 
 from qlab.tflite.litemodel import LiteModel
 from qlab.trials import pareto
+from qlab.widgets.kit.front_end import FrontEnd
 from qlab.widgets.kit.readout import percent
+
+
+class Link(FrontEnd):
+    """What became of a press: a link to the file, if there is one, and words after it."""
+
+    part = traitlets.Unicode("file").tag(sync=True)
+    name = traitlets.Unicode().tag(sync=True)
+    data = traitlets.Bytes().tag(sync=True)
+    words = traitlets.List().tag(sync=True)  # pairs: a tag such as b, or none, and a text
+    presses = traitlets.Int().tag(sync=True)  # one more, and the browser saves the file
+
+    def __init__(self):
+        super().__init__()
+        self.add_class("qlab-link")
+
+    def say(self, *words, name="", data=b"", press=False):
+        """Show words, and a link to a file before them; a press has the browser save it too."""
+        with self.hold_sync():
+            self.name, self.data, self.words = name, data, [list(pair) for pair in words]
+            self.presses += press
+
+    @property
+    def text(self):
+        """What is shown, as plain text."""
+        return " ".join(filter(None, (self.name, "".join(text for _, text in self.words))))
 
 
 class Download(ipywidgets.HBox):
@@ -22,7 +46,7 @@ class Download(ipywidgets.HBox):
         run = guard or (lambda work: work())
         self.button = ipywidgets.Button(description=label, icon="download")
         self.button.on_click(lambda _: run(self.press))
-        self.link = ipywidgets.HTML()
+        self.link = Link()
         buttons = [self.button]
         if recipe is not None:
             tip = "Measure this file, and put it on the Pareto board of notebook 06"
@@ -37,7 +61,7 @@ class Download(ipywidgets.HBox):
     def press(self):
         """Make the file and offer it."""
         name, data, note = self.make()
-        self.link.value = _link(name, data, note)
+        self.link.say(("", f"{len(data):,} bytes. {note}"), name=name, data=data, press=True)
         return name, data
 
     def keep(self):
@@ -45,12 +69,12 @@ class Download(ipywidgets.HBox):
         name, data, _ = self.make()
         name = Path(name).stem.removeprefix("qlab-")
         entry = pareto.keep(LiteModel(data), name, self.recipe())
-        self.link.value = _kept(entry)
+        self.link.say(*_kept(entry))
         return entry
 
     def clear(self):
         """Take the link away: it is of an earlier setting."""
-        self.link.value = ""
+        self.link.say()
 
 
 def scored_again(subject, model):
@@ -59,24 +83,10 @@ def scored_again(subject, model):
 
 
 def _kept(entry):
-    return (
-        f'<span role="status">On the Pareto board as <b>{escape(entry.name)}</b>: '
-        f"{percent(entry.accuracy)} of {entry.n:,} test images, {entry.gzip_bytes:,} bytes "
-        f"gzipped. <code>qlab.pareto.drop({escape(repr(entry.name))})</code> takes it off.</span>"
-    )
-
-
-def _link(name, data, note):
-    """A link with the file inside; an image that fails to load presses it, once a session."""
-    once = f"qlab-{uuid.uuid4().hex}"
-    press = (
-        f"if(!sessionStorage.getItem('{once}')){{sessionStorage.setItem('{once}',1);"
-        "this.parentNode.querySelector('a').click()}this.remove()"
-    )
-    content = base64.b64encode(data).decode()
-    return (
-        f'<span role="status"><a download="{escape(name)}" '
-        f'href="data:application/octet-stream;base64,{content}">{escape(name)}</a> '
-        f"{len(data):,} bytes. {escape(note)}"
-        f'<img alt="" hidden src="data:," onerror="{press}"></span>'
-    )
+    """What is said of a model on the board."""
+    scored = f"{percent(entry.accuracy)} of {entry.n:,} test images"
+    yield "", "On the Pareto board as "
+    yield "b", entry.name
+    yield "", f": {scored}, {entry.gzip_bytes:,} bytes gzipped. "
+    yield "code", f"qlab.pareto.drop({entry.name!r})"
+    yield "", " takes it off."

@@ -1,0 +1,97 @@
+// What plain ipywidgets cannot do in the browser. Each part is a function that makes an anywidget:
+// `initialize` runs once for a widget, `render` once for each place on the page that shows it.
+// The words come from the kernel as text and are put on the page as text, never as HTML.
+
+function make(tag, content, attributes = {}) {
+  const element = document.createElement(tag);
+  element.append(...[content].flat());
+  for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, value);
+  return element;
+}
+
+// A file to take away. The widget holds it, so that its link works wherever it is shown, but only
+// a press saves it: a change of `presses` that arrives while the page is open, however many places
+// show it. A page that is loaded again finds a number in `presses`, and no change.
+function file() {
+  let address = ""; // of the bytes, in this page
+
+  function link(model) {
+    const name = model.get("name");
+    return make("a", name, { download: name, href: address });
+  }
+
+  return {
+    initialize({ model }) {
+      let presses = model.get("presses");
+      const offer = () => {
+        URL.revokeObjectURL(address);
+        address = URL.createObjectURL(new Blob([model.get("data")]));
+      };
+      offer();
+      model.on("change", () => {
+        offer();
+        if (presses !== model.get("presses")) link(model).click();
+        presses = model.get("presses");
+      });
+      return () => URL.revokeObjectURL(address);
+    },
+
+    render({ model, el }) {
+      const draw = () => {
+        const words = model.get("words").map(([tag, text]) => (tag ? make(tag, text) : text));
+        el.replaceChildren(...(model.get("name") ? [link(model), " "] : []), ...words);
+      };
+      el.setAttribute("role", "status");
+      model.on("change", draw);
+      draw();
+    },
+  };
+}
+
+// Places on a picture that tell more while the pointer or the focus is on them, until Escape.
+function places() {
+  function place({ x, y, lines, focus }) {
+    const [title, ...rest] = lines;
+    const text = make("div", [make("b", title), ...rest.flatMap((line) => [make("br", []), line])]);
+    const item = make("li", text, { role: "img", "aria-label": lines.join(". ") });
+    item.style.left = `${100 * x}%`;
+    item.style.top = `${100 * y}%`;
+    item.classList.toggle("qlab-left", x > 0.6); // the text opens towards the middle
+    item.classList.toggle("qlab-up", y > 0.5);
+    if (focus) item.tabIndex = 0;
+    return item;
+  }
+
+  return {
+    render({ model, el }) {
+      const titled = (item) => item?.querySelector("b").textContent;
+      const draw = () => {
+        const before = titled(el.querySelector("li:focus"));
+        const items = model.get("places").map(place);
+        el.replaceChildren(make("ul", items));
+        if (before) items.find((item) => titled(item) === before)?.focus({ preventScroll: true });
+      };
+      const close = ({ key }) => key === "Escape" && el.classList.add("qlab-closed");
+      const open = () => el.classList.remove("qlab-closed");
+      el.addEventListener("mouseover", open);
+      el.addEventListener("focusin", open);
+      window.addEventListener("keydown", close, true);
+      model.on("change:places", draw);
+      draw();
+      return () => window.removeEventListener("keydown", close, true);
+    },
+  };
+}
+
+const PARTS = { file, places };
+
+export default () => {
+  let part;
+  return {
+    initialize(context) {
+      part = PARTS[context.model.get("part")]();
+      return part.initialize?.(context);
+    },
+    render: (context) => part.render(context),
+  };
+};

@@ -1,0 +1,19 @@
+"""What plain ipywidgets cannot do in the browser: widgets that `front_end.js` draws."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import anywidget
+import traitlets
+
+HERE = Path(__file__)
+
+
+class FrontEnd(anywidget.AnyWidget):
+    """Base of the widgets of `front_end.js`; `part` names the one that is drawn."""
+
+    # As text and not as a path: anywidget may watch a file of its path for changes.
+    _esm = HERE.with_suffix(".js").read_text("utf-8")
+    _css = HERE.with_suffix(".css").read_text("utf-8")
+    part = traitlets.Unicode().tag(sync=True)
