@@ -10,10 +10,8 @@ from qlab.engine.recipes import ACTIVATION_BITS, GRANULARITIES, WEIGHT_BITS, Rec
 from qlab.plots.file_panels import FilePanel, RestPanel
 from qlab.tflite.anatomy import PARTS, compressed_byte_counts
 from qlab.tflite.litemodel import LiteModel
-from qlab.trials.subjects import subject
 from qlab.widgets.kit import controls, readout
-from qlab.widgets.kit.download import Download
-from qlab.widgets.kit.explorer import Explorer, Shown
+from qlab.widgets.kit.explorer import ModelExplorer, Shown
 from qlab.widgets.kit.live import LivePicture
 
 PACKING = (("one to a byte", False), ("two to a byte (INT4)", True))
@@ -39,17 +37,13 @@ def take_apart(model, recipe=None):
     return Anatomy(recipe, model, model.anatomy(), compressed_byte_counts(model.data))
 
 
-class AnatomyExplorer(Explorer):
+class AnatomyExplorer(ModelExplorer):
     """Choose bits; see where each byte of the `.tflite` file is, beside the float32 file.
 
     Parameters
     ----------
-    model : qlab.LiteModel or None
-        A float32 model; None for the shipped baseline.
-    images, labels : ndarray or None
-        As for the other explorers; the bytes do not depend on them.
-    calibration_images : ndarray of uint8, shape (n, 28, 28, 1), or None
-        At most 1,024; None for the course's.
+    model, images, labels, calibration_images
+        As in `ModelExplorer`; the bytes do not depend on images and labels.
     **settings
         ``weight_bits``, ``activation_bits``, ``granularity``, ``packed``.
 
@@ -59,11 +53,6 @@ class AnatomyExplorer(Explorer):
         Of the file that the settings describe.
     float_anatomy : Anatomy
         Of the float32 file.
-
-    Raises
-    ------
-    ValueError
-        If the model cannot be quantized, or images do not fit it.
 
     Examples
     --------
@@ -86,12 +75,9 @@ class AnatomyExplorer(Explorer):
     packed = traitlets.Bool(False).tag(setting=True)
 
     def __init__(self, model=None, images=None, labels=None, calibration_images=None, **settings):
-        super().__init__()
-        self.subject = subject(model, images, labels, calibration_images)
+        super().__init__(model, images, labels, calibration_images)
         self.float_anatomy = take_apart(self.subject.model)
-        self.download = Download(
-            "Download this .tflite", self.tflite, self.guard, lambda: self.result.recipe
-        )
+        self.download = self.offer("Download this .tflite", self.tflite, lambda: self.result.recipe)
         self.assemble(self._controls(), self._picture(), [self.download], settings)
 
     def compute(self):
@@ -139,9 +125,9 @@ class AnatomyExplorer(Explorer):
 
     def _controls(self):
         return (
-            controls.steps(self, "weight_bits", "Weight bits", WEIGHT_BITS),
-            controls.steps(self, "activation_bits", "Activation bits", ACTIVATION_BITS),
-            controls.choice(self, "granularity", "Granularity", GRANULARITIES),
+            controls.steps(self, "weight_bits"),
+            controls.steps(self, "activation_bits"),
+            controls.choice(self, "granularity"),
             controls.choice(self, "packed", "Codes of 4 bits or fewer", PACKING),
         )
 

@@ -7,19 +7,17 @@ from dataclasses import replace
 import traitlets
 
 import qlab
-from qlab.engine.recipes import ACTIVATION_BITS, OBSERVERS, Recipe
+from qlab.arithmetic.affine import INTEGER_BITS
+from qlab.engine.recipes import OBSERVERS, Recipe
 from qlab.plots.quantization_panels import CalibrationPanel, RangesPanel, clipped_share, middle
 from qlab.system.text import to_csv
 from qlab.trials.draws import IMAGES, Calibration, Draw, Pool
-from qlab.trials.subjects import subject
 from qlab.widgets.kit import controls, readout
-from qlab.widgets.kit.download import Download
-from qlab.widgets.kit.explorer import Shown, SweepingExplorer
+from qlab.widgets.kit.explorer import ModelExplorer, Shown, SweepingExplorer
 from qlab.widgets.kit.job import Job
 from qlab.widgets.kit.live import LivePicture
 from qlab.widgets.kit.traits import LayerName
 
-BITS = tuple(b for b in ACTIVATION_BITS if b <= 8)
 CHOICES = (
     ("random", "random"),
     ("one class only", "one class"),
@@ -28,18 +26,15 @@ CHOICES = (
 )
 
 
-class CalibrationExplorer(SweepingExplorer):
+class CalibrationExplorer(SweepingExplorer, ModelExplorer):
     """Choose calibration images; several draws of them are calibrated on, and each is scored.
 
     Weights stay at 8 bits, so that what is seen comes from the activations alone.
 
     Parameters
     ----------
-    model : qlab.LiteModel or None
-        A float32 model; None for the shipped baseline.
-    images : ndarray of uint8, shape (n, 28, 28, 1), or None
-        To score on; None for the 10,000 test images.
-    labels : ndarray of int, shape (n,), or None
+    model, images, labels
+        As in `ModelExplorer`.
     calibration_images : ndarray of uint8, shape (n, 28, 28, 1), or None
         To draw from; None for the training images of the course. Of more than 1,024 each draw
         takes 1,024.
@@ -59,7 +54,7 @@ class CalibrationExplorer(SweepingExplorer):
     Raises
     ------
     ValueError
-        If the model cannot be quantized, or images do not fit it, or `draws` is not 2 to 9.
+        As `ModelExplorer`; and if `draws` is not 2 to 9.
 
     Examples
     --------
@@ -76,27 +71,24 @@ class CalibrationExplorer(SweepingExplorer):
     question = "How many calibration images does it take, and which?"
     calibration_images_are = traitlets.Enum(IMAGES, "random").tag(setting=True)
     observer = traitlets.Enum(OBSERVERS, "min-max").tag(setting=True)
-    activation_bits = traitlets.Enum(BITS, 8).tag(setting=True)
+    activation_bits = traitlets.Enum(INTEGER_BITS, 8).tag(setting=True)
     calibration_size = traitlets.Int(64).tag(setting=True)
     layer = LayerName().tag(setting=True)
 
     def __init__(
         self, model=None, images=None, labels=None, calibration_images=None, draws=5, **settings
     ):
-        super().__init__()
         if draws not in range(2, 10):
             raise ValueError(f"draws is {draws!r}; choose 2 to 9")
         first = None if calibration_images is None else calibration_images[:1024]
-        self.subject = subject(model, images, labels, first)
+        super().__init__(model, images, labels, first)
         self._pool = Pool(self.subject.model, draws, calibration_images)
         self._draws, self._kind = [], None
         self.trail = {}
-        self.layers = [x.name for x in self.subject.model.layers if x.weights is not None]
-        available = self.subject.compressor.calibration_images
-        self.sizes = [2**i for i in range(11) if 2**i < available] + [available]
-        self.layer, self.calibration_size = self.layers[0], min(64, available)
+        self.sizes = controls.doublings(self.available)
+        self.layer, self.calibration_size = next(iter(self.layers)), min(64, self.available)
         self.job = Job("Score all sizes", self._sweep, self.guard)
-        self.save_trail = Download("Save the trail as CSV", self.trail_csv, self.guard)
+        self.save_trail = self.offer("Save the trail as CSV", self.trail_csv)
         self.assemble(self._controls(), self._picture(), [self.job, self.save_trail], settings)
 
     @property
@@ -192,10 +184,10 @@ class CalibrationExplorer(SweepingExplorer):
     def _controls(self):
         return (
             controls.choice(self, "calibration_images_are", "Calibration images", CHOICES),
-            controls.choice(self, "observer", "Observer", OBSERVERS),
-            controls.steps(self, "activation_bits", "Activation bits", BITS),
+            controls.choice(self, "observer"),
+            controls.steps(self, "activation_bits"),
             controls.number(self, "calibration_size", "Calibration size", self.sizes),
-            controls.choice(self, "layer", "Layer shown", self.layers),
+            controls.choice(self, "layer", "Layer shown"),
         )
 
     def _picture(self):
@@ -251,7 +243,7 @@ def tables(result, trail):
         (
             name,
             readout.percent(m.accuracy),
-            " to ".join(map(readout.percent, m.interval)),
+            readout.fine_interval(m),
             f"{low:.4g} to {high:.4g}",
         )
         for name, m, (low, high) in of_each

@@ -8,21 +8,21 @@ from functools import cached_property
 import numpy as np
 import traitlets
 
+from qlab.arithmetic.affine import INTEGER_BITS
 from qlab.arithmetic.clusters import CLUSTERS, bits_per_weight
 from qlab.engine.recipes import GRANULARITIES, Recipe
 from qlab.plots.clustering_panels import ValuesPanel, WorthPanel
 from qlab.trials.shipped import TunedModels
-from qlab.trials.subjects import Trial, subject
+from qlab.trials.subjects import Trial
 from qlab.widgets.kit import controls, readout
-from qlab.widgets.kit.download import Download, scored_again
-from qlab.widgets.kit.explorer import Shown, SweepingExplorer
+from qlab.widgets.kit.download import scored_again
+from qlab.widgets.kit.explorer import ModelExplorer, Shown, SweepingExplorer
 from qlab.widgets.kit.job import Job
 from qlab.widgets.kit.live import LivePicture
 from qlab.widgets.kit.readout import percent
 from qlab.widgets.kit.traits import LayerName, WholeWithin
 
 STOPS = (2, 4, 8, 16, 32, 64, 128, 256)
-BITS = (2, 3, 4, 5, 6, 7, 8)
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,7 +38,7 @@ class Clustered:
         return self.clusters.compared_with(self.rounded)
 
 
-class ClusteringExplorer(SweepingExplorer):
+class ClusteringExplorer(SweepingExplorer, ModelExplorer):
     """Let each layer share k values, found by k-means, and compare with rounding to b bits.
 
     Both are made as real files and scored, here and now. Shipped models that were trained with
@@ -46,11 +46,9 @@ class ClusteringExplorer(SweepingExplorer):
 
     Parameters
     ----------
-    model : qlab.LiteModel or None
-        A float32 model; None for the shipped baseline. Trained models ship of the baseline alone.
-    images : ndarray of uint8, shape (n, 28, 28, 1), or None
-        To score on; None for the 10,000 test images.
-    labels : ndarray of int, shape (n,), or None
+    model, images, labels, calibration_images
+        As in `ModelExplorer`. Trained models ship of the baseline alone. Activations stay float32,
+        so that the calibration images only have to fit the model.
     **settings
         ``clusters`` (2 to 256), ``weight_bits`` of the rounding (2 to 8), its ``granularity``, and
         ``layer``, whose weights are shown.
@@ -59,11 +57,6 @@ class ClusteringExplorer(SweepingExplorer):
     ----------
     result : Clustered
     tuned : tuple of qlab.trials.shipped.Tuned
-
-    Raises
-    ------
-    ValueError
-        If the model cannot be compressed, or images do not fit it.
 
     Examples
     --------
@@ -77,25 +70,18 @@ class ClusteringExplorer(SweepingExplorer):
 
     question = "Few values: is it better to let weights share them, or to round?"
     clusters = WholeWithin(16, *CLUSTERS).tag(setting=True)
-    weight_bits = traitlets.Enum(BITS, 4).tag(setting=True)
+    weight_bits = traitlets.Enum(INTEGER_BITS, 4).tag(setting=True)
     granularity = traitlets.Enum(GRANULARITIES, "per-tensor").tag(setting=True)
     layer = LayerName().tag(setting=True)
 
-    def __init__(self, model=None, images=None, labels=None, **settings):
-        super().__init__()
-        self.subject = subject(model, images, labels)
+    def __init__(self, model=None, images=None, labels=None, calibration_images=None, **settings):
+        super().__init__(model, images, labels, calibration_images)
         self._trained = TunedModels(self.subject, self._progress) if model is None else None
         self._trial = self.subject.remembering()
         self._tried, self.tuned = {"clusters": {}}, ()
-        weighted = [x for x in self.subject.model.layers if x.weights is not None]
-        self.layers = {x.name: x.weights for x in weighted}
-        self.layer = max(self.layers, key=lambda name: self.layers[name].size)
         self.job = Job("Measure both curves", self._sweep, self.guard)
-        self.download = Download(
-            "Download the clustered .tflite",
-            self.tflite,
-            self.guard,
-            lambda: self.result.clusters.recipe,
+        self.download = self.offer(
+            "Download the clustered .tflite", self.tflite, lambda: self.result.clusters.recipe
         )
         actions = [self.job, self.download]
         self.assemble(self._controls(), self._picture(), actions, settings)
@@ -141,23 +127,18 @@ class ClusteringExplorer(SweepingExplorer):
     def tflite(self):
         """The clustered file: name, content, and words."""
         model = (self.result or self.update()).clusters.model
-        return (
-            f"qlab-clusters-{self.clusters}.tflite",
-            model.data,
-            scored_again(self.subject, model),
-        )
+        words = scored_again(self.subject, model)
+        return f"qlab-clusters-{self.clusters}.tflite", model.data, words
 
     def _sweep(self):
-        """Steps of the button's job: one file after the other."""
-        recipes = [self._clustered(k) for k in STOPS] + [self._rounded(b) for b in BITS]
+        """Steps of the button's job, drawn as they are done."""
+        return self.drawn(self._files(), self._show_worth)
+
+    def _files(self):
+        recipes = [self._clustered(k) for k in STOPS] + [self._rounded(b) for b in INTEGER_BITS]
         for done, recipe in enumerate(recipes, 1):
             self._keep(self._trial(recipe))
-            if self.result is not None:
-                self._show_worth(self.result)
-                self.picture.redraw()
             yield done, len(recipes), "files"
-        if self.result is not None:
-            self.present(self.result)
 
     def _clustered(self, clusters=None):
         return self._recipe(weight_bits=32, clusters=clusters or self.clusters)
@@ -183,9 +164,9 @@ class ClusteringExplorer(SweepingExplorer):
     def _controls(self):
         return (
             controls.number(self, "clusters", "Clusters", STOPS),
-            controls.steps(self, "weight_bits", "Rounded to bits", BITS),
-            controls.choice(self, "granularity", "Granularity of rounding", GRANULARITIES),
-            controls.choice(self, "layer", "Layer shown", list(self.layers)),
+            controls.steps(self, "weight_bits", "Rounded to bits"),
+            controls.choice(self, "granularity", "Granularity of rounding"),
+            controls.choice(self, "layer", "Layer shown"),
         )
 
     def _picture(self):
@@ -232,22 +213,15 @@ def cells(result, trained):
         readout.accuracy(rounded.measurement, f"Rounded to {bits} bits"),
         readout.difference(result.to_rounded, f"rounding to {bits} bits"),
     ]
-    rows = [
-        (name, *(f"{count(x):,}" for x in (clusters, rounded)))
-        for name, count in (
-            ("file", lambda x: x.file_bytes),
-            ("gzipped", lambda x: x.gzip_bytes),
-            ("packed floor", floor_bytes),
-        )
-    ]
-    sizes = readout.small_table(("", "clusters", "rounded"), rows)
-    made.append(readout.cell("Size in bytes", "", sizes))
+    pair = clusters, rounded
+    rows = (
+        ("file", *(f"{x.file_bytes:,}" for x in pair)),
+        ("gzipped", *(f"{x.gzip_bytes:,}" for x in pair)),
+        ("packed floor", *(f"{floor_bytes(x):,}" for x in pair)),
+    )
+    made.append(readout.table_cell("Size in bytes", ("", "clusters", "rounded"), rows))
     if trained is not None:
-        made += [
-            readout.mean_cell("Clusters, trained", trained.measurements),
-            readout.mean_cell("Control, not clustered", trained.controls),
-            readout.difference_cell("Trained to its control", trained.comparisons),
-        ]
+        made += readout.trained_cells(trained, "Clusters, trained", "Control, not clustered")
     return made
 
 
@@ -271,15 +245,13 @@ def notes(result, granularity):
         "that is the packed floor.",
     ]
     smaller = clusters.gzip_bytes < rounded.gzip_bytes
+    why = (
+        ": rounding puts most weights on the few codes near 0, which gzip writes short, and "
+        "clusters share them out more evenly"
+    )
     said.append(
         f"Gzipped, the clustered file is {'smaller' if smaller else 'larger'} than the rounded one "
-        f"({clusters.gzip_bytes:,} and {rounded.gzip_bytes:,} bytes)"
-        + (
-            "."
-            if smaller
-            else ": rounding puts most weights on the few codes near 0, which gzip writes short, "
-            "and clusters share them out more evenly."
-        )
+        f"({clusters.gzip_bytes:,} and {rounded.gzip_bytes:,} bytes){'' if smaller else why}."
     )
     if granularity == "per-channel":
         said.append(
@@ -298,10 +270,7 @@ def alt(result, trained, layer, counts):
         f"{rounded.gzip_bytes:,} bytes gzipped."
     )
     if trained is not None:
-        mean = percent(np.mean([m.accuracy for m in trained.measurements]))
-        words += (
-            f" Clusters, trained: {mean}; to its control: {readout.verdict(trained.comparisons)}."
-        )
+        words += f" Clusters, trained: {readout.trained_words(trained)}"
     return words
 
 

@@ -31,9 +31,8 @@ class DistillationExplorer(Explorer):
 
     Parameters
     ----------
-    images : ndarray of uint8, shape (n, 28, 28, 1), or None
-        To score on; None for the 10,000 test images. Every class must occur.
-    labels : ndarray of int, shape (n,), or None
+    images, labels
+        As in `ModelExplorer`; every class must occur.
     **settings
         ``temperature`` (0.5 to 20), ``alpha`` (0 to 1), ``garment`` (a class's name), ``example``
         (1 is the image of that class of which the teacher is least certain), and ``students``
@@ -132,9 +131,9 @@ class DistillationExplorer(Explorer):
         return (
             controls.number(self, "temperature", "Temperature", TEMPERATURES),
             controls.number(self, "alpha", "Alpha, the teacher's share", ALPHAS),
-            controls.choice(self, "garment", "Garment", self.names),
+            controls.choice(self, "garment"),
             controls.number(self, "example", "Example, least certain first", RANKS),
-            controls.choice(self, "students", "Students", tuple(self._choices)),
+            controls.choice(self, "students"),
         )
 
     def _picture(self):
@@ -160,16 +159,13 @@ class DistillationExplorer(Explorer):
 
     def _cells(self, result):
         arms, terms = result["arms"], result["terms"]
-        loss = readout.small_table(
-            ("term", "value", "gradient"),
-            [
-                ("T² · KL", f"{terms.soft:.3f}", f"{terms.gradient_sizes['soft']:.3f}"),
-                ("cross-entropy", f"{terms.hard:.3f}", f"{terms.gradient_sizes['hard']:.3f}"),
-                ("loss", f"{terms.total:.3f}", f"{terms.gradient_sizes['total']:.3f}"),
-            ],
-        )
+        names = {"soft": "T² · KL", "hard": "cross-entropy", "total": "loss"}
+        rows = [
+            (name, f"{getattr(terms, x):.3f}", f"{terms.gradient_sizes[x]:.3f}")
+            for x, name in names.items()
+        ]
         return (
-            readout.cell("Loss of this student", "", loss),
+            readout.table_cell("Loss of this student", ("term", "value", "gradient"), rows),
             readout.accuracy(self.answers.teacher_score, "Teacher"),
             readout.mean_cell("Taught", arms.taught),
             readout.difference_cell("Taught to labels alone", arms.to("plain")),

@@ -12,25 +12,19 @@ from qlab.engine.recipes import ACTIVATION_BITS, WEIGHT_BITS, Recipe
 from qlab.plots.answer_panels import FlipCountsPanel, GalleryPanel
 from qlab.trials import flips
 from qlab.trials.flips import ALL, KINDS, SAME
-from qlab.trials.subjects import subject
 from qlab.widgets.kit import controls, readout
-from qlab.widgets.kit.explorer import Explorer, Shown
+from qlab.widgets.kit.explorer import ModelExplorer, Shown
 from qlab.widgets.kit.live import LivePicture
 from qlab.widgets.kit.traits import OneOf
 
 
-class FlipGallery(Explorer):
+class FlipGallery(ModelExplorer):
     """Choose bits; see the garments whose class changed, each with both answers.
 
     Parameters
     ----------
-    model : qlab.LiteModel or None
-        A float32 model; None for the shipped baseline.
-    images : ndarray of uint8, shape (n, 28, 28, 1), or None
-        To score on; None for the 10,000 test images.
-    labels : ndarray of int, shape (n,), or None
-    calibration_images : ndarray of uint8, shape (n, 28, 28, 1), or None
-        At most 1,024; None for the course's.
+    model, images, labels, calibration_images
+        As in `ModelExplorer`.
     class_names : sequence of str or None
         None for the course's ten.
     **settings
@@ -44,7 +38,7 @@ class FlipGallery(Explorer):
     Raises
     ------
     ValueError
-        If the model cannot be quantized, images do not fit it, or a class has no name.
+        As `ModelExplorer`; and if a class has no name.
 
     Examples
     --------
@@ -75,8 +69,7 @@ class FlipGallery(Explorer):
         class_names=None,
         **settings,
     ):
-        super().__init__()
-        self.subject = subject(model, images, labels, calibration_images)
+        super().__init__(model, images, labels, calibration_images)
         self.class_names = _named(class_names, self.subject)
         self._garments = (ALL, *self.class_names)
         self._trial = None
@@ -136,10 +129,10 @@ class FlipGallery(Explorer):
 
     def _controls(self):
         return (
-            controls.steps(self, "weight_bits", "Weight bits", WEIGHT_BITS),
-            controls.steps(self, "activation_bits", "Activation bits", ACTIVATION_BITS),
-            controls.choice(self, "garment", "Garment", self._garments),
-            controls.choice(self, "kind", "Kind of change", KINDS),
+            controls.steps(self, "weight_bits"),
+            controls.steps(self, "activation_bits"),
+            controls.choice(self, "garment"),
+            controls.choice(self, "kind", "Kind of change"),
         )
 
     def _picture(self):

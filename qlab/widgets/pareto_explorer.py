@@ -13,7 +13,6 @@ from qlab.system.text import to_csv
 from qlab.tflite.timing import ELSEWHERE
 from qlab.trials import fronts, pareto
 from qlab.widgets.kit import controls, readout
-from qlab.widgets.kit.download import Download
 from qlab.widgets.kit.explorer import Shown, ThreadedExplorer
 from qlab.widgets.kit.hotspots import Spot, SpottedPicture
 from qlab.widgets.kit.job import ThreadedJob
@@ -83,7 +82,7 @@ class ParetoExplorer(ThreadedExplorer):
         super().__init__()
         self._filling = False
         self.job = ThreadedJob("Measure all here", self._job_steps, self.guard)
-        self.download = Download("Download the table (CSV)", self.csv, self.guard)
+        self.download = self.offer("Download the table (CSV)", self.csv)
         self.assemble(self._controls(), self._picture(), [self.job, self.download], settings)
 
     def compute(self):
@@ -149,7 +148,7 @@ class ParetoExplorer(ThreadedExplorer):
         self.observe(self._picked, "picked")
         return (
             controls.choice(self, "cost", "Accuracy against", list(COSTS.items())),
-            controls.choice(self, "shown", "Models", SHOWN),
+            controls.choice(self, "shown", "Models"),
             box,
         )
 
@@ -190,11 +189,10 @@ def cells(result):
 
 
 def _accuracy_cell(entry):
-    low, high = entry.interval
     return readout.cell(
         entry.name,
         f"{percent(entry.accuracy)} {readout.badge(entry.kind)}",
-        f"95 % interval {100 * low:.1f} to {100 * high:.1f} %",
+        f"95 % interval {readout.interval(entry)}",
         f"{entry.n:,} images",
     )
 
@@ -285,11 +283,10 @@ def _height(result, i):
 
 def _spot_lines(entry, standing):
     """What a place on the picture says."""
-    low, high = entry.interval
     timed = f", {readout.duration(entry.latency.median_ms)}" if entry.latency else ""
     return (
         entry.name,
-        f"{percent(entry.accuracy)} ({100 * low:.1f} to {100 * high:.1f} %), {entry.kind}",
+        f"{percent(entry.accuracy)} ({readout.interval(entry)}), {entry.kind}",
         f"{entry.file_bytes:,} bytes, {entry.gzip_bytes:,} gzipped{timed}",
         standing,
         _cut(recipe_words(entry.recipe, brief=True)),

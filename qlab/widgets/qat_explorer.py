@@ -8,19 +8,18 @@ import traitlets
 import qlab
 from qlab.plots.training_panels import LearningPanel, StepsPanel, WaysPanel, shares
 from qlab.trials.quantized_training import SEEDS, WIDTHS, Live, WidthScorer, weights_in_steps
-from qlab.trials.subjects import subject
 from qlab.widgets.kit import controls, readout
-from qlab.widgets.kit.download import Download, scored_again
-from qlab.widgets.kit.explorer import Shown, ThreadedExplorer
+from qlab.widgets.kit.download import scored_again
+from qlab.widgets.kit.explorer import ModelExplorer, Shown, ThreadedExplorer
 from qlab.widgets.kit.job import ThreadedJob
 from qlab.widgets.kit.live import LivePicture
 from qlab.widgets.kit.readout import percent
+from qlab.widgets.kit.traits import LayerName
 
-LAYERS = ("conv1", "conv2", "dense1", "logits")
 EPOCHS, IMAGES = 2, 20_000  # of a live training: about half a minute
 
 
-class QatExplorer(ThreadedExplorer):
+class QatExplorer(ThreadedExplorer, ModelExplorer):
     """Post-training quantization, QAT and QAT's float control side by side; and live training.
 
     The shipped files are scored by LiteRT, here and now, and remembered for each width. The button
@@ -28,12 +27,8 @@ class QatExplorer(ThreadedExplorer):
 
     Parameters
     ----------
-    images : ndarray of uint8, shape (n, 28, 28, 1), or None
-        To score on; None for the 10,000 test images.
-    labels : ndarray of int, shape (n,), or None
-    calibration_images : ndarray of uint8, shape (n, 28, 28, 1), or None
-        For the post-training quantization of the baseline, which uses the first 128; None for the
-        course's.
+    images, labels, calibration_images
+        As in `ModelExplorer`; the post-training quantization uses the first 128 calibration images.
     **settings
         ``weight_bits`` (8, 4, 3 or 2) and ``layer``, whose weights are shown.
 
@@ -47,7 +42,7 @@ class QatExplorer(ThreadedExplorer):
     Raises
     ------
     ValueError
-        If images do not fit, or a shipped file is missing or altered.
+        As `ModelExplorer`; and if a shipped file is missing or altered.
 
     Examples
     --------
@@ -61,21 +56,18 @@ class QatExplorer(ThreadedExplorer):
 
     question = "What does training on rounded weights gain, and at how many bits?"
     weight_bits = traitlets.Enum(WIDTHS, 4).tag(setting=True)
-    layer = traitlets.Enum(LAYERS, "dense1").tag(setting=True)
+    layer = LayerName().tag(setting=True)
     live = traitlets.Any(None, allow_none=True)
 
     def __init__(self, images=None, labels=None, calibration_images=None, **settings):
-        super().__init__()
-        self.subject = subject(None, images, labels, calibration_images)
+        super().__init__(None, images, labels, calibration_images)
         self._scorer = WidthScorer(self.subject, self._progress)
         self.job = ThreadedJob(
             "Start live training", self._job_steps, self.guard, "the best so far"
         )
-        self.download = Download(
-            "Download the best so far", self.tflite, self.guard, self._live_recipe
-        )
-        layer = controls.choice(self, "layer", "Layer shown", LAYERS)
-        bits = controls.steps(self, "weight_bits", "Weight bits", WIDTHS[::-1])
+        self.download = self.offer("Download the best so far", self.tflite, self._live_recipe)
+        layer = controls.choice(self, "layer", "Layer shown")
+        bits = controls.steps(self, "weight_bits", values=WIDTHS[::-1])
         self.assemble([bits, layer], self._picture(), [self.job, self.download], settings)
 
     def compute(self):
@@ -247,15 +239,10 @@ def _notes(result, live):
 
 
 def _alt(result):
-    seeds = len(result.qat)
-    control, qat = (
-        percent(np.mean([m.accuracy for m in way])) for way in (result.control, result.qat)
-    )
-    post = percent(result.post_training.accuracy)
     return (
-        f"At {result.weight_bits} bits: post-training {post}, "
-        f"float control {control}, QAT {qat}, means of {seeds} seeds. QAT to its control: "
-        f"{readout.verdict(result.to_control)}."
+        f"At {result.weight_bits} bits: post-training {percent(result.post_training.accuracy)}, "
+        f"float control {readout.mean(result.control)}, QAT {readout.mean(result.qat)}, means of "
+        f"{len(result.qat)} seeds. QAT to its control: {readout.verdict(result.to_control)}."
     )
 
 
@@ -287,8 +274,7 @@ def _ways(result):
 
 
 def _row(way, seed, measurement):
-    ends = " to ".join(percent(end) for end in measurement.interval)
-    return way, seed, percent(measurement.accuracy), ends, "", ""
+    return way, seed, percent(measurement.accuracy), readout.fine_interval(measurement), "", ""
 
 
 def _weights(layer, before, after, bits):
@@ -315,5 +301,5 @@ def _frame(frame):
         f"{frame.loss:.3f}" if known else "",
         percent(frame.accuracy) if known else "",
         percent(frame.measurement.accuracy),
-        " to ".join(percent(end) for end in frame.measurement.interval),
+        readout.fine_interval(frame.measurement),
     )

@@ -13,7 +13,6 @@ from qlab.system.text import to_csv
 from qlab.tflite import artefacts
 from qlab.trials.shipped import families
 from qlab.widgets.kit import controls, readout
-from qlab.widgets.kit.download import Download
 from qlab.widgets.kit.explorer import Explorer, Shown
 from qlab.widgets.kit.live import LivePicture
 from qlab.widgets.kit.readout import percent
@@ -97,7 +96,7 @@ class ScheduleExplorer(Explorer):
         picture = LivePicture(panels=2, width=900, height=300, ratios=(1.5, 1))
         self._masks = picture.put(SchedulePanel, self.steps, self.epoch)
         self._cuts = picture.put(CutsPanel, self.steps, self.epoch)
-        self.download = Download("Save the schedule as CSV", self.csv, self.guard)
+        self.download = self.offer("Save the schedule as CSV", self.csv)
         self.assemble(self._controls(), picture, [self.download], settings)
 
     @traitlets.validate("frequency")
@@ -147,7 +146,7 @@ class ScheduleExplorer(Explorer):
         return (
             controls.number(self, "begin_step", "Begin step", tenths),
             controls.number(self, "end_step", "End step", tenths),
-            controls.steps(self, "power", "Power", POWERS),
+            controls.steps(self, "power"),
             controls.number(self, "frequency", "Frequency", frequencies),
             controls.number(self, "final_sparsity", "Final sparsity", (0.0, *FINALS)),
         )
@@ -173,7 +172,7 @@ class ScheduleExplorer(Explorer):
                 f"of all weights, at step {result.updates[largest]:,}",
                 f"then {self._pause(result):,} steps to repair it",
             ),
-            readout.cell("Pruned by the end of", "", _by_epoch(result, self.epoch)),
+            readout.table_cell("Pruned by the end of", (), _by_epoch(result, self.epoch)),
         )
 
     def _asked(self):
@@ -238,5 +237,4 @@ def _by_epoch(result, epoch):
     """Sparsity at the end of each epoch: of the first five and the last."""
     ends = np.arange(epoch, len(result.masks), epoch)
     shown = ends if len(ends) <= 6 else [*ends[:5], ends[-1]]
-    rows = [(f"epoch {at // epoch}", percent(result.masks[at])) for at in shown]
-    return readout.small_table((), rows)
+    return [(f"epoch {at // epoch}", percent(result.masks[at])) for at in shown]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, replace
-from html import escape
 
 import traitlets
 
@@ -22,10 +21,9 @@ from qlab.trials.search import (
     search_images,
     smallest,
 )
-from qlab.trials.subjects import Trial, require_pair, subject
+from qlab.trials.subjects import Trial, require_pair
 from qlab.widgets.kit import controls, readout
-from qlab.widgets.kit.download import Download
-from qlab.widgets.kit.explorer import Explorer, Shown
+from qlab.widgets.kit.explorer import ModelExplorer, Shown
 from qlab.widgets.kit.job import Job
 from qlab.widgets.kit.live import LivePicture
 from qlab.widgets.kit.readout import percent
@@ -72,7 +70,7 @@ def as_good(trial):
     return trial.n * wilson_interval(trial.correct, trial.n)[0]
 
 
-class SearchExplorer(Explorer):
+class SearchExplorer(ModelExplorer):
     """Search for bits and sparsity of each layer under a budget of bytes, file by file.
 
     Each step makes a real `.tflite` file, weighs it gzipped and scores it on search images, which
@@ -82,12 +80,10 @@ class SearchExplorer(Explorer):
     ----------
     model : qlab.LiteModel or None
         A float32 model; None for the shipped baseline.
-    images : ndarray of uint8, shape (n, 28, 28, 1), or None
+    images, labels : ndarray or None
         To choose by; None for the 5,000 of `qlab.search.search_images`.
-    labels : ndarray of int, shape (n,), or None
-    test_images, test_labels : ndarray or None
-        For the final score; None for the 10,000 test images.
-    calibration_images : ndarray of uint8, shape (n, 28, 28, 1), or None
+    test_images, test_labels, calibration_images
+        As ``images``, ``labels`` and ``calibration_images`` in `ModelExplorer`.
     base : Recipe or None
         What all recipes share, such as the bits of activations; None for int8.
     **settings
@@ -100,11 +96,6 @@ class SearchExplorer(Explorer):
         ``result.recipe`` is the best recipe so far.
     trials : dict of str to list of qlab.search.Candidate
         All files so far, by method; ``uniform`` are those that treat all layers alike.
-
-    Raises
-    ------
-    ValueError
-        If the model cannot be quantized, or images do not fit it.
 
     Examples
     --------
@@ -133,10 +124,9 @@ class SearchExplorer(Explorer):
         base=None,
         **settings,
     ):
-        super().__init__()
         require_pair(images, labels)
         images, labels = search_images() if images is None else (images, labels)
-        self.subject = subject(model, test_images, test_labels, calibration_images)
+        super().__init__(model, test_images, test_labels, calibration_images)
         compressor = self.subject.compressor
         self._scorers = {
             name: Scorer(compressor, images, labels, base) for name in ("uniform", *METHODS)
@@ -148,8 +138,8 @@ class SearchExplorer(Explorer):
         self._finals = {}
         self.job = Job("Search", self._steps, self.guard)
         self.final_job = Job("Ask the test images", self._final_steps, self.guard)
-        self.download = Download(
-            "Download the best .tflite", self.tflite, self.guard, lambda: self._chosen().recipe
+        self.download = self.offer(
+            "Download the best .tflite", self.tflite, lambda: self._chosen().recipe
         )
         actions = [self.job, self.final_job, self.download]
         self.assemble(self._controls(), self._picture(), actions, settings)
@@ -281,7 +271,7 @@ class SearchExplorer(Explorer):
     def _controls(self):
         return (
             controls.number(self, "budget_kb", "Budget (KB, gzipped)", self._budgets_kb, step=0.1),
-            controls.choice(self, "method", "Method", METHODS),
+            controls.choice(self, "method"),
             controls.number(self, "files", "Files a press", FILES),
         )
 
@@ -380,10 +370,9 @@ def _best(result):
 
 def _recipe(result):
     names = layers_of(result)
-    rows = [(escape(name), *values) for name, *values in layer_rows(result.recipe, names[:SHOWN])]
     more = f"and {len(names) - SHOWN} layers more" if len(names) > SHOWN else ""
-    table = readout.small_table(("", "bits", "zeros"), rows)
-    return readout.cell("Its recipe", "", table, more)
+    rows = layer_rows(result.recipe, names[:SHOWN])
+    return readout.table_cell("Its recipe", ("", "bits", "zeros"), rows, more)
 
 
 def _rival(result):

@@ -7,20 +7,20 @@ from functools import cached_property
 
 import traitlets
 
+from qlab.arithmetic.affine import INTEGER_BITS
 from qlab.engine.recipes import Recipe
 from qlab.plots.sensitivity_panels import RecipesPanel, SensitivityPanel, verdict
 from qlab.trials.sensitivity import LayerTrial, layers_with, lowered, scan
-from qlab.trials.subjects import Trial, subject
+from qlab.trials.subjects import Trial
 from qlab.widgets.kit import controls, readout
 from qlab.widgets.kit.controls import LayerBoxes
-from qlab.widgets.kit.download import Download, scored_again
-from qlab.widgets.kit.explorer import Explorer, Shown
+from qlab.widgets.kit.download import scored_again
+from qlab.widgets.kit.explorer import ModelExplorer, Shown
 from qlab.widgets.kit.job import Job
 from qlab.widgets.kit.live import LivePicture
 from qlab.widgets.kit.readout import percent
 from qlab.widgets.kit.traits import require_known
 
-BITS = (2, 3, 4, 5, 6, 7, 8)
 NAMES = {"weight_bits": "weights", "activation_bits": "activations", "both": "both"}
 
 
@@ -38,18 +38,13 @@ class Sensitivity:
         return self.mixed.compared_with(self.uniform[8])
 
 
-class SensitivityExplorer(Explorer):
+class SensitivityExplorer(ModelExplorer):
     """Lower one layer at a time; then choose bits for each layer, and score that mix.
 
     Parameters
     ----------
-    model : qlab.LiteModel or None
-        A float32 model; None for the shipped baseline.
-    images : ndarray of uint8, shape (n, 28, 28, 1), or None
-        To score on; None for the 10,000 test images.
-    labels : ndarray of int, shape (n,), or None
-    calibration_images : ndarray of uint8, shape (n, 28, 28, 1), or None
-        At most 1,024; None for the course's.
+    model, images, labels, calibration_images
+        As in `ModelExplorer`.
     base : Recipe or None
         What is kept where nothing is lowered; None for int8.
     **settings
@@ -63,11 +58,6 @@ class SensitivityExplorer(Explorer):
         The mixed recipe; `qlab.Compressor.compress` takes it, and
         ``QuantizationExplorer(overrides=...)`` takes its ``overrides``.
 
-    Raises
-    ------
-    ValueError
-        If the model cannot be quantized, or images do not fit it.
-
     Examples
     --------
     >>> import qlab
@@ -80,7 +70,7 @@ class SensitivityExplorer(Explorer):
     """
 
     question = "Which layer hurts most when it gets fewer bits?"
-    bits = traitlets.Enum(BITS, 3).tag(setting=True)
+    bits = traitlets.Enum(INTEGER_BITS, 3).tag(setting=True)
     lowered = traitlets.Enum(tuple(NAMES), "weight_bits").tag(setting=True)
     layer_bits = traitlets.Dict().tag(setting=True)
     recipe = traitlets.Instance(Recipe, allow_none=True, read_only=True)
@@ -88,20 +78,16 @@ class SensitivityExplorer(Explorer):
     def __init__(
         self, model=None, images=None, labels=None, calibration_images=None, base=None, **settings
     ):
-        super().__init__()
-        self.subject = subject(model, images, labels, calibration_images)
-        available = self.subject.compressor.calibration_images
+        super().__init__(model, images, labels, calibration_images)
         base = Recipe() if base is None else base
-        self.base = base.replace(calibration_size=min(base.calibration_size, available))
+        self.base = base.replace(calibration_size=min(base.calibration_size, self.available))
         self._trial = self.subject.remembering()
         self._scans, self._tried = {}, {}
         self.job = Job("Lower all layers that are within noise", self._lower_harmless, self.guard)
-        self.download = Download(
-            "Download the mixed .tflite", self.tflite, self.guard, lambda: self.recipe
-        )
+        self.download = self.offer("Download the mixed .tflite", self.tflite, lambda: self.recipe)
         self.layers = layers_with(self.subject.model, "activation_bits")
         heading = "Your recipe: bits of each layer"
-        self.table = LayerBoxes(self, "layer_bits", self.layers, BITS, 8, heading)
+        self.table = LayerBoxes(self, "layer_bits", self.layers, INTEGER_BITS, 8, heading)
         actions = [self.table, self.job, self.download]
         self.assemble(self._controls(), self._picture(), actions, settings)
 
@@ -197,7 +183,7 @@ class SensitivityExplorer(Explorer):
     def _controls(self):
         options = [(words, name) for name, words in NAMES.items()]
         return (
-            controls.steps(self, "bits", "Bits of the one layer", BITS),
+            controls.steps(self, "bits", "Bits of the one layer"),
             controls.choice(self, "lowered", "What is lowered", options),
         )
 
@@ -234,12 +220,11 @@ def _cells(result):
         (name, f"{x.sizes.packed_floor_bytes:,}", f"{x.packed_bytes:,}")
         for name, x in _named(result)
     ]
-    sizes = readout.small_table(("", "packed floor", "packed file"), rows)
     return (
         readout.accuracy(mixed.measurement, "Accuracy of your recipe"),
         readout.difference(result.comparison, "8 bits everywhere"),
         readout.difference(mixed.compared_with(result.uniform[4]), "4 bits everywhere"),
-        readout.cell("Size in bytes", "", sizes),
+        readout.table_cell("Size in bytes", ("", "packed floor", "packed file"), rows),
     )
 
 
@@ -248,7 +233,7 @@ def _tables(result, title):
         (
             x.layer,
             percent(x.measurement.accuracy),
-            " to ".join(map(percent, x.measurement.interval)),
+            readout.fine_interval(x.measurement),
             verdict(x.comparison),
             f"{x.bytes_saved:,}",
         )

@@ -12,11 +12,11 @@ from qlab.engine.recipes import Recipe
 from qlab.plots.sensitivity_panels import CurvesPanel, RecipesPanel
 from qlab.tflite.sparse_encoding import sparse_file
 from qlab.trials.sensitivity import layers_with, lowered, scan
-from qlab.trials.subjects import Trial, subject
+from qlab.trials.subjects import Trial
 from qlab.widgets.kit import controls, readout
 from qlab.widgets.kit.controls import LayerBoxes
-from qlab.widgets.kit.download import Download, scored_again
-from qlab.widgets.kit.explorer import Shown, SweepingExplorer
+from qlab.widgets.kit.download import scored_again
+from qlab.widgets.kit.explorer import ModelExplorer, Shown, SweepingExplorer
 from qlab.widgets.kit.job import Job
 from qlab.widgets.kit.live import LivePicture
 from qlab.widgets.kit.readout import percent
@@ -26,7 +26,6 @@ FIRST = (0.5, 0.8, 0.95)
 LEVELS = (0.3, 0.5, 0.6, 0.7, 0.8, 0.85, 0.9, 0.95, 0.98)
 CHOICES = (0.0, *LEVELS)
 NAMES = {"global": "one threshold", "per-layer": "same share"}
-BITS = (("32, float", 32), ("8, int8", 8))
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,7 +43,7 @@ class SparsitySensitivity:
         return self.mixed.sparse_bytes <= self.budget_bytes
 
 
-class SparsitySensitivityExplorer(SweepingExplorer):
+class SparsitySensitivityExplorer(SweepingExplorer, ModelExplorer):
     """Prune one layer at a time; then choose a sparsity for each, and meet a budget of bytes.
 
     Sizes are of files that leave the zeros out (`qlab.sparse_encoding.sparse_file`), which LiteRT
@@ -52,13 +51,8 @@ class SparsitySensitivityExplorer(SweepingExplorer):
 
     Parameters
     ----------
-    model : qlab.LiteModel or None
-        A float32 model; None for the shipped baseline.
-    images : ndarray of uint8, shape (n, 28, 28, 1), or None
-        To score on; None for the 10,000 test images.
-    labels : ndarray of int, shape (n,), or None
-    calibration_images : ndarray of uint8, shape (n, 28, 28, 1), or None
-        For 8 bits; at most 1,024; None for the course's.
+    model, images, labels, calibration_images
+        As in `ModelExplorer`.
     **settings
         ``layer_sparsity``: for some layers, a sparsity in the learner's recipe; ``budget_bytes``;
         ``weight_bits`` (32, or 8 for weights and activations both).
@@ -70,11 +64,6 @@ class SparsitySensitivityExplorer(SweepingExplorer):
         The learner's; `qlab.Compressor.compress` takes it.
     curves : dict of str to dict of float to qlab.trials.sensitivity.LayerTrial
         For each layer, what was measured at each sparsity, at the present bits.
-
-    Raises
-    ------
-    ValueError
-        If the model cannot be pruned, or images do not fit it.
 
     Examples
     --------
@@ -95,8 +84,7 @@ class SparsitySensitivityExplorer(SweepingExplorer):
     recipe = traitlets.Instance(Recipe, allow_none=True, read_only=True)
 
     def __init__(self, model=None, images=None, labels=None, calibration_images=None, **settings):
-        super().__init__()
-        self.subject = subject(model, images, labels, calibration_images)
+        super().__init__(model, images, labels, calibration_images)
         self.layers = layers_with(self.subject.model, "sparsity")
         self.largest = self.subject.model.file_bytes
         self._trial = self.subject.remembering()
@@ -104,9 +92,7 @@ class SparsitySensitivityExplorer(SweepingExplorer):
         self._measured, self._tried = {}, {}
         self.budget_bytes = round(self.largest / 3, -4) or self.largest
         self.job = Job("Measure more sparsities", self._scan_all, self.guard)
-        self.download = Download(
-            "Download your .tflite", self.tflite, self.guard, lambda: self.recipe
-        )
+        self.download = self.offer("Download your .tflite", self.tflite, lambda: self.recipe)
         heading = "Your recipe: sparsity of each layer"
         options = [(f"{x:g}", x) for x in CHOICES]
         self.table = LayerBoxes(self, "layer_sparsity", self.layers, options, 0.0, heading)
@@ -196,20 +182,16 @@ class SparsitySensitivityExplorer(SweepingExplorer):
             self.job.clear()
 
     def _scan_all(self):
-        for step in self._scan(LEVELS, "pruning one layer after the other"):
-            if self.result is not None:
-                self._show_curves(self.result)
-                self.picture.redraw()
-            yield step
-        if self.result is not None:
-            self.present(self.result)
+        """Steps of the button's job, drawn as they are done."""
+        steps = self._scan(LEVELS, "pruning one layer after the other")
+        return self.drawn(steps, self._show_curves)
 
     def _controls(self):
         stops = [round(self.largest * i / 20, -3) for i in range(1, 20)]
         stops = sorted({int(x) for x in stops if x > 0} | {1, self.largest})
         return (
             controls.number(self, "budget_bytes", "Budget (bytes)", stops),
-            controls.choice(self, "weight_bits", "Weight bits", BITS),
+            controls.choice(self, "weight_bits", options=controls.FLOAT_OR_INT8),
         )
 
     def _picture(self):

@@ -5,21 +5,26 @@ from __future__ import annotations
 import ipywidgets
 import traitlets
 
+from qlab.widgets.kit.traits import OneOf
+
 FULL = {"width": "100%"}
+FLOAT_OR_INT8 = (("32, float", 32), ("8, int8", 8))
 
 
-def choice(explorer, trait, label, options):
-    """Drop-down for a setting."""
-    box = ipywidgets.Dropdown(options=options, value=getattr(explorer, trait), description=label)
-    traitlets.link((explorer, trait), (box, "value"))
-    return _card(trait, box)
+def choice(explorer, trait, label=None, options=None):
+    """Drop-down for a setting; without `options`, of all the values that it may have."""
+    return _card(trait, _box(explorer, trait, label, options or _values(explorer, trait)))
 
 
-def steps(explorer, trait, label, values):
+def steps(explorer, trait, label=None, values=None):
     """Slider and linked drop-down for a setting that can have only these `values`."""
-    box = ipywidgets.Dropdown(options=values, value=getattr(explorer, trait), description=label)
-    traitlets.link((explorer, trait), (box, "value"))
-    return _card(trait, box, _slider(explorer, trait, values))
+    values = values or _values(explorer, trait)
+    return _card(trait, _box(explorer, trait, label, values), _slider(explorer, trait, values))
+
+
+def doublings(last):
+    """Stops for a number of images: 1, 2, 4, ... and the last."""
+    return [2**i for i in range(11) if 2**i < last] + [last]
 
 
 def number(explorer, trait, label, stops, step=None):
@@ -72,6 +77,20 @@ class LayerBoxes(ipywidgets.VBox):
         held = getattr(self._explorer, self._trait)
         if held.get(name, self._default) != value:
             setattr(self._explorer, self._trait, {**held, name: value})
+
+
+def _values(explorer, trait):
+    """The values that a setting may have, as its trait knows them."""
+    kind = explorer.traits()[trait]
+    return list(kind.known(explorer) if isinstance(kind, OneOf) else kind.values)
+
+
+def _box(explorer, trait, label, options):
+    """A linked drop-down; without a label it has the setting's name."""
+    label = label or trait.replace("_", " ").capitalize()
+    box = ipywidgets.Dropdown(options=options, value=getattr(explorer, trait), description=label)
+    traitlets.link((explorer, trait), (box, "value"))
+    return box
 
 
 def _slider(explorer, trait, values):

@@ -12,6 +12,7 @@ from typing import NamedTuple
 import ipywidgets
 import traitlets
 
+from qlab.trials.subjects import subject
 from qlab.widgets.kit import readout
 from qlab.widgets.kit.css import STYLE
 from qlab.widgets.kit.download import Download
@@ -83,8 +84,7 @@ class Explorer(ipywidgets.VBox):
     ...         picture = LivePicture(panels=1, width=450, height=200)
     ...         picture.axes[0].set(xlim=(0, 9), ylim=(0, 300), xlabel="bits")
     ...         (self.dot,) = picture.add(*picture.axes[0].plot([], [], "o"))
-    ...         bits = controls.steps(self, "bits", "Bits", (2, 4, 8))
-    ...         self.assemble([bits], picture, settings=settings)
+    ...         self.assemble([controls.steps(self, "bits")], picture, settings=settings)
     ...
     ...     def compute(self):
     ...         return 2**self.bits
@@ -162,6 +162,10 @@ class Explorer(ipywidgets.VBox):
     def settings(self):
         """tuple of str: the names of the settings."""
         return tuple(self.trait_names(setting=True))
+
+    def offer(self, label, make, recipe=None):
+        """A `Download` whose troubles are told where the explorer tells its own."""
+        return Download(label, make, self.guard, recipe)
 
     def set(self, **settings):
         """Change several settings with one update; if one is refused, none is changed.
@@ -273,6 +277,50 @@ class Explorer(ipywidgets.VBox):
         return bundle, {"image/png": {"width": self.picture.width, "height": self.picture.height}}
 
 
+class ModelExplorer(Explorer):
+    """Base of the explorers of a float model: its ``subject`` is the model, ready to be compressed.
+
+    Parameters
+    ----------
+    model : qlab.LiteModel or None
+        A float32 model; None for the shipped baseline.
+    images : ndarray of uint8, shape (n, 28, 28, 1), or None
+        To score on; None for the 10,000 test images.
+    labels : ndarray of int, shape (n,), or None
+        Give both images and labels, or neither.
+    calibration_images : ndarray of uint8, shape (n, 28, 28, 1), or None
+        At most 1,024, in which the ranges of activations are found; None for the course's.
+
+    Attributes
+    ----------
+    subject : qlab.trials.subjects.Subject
+    layers : dict of str to ndarray of float32
+        Weights of each layer that has some.
+
+    Raises
+    ------
+    ValueError
+        If the model cannot be compressed, or images do not fit it.
+
+    Examples
+    --------
+    >>> import qlab
+    >>> test = qlab.data.load().test
+    >>> explorer = ModelExplorer(images=test.images[:100], labels=test.labels[:100])
+    >>> list(explorer.layers), explorer.subject.trial(qlab.Recipe(weight_bits=4)).measurement.n
+    (['conv1', 'conv2', 'dense1', 'logits'], 100)
+    """
+
+    def __init__(self, model=None, images=None, labels=None, calibration_images=None):
+        super().__init__()
+        self.subject = subject(model, images, labels, calibration_images)
+        self.available = self.subject.compressor.calibration_images
+        weighted = [x for x in self.subject.model.layers if x.weights is not None]
+        self.layers = {x.name: x.weights for x in weighted}
+        if self.has_trait("layer"):
+            self.layer = max(self.layers, key=lambda name: self.layers[name].size)
+
+
 class SweepingExplorer(Explorer):
     """An explorer whose ``job`` measures more than the present setting, step by step.
 
@@ -290,6 +338,16 @@ class SweepingExplorer(Explorer):
         with self.job.lock:
             for _ in self.job.work():
                 pass
+
+    def drawn(self, steps, draw):
+        """Steps of a job: `draw(result)` moves marks after each; after the last, all is shown."""
+        for step in steps:
+            if self.result is not None:
+                draw(self.result)
+                self.picture.redraw()
+            yield step
+        if self.result is not None:
+            self.present(self.result)
 
 
 class ThreadedExplorer(Explorer):

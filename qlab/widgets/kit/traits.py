@@ -30,10 +30,14 @@ class OneOf(traitlets.Unicode):
 
     def validate(self, obj, value):
         """Return the name, or say in words which there are."""
-        value, known = super().validate(obj, value), getattr(obj, self._known, None)
+        value, known = super().validate(obj, value), self.known(obj)
         if known is not None and value not in known:
             raise traitlets.TraitError(self._words.format(value, ", ".join(known)))
         return value
+
+    def known(self, obj):
+        """The names, once the explorer knows them."""
+        return getattr(obj, self._known, None)
 
 
 class LayerName(OneOf):
