@@ -1,18 +1,15 @@
 """The explorer of a file's bytes: where they are, and why 8 bits is not a quarter of 32."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
-
-import traitlets
 
 from qlab.engine.recipes import ACTIVATION_BITS, GRANULARITIES, WEIGHT_BITS, Recipe
 from qlab.plots.file_panels import FilePanel, RestPanel
 from qlab.tflite.anatomy import PARTS, compressed_byte_counts
 from qlab.tflite.litemodel import LiteModel
-from qlab.widgets.kit import controls, readout
+from qlab.widgets.kit import readout
 from qlab.widgets.kit.explorer import ModelExplorer, Shown
 from qlab.widgets.kit.live import LivePicture
+from qlab.widgets.kit.traits import choice, steps
 
 PACKING = (("one to a byte", False), ("two to a byte (INT4)", True))
 
@@ -69,16 +66,16 @@ class AnatomyExplorer(ModelExplorer):
 
     notes_as = staticmethod(readout.sentences)
     question = "Where are the file's bytes, and why is 8 bits not a quarter of 32?"
-    weight_bits = traitlets.Enum(WEIGHT_BITS, 8).tag(setting=True)
-    activation_bits = traitlets.Enum(ACTIVATION_BITS, 8).tag(setting=True)
-    granularity = traitlets.Enum(GRANULARITIES, "per-channel").tag(setting=True)
-    packed = traitlets.Bool(False).tag(setting=True)
+    weight_bits = steps("Weight bits", WEIGHT_BITS, 8)
+    activation_bits = steps("Activation bits", ACTIVATION_BITS, 8)
+    granularity = choice("Granularity", GRANULARITIES, "per-channel")
+    packed = choice("Codes of 4 bits or fewer", PACKING, False)
 
     def __init__(self, model=None, images=None, labels=None, calibration_images=None, **settings):
         super().__init__(model, images, labels, calibration_images)
         self.float_anatomy = take_apart(self.subject.model)
         self.download = self.offer("Download this .tflite", self.tflite, lambda: self.result.recipe)
-        self.assemble(self._controls(), self._picture(), [self.download], settings)
+        self.assemble(self.controls(), self._picture(), [self.download], settings)
 
     def compute(self):
         """Make the file that the settings describe, and take it apart."""
@@ -122,14 +119,6 @@ class AnatomyExplorer(ModelExplorer):
         model = (self.result or self.update()).model
         name = f"qlab-w{self.weight_bits}-a{self.activation_bits}-{self.granularity}.tflite"
         return name, model.data, f"The {model.file_bytes:,} bytes in the picture."
-
-    def _controls(self):
-        return (
-            controls.steps(self, "weight_bits"),
-            controls.steps(self, "activation_bits"),
-            controls.choice(self, "granularity"),
-            controls.choice(self, "packed", "Codes of 4 bits or fewer", PACKING),
-        )
 
     def _picture(self):
         """The two panels, wide enough for the files of most recipes."""

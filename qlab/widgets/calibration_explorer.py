@@ -1,7 +1,5 @@
 """Which calibration images, how many, and read by which observer: the explorer of ranges."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 
 import traitlets
@@ -11,12 +9,12 @@ from qlab.arithmetic.affine import INTEGER_BITS
 from qlab.engine.recipes import OBSERVERS, Recipe
 from qlab.plots.quantization_panels import CalibrationPanel, RangesPanel, clipped_share, middle
 from qlab.system.text import to_csv
-from qlab.trials.draws import IMAGES, Calibration, Draw, Pool
+from qlab.trials.draws import Calibration, Draw, Pool
 from qlab.widgets.kit import controls, readout
 from qlab.widgets.kit.explorer import ModelExplorer, Shown, SweepingExplorer
 from qlab.widgets.kit.job import Job
 from qlab.widgets.kit.live import LivePicture
-from qlab.widgets.kit.traits import LayerName
+from qlab.widgets.kit.traits import choice, layer_name, number, steps
 
 CHOICES = (
     ("random", "random"),
@@ -69,11 +67,11 @@ class CalibrationExplorer(SweepingExplorer, ModelExplorer):
     """
 
     question = "How many calibration images does it take, and which?"
-    calibration_images_are = traitlets.Enum(IMAGES, "random").tag(setting=True)
-    observer = traitlets.Enum(OBSERVERS, "min-max").tag(setting=True)
-    activation_bits = traitlets.Enum(INTEGER_BITS, 8).tag(setting=True)
-    calibration_size = traitlets.Int(64).tag(setting=True)
-    layer = LayerName().tag(setting=True)
+    calibration_images_are = choice("Calibration images", CHOICES, "random")
+    observer = choice("Observer", OBSERVERS, "min-max")
+    activation_bits = steps("Activation bits", INTEGER_BITS, 8)
+    calibration_size = number("Calibration size", traitlets.Int(64), "sizes")
+    layer = layer_name()
 
     def __init__(
         self, model=None, images=None, labels=None, calibration_images=None, draws=5, **settings
@@ -89,7 +87,7 @@ class CalibrationExplorer(SweepingExplorer, ModelExplorer):
         self.layer, self.calibration_size = next(iter(self.layers)), min(64, self.available)
         self.job = Job("Score all sizes", self._sweep, self.guard)
         self.save_trail = self.offer("Save the trail as CSV", self.trail_csv)
-        self.assemble(self._controls(), self._picture(), [self.job, self.save_trail], settings)
+        self.assemble(self.controls(), self._picture(), [self.job, self.save_trail], settings)
 
     @property
     def recipe(self):
@@ -180,15 +178,6 @@ class CalibrationExplorer(SweepingExplorer, ModelExplorer):
     def _remember(self, setting, size, accuracies):
         """Add to the trail; the setting added to last comes last."""
         self.trail[setting] = self.trail.pop(setting, {}) | {size: accuracies}
-
-    def _controls(self):
-        return (
-            controls.choice(self, "calibration_images_are", "Calibration images", CHOICES),
-            controls.choice(self, "observer"),
-            controls.steps(self, "activation_bits"),
-            controls.number(self, "calibration_size", "Calibration size", self.sizes),
-            controls.choice(self, "layer", "Layer shown"),
-        )
 
     def _picture(self):
         picture = LivePicture(panels=2, width=900, height=350, ratios=(1.1, 1))

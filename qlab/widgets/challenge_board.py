@@ -1,7 +1,5 @@
 """The class's board in a notebook: a table a league, and a button to look again."""
 
-from __future__ import annotations
-
 import threading
 from html import escape
 from pathlib import Path

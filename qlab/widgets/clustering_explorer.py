@@ -1,12 +1,9 @@
 """Is it better to share few values, or to round to few? The explorer of weight clustering."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-import traitlets
 
 from qlab.arithmetic.affine import INTEGER_BITS
 from qlab.arithmetic.clusters import CLUSTERS, bits_per_weight
@@ -14,13 +11,13 @@ from qlab.engine.recipes import GRANULARITIES, Recipe
 from qlab.plots.clustering_panels import ValuesPanel, WorthPanel
 from qlab.trials.shipped import TunedModels
 from qlab.trials.subjects import Trial
-from qlab.widgets.kit import controls, readout
+from qlab.widgets.kit import readout
 from qlab.widgets.kit.download import scored_again
 from qlab.widgets.kit.explorer import ModelExplorer, Shown, SweepingExplorer
 from qlab.widgets.kit.job import Job
 from qlab.widgets.kit.live import LivePicture
 from qlab.widgets.kit.readout import percent
-from qlab.widgets.kit.traits import LayerName, WholeWithin
+from qlab.widgets.kit.traits import WholeWithin, choice, layer_name, number, steps
 
 STOPS = (2, 4, 8, 16, 32, 64, 128, 256)
 
@@ -69,10 +66,10 @@ class ClusteringExplorer(SweepingExplorer, ModelExplorer):
     """
 
     question = "Few values: is it better to let weights share them, or to round?"
-    clusters = WholeWithin(16, *CLUSTERS).tag(setting=True)
-    weight_bits = traitlets.Enum(INTEGER_BITS, 4).tag(setting=True)
-    granularity = traitlets.Enum(GRANULARITIES, "per-tensor").tag(setting=True)
-    layer = LayerName().tag(setting=True)
+    clusters = number("Clusters", WholeWithin(16, *CLUSTERS), STOPS)
+    weight_bits = steps("Rounded to bits", INTEGER_BITS, 4)
+    granularity = choice("Granularity of rounding", GRANULARITIES, "per-tensor")
+    layer = layer_name()
 
     def __init__(self, model=None, images=None, labels=None, calibration_images=None, **settings):
         super().__init__(model, images, labels, calibration_images)
@@ -84,7 +81,7 @@ class ClusteringExplorer(SweepingExplorer, ModelExplorer):
             "Download the clustered .tflite", self.tflite, lambda: self.result.clusters.recipe
         )
         actions = [self.job, self.download]
-        self.assemble(self._controls(), self._picture(), actions, settings)
+        self.assemble(self.controls(), self._picture(), actions, settings)
 
     def compute(self):
         """Make both files, and score them; score the trained models, unless that is done."""
@@ -160,14 +157,6 @@ class ClusteringExplorer(SweepingExplorer, ModelExplorer):
 
     def _progress(self, done, total):
         self.job.show_other(done, total, "scoring the trained models")
-
-    def _controls(self):
-        return (
-            controls.number(self, "clusters", "Clusters", STOPS),
-            controls.steps(self, "weight_bits", "Rounded to bits"),
-            controls.choice(self, "granularity", "Granularity of rounding"),
-            controls.choice(self, "layer", "Layer shown"),
-        )
 
     def _picture(self):
         picture = LivePicture(panels=3)

@@ -1,7 +1,5 @@
 """What does a teacher's answer say that a label does not? The explorer of distillation."""
 
-from __future__ import annotations
-
 import numpy as np
 
 import qlab
@@ -9,10 +7,10 @@ from qlab.arithmetic.distillation import class_similarity, loss_terms, softened
 from qlab.plots.distillation_panels import AnswerPanel, GridPanel, PullPanel, SimilarityPanel
 from qlab.trials.distillation_scores import Answers, grid, shipped_students
 from qlab.trials.subjects import require_pair
-from qlab.widgets.kit import controls, readout
+from qlab.widgets.kit import readout
 from qlab.widgets.kit.explorer import Explorer, Shown
 from qlab.widgets.kit.live import LivePicture
-from qlab.widgets.kit.traits import FloatWithin, OneOf, WholeWithin
+from qlab.widgets.kit.traits import FloatWithin, WholeWithin, name_among, number
 
 TEMPERATURES = (0.5, 1.0, 1.5, 2.0, 3.0, 4.0, 6.0, 8.0, 12.0, 16.0, 20.0)
 ALPHAS = (0.0, 0.1, 0.3, 0.5, 0.7, 0.9, 1.0)
@@ -61,11 +59,13 @@ class DistillationExplorer(Explorer):
     """
 
     question = "What does a teacher's answer say that a label does not?"
-    temperature = FloatWithin(4.0, TEMPERATURES[0], TEMPERATURES[-1]).tag(setting=True)
-    alpha = FloatWithin(0.9, ALPHAS[0], ALPHAS[-1]).tag(setting=True)
-    garment = OneOf("names", "garment is {!r}; choose one of {}", "Shirt").tag(setting=True)
-    example = WholeWithin(1, RANKS[0], RANKS[-1]).tag(setting=True)
-    students = OneOf("_choices", "students is {!r}; choose one of {}").tag(setting=True)
+    temperature = number(
+        "Temperature", FloatWithin(4.0, TEMPERATURES[0], TEMPERATURES[-1]), TEMPERATURES
+    )
+    alpha = number("Alpha, the teacher's share", FloatWithin(0.9, ALPHAS[0], ALPHAS[-1]), ALPHAS)
+    garment = name_among("Garment", "names", "Shirt")
+    example = number("Example, least certain first", WholeWithin(1, RANKS[0], RANKS[-1]), RANKS)
+    students = name_among("Students", "_choices")
 
     def __init__(self, images=None, labels=None, **settings):
         super().__init__()
@@ -77,7 +77,7 @@ class DistillationExplorer(Explorer):
         self.answers = Answers(images, labels)
         self._choices = {_words(*key): key for key in shipped_students()}
         self.students = next(iter(self._choices))
-        self.assemble(self._controls(), self._picture(), settings=settings)
+        self.assemble(self.controls(), self._picture(), settings=settings)
 
     def compute(self):
         """Soften both answers, take the loss apart, and score the students unless that is done."""
@@ -126,15 +126,6 @@ class DistillationExplorer(Explorer):
         """Sizes of the gradients over the temperature."""
         sizes = [_named(self._terms(arms, t).gradient_sizes) for t in CURVE]
         return {name: np.array([x[name] for x in sizes]) for name in NAMES.values()}
-
-    def _controls(self):
-        return (
-            controls.number(self, "temperature", "Temperature", TEMPERATURES),
-            controls.number(self, "alpha", "Alpha, the teacher's share", ALPHAS),
-            controls.choice(self, "garment"),
-            controls.number(self, "example", "Example, least certain first", RANKS),
-            controls.choice(self, "students"),
-        )
 
     def _picture(self):
         picture = LivePicture(panels=4, width=960, height=320, ratios=(1.15, 1.05, 0.9, 1.2))

@@ -1,21 +1,18 @@
 """The explorer of changed answers: which garments change class as bits drop."""
 
-from __future__ import annotations
-
 from html import escape
 
 import numpy as np
-import traitlets
 
 import qlab
 from qlab.engine.recipes import ACTIVATION_BITS, WEIGHT_BITS, Recipe
 from qlab.plots.answer_panels import FlipCountsPanel, GalleryPanel
 from qlab.trials import flips
 from qlab.trials.flips import ALL, KINDS, SAME
-from qlab.widgets.kit import controls, readout
+from qlab.widgets.kit import readout
 from qlab.widgets.kit.explorer import ModelExplorer, Shown
 from qlab.widgets.kit.live import LivePicture
-from qlab.widgets.kit.traits import OneOf
+from qlab.widgets.kit.traits import choice, name_among, steps
 
 
 class FlipGallery(ModelExplorer):
@@ -55,10 +52,10 @@ class FlipGallery(ModelExplorer):
 
     notes_as = staticmethod(readout.sentences)
     question = "Which garments change class as bits drop?"
-    weight_bits = traitlets.Enum(WEIGHT_BITS, 4).tag(setting=True)
-    activation_bits = traitlets.Enum(ACTIVATION_BITS, 8).tag(setting=True)
-    garment = OneOf("_garments", "garment is {!r}; choose {}", ALL).tag(setting=True)
-    kind = traitlets.Enum(KINDS, ALL).tag(setting=True)
+    weight_bits = steps("Weight bits", WEIGHT_BITS, 4)
+    activation_bits = steps("Activation bits", ACTIVATION_BITS, 8)
+    garment = name_among("Garment", "_garments", ALL)
+    kind = choice("Kind of change", KINDS, ALL)
 
     def __init__(
         self,
@@ -73,7 +70,7 @@ class FlipGallery(ModelExplorer):
         self.class_names = _named(class_names, self.subject)
         self._garments = (ALL, *self.class_names)
         self._trial = None
-        self.assemble(self._controls(), self._picture(), settings=settings)
+        self.assemble(self.controls(), self._picture(), settings=settings)
 
     def compute(self):
         """Score the file that the settings describe, and find what changed."""
@@ -126,14 +123,6 @@ class FlipGallery(ModelExplorer):
     def _chosen(self):
         """Index of the class that is looked at; None for all."""
         return None if self.garment == ALL else self.class_names.index(self.garment)
-
-    def _controls(self):
-        return (
-            controls.steps(self, "weight_bits"),
-            controls.steps(self, "activation_bits"),
-            controls.choice(self, "garment"),
-            controls.choice(self, "kind", "Kind of change"),
-        )
 
     def _picture(self):
         picture = LivePicture(panels=2, width=900, height=475, ratios=(3.9, 1))

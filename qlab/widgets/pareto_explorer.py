@@ -1,7 +1,5 @@
 """The Pareto board: all models, shipped and the learner's own, and which no other beats."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from html import escape
 
@@ -18,6 +16,7 @@ from qlab.widgets.kit.hotspots import Spot, SpottedPicture
 from qlab.widgets.kit.job import ThreadedJob
 from qlab.widgets.kit.live import LivePicture
 from qlab.widgets.kit.readout import percent
+from qlab.widgets.kit.traits import choice
 
 COSTS = {
     "size of the file, gzipped": "gzip_bytes",
@@ -73,17 +72,20 @@ class ParetoExplorer(ThreadedExplorer):
 
     notes_as = staticmethod(readout.sentences)
     question = "Which models does no other model beat?"
-    cost = traitlets.Enum(tuple(COSTS.values()), "gzip_bytes").tag(setting=True)
-    shown = traitlets.Enum(SHOWN, "all").tag(setting=True)
+    cost = choice("Accuracy against", list(COSTS.items()), "gzip_bytes")
+    shown = choice("Models", SHOWN, "all")
     model = traitlets.Unicode(BEST).tag(setting=True)
     picked = traitlets.Unicode(BEST)
 
     def __init__(self, **settings):
         super().__init__()
-        self._filling = False
+        self._filling, looked_at = False, controls.choice(self, "picked", "Look at", [BEST])
+        self._box = looked_at.children[0]
+        self.observe(self._picked, "picked")
         self.job = ThreadedJob("Measure all here", self._job_steps, self.guard)
         self.download = self.offer("Download the table (CSV)", self.csv)
-        self.assemble(self._controls(), self._picture(), [self.job, self.download], settings)
+        shown = [*self.controls(), looked_at]
+        self.assemble(shown, self._picture(), [self.job, self.download], settings)
 
     def compute(self):
         """Collect the models that are to be shown."""
@@ -141,16 +143,6 @@ class ParetoExplorer(ThreadedExplorer):
                 self.result = self.compute()
                 self.present(self.result)
             yield done, total, f"measuring {name}" if done < total else name
-
-    def _controls(self):
-        box = controls.choice(self, "picked", "Look at", [BEST])
-        self._box = box.children[0]
-        self.observe(self._picked, "picked")
-        return (
-            controls.choice(self, "cost", "Accuracy against", list(COSTS.items())),
-            controls.choice(self, "shown", "Models"),
-            box,
-        )
 
     def _picture(self):
         """One panel, with places that tell the recipe."""

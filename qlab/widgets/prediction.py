@@ -1,7 +1,5 @@
 """The control for one question: choose an option, or give a number."""
 
-from __future__ import annotations
-
 from html import escape
 
 import ipywidgets

@@ -1,16 +1,13 @@
 """What does sparsity buy, and what does it not? The explorer of pruning."""
 
-from __future__ import annotations
-
 from functools import lru_cache
 
 import numpy as np
-import traitlets
 
 import qlab
 from qlab.arithmetic.sparsity import SCOPES
 from qlab.plots.pruning_panels import CliffPanel, GainsPanel, HolePanel, MaskPanel, as_table
-from qlab.trials.pruned import BLOCK, METHODS, SHIPPED, NarrowNetwork, Pruner, in_turn
+from qlab.trials.pruned import BLOCK, SHIPPED, NarrowNetwork, Pruner, in_turn
 from qlab.trials.shipped import TunedModels
 from qlab.widgets.kit import controls, readout
 from qlab.widgets.kit.download import scored_again
@@ -18,7 +15,7 @@ from qlab.widgets.kit.explorer import ModelExplorer, Shown, SweepingExplorer
 from qlab.widgets.kit.job import Job
 from qlab.widgets.kit.live import LivePicture
 from qlab.widgets.kit.readout import percent
-from qlab.widgets.kit.traits import LayerName, Sparsity
+from qlab.widgets.kit.traits import FLOAT_OR_INT8, Sparsity, choice, layer_name, number
 
 STOPS = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.75, 0.8, 0.85, 0.9, 0.95, 0.98, 0.99)
 WORDS = {
@@ -69,11 +66,11 @@ class PruningExplorer(SweepingExplorer, ModelExplorer):
     """
 
     question = "What does sparsity buy, and what does it not?"
-    sparsity = Sparsity(0.8).tag(setting=True)
-    method = traitlets.Enum(METHODS, "single").tag(setting=True)
-    scope = traitlets.Enum(SCOPES, "global").tag(setting=True)
-    weight_bits = traitlets.Enum((32, 8), 32).tag(setting=True)
-    layer = LayerName().tag(setting=True)
+    sparsity = number("Sparsity", Sparsity(0.8), STOPS)
+    method = choice("Method", [(words, name) for name, words in WORDS.items()], "single")
+    scope = choice("Scope", SCOPES, "global")
+    weight_bits = choice("Weight bits", FLOAT_OR_INT8, 32)
+    layer = layer_name()
 
     def __init__(self, model=None, images=None, labels=None, calibration_images=None, **settings):
         super().__init__(model, images, labels, calibration_images)
@@ -84,7 +81,7 @@ class PruningExplorer(SweepingExplorer, ModelExplorer):
         self.download = self.offer("Download this .tflite", self.tflite, self._pruning)
         self.sparse = self.offer("Download without the zeros", self.sparse_tflite)
         actions = [self.job, self.download, self.sparse]
-        self.assemble(self._controls(), self._picture(), actions, settings)
+        self.assemble(self.controls(), self._picture(), actions, settings)
 
     def compute(self):
         """Prune as the settings say, and measure; score the trained models of this method."""
@@ -96,8 +93,8 @@ class PruningExplorer(SweepingExplorer, ModelExplorer):
 
     def show(self, result):
         """Move the marks, and say what there is to see."""
-        controls.enable(self._sparsity, self.method != "2of4")
-        controls.enable(self._scope, self.method == "single")
+        controls.enable(self.cards["sparsity"], self.method != "2of4")
+        controls.enable(self.cards["scope"], self.method == "single")
         trained = self.trained_alike(result)
         self._curve()[result.absent] = result.measurement.accuracy
         self._show_weights(result, trained)
@@ -177,17 +174,6 @@ class PruningExplorer(SweepingExplorer, ModelExplorer):
 
     def _progress(self, done, total):
         self.job.show_other(done, total, "scoring the trained models")
-
-    def _controls(self):
-        cards = (
-            controls.number(self, "sparsity", "Sparsity", STOPS),
-            controls.choice(self, "method", "Method", [(WORDS[x], x) for x in METHODS]),
-            controls.choice(self, "scope"),
-            controls.choice(self, "weight_bits", options=controls.FLOAT_OR_INT8),
-            controls.choice(self, "layer", "Layer shown"),
-        )
-        self._sparsity, self._scope = cards[0], cards[2]
-        return cards
 
     def _picture(self):
         picture = LivePicture(panels=4, width=900, height=300, ratios=(1, 0.95, 1.2, 0.9))

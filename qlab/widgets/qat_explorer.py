@@ -1,20 +1,18 @@
 """What does training on rounded numbers gain? The explorer of quantization-aware training."""
 
-from __future__ import annotations
-
 import numpy as np
 import traitlets
 
 import qlab
 from qlab.plots.training_panels import LearningPanel, StepsPanel, WaysPanel, shares
 from qlab.trials.quantized_training import SEEDS, WIDTHS, Live, WidthScorer, weights_in_steps
-from qlab.widgets.kit import controls, readout
+from qlab.widgets.kit import readout
 from qlab.widgets.kit.download import scored_again
 from qlab.widgets.kit.explorer import ModelExplorer, Shown, ThreadedExplorer
 from qlab.widgets.kit.job import ThreadedJob
 from qlab.widgets.kit.live import LivePicture
 from qlab.widgets.kit.readout import percent
-from qlab.widgets.kit.traits import LayerName
+from qlab.widgets.kit.traits import layer_name, steps
 
 EPOCHS, IMAGES = 2, 20_000  # of a live training: about half a minute
 
@@ -55,8 +53,8 @@ class QatExplorer(ThreadedExplorer, ModelExplorer):
     """
 
     question = "What does training on rounded weights gain, and at how many bits?"
-    weight_bits = traitlets.Enum(WIDTHS, 4).tag(setting=True)
-    layer = LayerName().tag(setting=True)
+    weight_bits = steps("Weight bits", WIDTHS[::-1], 4)
+    layer = layer_name()
     live = traitlets.Any(None, allow_none=True)
 
     def __init__(self, images=None, labels=None, calibration_images=None, **settings):
@@ -66,9 +64,7 @@ class QatExplorer(ThreadedExplorer, ModelExplorer):
             "Start live training", self._job_steps, self.guard, "the best so far"
         )
         self.download = self.offer("Download the best so far", self.tflite, self._live_recipe)
-        layer = controls.choice(self, "layer", "Layer shown")
-        bits = controls.steps(self, "weight_bits", values=WIDTHS[::-1])
-        self.assemble([bits, layer], self._picture(), [self.job, self.download], settings)
+        self.assemble(self.controls(), self._picture(), [self.job, self.download], settings)
 
     def compute(self):
         """Score the files of these bits, unless that is done."""

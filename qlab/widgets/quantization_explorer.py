@@ -1,7 +1,5 @@
 """How few bits can this model live with? The explorer of post-training quantization."""
 
-from __future__ import annotations
-
 from dataclasses import fields
 from typing import NamedTuple
 
@@ -17,7 +15,7 @@ from qlab.widgets.kit import controls, readout
 from qlab.widgets.kit.download import scored_again
 from qlab.widgets.kit.explorer import ModelExplorer, Shown
 from qlab.widgets.kit.live import LivePicture
-from qlab.widgets.kit.traits import LayerName, WholeWithin
+from qlab.widgets.kit.traits import WholeWithin, choice, layer_name, number, steps
 
 WEIGHT_BINS, ACTIVATION_BINS = 60, 64
 
@@ -80,22 +78,23 @@ class QuantizationExplorer(ModelExplorer):
     """
 
     question = "How few bits can this model live with?"
-    weight_bits = traitlets.Enum(WEIGHT_BITS, 8).tag(setting=True)
-    activation_bits = traitlets.Enum(ACTIVATION_BITS, 8).tag(setting=True)
-    granularity = traitlets.Enum(GRANULARITIES, "per-channel").tag(setting=True)
+    weight_bits = steps("Weight bits", WEIGHT_BITS, 8)
+    activation_bits = steps("Activation bits", ACTIVATION_BITS, 8)
+    granularity = choice("Granularity", GRANULARITIES, "per-channel")
     observer = traitlets.Enum(OBSERVERS, "min-max").tag(setting=True)
-    calibration_size = WholeWithin(128, 1, "available").tag(setting=True)
+    calibration_size = number("Calibration size", WholeWithin(128, 1, "available"), "sizes")
     overrides = traitlets.Dict().tag(setting=True)
-    layer = LayerName().tag(setting=True)
+    layer = layer_name()
 
     def __init__(self, model=None, images=None, labels=None, calibration_images=None, **settings):
         super().__init__(model, images, labels, calibration_images)
+        self.sizes = controls.doublings(self.available)
         self.trail, self._last = [], None
         self.calibration_size = self.subject.calibration_size
         self.download = self.offer("Download this .tflite", self.tflite, lambda: self.recipe)
         self.save_trail = self.offer("Save the trail as CSV", self.trail_csv)
         actions = [self.download, self.save_trail]
-        self.assemble(self._controls(), self._picture(), actions, settings)
+        self.assemble(self.controls(), self._picture(), actions, settings)
 
     def compute(self):
         """Make the file that the settings describe, and measure it."""
@@ -137,16 +136,6 @@ class QuantizationExplorer(ModelExplorer):
         """The trail as a table: name, CSV in UTF-8, and words."""
         table = to_csv(Point._fields, self.trail)
         return "qlab-trail.csv", table, f"{len(self.trail)} recipes."
-
-    def _controls(self):
-        stops = controls.doublings(self.available)
-        return (
-            controls.steps(self, "weight_bits"),
-            controls.steps(self, "activation_bits"),
-            controls.choice(self, "granularity"),
-            controls.number(self, "calibration_size", "Calibration size", stops),
-            controls.choice(self, "layer", "Layer shown"),
-        )
 
     def _picture(self):
         picture = LivePicture(panels=3)

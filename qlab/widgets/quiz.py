@@ -1,7 +1,5 @@
 """The quiz at a notebook's end: a button for each option, and the reason at once."""
 
-from __future__ import annotations
-
 from html import escape
 
 import ipywidgets

@@ -1,7 +1,5 @@
 """How fast should sparsity rise? The explorer of pruning schedules; arithmetic, no model."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,11 +10,11 @@ from qlab.plots.pruning_panels import CutsPanel, SchedulePanel
 from qlab.system.text import to_csv
 from qlab.tflite import artefacts
 from qlab.trials.shipped import families
-from qlab.widgets.kit import controls, readout
+from qlab.widgets.kit import readout
 from qlab.widgets.kit.explorer import Explorer, Shown
 from qlab.widgets.kit.live import LivePicture
 from qlab.widgets.kit.readout import percent
-from qlab.widgets.kit.traits import Sparsity, WholeWithin
+from qlab.widgets.kit.traits import Sparsity, WholeWithin, number, steps
 
 EPOCHS, STEPS_PER_EPOCH = 8, 469  # of the shipped models: 60,000 images in batches of 128
 END_STEP = 1500
@@ -78,11 +76,11 @@ class ScheduleExplorer(Explorer):
     """
 
     question = "How fast should sparsity rise, and in how many steps?"
-    begin_step = WholeWithin(0, 0, "steps").tag(setting=True)
-    end_step = WholeWithin(END_STEP, 0, "steps").tag(setting=True)
-    power = traitlets.Enum(POWERS, 3).tag(setting=True)
-    frequency = traitlets.Int(100).tag(setting=True)
-    final_sparsity = Sparsity(0.9).tag(setting=True)
+    begin_step = number("Begin step", WholeWithin(0, 0, "steps"), "_tenths")
+    end_step = number("End step", WholeWithin(END_STEP, 0, "steps"), "_tenths")
+    power = steps("Power", POWERS, 3)
+    frequency = number("Frequency", traitlets.Int(100), "_frequencies")
+    final_sparsity = number("Final sparsity", Sparsity(0.9), (0.0, *FINALS))
     initial_sparsity = Sparsity(0.5).tag(setting=True)
 
     def __init__(self, epochs=EPOCHS, steps_per_epoch=STEPS_PER_EPOCH, **settings):
@@ -92,12 +90,14 @@ class ScheduleExplorer(Explorer):
                 raise ValueError(f"{name} is {value!r}; give a whole number, 1 or more")
         self.epoch, self.steps = steps_per_epoch, epochs * steps_per_epoch
         self.end_step = min(END_STEP, self.steps)
+        self._tenths = [self.steps * i // 10 for i in range(11)]
+        self._frequencies = [x for x in FREQUENCIES if x < self.steps] + [self.steps]
         self._shipped = _shipped_schedules()
         picture = LivePicture(panels=2, width=900, height=300, ratios=(1.5, 1))
         self._masks = picture.put(SchedulePanel, self.steps, self.epoch)
         self._cuts = picture.put(CutsPanel, self.steps, self.epoch)
         self.download = self.offer("Save the schedule as CSV", self.csv)
-        self.assemble(self._controls(), picture, [self.download], settings)
+        self.assemble(self.controls(), picture, [self.download], settings)
 
     @traitlets.validate("frequency")
     def _frequency_is_possible(self, proposal):
@@ -139,17 +139,6 @@ class ScheduleExplorer(Explorer):
         )
         words = f"{len(result.updates):,} updates."
         return "qlab-schedule.csv", to_csv(("step", "sparsity", "cut"), rows), words
-
-    def _controls(self):
-        tenths = [self.steps * i // 10 for i in range(11)]
-        frequencies = [x for x in FREQUENCIES if x < self.steps] + [self.steps]
-        return (
-            controls.number(self, "begin_step", "Begin step", tenths),
-            controls.number(self, "end_step", "End step", tenths),
-            controls.steps(self, "power"),
-            controls.number(self, "frequency", "Frequency", frequencies),
-            controls.number(self, "final_sparsity", "Final sparsity", (0.0, *FINALS)),
-        )
 
     def _cells(self, result, missed):
         asked = percent(self.final_sparsity)

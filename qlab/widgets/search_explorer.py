@@ -1,7 +1,5 @@
 """Which bits and zeros for which layer? The explorer of mixed-precision search."""
 
-from __future__ import annotations
-
 import time
 from dataclasses import dataclass, replace
 
@@ -22,11 +20,12 @@ from qlab.trials.search import (
     smallest,
 )
 from qlab.trials.subjects import Trial, require_pair
-from qlab.widgets.kit import controls, readout
+from qlab.widgets.kit import readout
 from qlab.widgets.kit.explorer import ModelExplorer, Shown
 from qlab.widgets.kit.job import Job
 from qlab.widgets.kit.live import LivePicture
 from qlab.widgets.kit.readout import percent
+from qlab.widgets.kit.traits import choice, number
 
 METHODS = ("greedy", "random")
 FILES = (20, 50, 100, 200, 400, 1000)
@@ -109,9 +108,11 @@ class SearchExplorer(ModelExplorer):
     """
 
     question = "Within a budget of bytes, which layer should get which bits and zeros?"
-    budget_kb = traitlets.Float(26, min=0.1, max=1000).tag(setting=True)
-    method = traitlets.Enum(METHODS, "greedy").tag(setting=True)
-    files = traitlets.Int(200, min=1, max=100_000).tag(setting=True)
+    budget_kb = number(
+        "Budget (KB, gzipped)", traitlets.Float(26, min=0.1, max=1000), "_budgets_kb", step=0.1
+    )
+    method = choice("Method", METHODS, "greedy")
+    files = number("Files a press", traitlets.Int(200, min=1, max=100_000), FILES)
 
     def __init__(
         self,
@@ -142,7 +143,7 @@ class SearchExplorer(ModelExplorer):
             "Download the best .tflite", self.tflite, lambda: self._chosen().recipe
         )
         actions = [self.job, self.final_job, self.download]
-        self.assemble(self._controls(), self._picture(), actions, settings)
+        self.assemble(self.controls(), self._picture(), actions, settings)
 
     @property
     def trials(self):
@@ -267,13 +268,6 @@ class SearchExplorer(ModelExplorer):
                     yield done, total, words
                     shown = time.monotonic()
         self.update()
-
-    def _controls(self):
-        return (
-            controls.number(self, "budget_kb", "Budget (KB, gzipped)", self._budgets_kb, step=0.1),
-            controls.choice(self, "method"),
-            controls.number(self, "files", "Files a press", FILES),
-        )
 
     def _picture(self):
         picture = LivePicture(panels=2, width=900, height=330, ratios=(1.7, 1))

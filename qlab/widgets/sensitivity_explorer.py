@@ -1,7 +1,5 @@
 """Which layer hurts most when it gets fewer bits, and what a mix of bits makes of that."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -12,16 +10,16 @@ from qlab.engine.recipes import Recipe
 from qlab.plots.sensitivity_panels import RecipesPanel, SensitivityPanel, verdict
 from qlab.trials.sensitivity import LayerTrial, layers_with, lowered, scan
 from qlab.trials.subjects import Trial
-from qlab.widgets.kit import controls, readout
+from qlab.widgets.kit import readout
 from qlab.widgets.kit.controls import LayerBoxes
 from qlab.widgets.kit.download import scored_again
 from qlab.widgets.kit.explorer import ModelExplorer, Shown
 from qlab.widgets.kit.job import Job
 from qlab.widgets.kit.live import LivePicture
 from qlab.widgets.kit.readout import percent
-from qlab.widgets.kit.traits import require_known
+from qlab.widgets.kit.traits import choice, require_known, steps
 
-NAMES = {"weight_bits": "weights", "activation_bits": "activations", "both": "both"}
+OPTIONS = (("weights", "weight_bits"), ("activations", "activation_bits"), ("both", "both"))
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,8 +68,8 @@ class SensitivityExplorer(ModelExplorer):
     """
 
     question = "Which layer hurts most when it gets fewer bits?"
-    bits = traitlets.Enum(INTEGER_BITS, 3).tag(setting=True)
-    lowered = traitlets.Enum(tuple(NAMES), "weight_bits").tag(setting=True)
+    bits = steps("Bits of the one layer", INTEGER_BITS, 3)
+    lowered = choice("What is lowered", OPTIONS, "weight_bits")
     layer_bits = traitlets.Dict().tag(setting=True)
     recipe = traitlets.Instance(Recipe, allow_none=True, read_only=True)
 
@@ -89,7 +87,7 @@ class SensitivityExplorer(ModelExplorer):
         heading = "Your recipe: bits of each layer"
         self.table = LayerBoxes(self, "layer_bits", self.layers, INTEGER_BITS, 8, heading)
         actions = [self.table, self.job, self.download]
-        self.assemble(self._controls(), self._picture(), actions, settings)
+        self.assemble(self.controls(), self._picture(), actions, settings)
 
     def compute(self):
         """Lower each layer, unless that is known; score the mixed recipe."""
@@ -147,7 +145,8 @@ class SensitivityExplorer(ModelExplorer):
 
     @property
     def _words(self):
-        return "weights and activations" if self.lowered == "both" else NAMES[self.lowered]
+        words = next(words for words, name in OPTIONS if name == self.lowered)
+        return "weights and activations" if words == "both" else words
 
     def _mixed(self):
         """The recipe that the drop-downs describe; a layer at 8 bits needs no override."""
@@ -179,13 +178,6 @@ class SensitivityExplorer(ModelExplorer):
             self.job.clear()
             self._scans[key] = tuple(entries)
         return self._scans[key]
-
-    def _controls(self):
-        options = [(words, name) for name, words in NAMES.items()]
-        return (
-            controls.steps(self, "bits", "Bits of the one layer"),
-            controls.choice(self, "lowered", "What is lowered", options),
-        )
 
     def _picture(self):
         height = max(300, 70 + 48 * len(self.layers))

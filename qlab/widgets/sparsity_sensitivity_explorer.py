@@ -1,7 +1,5 @@
 """Which layer can be pruned, and how far; and a sparsity for each layer that meets a budget."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -13,14 +11,14 @@ from qlab.plots.sensitivity_panels import CurvesPanel, RecipesPanel
 from qlab.tflite.sparse_encoding import sparse_file
 from qlab.trials.sensitivity import layers_with, lowered, scan
 from qlab.trials.subjects import Trial
-from qlab.widgets.kit import controls, readout
+from qlab.widgets.kit import readout
 from qlab.widgets.kit.controls import LayerBoxes
 from qlab.widgets.kit.download import scored_again
 from qlab.widgets.kit.explorer import ModelExplorer, Shown, SweepingExplorer
 from qlab.widgets.kit.job import Job
 from qlab.widgets.kit.live import LivePicture
 from qlab.widgets.kit.readout import percent
-from qlab.widgets.kit.traits import WholeWithin, require_known
+from qlab.widgets.kit.traits import FLOAT_OR_INT8, WholeWithin, choice, number, require_known
 
 FIRST = (0.5, 0.8, 0.95)
 LEVELS = (0.3, 0.5, 0.6, 0.7, 0.8, 0.85, 0.9, 0.95, 0.98)
@@ -79,8 +77,10 @@ class SparsitySensitivityExplorer(SweepingExplorer, ModelExplorer):
 
     question = "Which layer can be pruned, and how far?"
     layer_sparsity = traitlets.Dict().tag(setting=True)
-    budget_bytes = WholeWithin(1, 1, "largest", ", the float file").tag(setting=True)
-    weight_bits = traitlets.Enum((32, 8), 32).tag(setting=True)
+    budget_bytes = number(
+        "Budget (bytes)", WholeWithin(1, 1, "largest", ", the float file"), "_stops"
+    )
+    weight_bits = choice("Weight bits", FLOAT_OR_INT8, 32)
     recipe = traitlets.Instance(Recipe, allow_none=True, read_only=True)
 
     def __init__(self, model=None, images=None, labels=None, calibration_images=None, **settings):
@@ -89,6 +89,8 @@ class SparsitySensitivityExplorer(SweepingExplorer, ModelExplorer):
         self.largest = self.subject.model.file_bytes
         self._trial = self.subject.remembering()
         self._meet = lru_cache(64)(self._least_sparse)
+        twentieths = [round(self.largest * i / 20, -3) for i in range(1, 20)]
+        self._stops = sorted({int(x) for x in twentieths if x > 0} | {1, self.largest})
         self._measured, self._tried = {}, {}
         self.budget_bytes = round(self.largest / 3, -4) or self.largest
         self.job = Job("Measure more sparsities", self._scan_all, self.guard)
@@ -97,7 +99,7 @@ class SparsitySensitivityExplorer(SweepingExplorer, ModelExplorer):
         options = [(f"{x:g}", x) for x in CHOICES]
         self.table = LayerBoxes(self, "layer_sparsity", self.layers, options, 0.0, heading)
         actions = [self.table, self.job, self.download]
-        self.assemble(self._controls(), self._picture(), actions, settings)
+        self.assemble(self.controls(), self._picture(), actions, settings)
 
     @property
     def curves(self):
@@ -185,14 +187,6 @@ class SparsitySensitivityExplorer(SweepingExplorer, ModelExplorer):
         """Steps of the button's job, drawn as they are done."""
         steps = self._scan(LEVELS, "pruning one layer after the other")
         return self.drawn(steps, self._show_curves)
-
-    def _controls(self):
-        stops = [round(self.largest * i / 20, -3) for i in range(1, 20)]
-        stops = sorted({int(x) for x in stops if x > 0} | {1, self.largest})
-        return (
-            controls.number(self, "budget_bytes", "Budget (bytes)", stops),
-            controls.choice(self, "weight_bits", options=controls.FLOAT_OR_INT8),
-        )
 
     def _picture(self):
         picture = LivePicture(panels=2, width=900, height=320)

@@ -1,24 +1,18 @@
 """Controls for an explorer's settings: each has a label, and each can be reached by keyboard."""
 
-from __future__ import annotations
-
 import ipywidgets
 import traitlets
 
-from qlab.widgets.kit.traits import OneOf
-
 FULL = {"width": "100%"}
-FLOAT_OR_INT8 = (("32, float", 32), ("8, int8", 8))
 
 
-def choice(explorer, trait, label=None, options=None):
-    """Drop-down for a setting; without `options`, of all the values that it may have."""
-    return _card(trait, _box(explorer, trait, label, options or _values(explorer, trait)))
+def choice(explorer, trait, label, options):
+    """Drop-down for a setting."""
+    return _card(trait, _box(explorer, trait, label, options))
 
 
-def steps(explorer, trait, label=None, values=None):
+def steps(explorer, trait, label, values):
     """Slider and linked drop-down for a setting that can have only these `values`."""
-    values = values or _values(explorer, trait)
     return _card(trait, _box(explorer, trait, label, values), _slider(explorer, trait, values))
 
 
@@ -79,15 +73,7 @@ class LayerBoxes(ipywidgets.VBox):
             setattr(self._explorer, self._trait, {**held, name: value})
 
 
-def _values(explorer, trait):
-    """The values that a setting may have, as its trait knows them."""
-    kind = explorer.traits()[trait]
-    return list(kind.known(explorer) if isinstance(kind, OneOf) else kind.values)
-
-
 def _box(explorer, trait, label, options):
-    """A linked drop-down; without a label it has the setting's name."""
-    label = label or trait.replace("_", " ").capitalize()
     box = ipywidgets.Dropdown(options=options, value=getattr(explorer, trait), description=label)
     traitlets.link((explorer, trait), (box, "value"))
     return box

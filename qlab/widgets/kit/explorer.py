@@ -1,7 +1,5 @@
 """What every explorer shares: one question, a few controls, a picture, a read-out."""
 
-from __future__ import annotations
-
 import base64
 import threading
 from collections.abc import Iterable, Sequence
@@ -72,19 +70,19 @@ class Explorer(ipywidgets.VBox):
 
     Examples
     --------
-    >>> import traitlets
-    >>> from qlab.widgets.kit import controls, readout
+    >>> from qlab.widgets.kit import readout
     >>> from qlab.widgets.kit.live import LivePicture
+    >>> from qlab.widgets.kit.traits import steps
     >>> class LevelsExplorer(Explorer):
     ...     question = "How many levels do b bits have?"
-    ...     bits = traitlets.Enum((2, 4, 8), 8).tag(setting=True)
+    ...     bits = steps("Bits", (2, 4, 8), 8)
     ...
     ...     def __init__(self, **settings):
     ...         super().__init__()
     ...         picture = LivePicture(panels=1, width=450, height=200)
     ...         picture.axes[0].set(xlim=(0, 9), ylim=(0, 300), xlabel="bits")
     ...         (self.dot,) = picture.add(*picture.axes[0].plot([], [], "o"))
-    ...         self.assemble([controls.steps(self, "bits")], picture, settings=settings)
+    ...         self.assemble(self.controls(), picture, settings=settings)
     ...
     ...     def compute(self):
     ...         return 2**self.bits
@@ -123,7 +121,7 @@ class Explorer(ipywidgets.VBox):
         Parameters
         ----------
         controls : sequence of ipywidgets.Widget
-            From `qlab.widgets.kit.controls`; at most five.
+            Usually ``self.controls()``; at most five.
         picture : qlab.widgets.kit.live.LivePicture
         actions : sequence of ipywidgets.Widget
             Buttons below the picture.
@@ -162,6 +160,13 @@ class Explorer(ipywidgets.VBox):
     def settings(self):
         """tuple of str: the names of the settings."""
         return tuple(self.trait_names(setting=True))
+
+    def controls(self):
+        """Make the control of each setting that has one, in the order of the class."""
+        names = [x for kind in reversed(type(self).__mro__) for x in vars(kind)]
+        made = self.traits(control=lambda make: make is not None)
+        self.cards = {x: made[x].metadata["control"](self, x) for x in names if x in made}
+        return list(self.cards.values())
 
     def offer(self, label, make, recipe=None):
         """A `Download` whose troubles are told where the explorer tells its own."""

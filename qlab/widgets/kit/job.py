@@ -1,7 +1,5 @@
 """Slow work in steps: a button starts it, a bar shows how far it is, the same button stops it."""
 
-from __future__ import annotations
-
 import asyncio
 import atexit
 import threading

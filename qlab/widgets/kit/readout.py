@@ -1,7 +1,5 @@
 """The read-out in HTML: no number without its interval, its test, its kind. Pure functions."""
 
-from __future__ import annotations
-
 from functools import partial
 from html import escape
 

@@ -1,10 +1,49 @@
-"""Settings that are refused in words when they cannot be."""
-
-from __future__ import annotations
+"""Settings: each says in one place what it may be, in words, and which control moves it."""
 
 import traitlets
 
 from qlab.arithmetic.sparsity import require_sparsity
+from qlab.widgets.kit import controls
+
+FLOAT_OR_INT8 = (("32, float", 32), ("8, int8", 8))
+
+
+def steps(label, values, default, shown=None):
+    """One of a few numbers; a slider and a drop-down, in the order of `shown`."""
+    return _setting(traitlets.Enum(values, default), controls.steps, label, shown or values)
+
+
+def choice(label, options, default):
+    """One of a few values; a drop-down of them, or of their names in pairs of name and value."""
+    values = [x[1] if isinstance(x, tuple) else x for x in options]
+    return _setting(traitlets.Enum(values, default), controls.choice, label, options)
+
+
+def name_among(label, known, default=""):
+    """One of the names in an attribute of the explorer; a drop-down."""
+    return _setting(OneOf(known, default), controls.choice, label, known)
+
+
+def layer_name(label="Layer shown"):
+    """A layer with weights, of those in the explorer's ``layers``; a drop-down."""
+    kind = OneOf("layers", "", "no layer with weights is called {!r}; there are {}")
+    return _setting(kind, controls.choice, label, "layers")
+
+
+def number(label, kind, stops, **more):
+    """A number of a `kind`; a slider that rests at `stops`, and a box for those between.
+
+    Stops, or options, that a name stands for are in that attribute of the explorer.
+    """
+    return _setting(kind, controls.number, label, stops, **more)
+
+
+def _setting(kind, control, label, values, **more):
+    def make(explorer, name):
+        found = getattr(explorer, values) if isinstance(values, str) else values
+        return control(explorer, name, label, tuple(found), **more)
+
+    return kind.tag(setting=True, control=make)
 
 
 class Sparsity(traitlets.TraitType):
@@ -24,27 +63,17 @@ class Sparsity(traitlets.TraitType):
 class OneOf(traitlets.Unicode):
     """A name among those in an attribute of the explorer, which knows them once it is built."""
 
-    def __init__(self, known, words, default=""):
+    def __init__(self, known, default="", words="NAME is {!r}; choose one of {}"):
         super().__init__(default)
         self._known, self._words = known, words
 
     def validate(self, obj, value):
         """Return the name, or say in words which there are."""
-        value, known = super().validate(obj, value), self.known(obj)
+        value, known = super().validate(obj, value), getattr(obj, self._known, None)
         if known is not None and value not in known:
-            raise traitlets.TraitError(self._words.format(value, ", ".join(known)))
+            words = self._words.replace("NAME", self.name)
+            raise traitlets.TraitError(words.format(value, ", ".join(known)))
         return value
-
-    def known(self, obj):
-        """The names, once the explorer knows them."""
-        return getattr(obj, self._known, None)
-
-
-class LayerName(OneOf):
-    """A layer with weights, of those in the explorer's ``layers``."""
-
-    def __init__(self):
-        super().__init__("layers", "no layer with weights is called {!r}; there are {}")
 
 
 class _Within:
