@@ -90,7 +90,6 @@ class AnatomyExplorer(ModelExplorer):
         return take_apart(model.packed() if self.packed else model, recipe)
 
     def show(self, result):
-        """Move the marks, and say what there is to see."""
         base = self.float_anatomy
         if not self._rest.holds(result.parts):
             self._rest.widen(result.parts)

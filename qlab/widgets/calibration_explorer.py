@@ -110,7 +110,6 @@ class CalibrationExplorer(SweepingExplorer, ModelExplorer):
         )
 
     def show(self, result):
-        """Move the marks, and say what there is to see."""
         self._remember(result.setting, result.recipe.calibration_size, result.accuracies)
         if self.picture.needs_frame(result.layer):
             every = self.subject.compressor.calibration_images
@@ -133,10 +132,7 @@ class CalibrationExplorer(SweepingExplorer, ModelExplorer):
     def sweep(self):
         """Score the sizes 1, 2, 4, ... under the present setting, as the button does.
 
-        Returns
-        -------
-        dict of int to tuple of float
-            For each size the accuracies of the draws.
+        Returned are, by size, the accuracies of the draws.
         """
         self.all_steps()
         return dict(self.trail[self.result.setting])

@@ -78,12 +78,9 @@ class ChallengeBoard(ipywidgets.VBox):
         self.refresh()
 
     def refresh(self):
-        """Read the folder again, grade what is new, and show the board.
+        """Read the folder again, grade what is new, show the board and return it.
 
-        Returns
-        -------
-        qlab.challenge.Board or None
-            None if that did not work; `error` says why, and the tables stay as they were.
+        If that does not work it is None; `error` says why, and the tables stay as they were.
         """
         with self._one_at_a_time:
             try:

@@ -12,7 +12,6 @@ from qlab.plots.clustering_panels import ValuesPanel, WorthPanel
 from qlab.trials.shipped import TunedModels
 from qlab.trials.subjects import Trial
 from qlab.widgets.kit import readout
-from qlab.widgets.kit.download import scored_again
 from qlab.widgets.kit.explorer import ModelExplorer, Shown, SweepingExplorer
 from qlab.widgets.kit.job import Job
 from qlab.widgets.kit.live import LivePicture
@@ -73,10 +72,10 @@ class ClusteringExplorer(SweepingExplorer, ModelExplorer):
 
     def __init__(self, model=None, images=None, labels=None, calibration_images=None, **settings):
         super().__init__(model, images, labels, calibration_images)
-        self._trained = TunedModels(self.subject, self._progress) if model is None else None
         self._trial = self.subject.remembering()
         self._tried, self.tuned = {"clusters": {}}, ()
         self.job = Job("Measure both curves", self._sweep, self.guard)
+        self._trained = TunedModels(self.subject, self.job.scoring) if model is None else None
         self.download = self.offer(
             "Download the clustered .tflite", self.tflite, lambda: self.result.clusters.recipe
         )
@@ -91,7 +90,6 @@ class ClusteringExplorer(SweepingExplorer, ModelExplorer):
         return result
 
     def show(self, result):
-        """Move the marks, and say what there is to see."""
         trained = next((x for x in self.tuned if _k(x) == self.clusters), None)
         if self.picture.needs_frame(self.layer):
             self._panel.frame(self.layers[self.layer], self.layer)
@@ -110,13 +108,10 @@ class ClusteringExplorer(SweepingExplorer, ModelExplorer):
         )
 
     def sweep(self):
-        """Measure both curves, as the button does.
+        """Measure both curves, as the button does, and return them.
 
-        Returns
-        -------
-        dict of str to dict of int to (int, float)
-            For ``clusters`` and for the granularity of the rounding: by number of values, bytes of
-            the gzipped file and accuracy.
+        By name, ``clusters`` or the granularity of the rounding, and by number of values: bytes of
+        the gzipped file, and accuracy.
         """
         self.all_steps()
         return {name: self._tried[name] for name in ("clusters", self.granularity)}
@@ -124,8 +119,7 @@ class ClusteringExplorer(SweepingExplorer, ModelExplorer):
     def tflite(self):
         """The clustered file: name, content, and words."""
         model = (self.result or self.update()).clusters.model
-        words = scored_again(self.subject, model)
-        return f"qlab-clusters-{self.clusters}.tflite", model.data, words
+        return self.scored(f"qlab-clusters-{self.clusters}.tflite", model)
 
     def _sweep(self):
         """Steps of the button's job, drawn as they are done."""
@@ -154,9 +148,6 @@ class ClusteringExplorer(SweepingExplorer, ModelExplorer):
         values = clusters or 2**bits - 1
         point = trial.gzip_bytes, trial.measurement.accuracy
         self._tried.setdefault(name, {})[values] = point
-
-    def _progress(self, done, total):
-        self.job.show_other(done, total, "scoring the trained models")
 
     def _picture(self):
         picture = LivePicture(panels=3)

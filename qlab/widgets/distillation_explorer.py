@@ -97,7 +97,6 @@ class DistillationExplorer(Explorer):
         }
 
     def show(self, result):
-        """Move the marks, and say what there is to see."""
         if self.picture.needs_frame(self.students):
             self._pulls.frame(self._curves(result["arms"]))
             found = result["grid"]

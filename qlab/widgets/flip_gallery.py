@@ -91,7 +91,6 @@ class FlipGallery(ModelExplorer):
         )
 
     def show(self, result):
-        """Move the marks, and say what there is to see."""
         some = result.shown
         answers = (x[some] for x in (result.measurement.labels, result.before, result.after))
         self._gallery.show(self.subject.images[some], *answers, self._nothing())

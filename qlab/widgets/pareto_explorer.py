@@ -105,7 +105,6 @@ class ParetoExplorer(ThreadedExplorer):
         )
 
     def show(self, result):
-        """Move the marks, and say what there is to see."""
         self._offer()
         data = columns(result.entries, result.cost)
         frame = data["costs"], data["accuracies"], result.cost
@@ -116,12 +115,7 @@ class ParetoExplorer(ThreadedExplorer):
         return Shown(alt(result), cells(result), notes(result), [table(result)], spots(result))
 
     def measure(self):
-        """Score and time all models that are shown, here, until it is done.
-
-        Returns
-        -------
-        ParetoBoard
-        """
+        """Score and time all models that are shown, here, until it is done; return the board."""
         for _ in self._job_steps():
             pass
         return self.result

@@ -10,7 +10,6 @@ from qlab.plots.pruning_panels import CliffPanel, GainsPanel, HolePanel, MaskPan
 from qlab.trials.pruned import BLOCK, SHIPPED, NarrowNetwork, Pruner, in_turn
 from qlab.trials.shipped import TunedModels
 from qlab.widgets.kit import controls, readout
-from qlab.widgets.kit.download import scored_again
 from qlab.widgets.kit.explorer import ModelExplorer, Shown, SweepingExplorer
 from qlab.widgets.kit.job import Job
 from qlab.widgets.kit.live import LivePicture
@@ -75,9 +74,9 @@ class PruningExplorer(SweepingExplorer, ModelExplorer):
     def __init__(self, model=None, images=None, labels=None, calibration_images=None, **settings):
         super().__init__(model, images, labels, calibration_images)
         self.pruner = Pruner(self.subject, calibration_images)
-        self._trained = TunedModels(self.subject, self._progress) if model is None else None
         self._once, self.tuned, self.narrow = {}, (), None
         self.job = Job("Measure the whole curve", self._sweep, self.guard)
+        self._trained = TunedModels(self.subject, self.job.scoring) if model is None else None
         self.download = self.offer("Download this .tflite", self.tflite, self._pruning)
         self.sparse = self.offer("Download without the zeros", self.sparse_tflite)
         actions = [self.job, self.download, self.sparse]
@@ -92,7 +91,6 @@ class PruningExplorer(SweepingExplorer, ModelExplorer):
         return result
 
     def show(self, result):
-        """Move the marks, and say what there is to see."""
         controls.enable(self.cards["sparsity"], self.method != "2of4")
         controls.enable(self.cards["scope"], self.method == "single")
         trained = self.trained_alike(result)
@@ -125,12 +123,9 @@ class PruningExplorer(SweepingExplorer, ModelExplorer):
         return min(near, key=lambda x: abs(x.absent - result.absent), default=None)
 
     def sweep(self):
-        """Measure the accuracy at each stop of the slider, as the button does.
+        """Measure at each stop of the slider, as the button does.
 
-        Returns
-        -------
-        dict of float to float
-            Accuracy by share of weights that are zero or gone.
+        Returned are accuracies, by the share of weights that are zero or gone.
         """
         self.all_steps()
         return dict(sorted(self._curve().items()))
@@ -154,7 +149,7 @@ class PruningExplorer(SweepingExplorer, ModelExplorer):
     def _named(self, model, kind):
         amount = "" if self.method == "2of4" else f"-{100 * self.sparsity:g}"
         name = f"qlab-{kind}-{self.method}{amount}-w{self.weight_bits}.tflite"
-        return name, model.data, scored_again(self.subject, model)
+        return self.scored(name, model)
 
     def _sweep(self):
         """Steps of the button's job, drawn as they are done."""
@@ -171,9 +166,6 @@ class PruningExplorer(SweepingExplorer, ModelExplorer):
     def _curve(self):
         """What was pruned in one shot so far, with the present settings."""
         return self._once.setdefault((self.method, self.scope, self.weight_bits), {})
-
-    def _progress(self, done, total):
-        self.job.show_other(done, total, "scoring the trained models")
 
     def _picture(self):
         picture = LivePicture(panels=4, width=900, height=300, ratios=(1, 0.95, 1.2, 0.9))

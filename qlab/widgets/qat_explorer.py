@@ -7,7 +7,6 @@ import qlab
 from qlab.plots.training_panels import LearningPanel, StepsPanel, WaysPanel, shares
 from qlab.trials.quantized_training import SEEDS, WIDTHS, Live, WidthScorer, weights_in_steps
 from qlab.widgets.kit import readout
-from qlab.widgets.kit.download import scored_again
 from qlab.widgets.kit.explorer import ModelExplorer, Shown, ThreadedExplorer
 from qlab.widgets.kit.job import ThreadedJob
 from qlab.widgets.kit.live import LivePicture
@@ -71,7 +70,6 @@ class QatExplorer(ThreadedExplorer, ModelExplorer):
         return self._scorer.scores(self.weight_bits)
 
     def show(self, result):
-        """Move the marks, and say what there is to see."""
         live = self._live_here()
         ways = [result.post_training], result.control, result.qat
         self._ways.show(ways, result.repaired_control)
@@ -110,18 +108,12 @@ class QatExplorer(ThreadedExplorer, ModelExplorer):
         return self.live
 
     def tflite(self):
-        """The best so far of the live training: name, content, and words.
-
-        Raises
-        ------
-        ValueError
-            If nothing has been trained.
-        """
+        """The best so far of the live training: name, content, and words."""
         if self.live is None or self.live.model is None:
             raise ValueError("Nothing is trained yet: press 'Start live training' first.")
         model = self.live.model
         name = f"qlab-qat-w{self.live.weight_bits}.tflite"
-        return name, model.data, scored_again(self.subject, model)
+        return self.scored(name, model)
 
     def _live_recipe(self):
         known = {name: getattr(self.live, name) for name in ("weight_bits", "epochs", "images")}

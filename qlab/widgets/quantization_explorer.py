@@ -12,7 +12,6 @@ from qlab.plots.cost_panels import TradeoffPanel
 from qlab.plots.quantization_panels import ActivationPanel, WeightPanel, clipped_words
 from qlab.system.text import to_csv
 from qlab.widgets.kit import controls, readout
-from qlab.widgets.kit.download import scored_again
 from qlab.widgets.kit.explorer import ModelExplorer, Shown
 from qlab.widgets.kit.live import LivePicture
 from qlab.widgets.kit.traits import WholeWithin, choice, layer_name, number, steps
@@ -101,7 +100,6 @@ class QuantizationExplorer(ModelExplorer):
         return self.subject.trial(self.recipe)
 
     def show(self, result):
-        """Move the marks, and say what there is to see."""
         if result.recipe != self._last:
             self.trail.append(Point.of(result))
             self._last = result.recipe
@@ -130,7 +128,7 @@ class QuantizationExplorer(ModelExplorer):
         model = result.model.packed()
         how = "Weights packed two to a byte. " if model.file_bytes < result.file_bytes else ""
         name = f"qlab-w{self.weight_bits}-a{self.activation_bits}-{self.granularity}.tflite"
-        return name, model.data, how + scored_again(self.subject, model)
+        return self.scored(name, model, how)
 
     def trail_csv(self):
         """The trail as a table: name, CSV in UTF-8, and words."""

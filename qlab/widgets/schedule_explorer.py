@@ -116,7 +116,6 @@ class ScheduleExplorer(Explorer):
         return Schedule(wished, masks, updates, np.diff(masks[updates], prepend=0.0))
 
     def show(self, result):
-        """Move the marks, and say what there is to see."""
         ends = self.begin_step, self.end_step
         self._masks.show(result.wished, result.masks, result.updates, *ends)
         self._cuts.show(result.updates, result.cuts)

@@ -166,7 +166,6 @@ class SearchExplorer(ModelExplorer):
         return Found(budget, chosen, within, rival, self.reference, final, len(uniform))
 
     def show(self, result):
-        """Move the marks, and say what there is to see."""
         self._trials.show(self.trials, result.budget_bytes, result.best)
         self._progress.show(self.trials, result.budget_bytes)
         most = max(map(len, self.trials.values()))
@@ -200,15 +199,7 @@ class SearchExplorer(ModelExplorer):
     def ask_test_images(self):
         """Score the best recipe, and the best uniform one, on the test images.
 
-        Returns
-        -------
-        Trial
-            Of the best recipe; its ``reference`` is the measurement of the best uniform recipe.
-
-        Raises
-        ------
-        ValueError
-            If nothing is within the budget yet.
+        Returned is the best one's `Trial`; its ``reference`` is the uniform one's measurement.
         """
         chosen, uniform = self._chosen(), self.result.uniform
         if chosen.recipe not in self._finals:
@@ -219,13 +210,7 @@ class SearchExplorer(ModelExplorer):
         return self._finals[chosen.recipe]
 
     def tflite(self):
-        """The best file so far, packed: name, content, and words.
-
-        Raises
-        ------
-        ValueError
-            If nothing is within the budget yet.
-        """
+        """The best file so far, packed: name, content, and words."""
         chosen, scorer = self._chosen(), self._scorers["greedy"]
         model = self.subject.compressor.compress(chosen.recipe).packed()
         again = qlab.evaluate(model, scorer.images, scorer.labels)

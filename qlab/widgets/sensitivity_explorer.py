@@ -12,7 +12,6 @@ from qlab.trials.sensitivity import LayerTrial, layers_with, lowered, scan
 from qlab.trials.subjects import Trial
 from qlab.widgets.kit import readout
 from qlab.widgets.kit.controls import LayerBoxes
-from qlab.widgets.kit.download import scored_again
 from qlab.widgets.kit.explorer import ModelExplorer, Shown
 from qlab.widgets.kit.job import Job
 from qlab.widgets.kit.live import LivePicture
@@ -98,7 +97,6 @@ class SensitivityExplorer(ModelExplorer):
         return Sensitivity(entries, mixed, uniform)
 
     def show(self, result):
-        """Move the marks, and say what there is to see."""
         self.set_trait("recipe", result.mixed.recipe)
         self.table.show(layers_with(self.subject.model, self.lowered))
         names = [entry.layer for entry in result.entries]
@@ -124,16 +122,10 @@ class SensitivityExplorer(ModelExplorer):
     def tflite(self):
         """The mixed recipe as a file, packed: name, content, and words."""
         model = (self.result or self.update()).mixed.model.packed()
-        return "qlab-mixed.tflite", model.data, scored_again(self.subject, model)
+        return self.scored("qlab-mixed.tflite", model)
 
     def lower_harmless(self):
-        """Give the chosen bits to every layer whose loss, alone, is within noise; 8 to all others.
-
-        Returns
-        -------
-        Recipe
-            The mixed recipe.
-        """
+        """Give the chosen bits to each layer whose loss, alone, is within noise; return the mix."""
         for _ in self._lower_harmless():
             pass
         return self.recipe

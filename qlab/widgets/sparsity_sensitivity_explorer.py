@@ -13,7 +13,6 @@ from qlab.trials.sensitivity import layers_with, lowered, scan
 from qlab.trials.subjects import Trial
 from qlab.widgets.kit import readout
 from qlab.widgets.kit.controls import LayerBoxes
-from qlab.widgets.kit.download import scored_again
 from qlab.widgets.kit.explorer import ModelExplorer, Shown, SweepingExplorer
 from qlab.widgets.kit.job import Job
 from qlab.widgets.kit.live import LivePicture
@@ -123,7 +122,6 @@ class SparsitySensitivityExplorer(SweepingExplorer, ModelExplorer):
         )
 
     def show(self, result):
-        """Move the marks, and say what there is to see."""
         self.set_trait("recipe", result.mixed.recipe)
         self.table.show()
         self._show_curves(result)
@@ -132,19 +130,14 @@ class SparsitySensitivityExplorer(SweepingExplorer, ModelExplorer):
         return Shown(words, cells(result), notes(result), tables(result, self.curves))
 
     def scan(self):
-        """Measure each layer at all sparsities, as the button does.
-
-        Returns
-        -------
-        dict of str to dict of float to qlab.trials.sensitivity.LayerTrial
-        """
+        """Measure each layer at all sparsities, as the button does; return the `curves`."""
         self.all_steps()
         return self.curves
 
     def tflite(self):
         """The learner's recipe as a file without the zeros: name, content, and words."""
         model = (self.result or self.update()).mixed.sparse
-        return "qlab-sparse-mixed.tflite", model.data, scored_again(self.subject, model)
+        return self.scored("qlab-sparse-mixed.tflite", model)
 
     def _base(self, bits=None, **settings):
         """The recipe in which nothing is pruned, unless the settings say so."""

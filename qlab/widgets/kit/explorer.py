@@ -13,7 +13,7 @@ import traitlets
 from qlab.trials.subjects import subject
 from qlab.widgets.kit import readout
 from qlab.widgets.kit.css import STYLE
-from qlab.widgets.kit.download import Download
+from qlab.widgets.kit.download import Download, scored_again
 from qlab.widgets.kit.hotspots import SpottedPicture
 
 REVEAL = (
@@ -173,13 +173,7 @@ class Explorer(ipywidgets.VBox):
         return Download(label, make, self.guard, recipe)
 
     def set(self, **settings):
-        """Change several settings with one update; if one is refused, none is changed.
-
-        Raises
-        ------
-        traitlets.TraitError
-            If a setting is unknown or its value is not among those it may have.
-        """
+        """Change several settings with one update; if one is refused, none is changed."""
         unknown = sorted(set(settings) - set(self.settings))
         if unknown:
             raise traitlets.TraitError(
@@ -206,13 +200,7 @@ class Explorer(ipywidgets.VBox):
         raise NotImplementedError(f"{type(self).__name__} does not say how to show its result")
 
     def update(self):
-        """Compute the current settings and show them; errors are raised.
-
-        Returns
-        -------
-        object
-            The new `result`.
-        """
+        """Compute the current settings, show them and return the `result`; errors are raised."""
         result = self.compute()
         self.present(result)
         for action in self.actions:
@@ -233,13 +221,7 @@ class Explorer(ipywidgets.VBox):
         self.numbers.value = numbers
 
     def guard(self, work):
-        """Run `work()`; say what it raises to the learner instead, and keep the picture.
-
-        Returns
-        -------
-        object or None
-            What `work` returned; None if it failed.
-        """
+        """Return what `work()` returns; None if it raises, which the learner is told in words."""
         try:
             return work()
         except Exception as error:  # the learner is told below; nobody else could be
@@ -324,6 +306,10 @@ class ModelExplorer(Explorer):
         self.layers = {x.name: x.weights for x in weighted}
         if self.has_trait("layer"):
             self.layer = max(self.layers, key=lambda name: self.layers[name].size)
+
+    def scored(self, name, model, words=""):
+        """A file for a `Download`, scored again as it is taken away: name, content, and words."""
+        return name, model.data, words + scored_again(self.subject, model)
 
 
 class SweepingExplorer(Explorer):

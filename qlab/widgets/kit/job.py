@@ -60,6 +60,10 @@ class Job(ipywidgets.HBox):
         else:
             self.clear()
 
+    def scoring(self, done, total):
+        """Show, in the same way, how many of the trained models are scored."""
+        self.show_other(done, total, "scoring the trained models")
+
     def clear(self):
         """Take the bar away."""
         self.status.value = ""
