@@ -11,7 +11,7 @@ from qlab.widgets.kit.explorer import ModelExplorer, Shown
 from qlab.widgets.kit.live import LivePicture
 from qlab.widgets.kit.traits import choice, steps
 
-PACKING = (("one to a byte", False), ("two to a byte (INT4)", True))
+PACKING = {False: "one to a byte", True: "two to a byte (INT4)"}
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,14 +79,9 @@ class AnatomyExplorer(ModelExplorer):
 
     def compute(self):
         """Make the file that the settings describe, and take it apart."""
-        compressor = self.subject.compressor
-        recipe = Recipe(
-            self.weight_bits,
-            self.activation_bits,
-            self.granularity,
-            calibration_size=self.subject.calibration_size,
-        )
-        model = compressor.compress(recipe)
+        settings, size = (self.weight_bits, self.activation_bits), self.subject.calibration_size
+        recipe = Recipe(*settings, self.granularity, calibration_size=size)
+        model = self.subject.compressor.compress(recipe)
         return take_apart(model.packed() if self.packed else model, recipe)
 
     def show(self, result):
@@ -94,9 +89,8 @@ class AnatomyExplorer(ModelExplorer):
         if not self._rest.holds(result.parts):
             self._rest.widen(result.parts)
             self.picture.reframe()
-        self._file.show(
-            result.parts, result.compressed, result.model.gzip_bytes, result.recipe.weight_bits
-        )
+        gzipped, bits = result.model.gzip_bytes, result.recipe.weight_bits
+        self._file.show(result.parts, result.compressed, gzipped, bits)
         self._rest.show(result.parts)
         parts = ", ".join(f"{name} {size:,}" for name, size in result.parts.items())
         size, before = result.model.file_bytes, base.model.file_bytes
@@ -104,14 +98,10 @@ class AnatomyExplorer(ModelExplorer):
             _size_cell("This file", size, before, readout.badge("measured")),
             _size_cell("Its weights", result.parts["weights"], base.parts["weights"]),
             _size_cell("Everything else", result.rest, base.rest),
-            _size_cell("This file, gzipped", result.model.gzip_bytes, base.model.gzip_bytes),
+            _size_cell("This file, gzipped", gzipped, base.model.gzip_bytes),
         )
-        return Shown(
-            f"This file has {size:,} bytes: {parts}. The float32 file has {before:,}.",
-            cells,
-            explain(result, base),
-            [_table(result, base)],
-        )
+        alt = f"This file has {size:,} bytes: {parts}. The float32 file has {before:,}."
+        return Shown(alt, cells, explain(result, base), [_table(result, base)])
 
     def tflite(self):
         """The file that is shown: name, content, and words."""
@@ -164,13 +154,9 @@ def explain(result, base):
     if bits == 32:
         return (f"The weights stay float32. {_of_the_rest(result, base)}", _of_gzip(result, base))
     promise = f"{bits} of 32 bits promise {percent(bits / 32)} of the file, and it has "
-    promise += f"{percent(share)}."
-    return (
-        promise,
-        _of_weights(result, bits, kept),
-        _of_the_rest(result, base),
-        _of_gzip(result, base),
-    )
+    weights = _of_weights(result, bits, kept)
+    rest, gzipped = _of_the_rest(result, base), _of_gzip(result, base)
+    return f"{promise}{percent(share)}.", weights, rest, gzipped
 
 
 def _of_weights(result, bits, kept):
@@ -179,11 +165,9 @@ def _of_weights(result, bits, kept):
     if abs(kept - bits / 32) < 0.0005:
         return f"The weights alone keep the promise: {size}."
     if kept > 0.2:
-        stuck = f"int8 stores a {bits}-bit code in a whole byte, so the weights stop at {size}"
+        hint = "; codes of 4 bits or fewer can be packed two to a byte" if bits <= 4 else ""
         return (
-            f"{stuck}; codes of 4 bits or fewer can be packed two to a byte."
-            if bits <= 4
-            else f"{stuck}."
+            f"int8 stores a {bits}-bit code in a whole byte, so the weights stop at {size}{hint}."
         )
     return f"Packed INT4 gives each {bits}-bit code 4 bits, so the weights stop at {size}."
 

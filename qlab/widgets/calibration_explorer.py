@@ -14,14 +14,15 @@ from qlab.widgets.kit import controls, readout
 from qlab.widgets.kit.explorer import ModelExplorer, Shown, SweepingExplorer
 from qlab.widgets.kit.job import Job
 from qlab.widgets.kit.live import LivePicture
+from qlab.widgets.kit.readout import percent
 from qlab.widgets.kit.traits import choice, layer_name, number, steps
 
-CHOICES = (
-    ("random", "random"),
-    ("one class only", "one class"),
-    ("blank", "blank"),
-    ("not divided by 255", "unscaled"),
-)
+CHOICES = {
+    "random": "random",
+    "one class": "one class only",
+    "blank": "blank",
+    "unscaled": "not divided by 255",
+}
 
 
 class CalibrationExplorer(SweepingExplorer, ModelExplorer):
@@ -130,10 +131,7 @@ class CalibrationExplorer(SweepingExplorer, ModelExplorer):
         return Shown(alt, cells(result), notes, tables(result, self.trail))
 
     def sweep(self):
-        """Score the sizes 1, 2, 4, ... under the present setting, as the button does.
-
-        Returned are, by size, the accuracies of the draws.
-        """
+        """Score the sizes 1, 2, 4, ... as the button does; return the draws' accuracies by size."""
         self.all_steps()
         return dict(self.trail[self.result.setting])
 
@@ -178,9 +176,8 @@ class CalibrationExplorer(SweepingExplorer, ModelExplorer):
     def _picture(self):
         picture = LivePicture(panels=2, width=900, height=350, ratios=(1.1, 1))
         scored = self.subject.float_measurement
-        self._curve = picture.put(
-            CalibrationPanel, scored.accuracy, scored.interval, self.sizes[-1]
-        )
+        reference = scored.accuracy, scored.interval
+        self._curve = picture.put(CalibrationPanel, *reference, self.sizes[-1])
         self._ranges = picture.put(RangesPanel)
         return picture
 
@@ -210,7 +207,7 @@ class CalibrationExplorer(SweepingExplorer, ModelExplorer):
 
 def cells(result):
     k, several = result.middle, len(result.names) > 1
-    low, high = (readout.percent(pick(result.accuracies)) for pick in (min, max))
+    low, high = (percent(pick(result.accuracies)) for pick in (min, max))
     spread = f"{100 * result.spread:.2f} <small>points</small>" if several else "one draw"
     between = f"{low} to {high}" if several else "blank images are all alike"
     holds = "{:.3g} to {:.3g}".format(*result.input_ranges[k])
@@ -225,25 +222,18 @@ def cells(result):
 def tables(result, trail):
     of_each = zip(result.names, result.measurements, result.ranges, strict=True)
     draws = [
-        (
-            name,
-            readout.percent(m.accuracy),
-            readout.fine_interval(m),
-            f"{low:.4g} to {high:.4g}",
-        )
+        (name, percent(m.accuracy), readout.fine_interval(m), f"{low:.4g} to {high:.4g}")
         for name, m, (low, high) in of_each
     ]
-    tried = [
-        (*setting, f"{size:,}", *(readout.percent(pick(a)) for pick in (min, middle, max)))
-        for setting, series in reversed(trail.items())
-        for size, a in sorted(series.items())
-    ]
     header = ("draw", "accuracy", "95 % interval", f"range of {result.layer}")
-    columns = ("images", "observer", "activation bits", "size", "worst", "middle", "best")
-    return (
-        readout.table("Draws", header, draws),
-        readout.table("Settings tried", columns, tried),
-    )
+    yield readout.table("Draws", header, draws)
+    tried = [
+        (*setting, f"{size:,}", *(percent(pick(found)) for pick in (min, middle, max)))
+        for setting, series in reversed(trail.items())
+        for size, found in sorted(series.items())
+    ]
+    header = ("images", "observer", "activation bits", "size", "worst", "middle", "best")
+    yield readout.table("Settings tried", header, tried)
 
 
 def trail_csv(trail):

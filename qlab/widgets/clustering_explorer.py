@@ -15,7 +15,7 @@ from qlab.widgets.kit import readout
 from qlab.widgets.kit.explorer import ModelExplorer, Shown, SweepingExplorer
 from qlab.widgets.kit.job import Job
 from qlab.widgets.kit.live import LivePicture
-from qlab.widgets.kit.readout import percent
+from qlab.widgets.kit.readout import percent, score
 from qlab.widgets.kit.traits import WholeWithin, choice, layer_name, number, steps
 
 STOPS = (2, 4, 8, 16, 32, 64, 128, 256)
@@ -145,9 +145,8 @@ class ClusteringExplorer(SweepingExplorer, ModelExplorer):
         """Remember where a file stands."""
         clusters, bits = trial.recipe.clusters, trial.recipe.weight_bits
         name = "clusters" if clusters else trial.recipe.granularity
-        values = clusters or 2**bits - 1
         point = trial.gzip_bytes, trial.measurement.accuracy
-        self._tried.setdefault(name, {})[values] = point
+        self._tried.setdefault(name, {})[clusters or 2**bits - 1] = point
 
     def _picture(self):
         picture = LivePicture(panels=3)
@@ -187,19 +186,19 @@ def _k(family):
 def cells(result, trained):
     clusters, rounded = result.clusters, result.rounded
     bits = rounded.recipe.weight_bits
+    pair = clusters, rounded
+    sizes = (
+        ("file", *(f"{x.file_bytes:,}" for x in pair)),
+        ("gzipped", *(f"{x.gzip_bytes:,}" for x in pair)),
+        ("packed floor", *(f"{floor_bytes(x):,}" for x in pair)),
+    )
     made = [
         readout.accuracy(clusters.measurement, f"{clusters.recipe.clusters} clusters, at once"),
         readout.difference(clusters.comparison),
         readout.accuracy(rounded.measurement, f"Rounded to {bits} bits"),
         readout.difference(result.to_rounded, f"rounding to {bits} bits"),
+        readout.table_cell("Size in bytes", ("", "clusters", "rounded"), sizes),
     ]
-    pair = clusters, rounded
-    rows = (
-        ("file", *(f"{x.file_bytes:,}" for x in pair)),
-        ("gzipped", *(f"{x.gzip_bytes:,}" for x in pair)),
-        ("packed floor", *(f"{floor_bytes(x):,}" for x in pair)),
-    )
-    made.append(readout.table_cell("Size in bytes", ("", "clusters", "rounded"), rows))
     if trained is not None:
         made += readout.trained_cells(trained, "Clusters, trained", "Control, not clustered")
     return made
@@ -244,9 +243,8 @@ def alt(result, trained, layer, counts):
     clusters, rounded = result.clusters, result.rounded
     words = (
         f"Weights of {layer} share {counts[0]} values in clusters and {counts[1]} by rounding. "
-        f"{clusters.recipe.clusters} clusters: {percent(clusters.measurement.accuracy)} at "
-        f"{clusters.gzip_bytes:,} bytes gzipped. Rounded to {rounded.recipe.weight_bits} "
-        f"bits: {percent(rounded.measurement.accuracy)} at "
+        f"{clusters.recipe.clusters} clusters: {score(clusters)} at {clusters.gzip_bytes:,} bytes "
+        f"gzipped. Rounded to {rounded.recipe.weight_bits} bits: {score(rounded)} at "
         f"{rounded.gzip_bytes:,} bytes gzipped."
     )
     if trained is not None:

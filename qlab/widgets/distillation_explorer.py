@@ -112,14 +112,8 @@ class DistillationExplorer(Explorer):
 
     def _terms(self, arms, temperature):
         """The loss of the first taught student against the teacher, on the first images."""
-        part = slice(0, CURVE_IMAGES)
-        return loss_terms(
-            arms.logits["taught"][part],
-            self.answers.teacher[part],
-            self.answers.labels[part],
-            temperature,
-            self.alpha,
-        )
+        every = arms.logits["taught"], self.answers.teacher, self.answers.labels
+        return loss_terms(*(x[:CURVE_IMAGES] for x in every), temperature, self.alpha)
 
     def _curves(self, arms):
         """Sizes of the gradients over the temperature."""
@@ -135,14 +129,14 @@ class DistillationExplorer(Explorer):
         return picture
 
     def _alt(self, result, cell):
-        p = result["teacher"]
+        p, names = result["teacher"], self.names
         first, second = np.argsort(-p)[:2]
         sizes = result["terms"].gradient_sizes
         nearest = result["grid"].accuracies[cell]
         return (
             f"A {self.garment}. At temperature {self.temperature:g} the teacher says "
-            f"{self.names[first]} {100 * p[first]:.0f} %, {self.names[second]} "
-            f"{100 * p[second]:.0f} %. Gradient of the soft loss {sizes['soft']:.2g} with T², "
+            f"{names[first]} {100 * p[first]:.0f} %, {names[second]} {100 * p[second]:.0f} %. "
+            f"Gradient of the soft loss {sizes['soft']:.2g} with T², "
             f"{sizes['soft_without_factor']:.2g} without, of the labels {sizes['hard']:.2g}. "
             f"Nearest measured students: {readout.percent(nearest.mean())}."
         )
@@ -163,32 +157,27 @@ class DistillationExplorer(Explorer):
         )
 
     def _tables(self, result):
+        both = zip(result["teacher"], result["student"], strict=True)
+        rows = _rows(self.names, ([f"{100 * x:.1f} %" for x in pair] for pair in both))
         caption = f"A {self.garment} at temperature {self.temperature:g}"
-        rows = [
-            (name, *(f"{100 * x:.1f} %" for x in pair))
-            for name, *pair in zip(self.names, result["teacher"], result["student"], strict=True)
-        ]
         yield readout.table(caption, ("class", "teacher", "student"), rows)
-        rows = [
-            (name, *(f"{100 * x:.1f}" for x in row))
-            for name, row in zip(self.names, result["similarity"], strict=True)
-        ]
+        rows = _rows(self.names, ([f"{100 * x:.1f}" for x in row] for row in result["similarity"]))
         yield readout.table("Mean answer of the teacher, in %", ("class", *self.names), rows)
-        arms = result["arms"]
-        says = readout.verdict(arms.to("plain"))
+        arms, found = result["arms"], result["grid"]
+        caption = f"Students: {self.students}; taught to labels alone: "
+        caption += readout.verdict(arms.to("plain"))
         scores = zip(arms.taught, arms.plain, arms.smoothed, strict=True)
-        yield readout.table(
-            f"Students: {self.students}; taught to labels alone: {says}",
-            ("seed", "taught", "labels alone", "label smoothing"),
-            [(i, *(readout.percent(m.accuracy) for m in row)) for i, row in enumerate(scores)],
-        )
-        found = result["grid"]
-        rows = [
-            (f"{alpha:g}", *(f"{100 * x.mean():.2f}" for x in row))
-            for alpha, row in zip(found.alphas, found.accuracies, strict=True)
-        ]
+        rows = [(i, *(readout.percent(m.accuracy) for m in row)) for i, row in enumerate(scores)]
+        header = ("seed", "taught", "labels alone", "label smoothing")
+        yield readout.table(caption, header, rows)
+        alphas = [f"{alpha:g}" for alpha in found.alphas]
+        means = ([f"{100 * x.mean():.2f}" for x in row] for row in found.accuracies)
         header = ("alpha", *(f"T {t:g}" for t in found.temperatures))
-        yield readout.table("Mean accuracy of students, in %, cached", header, rows)
+        yield readout.table("Mean accuracy of students, in %, cached", header, _rows(alphas, means))
+
+
+def _rows(names, values):
+    return [(name, *row) for name, row in zip(names, values, strict=True)]
 
 
 def _note(found):

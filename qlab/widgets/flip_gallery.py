@@ -107,12 +107,9 @@ class FlipGallery(ModelExplorer):
                 f"{shown} shown",
             ),
         )
-        return Shown(
-            f"{shown} garments whose class changed. Of all {n:,}: {flips.in_words(result.kinds)}.",
-            cells,
-            self._notice(result, changed),
-            self._tables(result),
-        )
+        said = flips.in_words(result.kinds)
+        alt = f"{shown} garments whose class changed. Of all {n:,}: {said}."
+        return Shown(alt, cells, self._notice(result, changed), self._tables(result))
 
     def _wanted(self, kinds, labels):
         """Which images pass both filters."""
@@ -150,11 +147,8 @@ class FlipGallery(ModelExplorer):
 
     def _tables(self, result):
         names = self.class_names
-        yield readout.table(
-            "Changed, by class",
-            ("class", "newly wrong", "newly right"),
-            zip(names, result.newly_wrong, result.newly_right, strict=True),
-        )
+        rows = zip(names, result.newly_wrong, result.newly_right, strict=True)
+        yield readout.table("Changed, by class", ("class", "newly wrong", "newly right"), rows)
         answers = result.measurement.labels, result.before, result.after
         rows = [
             (i, *(names[classes[i]] for classes in answers), KINDS[result.kinds[i]])

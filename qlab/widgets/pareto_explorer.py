@@ -19,9 +19,9 @@ from qlab.widgets.kit.readout import percent
 from qlab.widgets.kit.traits import choice
 
 COSTS = {
-    "size of the file, gzipped": "gzip_bytes",
-    "size of the file": "file_bytes",
-    "latency here": "latency_ms",
+    "gzip_bytes": "size of the file, gzipped",
+    "file_bytes": "size of the file",
+    "latency_ms": "latency here",
 }
 LOWEST = (False, False, False)
 SHOWN = ("all", "yours", "shipped")
@@ -72,7 +72,7 @@ class ParetoExplorer(ThreadedExplorer):
 
     notes_as = staticmethod(readout.sentences)
     question = "Which models does no other model beat?"
-    cost = choice("Accuracy against", list(COSTS.items()), "gzip_bytes")
+    cost = choice("Accuracy against", COSTS, "gzip_bytes")
     shown = choice("Models", SHOWN, "all")
     model = traitlets.Unicode(BEST).tag(setting=True)
     picked = traitlets.Unicode(BEST)
@@ -96,13 +96,9 @@ class ParetoExplorer(ThreadedExplorer):
             known = ", ".join(self._names)
             raise ValueError(f"no model here is called {self.model!r}; there are: {known}")
         found = [x for x in everything if self.shown in ("all", x.origin) or x.name == self.model]
-        return ParetoBoard(
-            tuple(found),
-            tuple(fronts.standings(found, self.cost)),
-            self._chosen(found),
-            self.cost,
-            tuple(troubles),
-        )
+        standings = tuple(fronts.standings(found, self.cost))
+        chosen = self._chosen(found)
+        return ParetoBoard(tuple(found), standings, chosen, self.cost, tuple(troubles))
 
     def show(self, result):
         self._offer()
@@ -167,20 +163,13 @@ class ParetoExplorer(ThreadedExplorer):
 
 def cells(result):
     """The read-out of the model that is looked at."""
-    shown = [_counts_cell(result)]
+    ahead, against = f"{len(result.front)} on the front", f"against {COSTS[result.cost]}"
+    shown = [readout.cell("Models", f"{len(result.entries)}", ahead, against)]
     if result.chosen is not None:
         entry, standing = result.entries[result.chosen], result.standings[result.chosen]
-        shown = [_accuracy_cell(entry), *_cost_cells(entry), _standing_cell(standing), *shown]
+        standing = readout.cell("Standing", f"<small>{escape(standing)}</small>")
+        shown = [readout.accuracy(entry, entry.name), *_cost_cells(entry), standing, *shown]
     return shown
-
-
-def _accuracy_cell(entry):
-    return readout.cell(
-        entry.name,
-        f"{percent(entry.accuracy)} {readout.badge(entry.kind)}",
-        f"95 % interval {readout.interval(entry)}",
-        f"{entry.n:,} images",
-    )
 
 
 def _cost_cells(entry):
@@ -202,39 +191,18 @@ def _cost_cells(entry):
     )
 
 
-def _standing_cell(standing):
-    return readout.cell("Standing", f"<small>{escape(standing)}</small>")
-
-
-def _counts_cell(result):
-    n = len(result.entries)
-    return readout.cell(
-        "Models", f"{n}", f"{len(result.front)} on the front", f"against {_against(result.cost)}"
-    )
-
-
-def _against(cost):
-    """What the horizontal axis is, in words."""
-    return next(words for words, name in COSTS.items() if name == cost)
-
-
 def notes(result):
     """Recipe of the model that is looked at, and how to read the picture."""
-    said = []
+    said = [
+        "Nothing is here yet: <code>qlab.pareto.keep(model, name, recipe)</code> in any notebook "
+        "puts a model of yours on this board.",
+        "A bar is a 95 % interval. Whoever is best of many models that were scored on the same "
+        "images is partly lucky: a front flatters a little.",
+    ]
     if result.chosen is not None:
         entry = result.entries[result.chosen]
-        said.append(
-            f"<b>Recipe of {escape(entry.name)}:</b> {escape(_cut(recipe_words(entry.recipe)))}."
-        )
-    else:
-        said.append(
-            "Nothing is here yet: <code>qlab.pareto.keep(model, name, recipe)</code> in any "
-            "notebook puts a model of yours on this board."
-        )
-    said.append(
-        "A bar is a 95 % interval. Whoever is best of many models that were scored on the same "
-        "images is partly lucky: a front flatters a little."
-    )
+        words = escape(_cut(recipe_words(entry.recipe)))
+        said[0] = f"<b>Recipe of {escape(entry.name)}:</b> {words}."
     if result.cost == "latency_ms":
         said.append(
             "Latency on this machine; differences of a few per cent come and go between runs. "
@@ -250,15 +218,11 @@ def _cut(words, longest=300):
 
 def spots(result):
     """A place for each model that has a cost; the Tab key stops at yours and at the front."""
-    places = range(len(result.entries))
-    for i in sorted(places, key=lambda i: _height(result, i)):
-        entry, standing = result.entries[i], result.standings[i]
-        cost = getattr(entry, result.cost)
+    for i in sorted(range(len(result.entries)), key=lambda i: _height(result, i)):
+        entry, cost = result.entries[i], getattr(result.entries[i], result.cost)
         if cost == cost:  # not NaN
-            stop = _height(result, i) != LOWEST
-            yield Spot(
-                float(scaled(cost, result.cost)), entry.accuracy, _spot_lines(entry, standing), stop
-            )
+            at, stop = float(scaled(cost, result.cost)), _height(result, i) != LOWEST
+            yield Spot(at, entry.accuracy, _spot_lines(entry, result.standings[i]), stop)
 
 
 def _height(result, i):

@@ -66,7 +66,7 @@ class PruningExplorer(SweepingExplorer, ModelExplorer):
 
     question = "What does sparsity buy, and what does it not?"
     sparsity = number("Sparsity", Sparsity(0.8), STOPS)
-    method = choice("Method", [(words, name) for name, words in WORDS.items()], "single")
+    method = choice("Method", WORDS, "single")
     scope = choice("Scope", SCOPES, "global")
     weight_bits = choice("Weight bits", FLOAT_OR_INT8, 32)
     layer = layer_name()
@@ -101,9 +101,8 @@ class PruningExplorer(SweepingExplorer, ModelExplorer):
         said = notes(result, trained, self.tuned, self.narrow, self.method, self.pruner)
         weights, mask = self.layers[self.layer], result.file.masks[self.layer]
         numbers = tables(result, self.tuned, self._curve(), self.layer, weights, mask)
-        return Shown(
-            alt(result, trained, self.layer), cells(result, trained, self.narrow), said, numbers
-        )
+        shown = cells(result, trained, self.narrow)
+        return Shown(alt(result, trained, self.layer), shown, said, numbers)
 
     def _measured_narrow(self):
         """Of whole filters: the network narrow from the start, and the trained one's latency."""
@@ -123,10 +122,7 @@ class PruningExplorer(SweepingExplorer, ModelExplorer):
         return min(near, key=lambda x: abs(x.absent - result.absent), default=None)
 
     def sweep(self):
-        """Measure at each stop of the slider, as the button does.
-
-        Returned are accuracies, by the share of weights that are zero or gone.
-        """
+        """Measure at each stop, as the button does; return accuracy by share of pruned weights."""
         self.all_steps()
         return dict(sorted(self._curve().items()))
 
@@ -195,13 +191,9 @@ class PruningExplorer(SweepingExplorer, ModelExplorer):
         """Draw accuracy against sparsity."""
         trained = [(x.absent, [m.accuracy for m in x.measurements]) for x in self.tuned]
         shared = {m.accuracy: None for x in self.tuned for m in x.controls}
-        self._cliff.show(
-            (result.absent, result.measurement.accuracy),
-            result.measurement.interval,
-            self._curve().items(),
-            trained,
-            list(shared),
-        )
+        at = result.absent, result.measurement.accuracy
+        once = self._curve().items()
+        self._cliff.show(at, result.measurement.interval, once, trained, list(shared))
 
 
 @lru_cache(maxsize=16)
@@ -225,7 +217,6 @@ def gains(result):
 
 
 def cells(result, trained, narrow=None):
-    times = f"{result.times_faster:.2f} × the speed of unpruned,"
     made = [
         readout.accuracy(result.measurement, "Pruned at once"),
         readout.difference(result.comparison, "unpruned"),
@@ -233,7 +224,7 @@ def cells(result, trained, narrow=None):
         readout.cell(
             "Latency",
             f"{readout.duration(result.latency.median_ms)} {readout.badge('measured')}",
-            times,
+            f"{result.times_faster:.2f} × the speed of unpruned,",
             f"{readout.duration(result.dense_latency.median_ms)} in the same run",
         ),
     ]

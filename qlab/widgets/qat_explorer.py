@@ -111,9 +111,7 @@ class QatExplorer(ThreadedExplorer, ModelExplorer):
         """The best so far of the live training: name, content, and words."""
         if self.live is None or self.live.model is None:
             raise ValueError("Nothing is trained yet: press 'Start live training' first.")
-        model = self.live.model
-        name = f"qlab-qat-w{self.live.weight_bits}.tflite"
-        return self.scored(name, model)
+        return self.scored(f"qlab-qat-w{self.live.weight_bits}.tflite", self.live.model)
 
     def _live_recipe(self):
         known = {name: getattr(self.live, name) for name in ("weight_bits", "epochs", "images")}
@@ -125,8 +123,7 @@ class QatExplorer(ThreadedExplorer, ModelExplorer):
             yield done, total, words
 
     def _steps(self, epochs, images):
-        live = Live(self.weight_bits, epochs, images)
-        self.live = live
+        self.live = live = Live(self.weight_bits, epochs, images)
         self.download.clear()
         for step in live.steps((self.subject.images, self.subject.labels)):
             if step[-1] and self.result is not None:
@@ -238,15 +235,13 @@ def tables(result, live, layer, before, after):
     yield _ways(result)
     yield _weights(layer, before, after, result.weight_bits)
     if result.repaired_control:
-        rows = [
-            (f"{seed}", percent(accuracy), "cached")
-            for seed, accuracy in zip(SEEDS, result.repaired_control, strict=True)
-        ]
+        each = zip(SEEDS, result.repaired_control, strict=True)
+        rows = [(seed, percent(accuracy), "cached") for seed, accuracy in each]
         name = "Float control on least-squares grids"
         yield readout.table(name, ("seed", "accuracy", "kind"), rows)
     if live:
         header = ("epoch", "training loss", "training accuracy", "LiteRT accuracy", "95 % interval")
-        rows = [_frame(x) for x in live.frames]
+        rows = map(_frame, live.frames)
         yield readout.table(f"Live training at {live.weight_bits} bits", header, rows)
 
 

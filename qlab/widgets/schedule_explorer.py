@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 
 import numpy as np
-import traitlets
 
 from qlab.arithmetic.sparsity import polynomial_sparsity
 from qlab.plots.pruning_panels import CutsPanel, SchedulePanel
@@ -79,7 +78,7 @@ class ScheduleExplorer(Explorer):
     begin_step = number("Begin step", WholeWithin(0, 0, "steps"), "_tenths")
     end_step = number("End step", WholeWithin(END_STEP, 0, "steps"), "_tenths")
     power = steps("Power", POWERS, 3)
-    frequency = number("Frequency", traitlets.Int(100), "_frequencies")
+    frequency = number("Frequency", WholeWithin(100, 1, None, " step or more"), "_frequencies")
     final_sparsity = number("Final sparsity", Sparsity(0.9), (0.0, *FINALS))
     initial_sparsity = Sparsity(0.5).tag(setting=True)
 
@@ -98,13 +97,6 @@ class ScheduleExplorer(Explorer):
         self._cuts = picture.put(CutsPanel, self.steps, self.epoch)
         self.download = self.offer("Save the schedule as CSV", self.csv)
         self.assemble(self.controls(), picture, [self.download], settings)
-
-    @traitlets.validate("frequency")
-    def _frequency_is_possible(self, proposal):
-        """Refuse, in words, what is no number of steps."""
-        if proposal.value < 1:
-            raise traitlets.TraitError(f"frequency is {proposal.value}; choose 1 step or more")
-        return proposal.value
 
     def compute(self):
         """Work out the schedule at each step of the training."""
@@ -142,6 +134,7 @@ class ScheduleExplorer(Explorer):
     def _cells(self, result, missed):
         asked = percent(self.final_sparsity)
         largest = int(np.argmax(result.cuts))
+        at, following = [*result.updates, self.steps][largest : largest + 2]
         return (
             readout.cell(
                 "Pruned at the end",
@@ -157,27 +150,16 @@ class ScheduleExplorer(Explorer):
             readout.cell(
                 "Largest cut",
                 percent(result.cuts[largest]),
-                f"of all weights, at step {result.updates[largest]:,}",
-                f"then {self._pause(result):,} steps to repair it",
+                f"of all weights, at step {at:,}",
+                f"then {following - at:,} steps to repair it",
             ),
             readout.table_cell("Pruned by the end of", (), _by_epoch(result, self.epoch)),
         )
 
     def _asked(self):
         """The settings, as the manifest writes those of shipped models."""
-        return {
-            "initial": self.initial_sparsity,
-            "final": self.final_sparsity,
-            "begin_step": self.begin_step,
-            "end_step": self.end_step,
-            "power": self.power,
-            "frequency": self.frequency,
-        }
-
-    def _pause(self, result):
-        largest = int(np.argmax(result.cuts))
-        following = [*result.updates[1:], self.steps][largest]
-        return int(following - result.updates[largest])
+        steps = {x: getattr(self, x) for x in ("begin_step", "end_step", "power", "frequency")}
+        return {"initial": self.initial_sparsity, "final": self.final_sparsity, **steps}
 
     def _notes(self, result, missed):
         notes = ["No model was trained for this picture: it is the schedule's formula."]

@@ -129,11 +129,11 @@ class SearchExplorer(ModelExplorer):
         images, labels = search_images() if images is None else (images, labels)
         super().__init__(model, test_images, test_labels, calibration_images)
         compressor = self.subject.compressor
-        self._scorers = {
-            name: Scorer(compressor, images, labels, base) for name in ("uniform", *METHODS)
-        }
+        names = "uniform", *METHODS
+        self._scorers = {name: Scorer(compressor, images, labels, base) for name in names}
         self.reference = qlab.evaluate(compressor.model, images, labels)
-        largest = self._score_plain_ones()
+        plain = run_search(self._scorers["uniform"], 1, "uniform", len(WEIGHT_BITS))
+        largest = max(x.gzip_bytes for x in plain)
         self._budgets_kb = budgets(largest)
         self.budget_kb = max(1, round(0.35 * largest / 1000))
         self._finals = {}
@@ -157,8 +157,7 @@ class SearchExplorer(ModelExplorer):
     def compute(self):
         """Find the best within the budget among the files there are."""
         budget = self._budget_bytes
-        everything = [x for mine in self.trials.values() for x in mine]
-        chosen = best(everything, budget)
+        chosen = best([x for mine in self.trials.values() for x in mine], budget)
         uniform = self.trials["uniform"]
         rival = smallest(uniform, as_good(chosen)) if chosen else None
         final = self._finals.get(chosen.recipe) if chosen else None
@@ -227,12 +226,6 @@ class SearchExplorer(ModelExplorer):
         self.ask_test_images()
         yield 1, 1
 
-    def _score_plain_ones(self):
-        """Score all layers at 8, 7, ... bits; return the bytes of the largest file."""
-        uniform = self._scorers["uniform"]
-        plain = run_search(uniform, 1, "uniform", len(WEIGHT_BITS))
-        return max(x.gzip_bytes for x in plain)
-
     def _phases(self, files, uniform=UNIFORM):
         """Yield (words, trials, how many): the uniform ones that are missing, then the method's."""
         budget, mine = self._budget_bytes, self._scorers[self.method]
@@ -262,14 +255,15 @@ class SearchExplorer(ModelExplorer):
         return picture
 
 
-def layer_rows(recipe, layers):
+def layer_rows(recipe):
+    """Bits and zeros of the layers that a recipe names, or of all if it names none."""
     return [
         (
             name,
             recipe.setting("weight_bits", name),
             f"{100 * recipe.setting('sparsity', name):.0f} %",
         )
-        for name in layers
+        for name in [name for name, _ in recipe.overrides] or ["all layers"]
     ]
 
 
@@ -280,14 +274,11 @@ def uniform_words(trial):
 
 
 def alt(result, trials):
+    top, found = result.best, "No file is within it yet."
+    if top is not None:
+        found = f"Best within it: {percent(top.accuracy)} at {top.gzip_bytes:,} bytes."
     count = sum(map(len, trials.values()))
-    start = f"{count:,} files scored. Budget {result.budget_bytes:,} bytes. "
-    if result.best is None:
-        return start + "No file is within it yet."
-    return (
-        f"{start}Best within it: {percent(result.best.accuracy)} at "
-        f"{result.best.gzip_bytes:,} bytes."
-    )
+    return f"{count:,} files scored. Budget {result.budget_bytes:,} bytes. {found}"
 
 
 def cells(result):
@@ -327,13 +318,8 @@ def tables(result, trials):
     head = ("method", "files", "best within the budget", "bytes", "at file")
     yield readout.table("Searches", head, rows)
     if result.best:
-        rows = layer_rows(result.recipe, layers_of(result))
-        yield readout.table("Best recipe", ("layer", "weight bits", "zeros"), rows)
-
-
-def layers_of(result):
-    """Layers that the best recipe names; "all" for a uniform one."""
-    return [name for name, _ in result.recipe.overrides] or ["all layers"]
+        header = ("layer", "weight bits", "zeros")
+        yield readout.table("Best recipe", header, layer_rows(result.recipe))
 
 
 def _best(result):
@@ -348,10 +334,9 @@ def _best(result):
 
 
 def _recipe(result):
-    names = layers_of(result)
-    more = f"and {len(names) - SHOWN} layers more" if len(names) > SHOWN else ""
-    rows = layer_rows(result.recipe, names[:SHOWN])
-    return readout.table_cell("Its recipe", ("", "bits", "zeros"), rows, more)
+    rows = layer_rows(result.recipe)
+    more = f"and {len(rows) - SHOWN} layers more" if len(rows) > SHOWN else ""
+    return readout.table_cell("Its recipe", ("", "bits", "zeros"), rows[:SHOWN], more)
 
 
 def _rival(result):

@@ -15,10 +15,10 @@ from qlab.widgets.kit.controls import LayerBoxes
 from qlab.widgets.kit.explorer import ModelExplorer, Shown
 from qlab.widgets.kit.job import Job
 from qlab.widgets.kit.live import LivePicture
-from qlab.widgets.kit.readout import percent
+from qlab.widgets.kit.readout import fine_interval, score
 from qlab.widgets.kit.traits import choice, require_known, steps
 
-OPTIONS = (("weights", "weight_bits"), ("activations", "activation_bits"), ("both", "both"))
+NAMES = {"weight_bits": "weights", "activation_bits": "activations", "both": "both"}
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,7 +68,7 @@ class SensitivityExplorer(ModelExplorer):
 
     question = "Which layer hurts most when it gets fewer bits?"
     bits = steps("Bits of the one layer", INTEGER_BITS, 3)
-    lowered = choice("What is lowered", OPTIONS, "weight_bits")
+    lowered = choice("What is lowered", NAMES, "weight_bits")
     layer_bits = traitlets.Dict().tag(setting=True)
     recipe = traitlets.Instance(Recipe, allow_none=True, read_only=True)
 
@@ -92,9 +92,7 @@ class SensitivityExplorer(ModelExplorer):
         """Lower each layer, unless that is known; score the mixed recipe."""
         require_known(self.layer_bits, self.layers, "layer")
         uniform = {b: self._trial(self._uniform(b)) for b in (8, 4)}
-        entries = self._scan()
-        mixed = self._trial(self._mixed())
-        return Sensitivity(entries, mixed, uniform)
+        return Sensitivity(self._scan(), self._trial(self._mixed()), uniform)
 
     def show(self, result):
         self.set_trait("recipe", result.mixed.recipe)
@@ -109,8 +107,7 @@ class SensitivityExplorer(ModelExplorer):
         worst = min(result.entries, key=lambda entry: entry.measurement.accuracy)
         alt = (
             f"{title}, all others at 8: {worst.layer} hurts most, {verdict(worst.comparison)}. The "
-            f"mixed recipe has {percent(mixed.measurement.accuracy)} at "
-            f"{mixed.sizes.packed_floor_bytes:,} bytes."
+            f"mixed recipe has {score(mixed)} at {mixed.sizes.packed_floor_bytes:,} bytes."
         )
         notes = list(self.subject.compressor.notes(mixed.recipe))
         if self.lowered == "weight_bits" and any(b in (5, 6, 7) for b in self.layer_bits.values()):
@@ -137,17 +134,13 @@ class SensitivityExplorer(ModelExplorer):
 
     @property
     def _words(self):
-        words = next(words for words, name in OPTIONS if name == self.lowered)
-        return "weights and activations" if words == "both" else words
+        return "weights and activations" if self.lowered == "both" else NAMES[self.lowered]
 
     def _mixed(self):
         """The recipe that the drop-downs describe; a layer at 8 bits needs no override."""
         may = layers_with(self.subject.model, self.lowered)
-        return lowered(
-            self.base,
-            {x: b for x, b in self.layer_bits.items() if b != 8 and x in may},
-            self.lowered,
-        )
+        bits = {x: b for x, b in self.layer_bits.items() if b != 8 and x in may}
+        return lowered(self.base, bits, self.lowered)
 
     def _uniform(self, bits):
         """The base with all layers at these bits."""
@@ -193,17 +186,16 @@ class SensitivityExplorer(ModelExplorer):
         self._recipes.show((mixed.sizes.packed_floor_bytes, mixed.measurement), uniform, earlier)
 
 
-def _named(result):
-    pairs = {"mixed": result.mixed, "8 bits": result.uniform[8], "4 bits": result.uniform[4]}
-    return pairs.items()
+def _sizes(result):
+    """Recipe, what its bits need, and what its packed file has."""
+    named = {"mixed": result.mixed, "8 bits": result.uniform[8], "4 bits": result.uniform[4]}
+    for name, x in named.items():
+        yield name, x, f"{x.sizes.packed_floor_bytes:,}", f"{x.packed_bytes:,}"
 
 
 def _cells(result):
     mixed = result.mixed
-    rows = [
-        (name, f"{x.sizes.packed_floor_bytes:,}", f"{x.packed_bytes:,}")
-        for name, x in _named(result)
-    ]
+    rows = [(name, *sizes) for name, _, *sizes in _sizes(result)]
     return (
         readout.accuracy(mixed.measurement, "Accuracy of your recipe"),
         readout.difference(result.comparison, "8 bits everywhere"),
@@ -216,8 +208,8 @@ def _tables(result, title):
     rows = [
         (
             x.layer,
-            percent(x.measurement.accuracy),
-            readout.fine_interval(x.measurement),
+            score(x),
+            fine_interval(x.measurement),
             verdict(x.comparison),
             f"{x.bytes_saved:,}",
         )
@@ -225,13 +217,5 @@ def _tables(result, title):
     ]
     header = ("layer lowered", "accuracy", "95 % interval", "to 8 bits", "bytes saved")
     yield readout.table(title, header, rows)
-    rows = [
-        (
-            name,
-            percent(x.measurement.accuracy),
-            f"{x.sizes.packed_floor_bytes:,}",
-            f"{x.packed_bytes:,}",
-        )
-        for name, x in _named(result)
-    ]
+    rows = [(name, score(x), *sizes) for name, x, *sizes in _sizes(result)]
     yield readout.table("Recipes", ("recipe", "accuracy", "packed floor", "packed file"), rows)

@@ -16,7 +16,7 @@ from qlab.widgets.kit.controls import LayerBoxes
 from qlab.widgets.kit.explorer import ModelExplorer, Shown, SweepingExplorer
 from qlab.widgets.kit.job import Job
 from qlab.widgets.kit.live import LivePicture
-from qlab.widgets.kit.readout import percent
+from qlab.widgets.kit.readout import score
 from qlab.widgets.kit.traits import FLOAT_OR_INT8, WholeWithin, choice, number, require_known
 
 FIRST = (0.5, 0.8, 0.95)
@@ -102,7 +102,6 @@ class SparsitySensitivityExplorer(SweepingExplorer, ModelExplorer):
 
     @property
     def curves(self):
-        """dict: what was measured of each layer, at the present bits."""
         return self._measured.setdefault(self.weight_bits, {x: {} for x in self.layers})
 
     def compute(self):
@@ -110,23 +109,18 @@ class SparsitySensitivityExplorer(SweepingExplorer, ModelExplorer):
         require_known(self.layer_sparsity, self.layers, "layer with weights")
         pruned = {name: x for name, x in self.layer_sparsity.items() if x != 0}
         mixed = self._trial(lowered(self._base(), pruned, "sparsity"))
-        for _ in self._scan(FIRST, "pruning one layer after the other"):
+        for _ in self._scan(FIRST):
             pass
-        dense = self._trial(self._base())
         met = {scope: self._meet(scope, self.budget_bytes, self.weight_bits) for scope in SCOPES}
-        return SparsitySensitivity(
-            dense,
-            mixed,
-            {scope: self._trial(recipe) for scope, recipe in met.items() if recipe is not None},
-            self.budget_bytes,
-        )
+        uniform = {x: self._trial(recipe) for x, recipe in met.items() if recipe is not None}
+        return SparsitySensitivity(self._trial(self._base()), mixed, uniform, self.budget_bytes)
 
     def show(self, result):
         self.set_trait("recipe", result.mixed.recipe)
         self.table.show()
         self._show_curves(result)
         self._show_recipes(result)
-        words = alt(result, self.curves, FIRST[1])
+        words = alt(result, self.curves)
         return Shown(words, cells(result), notes(result), tables(result, self.curves))
 
     def scan(self):
@@ -141,28 +135,26 @@ class SparsitySensitivityExplorer(SweepingExplorer, ModelExplorer):
 
     def _base(self, bits=None, **settings):
         """The recipe in which nothing is pruned, unless the settings say so."""
-        size = self.subject.calibration_size
-        bits = bits or self.weight_bits
+        bits, size = bits or self.weight_bits, self.subject.calibration_size
         return Recipe(bits, bits, calibration_size=size, **settings)
 
     def _least_sparse(self, scope, budget, bits):
         """Of one scope, the recipe of fewest zeros in a budget, in steps of 1 %; or None."""
-        compress = self.subject.compressor.compress
         low, high = -1, 100  # percent: too large, and small enough
+        made = {100: None}
         while high - low > 1:
             middle = (low + high) // 2
-            recipe = self._base(bits, sparsity=middle / 100, sparsity_scope=scope)
-            if sparse_file(compress(recipe)).file_bytes <= budget:
-                high = middle
-            else:
-                low = middle
-        return None if high == 100 else self._base(bits, sparsity=high / 100, sparsity_scope=scope)
+            made[middle] = self._base(bits, sparsity=middle / 100, sparsity_scope=scope)
+            file = sparse_file(self.subject.compressor.compress(made[middle]))
+            small = file.file_bytes <= budget
+            low, high = (low, middle) if small else (middle, high)
+        return made[high]
 
-    def _scan(self, levels, words):
+    def _scan(self, levels):
         """Steps of pruning one layer at a time; what is known is not measured again."""
         curves, subject = self.curves, self.subject
         missing = [x for x in levels if any(x not in curve for curve in curves.values())]
-        total, done = len(missing) * len(self.layers), 0
+        total, done, words = len(missing) * len(self.layers), 0, "pruning one layer after the other"
         for level in missing:
             entries = scan(
                 subject.compressor, subject.images, subject.labels, level, self._base(), "sparsity"
@@ -178,15 +170,14 @@ class SparsitySensitivityExplorer(SweepingExplorer, ModelExplorer):
 
     def _scan_all(self):
         """Steps of the button's job, drawn as they are done."""
-        steps = self._scan(LEVELS, "pruning one layer after the other")
-        return self.drawn(steps, self._show_curves)
+        return self.drawn(self._scan(LEVELS), self._show_curves)
 
     def _picture(self):
         picture = LivePicture(panels=2, width=900, height=320)
         reference = self.subject.float_measurement.accuracy
         self._panel = picture.put(CurvesPanel, reference, self.layers)
-        words = "file without its zeros (KB)"
-        self._recipes = picture.put(RecipesPanel, reference, self.largest, words)
+        axis = "file without its zeros (KB)"
+        self._recipes = picture.put(RecipesPanel, reference, self.largest, axis)
         return picture
 
     def _show_curves(self, result):
@@ -213,13 +204,13 @@ class SparsitySensitivityExplorer(SweepingExplorer, ModelExplorer):
         self._recipes.show(mine, uniform, earlier, result.budget_bytes)
 
 
-def alt(result, curves, sparsity):
-    mixed = result.mixed
-    accuracy, name = min((c[sparsity].measurement.accuracy, name) for name, c in curves.items())
+def alt(result, curves):
+    mixed, level = result.mixed, FIRST[1]
+    each = [curve[level] for curve in curves.values()]
+    worst = min(each, key=lambda x: (x.measurement.accuracy, x.layer))
     return (
-        f"{name} hurts most when it alone is {100 * sparsity:.0f} % sparse: "
-        f"{percent(accuracy)}. Your recipe has "
-        f"{percent(mixed.measurement.accuracy)} at {mixed.sparse_bytes:,} bytes, "
+        f"{worst.layer} hurts most when it alone is {100 * level:.0f} % sparse: {score(worst)}. "
+        f"Your recipe has {score(mixed)} at {mixed.sparse_bytes:,} bytes, "
         f"{'within' if result.fits else 'over'} the budget of {result.budget_bytes:,}."
     )
 
@@ -236,35 +227,25 @@ def cells(result):
             f"{result.dense.sparse_bytes:,} with nothing pruned",
         ),
     ]
-    for scope, trial in result.uniform.items():
-        comparison = mixed.compared_with(trial)
-        made.append(readout.difference(comparison, f"{NAMES[scope]}, in budget"))
-    return made
+    return made + [
+        readout.difference(mixed.compared_with(trial), f"{NAMES[scope]}, in budget")
+        for scope, trial in result.uniform.items()
+    ]
 
 
 def notes(result):
     said = ["Sizes are of files that leave the zeros out; the usual file stays as large."]
     for scope in SCOPES:
-        trial = result.uniform.get(scope)
-        what = f"{NAMES[scope].capitalize()} for all layers"
-        if trial is None:
-            said.append(f"{what}: no sparsity meets this budget.")
-        else:
-            said.append(
-                f"{what} meets it from {100 * trial.recipe.sparsity:.0f} % on, with "
-                f"{percent(trial.measurement.accuracy)}."
-            )
+        trial, met = result.uniform.get(scope), ": no sparsity meets this budget."
+        if trial is not None:
+            met = f" meets it from {100 * trial.recipe.sparsity:.0f} % on, with {score(trial)}."
+        said.append(f"{NAMES[scope].capitalize()} for all layers{met}")
     return said
 
 
 def tables(result, curves):
     rows = [
-        (
-            name,
-            f"{level:g}",
-            percent(entry.measurement.accuracy),
-            readout.tested(entry.comparison),
-        )
+        (name, f"{level:g}", score(entry), readout.tested(entry.comparison))
         for name, curve in curves.items()
         for level, entry in sorted(curve.items())
     ]
@@ -272,7 +253,5 @@ def tables(result, curves):
     yield readout.table("One layer pruned", header, rows)
     made = {"yours": result.mixed, "unpruned": result.dense}
     made |= {NAMES[scope]: x for scope, x in result.uniform.items()}
-    rows = [
-        (name, percent(x.measurement.accuracy), f"{x.sparse_bytes:,}") for name, x in made.items()
-    ]
+    rows = [(name, score(x), f"{x.sparse_bytes:,}") for name, x in made.items()]
     yield readout.table("Recipes", ("recipe", "accuracy", "bytes without zeros"), rows)

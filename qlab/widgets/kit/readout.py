@@ -38,7 +38,8 @@ def badge(kind):
 
 def accuracy(measurement, name="Accuracy"):
     """Accuracy with its 95 % interval and its badge."""
-    time = f" in {measurement.elapsed_ms:.0f} ms" if measurement.elapsed_ms else ""
+    elapsed = getattr(measurement, "elapsed_ms", None)
+    time = f" in {elapsed:.0f} ms" if elapsed else ""
     return cell(
         name,
         f"{percent(measurement.accuracy)} {badge(measurement.kind)}",
@@ -88,6 +89,11 @@ def latency(measured):
 
 def percent(fraction):
     return f"{100 * fraction:.2f} %"
+
+
+def score(trial):
+    """Accuracy of a `Trial`."""
+    return percent(trial.measurement.accuracy)
 
 
 def interval(scored):

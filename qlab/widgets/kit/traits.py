@@ -5,7 +5,7 @@ import traitlets
 from qlab.arithmetic.sparsity import require_sparsity
 from qlab.widgets.kit import controls
 
-FLOAT_OR_INT8 = (("32, float", 32), ("8, int8", 8))
+FLOAT_OR_INT8 = {32: "32, float", 8: "8, int8"}
 
 
 def steps(label, values, default, shown=None):
@@ -13,10 +13,10 @@ def steps(label, values, default, shown=None):
     return _setting(traitlets.Enum(values, default), controls.steps, label, shown or values)
 
 
-def choice(label, options, default):
-    """One of a few values; a drop-down of them, or of their names in pairs of name and value."""
-    values = [x[1] if isinstance(x, tuple) else x for x in options]
-    return _setting(traitlets.Enum(values, default), controls.choice, label, options)
+def choice(label, values, default):
+    """One of a few values; a drop-down of them, or of what a mapping calls them."""
+    named = [(words, x) for x, words in values.items()] if isinstance(values, dict) else values
+    return _setting(traitlets.Enum(tuple(values), default), controls.choice, label, named)
 
 
 def name_among(label, known, default=""):
@@ -77,7 +77,7 @@ class OneOf(traitlets.Unicode):
 
 
 class _Within:
-    """A number within two ends; an end may be the name of an attribute of the explorer."""
+    """A number within two ends: numbers, names of attributes of the explorer, or None."""
 
     def __init__(self, default, low, high, unit=""):
         super().__init__(default)
@@ -87,8 +87,9 @@ class _Within:
         """Return the number, or say in words where it should lie."""
         value = super().validate(obj, value)
         low, high = (getattr(obj, x, None) if isinstance(x, str) else x for x in self._ends)
-        if None not in (low, high) and not low <= value <= high:
-            ends = " to ".join(f"{x:,}" if isinstance(x, int) else f"{x:g}" for x in (low, high))
+        if (low is not None and value < low) or (high is not None and value > high):
+            known = [x for x in (low, high) if x is not None]
+            ends = " to ".join(f"{x:,}" if isinstance(x, int) else f"{x:g}" for x in known)
             raise traitlets.TraitError(f"{self.name} is {value}; choose {ends}{self._unit}")
         return value
 
