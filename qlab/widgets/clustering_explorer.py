@@ -99,7 +99,7 @@ class ClusteringExplorer(SweepingExplorer, ModelExplorer):
         self._panel.show(*values, (f"{counts[0]} clusters", f"rounded: {counts[1]} values"))
         self._keep(result.clusters)
         self._keep(result.rounded)
-        self._show_worth(result)
+        self._show_curves(result)
         return Shown(
             alt(result, trained, self.layer, counts),
             cells(result, trained),
@@ -121,11 +121,7 @@ class ClusteringExplorer(SweepingExplorer, ModelExplorer):
         model = (self.result or self.update()).clusters.model
         return self.scored(f"qlab-clusters-{self.clusters}.tflite", model)
 
-    def _sweep(self):
-        """Steps of the button's job, drawn as they are done."""
-        return self.drawn(self._files(), self._show_worth)
-
-    def _files(self):
+    def _measuring(self):
         recipes = [self._clustered(k) for k in STOPS] + [self._rounded(b) for b in INTEGER_BITS]
         for done, recipe in enumerate(recipes, 1):
             self._keep(self._trial(recipe))
@@ -157,7 +153,7 @@ class ClusteringExplorer(SweepingExplorer, ModelExplorer):
         self._bytes = picture.put(WorthPanel, *scale, self.subject.model.gzip_bytes / 1000)
         return picture
 
-    def _show_worth(self, result):
+    def _show_curves(self, result):
         """Draw accuracy against values and against size."""
         curves = [self._tried.get(x, {}) for x in ("clusters", self.granularity)]
         seeds = [(x, i) for x in self.tuned for i in range(len(x.seeds))]

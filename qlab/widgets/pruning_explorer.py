@@ -96,7 +96,7 @@ class PruningExplorer(SweepingExplorer, ModelExplorer):
         trained = self.trained_alike(result)
         self._curve()[result.absent] = result.measurement.accuracy
         self._show_weights(result, trained)
-        self._show_cliff(result)
+        self._show_curves(result)
         self._gains.show(gains(result))
         said = notes(result, trained, self.tuned, self.narrow, self.method, self.pruner)
         weights, mask = self.layers[self.layer], result.file.masks[self.layer]
@@ -147,11 +147,7 @@ class PruningExplorer(SweepingExplorer, ModelExplorer):
         name = f"qlab-{kind}-{self.method}{amount}-w{self.weight_bits}.tflite"
         return self.scored(name, model)
 
-    def _sweep(self):
-        """Steps of the button's job, drawn as they are done."""
-        return self.drawn(self._sparsities(), self._show_cliff)
-
-    def _sparsities(self):
+    def _measuring(self):
         method, *how = self.method, self.scope, self.weight_bits
         stops = STOPS if method != "2of4" else (0.0,)
         for done, stop in enumerate(stops, 1):
@@ -187,7 +183,7 @@ class PruningExplorer(SweepingExplorer, ModelExplorer):
         self._hole.show(layer.weights[mask], left, note)
         self._mask.show(table)
 
-    def _show_cliff(self, result):
+    def _show_curves(self, result):
         """Draw accuracy against sparsity."""
         trained = [(x.absent, [m.accuracy for m in x.measurements]) for x in self.tuned]
         shared = {m.accuracy: None for x in self.tuned for m in x.controls}

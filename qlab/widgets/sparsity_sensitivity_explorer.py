@@ -92,7 +92,7 @@ class SparsitySensitivityExplorer(SweepingExplorer, ModelExplorer):
         self._stops = sorted({int(x) for x in twentieths if x > 0} | {1, self.largest})
         self._measured, self._tried = {}, {}
         self.budget_bytes = round(self.largest / 3, -4) or self.largest
-        self.job = Job("Measure more sparsities", self._scan_all, self.guard)
+        self.job = Job("Measure more sparsities", self._sweep, self.guard)
         self.download = self.offer("Download your .tflite", self.tflite, lambda: self.recipe)
         heading = "Your recipe: sparsity of each layer"
         options = [(f"{x:g}", x) for x in CHOICES]
@@ -168,9 +168,8 @@ class SparsitySensitivityExplorer(SweepingExplorer, ModelExplorer):
         if not self.job.running:
             self.job.clear()
 
-    def _scan_all(self):
-        """Steps of the button's job, drawn as they are done."""
-        return self.drawn(self._scan(LEVELS), self._show_curves)
+    def _measuring(self):
+        return self._scan(LEVELS)
 
     def _picture(self):
         picture = LivePicture(panels=2, width=900, height=320)

@@ -315,7 +315,8 @@ class ModelExplorer(Explorer):
 class SweepingExplorer(Explorer):
     """An explorer whose ``job`` measures more than the present setting, step by step.
 
-    A new setting ends the job, between two of its steps.
+    A new setting ends the job, between two of its steps. A subclass says what they are in
+    ``_measuring()``, and moves the marks that show what they bring in ``_show_curves(result)``.
     """
 
     def update(self):
@@ -330,11 +331,11 @@ class SweepingExplorer(Explorer):
             for _ in self.job.work():
                 pass
 
-    def drawn(self, steps, draw):
-        """Steps of a job: `draw(result)` moves marks after each; after the last, all is shown."""
-        for step in steps:
+    def _sweep(self):
+        """Steps of the job: the marks move after each; after the last, all is shown."""
+        for step in self._measuring():
             if self.result is not None:
-                draw(self.result)
+                self._show_curves(self.result)
                 self.picture.redraw()
             yield step
         if self.result is not None:
