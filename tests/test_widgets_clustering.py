@@ -51,6 +51,16 @@ def test_both_files_are_what_the_engine_makes(explorer, given, clusters, bits):
     )
 
 
+def test_a_learners_own_pictures_calibrate(given):
+    """Not Fashion-MNIST, which need not even fit the model."""
+    own, model = given["images"][:16], qlab.pretrained("baseline")
+    compressor = ClusteringExplorer(model, **given, calibration_images=own).subject.compressor
+    (expected, _), (found, _) = (
+        x.activation_histogram("dense1", 16) for x in (qlab.Compressor(model, own), compressor)
+    )
+    np.testing.assert_array_equal(found, expected)
+
+
 def test_the_file_holds_no_more_values_than_clusters(explorer):
     explorer.clusters = 7
     for layer in explorer.result.clusters.model.layers:

@@ -126,7 +126,7 @@ def test_controls_are_linked_and_named(explorer):
 def test_numbers_are_there_as_text(explorer):
     text = explorer.numbers.value
     for name in ("class", "teacher", "student", "labels alone", "label smoothing", "alpha"):
-        assert f"<th>{name}</th>" in text
+        assert f'<th scope="col">{name}</th>' in text
     assert repr(explorer) == "DistillationExplorer()"
 
 

@@ -295,7 +295,7 @@ class TestSensitivity:
         explorer._measured.clear()
         explorer.update()
         assert {len(curve) for curve in explorer.curves.values()} == {3}
-        steps = explorer._scan_all()
+        steps = explorer._sweep()
         assert next(steps)[:2] == (1, 24)
         steps.close()
         assert [len(curve) for curve in explorer.curves.values()] == [4, 3, 3, 3]

@@ -25,47 +25,63 @@ TABLE_CARD = {
 
 
 class Cell(NamedTuple):
-    """A cell of a table with a style of its own."""
+    """A cell of a table with attributes of its own; one with a ``scope`` is a header."""
 
     content: object
-    style: str
+    attributes: dict
 
 
 def element(name, *children, **attributes):
     """An element; ``class_`` stands for class, and an attribute without a value is left out."""
-    written = "".join(
+    content = "".join(map(_html, children))
+    return Markup(f"<{name}{_written(attributes)}>{content}</{name}>")
+
+
+def _written(attributes):
+    return "".join(
         f' {key.rstrip("_").replace("_", "-")}="{_html(value)}"'
         for key, value in attributes.items()
         if value
     )
-    return Markup(f"<{name}{written}>{''.join(map(_html, children))}</{name}>")
 
 
 def _html(value):
     """Markup as it is; any other text escaped, with its line breaks."""
     if isinstance(value, Markup):
         return value
-    return escape("\n".join(map(printable, str(value).split("\n"))))
+    text = str(value)
+    if not text.isprintable():
+        text = "\n".join(map(printable, text.split("\n")))
+    return escape(text)
 
 
-def table(caption, head, rows, styles=None, row_headers=True, row_class=lambda row: ""):
-    """A table; `styles` holds those of its ``table``, its ``caption`` and each ``cell``."""
+def table(caption, head, rows, styles=None, row_headers=True, row_class=None, class_=""):
+    """A table; `styles` holds those of its ``table``, its ``caption`` and each ``cell``.
+
+    A caption, or a head, that is empty is left out. A cell is a `Cell`, markup, or anything that
+    has words.
+    """
     styles = styles or {}
+    usual = {"style": styles.get("cell")}
+    plain = f"<td{_written(usual)}>"
 
-    def cell(name, content, scope=""):
-        own = content if isinstance(content, Cell) else Cell(content, styles.get("cell"))
-        return element(name, own.content, scope=scope, style=own.style)
+    def cell(content, **more):
+        content, own = content if isinstance(content, Cell) else (content, usual)
+        attributes = more | own
+        return element("th" if attributes.get("scope") else "td", content, **attributes)
 
     def row(cells):
-        first = ("th", cells[0], "row") if row_headers else ("td", cells[0])
-        rest = (cell("td", content) for content in cells[1:])
-        return element("tr", cell(*first), *rest, class_=row_class(cells))
+        each = [cell(x) if isinstance(x, Cell) else f"{plain}{_html(x)}</td>" for x in cells]
+        if row_headers:
+            each[0] = cell(cells[0], scope="row")
+        return element("tr", Markup("".join(each)), class_=row_class(cells) if row_class else "")
 
     return element(
         "table",
-        element("caption", caption, style=styles.get("caption")),
-        element("thead", element("tr", *(cell("th", name, "col") for name in head))),
+        element("caption", caption, style=styles.get("caption")) if caption else "",
+        element("thead", element("tr", *(cell(x, scope="col") for x in head))) if head else "",
         element("tbody", *map(row, rows)),
+        class_=class_,
         style=styles.get("table"),
     )
 

@@ -90,4 +90,4 @@ def _time(s):
 def _html_row(s):
     notebook, state, *others = _row(s)
     edge = f"{CELL};white-space:nowrap;border-left:5px solid {COLOURS[STATES[state]]}"
-    return notebook, Cell(marked(STATES[state], state), edge), *others
+    return notebook, Cell(marked(STATES[state], state), {"style": edge}), *others

@@ -15,7 +15,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "calibration_explorer": ["CalibrationExplorer"],
         "clustering_explorer": ["ClusteringExplorer"],
         "distillation_explorer": ["DistillationExplorer"],
-        "kit.explorer": ["Explorer", "Shown"],
+        "kit.explorer": ["Explorer", "ModelExplorer", "Shown"],
         "flip_gallery": ["FlipGallery"],
         "pareto_explorer": ["ParetoExplorer"],
         "pruning_explorer": ["PruningExplorer"],

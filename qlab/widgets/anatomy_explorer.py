@@ -1,22 +1,17 @@
 """The explorer of a file's bytes: where they are, and why 8 bits is not a quarter of 32."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
-
-import traitlets
 
 from qlab.engine.recipes import ACTIVATION_BITS, GRANULARITIES, WEIGHT_BITS, Recipe
 from qlab.plots.file_panels import FilePanel, RestPanel
 from qlab.tflite.anatomy import PARTS, compressed_byte_counts
 from qlab.tflite.litemodel import LiteModel
-from qlab.trials.subjects import subject
-from qlab.widgets.kit import controls, readout
-from qlab.widgets.kit.download import Download
-from qlab.widgets.kit.explorer import Explorer, Shown
+from qlab.widgets.kit import readout
+from qlab.widgets.kit.explorer import ModelExplorer, Shown
 from qlab.widgets.kit.live import LivePicture
+from qlab.widgets.kit.traits import choice, steps
 
-PACKING = (("one to a byte", False), ("two to a byte (INT4)", True))
+PACKING = {False: "one to a byte", True: "two to a byte (INT4)"}
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,17 +34,13 @@ def take_apart(model, recipe=None):
     return Anatomy(recipe, model, model.anatomy(), compressed_byte_counts(model.data))
 
 
-class AnatomyExplorer(Explorer):
+class AnatomyExplorer(ModelExplorer):
     """Choose bits; see where each byte of the `.tflite` file is, beside the float32 file.
 
     Parameters
     ----------
-    model : qlab.LiteModel or None
-        A float32 model; None for the shipped baseline.
-    images, labels : ndarray or None
-        As for the other explorers; the bytes do not depend on them.
-    calibration_images : ndarray of uint8, shape (n, 28, 28, 1), or None
-        At most 1,024; None for the course's.
+    model, images, labels, calibration_images
+        As in `ModelExplorer`; the bytes do not depend on images and labels.
     **settings
         ``weight_bits``, ``activation_bits``, ``granularity``, ``packed``.
 
@@ -59,11 +50,6 @@ class AnatomyExplorer(Explorer):
         Of the file that the settings describe.
     float_anatomy : Anatomy
         Of the float32 file.
-
-    Raises
-    ------
-    ValueError
-        If the model cannot be quantized, or images do not fit it.
 
     Examples
     --------
@@ -80,41 +66,31 @@ class AnatomyExplorer(Explorer):
 
     notes_as = staticmethod(readout.sentences)
     question = "Where are the file's bytes, and why is 8 bits not a quarter of 32?"
-    weight_bits = traitlets.Enum(WEIGHT_BITS, 8).tag(setting=True)
-    activation_bits = traitlets.Enum(ACTIVATION_BITS, 8).tag(setting=True)
-    granularity = traitlets.Enum(GRANULARITIES, "per-channel").tag(setting=True)
-    packed = traitlets.Bool(False).tag(setting=True)
+    weight_bits = steps("Weight bits", WEIGHT_BITS, 8)
+    activation_bits = steps("Activation bits", ACTIVATION_BITS, 8)
+    granularity = choice("Granularity", GRANULARITIES, "per-channel")
+    packed = choice("Codes of 4 bits or fewer", PACKING, False)
 
     def __init__(self, model=None, images=None, labels=None, calibration_images=None, **settings):
-        super().__init__()
-        self.subject = subject(model, images, labels, calibration_images)
+        super().__init__(model, images, labels, calibration_images)
         self.float_anatomy = take_apart(self.subject.model)
-        self.download = Download(
-            "Download this .tflite", self.tflite, self.guard, lambda: self.result.recipe
-        )
-        self.assemble(self._controls(), self._picture(), [self.download], settings)
+        self.download = self.offer("Download this .tflite", self.tflite, lambda: self.result.recipe)
+        self.assemble(self.controls(), self._picture(), [self.download], settings)
 
     def compute(self):
         """Make the file that the settings describe, and take it apart."""
-        compressor = self.subject.compressor
-        recipe = Recipe(
-            self.weight_bits,
-            self.activation_bits,
-            self.granularity,
-            calibration_size=self.subject.calibration_size,
-        )
-        model = compressor.compress(recipe)
+        settings, size = (self.weight_bits, self.activation_bits), self.subject.calibration_size
+        recipe = Recipe(*settings, self.granularity, calibration_size=size)
+        model = self.subject.compressor.compress(recipe)
         return take_apart(model.packed() if self.packed else model, recipe)
 
     def show(self, result):
-        """Move the marks, and say what there is to see."""
         base = self.float_anatomy
         if not self._rest.holds(result.parts):
             self._rest.widen(result.parts)
             self.picture.reframe()
-        self._file.show(
-            result.parts, result.compressed, result.model.gzip_bytes, result.recipe.weight_bits
-        )
+        gzipped, bits = result.model.gzip_bytes, result.recipe.weight_bits
+        self._file.show(result.parts, result.compressed, gzipped, bits)
         self._rest.show(result.parts)
         parts = ", ".join(f"{name} {size:,}" for name, size in result.parts.items())
         size, before = result.model.file_bytes, base.model.file_bytes
@@ -122,28 +98,16 @@ class AnatomyExplorer(Explorer):
             _size_cell("This file", size, before, readout.badge("measured")),
             _size_cell("Its weights", result.parts["weights"], base.parts["weights"]),
             _size_cell("Everything else", result.rest, base.rest),
-            _size_cell("This file, gzipped", result.model.gzip_bytes, base.model.gzip_bytes),
+            _size_cell("This file, gzipped", gzipped, base.model.gzip_bytes),
         )
-        return Shown(
-            f"This file has {size:,} bytes: {parts}. The float32 file has {before:,}.",
-            cells,
-            explain(result, base),
-            [_table(result, base)],
-        )
+        alt = f"This file has {size:,} bytes: {parts}. The float32 file has {before:,}."
+        return Shown(alt, cells, explain(result, base), [_table(result, base)])
 
     def tflite(self):
         """The file that is shown: name, content, and words."""
         model = (self.result or self.update()).model
         name = f"qlab-w{self.weight_bits}-a{self.activation_bits}-{self.granularity}.tflite"
         return name, model.data, f"The {model.file_bytes:,} bytes in the picture."
-
-    def _controls(self):
-        return (
-            controls.steps(self, "weight_bits", "Weight bits", WEIGHT_BITS),
-            controls.steps(self, "activation_bits", "Activation bits", ACTIVATION_BITS),
-            controls.choice(self, "granularity", "Granularity", GRANULARITIES),
-            controls.choice(self, "packed", "Codes of 4 bits or fewer", PACKING),
-        )
 
     def _picture(self):
         """The two panels, wide enough for the files of most recipes."""
@@ -190,13 +154,9 @@ def explain(result, base):
     if bits == 32:
         return (f"The weights stay float32. {_of_the_rest(result, base)}", _of_gzip(result, base))
     promise = f"{bits} of 32 bits promise {percent(bits / 32)} of the file, and it has "
-    promise += f"{percent(share)}."
-    return (
-        promise,
-        _of_weights(result, bits, kept),
-        _of_the_rest(result, base),
-        _of_gzip(result, base),
-    )
+    weights = _of_weights(result, bits, kept)
+    rest, gzipped = _of_the_rest(result, base), _of_gzip(result, base)
+    return f"{promise}{percent(share)}.", weights, rest, gzipped
 
 
 def _of_weights(result, bits, kept):
@@ -205,11 +165,9 @@ def _of_weights(result, bits, kept):
     if abs(kept - bits / 32) < 0.0005:
         return f"The weights alone keep the promise: {size}."
     if kept > 0.2:
-        stuck = f"int8 stores a {bits}-bit code in a whole byte, so the weights stop at {size}"
+        hint = "; codes of 4 bits or fewer can be packed two to a byte" if bits <= 4 else ""
         return (
-            f"{stuck}; codes of 4 bits or fewer can be packed two to a byte."
-            if bits <= 4
-            else f"{stuck}."
+            f"int8 stores a {bits}-bit code in a whole byte, so the weights stop at {size}{hint}."
         )
     return f"Packed INT4 gives each {bits}-bit code 4 bits, so the weights stop at {size}."
 

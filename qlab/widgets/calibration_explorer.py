@@ -1,45 +1,39 @@
 """Which calibration images, how many, and read by which observer: the explorer of ranges."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 
 import traitlets
 
 import qlab
-from qlab.engine.recipes import ACTIVATION_BITS, OBSERVERS, Recipe
+from qlab.arithmetic.affine import INTEGER_BITS
+from qlab.engine.recipes import OBSERVERS, Recipe
 from qlab.plots.quantization_panels import CalibrationPanel, RangesPanel, clipped_share, middle
 from qlab.system.text import to_csv
-from qlab.trials.draws import IMAGES, Calibration, Draw, Pool
-from qlab.trials.subjects import subject
+from qlab.trials.draws import Calibration, Draw, Pool
 from qlab.widgets.kit import controls, readout
-from qlab.widgets.kit.download import Download
-from qlab.widgets.kit.explorer import Shown, SweepingExplorer
+from qlab.widgets.kit.explorer import ModelExplorer, Shown, SweepingExplorer
 from qlab.widgets.kit.job import Job
 from qlab.widgets.kit.live import LivePicture
-from qlab.widgets.kit.traits import LayerName
+from qlab.widgets.kit.readout import percent
+from qlab.widgets.kit.traits import choice, layer_name, number, steps
 
-BITS = tuple(b for b in ACTIVATION_BITS if b <= 8)
-CHOICES = (
-    ("random", "random"),
-    ("one class only", "one class"),
-    ("blank", "blank"),
-    ("not divided by 255", "unscaled"),
-)
+CHOICES = {
+    "random": "random",
+    "one class": "one class only",
+    "blank": "blank",
+    "unscaled": "not divided by 255",
+}
 
 
-class CalibrationExplorer(SweepingExplorer):
+class CalibrationExplorer(SweepingExplorer, ModelExplorer):
     """Choose calibration images; several draws of them are calibrated on, and each is scored.
 
     Weights stay at 8 bits, so that what is seen comes from the activations alone.
 
     Parameters
     ----------
-    model : qlab.LiteModel or None
-        A float32 model; None for the shipped baseline.
-    images : ndarray of uint8, shape (n, 28, 28, 1), or None
-        To score on; None for the 10,000 test images.
-    labels : ndarray of int, shape (n,), or None
+    model, images, labels
+        As in `ModelExplorer`.
     calibration_images : ndarray of uint8, shape (n, 28, 28, 1), or None
         To draw from; None for the training images of the course. Of more than 1,024 each draw
         takes 1,024.
@@ -59,7 +53,7 @@ class CalibrationExplorer(SweepingExplorer):
     Raises
     ------
     ValueError
-        If the model cannot be quantized, or images do not fit it, or `draws` is not 2 to 9.
+        As `ModelExplorer`; and if `draws` is not 2 to 9.
 
     Examples
     --------
@@ -74,30 +68,27 @@ class CalibrationExplorer(SweepingExplorer):
     """
 
     question = "How many calibration images does it take, and which?"
-    calibration_images_are = traitlets.Enum(IMAGES, "random").tag(setting=True)
-    observer = traitlets.Enum(OBSERVERS, "min-max").tag(setting=True)
-    activation_bits = traitlets.Enum(BITS, 8).tag(setting=True)
-    calibration_size = traitlets.Int(64).tag(setting=True)
-    layer = LayerName().tag(setting=True)
+    calibration_images_are = choice("Calibration images", CHOICES, "random")
+    observer = choice("Observer", OBSERVERS, "min-max")
+    activation_bits = steps("Activation bits", INTEGER_BITS, 8)
+    calibration_size = number("Calibration size", traitlets.Int(64), "sizes")
+    layer = layer_name()
 
     def __init__(
         self, model=None, images=None, labels=None, calibration_images=None, draws=5, **settings
     ):
-        super().__init__()
         if draws not in range(2, 10):
             raise ValueError(f"draws is {draws!r}; choose 2 to 9")
         first = None if calibration_images is None else calibration_images[:1024]
-        self.subject = subject(model, images, labels, first)
+        super().__init__(model, images, labels, first)
         self._pool = Pool(self.subject.model, draws, calibration_images)
         self._draws, self._kind = [], None
         self.trail = {}
-        self.layers = [x.name for x in self.subject.model.layers if x.weights is not None]
-        available = self.subject.compressor.calibration_images
-        self.sizes = [2**i for i in range(11) if 2**i < available] + [available]
-        self.layer, self.calibration_size = self.layers[0], min(64, available)
+        self.sizes = controls.doublings(self.available)
+        self.layer, self.calibration_size = next(iter(self.layers)), min(64, self.available)
         self.job = Job("Score all sizes", self._sweep, self.guard)
-        self.save_trail = Download("Save the trail as CSV", self.trail_csv, self.guard)
-        self.assemble(self._controls(), self._picture(), [self.job, self.save_trail], settings)
+        self.save_trail = self.offer("Save the trail as CSV", self.trail_csv)
+        self.assemble(self.controls(), self._picture(), [self.job, self.save_trail], settings)
 
     @property
     def recipe(self):
@@ -120,7 +111,6 @@ class CalibrationExplorer(SweepingExplorer):
         )
 
     def show(self, result):
-        """Move the marks, and say what there is to see."""
         self._remember(result.setting, result.recipe.calibration_size, result.accuracies)
         if self.picture.needs_frame(result.layer):
             every = self.subject.compressor.calibration_images
@@ -141,13 +131,7 @@ class CalibrationExplorer(SweepingExplorer):
         return Shown(alt, cells(result), notes, tables(result, self.trail))
 
     def sweep(self):
-        """Score the sizes 1, 2, 4, ... under the present setting, as the button does.
-
-        Returns
-        -------
-        dict of int to tuple of float
-            For each size the accuracies of the draws.
-        """
+        """Score the sizes 1, 2, 4, ... as the button does; return the draws' accuracies by size."""
         self.all_steps()
         return dict(self.trail[self.result.setting])
 
@@ -189,21 +173,11 @@ class CalibrationExplorer(SweepingExplorer):
         """Add to the trail; the setting added to last comes last."""
         self.trail[setting] = self.trail.pop(setting, {}) | {size: accuracies}
 
-    def _controls(self):
-        return (
-            controls.choice(self, "calibration_images_are", "Calibration images", CHOICES),
-            controls.choice(self, "observer", "Observer", OBSERVERS),
-            controls.steps(self, "activation_bits", "Activation bits", BITS),
-            controls.number(self, "calibration_size", "Calibration size", self.sizes),
-            controls.choice(self, "layer", "Layer shown", self.layers),
-        )
-
     def _picture(self):
         picture = LivePicture(panels=2, width=900, height=350, ratios=(1.1, 1))
         scored = self.subject.float_measurement
-        self._curve = picture.put(
-            CalibrationPanel, scored.accuracy, scored.interval, self.sizes[-1]
-        )
+        reference = scored.accuracy, scored.interval
+        self._curve = picture.put(CalibrationPanel, *reference, self.sizes[-1])
         self._ranges = picture.put(RangesPanel)
         return picture
 
@@ -233,7 +207,7 @@ class CalibrationExplorer(SweepingExplorer):
 
 def cells(result):
     k, several = result.middle, len(result.names) > 1
-    low, high = (readout.percent(pick(result.accuracies)) for pick in (min, max))
+    low, high = (percent(pick(result.accuracies)) for pick in (min, max))
     spread = f"{100 * result.spread:.2f} <small>points</small>" if several else "one draw"
     between = f"{low} to {high}" if several else "blank images are all alike"
     holds = "{:.3g} to {:.3g}".format(*result.input_ranges[k])
@@ -248,25 +222,18 @@ def cells(result):
 def tables(result, trail):
     of_each = zip(result.names, result.measurements, result.ranges, strict=True)
     draws = [
-        (
-            name,
-            readout.percent(m.accuracy),
-            " to ".join(map(readout.percent, m.interval)),
-            f"{low:.4g} to {high:.4g}",
-        )
+        (name, percent(m.accuracy), readout.fine_interval(m), f"{low:.4g} to {high:.4g}")
         for name, m, (low, high) in of_each
     ]
-    tried = [
-        (*setting, f"{size:,}", *(readout.percent(pick(a)) for pick in (min, middle, max)))
-        for setting, series in reversed(trail.items())
-        for size, a in sorted(series.items())
-    ]
     header = ("draw", "accuracy", "95 % interval", f"range of {result.layer}")
-    columns = ("images", "observer", "activation bits", "size", "worst", "middle", "best")
-    return (
-        readout.table("Draws", header, draws),
-        readout.table("Settings tried", columns, tried),
-    )
+    yield readout.table("Draws", header, draws)
+    tried = [
+        (*setting, f"{size:,}", *(percent(pick(found)) for pick in (min, middle, max)))
+        for setting, series in reversed(trail.items())
+        for size, found in sorted(series.items())
+    ]
+    header = ("images", "observer", "activation bits", "size", "worst", "middle", "best")
+    yield readout.table("Settings tried", header, tried)
 
 
 def trail_csv(trail):

@@ -1,17 +1,17 @@
 """The class's board in a notebook: a table a league, and a button to look again."""
 
-from __future__ import annotations
-
 import threading
 from html import escape
 from pathlib import Path
 
 import ipywidgets
+from markupsafe import Markup
 
 from qlab import challenge
+from qlab.lessons.cards import Cell, element, listing
 from qlab.system.text import printable
+from qlab.widgets.kit import readout
 from qlab.widgets.kit.css import STYLE
-from qlab.widgets.kit.readout import badge, percent
 
 CSS = """<style>
 .jupyter-widgets.qlab-board { max-width: 860px; padding: 4px 2px; overflow: visible;
@@ -37,6 +37,7 @@ CSS = """<style>
   outline-offset: 2px; }
 </style>"""
 HEAD = ("#", "who", "gzipped, bytes", "file, bytes", "accuracy", "95 % interval", "submitted, UTC")
+WHO = {"class_": "qlab-who"}
 
 
 class ChallengeBoard(ipywidgets.VBox):
@@ -77,12 +78,9 @@ class ChallengeBoard(ipywidgets.VBox):
         self.refresh()
 
     def refresh(self):
-        """Read the folder again, grade what is new, and show the board.
+        """Read the folder again, grade what is new, show the board and return it.
 
-        Returns
-        -------
-        qlab.challenge.Board or None
-            None if that did not work; `error` says why, and the tables stay as they were.
+        If that does not work it is None; `error` says why, and the tables stay as they were.
         """
         with self._one_at_a_time:
             try:
@@ -114,15 +112,15 @@ class ChallengeBoard(ipywidgets.VBox):
 
 def tables(board):
     """A board as HTML; every name and notice from outside is escaped."""
-    leagues = "".join(_table(league, board.league(league)) for league in challenge.LEAGUES)
+    leagues = Markup("").join(_table(league, board.league(league)) for league in challenge.LEAGUES)
     below = [
         f"In no league: {x.name}, {printable(x.file)}: "
-        f"{x.verdict.reason or 'its accuracy is ' + percent(x.verdict.accuracy)}"
+        f"{x.verdict.reason or 'its accuracy is ' + readout.percent(x.verdict.accuracy)}"
         for x in board.entries
         if not x.verdict.qualifies
     ]
-    items = "".join(f"<li>{escape(words)}</li>" for words in (*below, *board.notices))
-    return f"{leagues}<ul>{items}</ul>" if items else leagues
+    below += board.notices
+    return leagues + listing(below) if below else leagues
 
 
 def summary(board):
@@ -141,28 +139,20 @@ def summary(board):
 
 def _table(league, rows):
     caption = f"League {league}: the smallest gzipped file with a test accuracy of {league} or more"
-    head = "".join(f'<th scope="col"{_who(name == "who")}>{escape(name)}</th>' for name in HEAD)
-    body = "".join(map(_row, rows)) or f'<tr><td colspan="{len(HEAD)}">nobody yet</td></tr>'
-    return (
-        f"<table><caption>{caption}</caption><thead><tr>{head}</tr></thead>"
-        f"<tbody>{body}</tbody></table>"
-    )
+    head = [Cell(x, {"scope": "col", **WHO}) if x == "who" else x for x in HEAD]
+    body = [_row(row) for row in rows] or [[Cell("nobody yet", {"colspan": len(HEAD)})]]
+    return readout.table(caption, head, body)
 
 
 def _row(row):
     verdict, entry = row.entry.verdict, row.entry
-    low, high = (100 * end for end in verdict.interval)
-    cells = (
+    who = Markup("{} {}").format(entry.name, element("small", challenge.remark(row)))
+    return (
+        row.place,
+        Cell(who, {"scope": "row", **WHO}),
         f"{verdict.gzip_bytes:,}",
         f"{verdict.file_bytes:,}",
-        f"{percent(verdict.accuracy)} {badge(entry.kind)}",
-        f"{low:.1f} to {high:.1f} %",
+        Markup(f"{readout.percent(verdict.accuracy)} {readout.badge(entry.kind)}"),
+        readout.interval(verdict),
         f"{entry.when:%Y-%m-%d %H:%M}",
     )
-    who = f"{escape(entry.name)} <small>{escape(challenge.remark(row))}</small>"
-    numbers = "".join(f"<td>{cell}</td>" for cell in cells)
-    return f'<tr><td>{row.place}</td><th scope="row"{_who(True)}>{who}</th>{numbers}</tr>'
-
-
-def _who(is_who):
-    return ' class="qlab-who"' if is_who else ""

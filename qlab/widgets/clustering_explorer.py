@@ -1,28 +1,24 @@
 """Is it better to share few values, or to round to few? The explorer of weight clustering."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-import traitlets
 
+from qlab.arithmetic.affine import INTEGER_BITS
 from qlab.arithmetic.clusters import CLUSTERS, bits_per_weight
 from qlab.engine.recipes import GRANULARITIES, Recipe
 from qlab.plots.clustering_panels import ValuesPanel, WorthPanel
 from qlab.trials.shipped import TunedModels
-from qlab.trials.subjects import Trial, subject
-from qlab.widgets.kit import controls, readout
-from qlab.widgets.kit.download import Download, scored_again
-from qlab.widgets.kit.explorer import Shown, SweepingExplorer
+from qlab.trials.subjects import Trial
+from qlab.widgets.kit import readout
+from qlab.widgets.kit.explorer import ModelExplorer, Shown, SweepingExplorer
 from qlab.widgets.kit.job import Job
 from qlab.widgets.kit.live import LivePicture
-from qlab.widgets.kit.readout import percent
-from qlab.widgets.kit.traits import LayerName, WholeWithin
+from qlab.widgets.kit.readout import percent, score
+from qlab.widgets.kit.traits import WholeWithin, choice, layer_name, number, steps
 
 STOPS = (2, 4, 8, 16, 32, 64, 128, 256)
-BITS = (2, 3, 4, 5, 6, 7, 8)
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,7 +34,7 @@ class Clustered:
         return self.clusters.compared_with(self.rounded)
 
 
-class ClusteringExplorer(SweepingExplorer):
+class ClusteringExplorer(SweepingExplorer, ModelExplorer):
     """Let each layer share k values, found by k-means, and compare with rounding to b bits.
 
     Both are made as real files and scored, here and now. Shipped models that were trained with
@@ -46,11 +42,9 @@ class ClusteringExplorer(SweepingExplorer):
 
     Parameters
     ----------
-    model : qlab.LiteModel or None
-        A float32 model; None for the shipped baseline. Trained models ship of the baseline alone.
-    images : ndarray of uint8, shape (n, 28, 28, 1), or None
-        To score on; None for the 10,000 test images.
-    labels : ndarray of int, shape (n,), or None
+    model, images, labels, calibration_images
+        As in `ModelExplorer`. Trained models ship of the baseline alone. Activations stay float32,
+        so that the calibration images only have to fit the model.
     **settings
         ``clusters`` (2 to 256), ``weight_bits`` of the rounding (2 to 8), its ``granularity``, and
         ``layer``, whose weights are shown.
@@ -59,11 +53,6 @@ class ClusteringExplorer(SweepingExplorer):
     ----------
     result : Clustered
     tuned : tuple of qlab.trials.shipped.Tuned
-
-    Raises
-    ------
-    ValueError
-        If the model cannot be compressed, or images do not fit it.
 
     Examples
     --------
@@ -76,29 +65,22 @@ class ClusteringExplorer(SweepingExplorer):
     """
 
     question = "Few values: is it better to let weights share them, or to round?"
-    clusters = WholeWithin(16, *CLUSTERS).tag(setting=True)
-    weight_bits = traitlets.Enum(BITS, 4).tag(setting=True)
-    granularity = traitlets.Enum(GRANULARITIES, "per-tensor").tag(setting=True)
-    layer = LayerName().tag(setting=True)
+    clusters = number("Clusters", WholeWithin(16, *CLUSTERS), STOPS)
+    weight_bits = steps("Rounded to bits", INTEGER_BITS, 4)
+    granularity = choice("Granularity of rounding", GRANULARITIES, "per-tensor")
+    layer = layer_name()
 
-    def __init__(self, model=None, images=None, labels=None, **settings):
-        super().__init__()
-        self.subject = subject(model, images, labels)
-        self._trained = TunedModels(self.subject, self._progress) if model is None else None
+    def __init__(self, model=None, images=None, labels=None, calibration_images=None, **settings):
+        super().__init__(model, images, labels, calibration_images)
         self._trial = self.subject.remembering()
         self._tried, self.tuned = {"clusters": {}}, ()
-        weighted = [x for x in self.subject.model.layers if x.weights is not None]
-        self.layers = {x.name: x.weights for x in weighted}
-        self.layer = max(self.layers, key=lambda name: self.layers[name].size)
         self.job = Job("Measure both curves", self._sweep, self.guard)
-        self.download = Download(
-            "Download the clustered .tflite",
-            self.tflite,
-            self.guard,
-            lambda: self.result.clusters.recipe,
+        self._trained = TunedModels(self.subject, self.job.scoring) if model is None else None
+        self.download = self.offer(
+            "Download the clustered .tflite", self.tflite, lambda: self.result.clusters.recipe
         )
         actions = [self.job, self.download]
-        self.assemble(self._controls(), self._picture(), actions, settings)
+        self.assemble(self.controls(), self._picture(), actions, settings)
 
     def compute(self):
         """Make both files, and score them; score the trained models, unless that is done."""
@@ -108,7 +90,6 @@ class ClusteringExplorer(SweepingExplorer):
         return result
 
     def show(self, result):
-        """Move the marks, and say what there is to see."""
         trained = next((x for x in self.tuned if _k(x) == self.clusters), None)
         if self.picture.needs_frame(self.layer):
             self._panel.frame(self.layers[self.layer], self.layer)
@@ -118,7 +99,7 @@ class ClusteringExplorer(SweepingExplorer):
         self._panel.show(*values, (f"{counts[0]} clusters", f"rounded: {counts[1]} values"))
         self._keep(result.clusters)
         self._keep(result.rounded)
-        self._show_worth(result)
+        self._show_curves(result)
         return Shown(
             alt(result, trained, self.layer, counts),
             cells(result, trained),
@@ -127,13 +108,10 @@ class ClusteringExplorer(SweepingExplorer):
         )
 
     def sweep(self):
-        """Measure both curves, as the button does.
+        """Measure both curves, as the button does, and return them.
 
-        Returns
-        -------
-        dict of str to dict of int to (int, float)
-            For ``clusters`` and for the granularity of the rounding: by number of values, bytes of
-            the gzipped file and accuracy.
+        By name, ``clusters`` or the granularity of the rounding, and by number of values: bytes of
+        the gzipped file, and accuracy.
         """
         self.all_steps()
         return {name: self._tried[name] for name in ("clusters", self.granularity)}
@@ -141,23 +119,13 @@ class ClusteringExplorer(SweepingExplorer):
     def tflite(self):
         """The clustered file: name, content, and words."""
         model = (self.result or self.update()).clusters.model
-        return (
-            f"qlab-clusters-{self.clusters}.tflite",
-            model.data,
-            scored_again(self.subject, model),
-        )
+        return self.scored(f"qlab-clusters-{self.clusters}.tflite", model)
 
-    def _sweep(self):
-        """Steps of the button's job: one file after the other."""
-        recipes = [self._clustered(k) for k in STOPS] + [self._rounded(b) for b in BITS]
+    def _measuring(self):
+        recipes = [self._clustered(k) for k in STOPS] + [self._rounded(b) for b in INTEGER_BITS]
         for done, recipe in enumerate(recipes, 1):
             self._keep(self._trial(recipe))
-            if self.result is not None:
-                self._show_worth(self.result)
-                self.picture.redraw()
             yield done, len(recipes), "files"
-        if self.result is not None:
-            self.present(self.result)
 
     def _clustered(self, clusters=None):
         return self._recipe(weight_bits=32, clusters=clusters or self.clusters)
@@ -173,20 +141,8 @@ class ClusteringExplorer(SweepingExplorer):
         """Remember where a file stands."""
         clusters, bits = trial.recipe.clusters, trial.recipe.weight_bits
         name = "clusters" if clusters else trial.recipe.granularity
-        values = clusters or 2**bits - 1
         point = trial.gzip_bytes, trial.measurement.accuracy
-        self._tried.setdefault(name, {})[values] = point
-
-    def _progress(self, done, total):
-        self.job.show_other(done, total, "scoring the trained models")
-
-    def _controls(self):
-        return (
-            controls.number(self, "clusters", "Clusters", STOPS),
-            controls.steps(self, "weight_bits", "Rounded to bits", BITS),
-            controls.choice(self, "granularity", "Granularity of rounding", GRANULARITIES),
-            controls.choice(self, "layer", "Layer shown", list(self.layers)),
-        )
+        self._tried.setdefault(name, {})[clusters or 2**bits - 1] = point
 
     def _picture(self):
         picture = LivePicture(panels=3)
@@ -197,7 +153,7 @@ class ClusteringExplorer(SweepingExplorer):
         self._bytes = picture.put(WorthPanel, *scale, self.subject.model.gzip_bytes / 1000)
         return picture
 
-    def _show_worth(self, result):
+    def _show_curves(self, result):
         """Draw accuracy against values and against size."""
         curves = [self._tried.get(x, {}) for x in ("clusters", self.granularity)]
         seeds = [(x, i) for x in self.tuned for i in range(len(x.seeds))]
@@ -226,28 +182,21 @@ def _k(family):
 def cells(result, trained):
     clusters, rounded = result.clusters, result.rounded
     bits = rounded.recipe.weight_bits
+    pair = clusters, rounded
+    sizes = (
+        ("file", *(f"{x.file_bytes:,}" for x in pair)),
+        ("gzipped", *(f"{x.gzip_bytes:,}" for x in pair)),
+        ("packed floor", *(f"{floor_bytes(x):,}" for x in pair)),
+    )
     made = [
         readout.accuracy(clusters.measurement, f"{clusters.recipe.clusters} clusters, at once"),
         readout.difference(clusters.comparison),
         readout.accuracy(rounded.measurement, f"Rounded to {bits} bits"),
         readout.difference(result.to_rounded, f"rounding to {bits} bits"),
+        readout.table_cell("Size in bytes", ("", "clusters", "rounded"), sizes),
     ]
-    rows = [
-        (name, *(f"{count(x):,}" for x in (clusters, rounded)))
-        for name, count in (
-            ("file", lambda x: x.file_bytes),
-            ("gzipped", lambda x: x.gzip_bytes),
-            ("packed floor", floor_bytes),
-        )
-    ]
-    sizes = readout.small_table(("", "clusters", "rounded"), rows)
-    made.append(readout.cell("Size in bytes", "", sizes))
     if trained is not None:
-        made += [
-            readout.mean_cell("Clusters, trained", trained.measurements),
-            readout.mean_cell("Control, not clustered", trained.controls),
-            readout.difference_cell("Trained to its control", trained.comparisons),
-        ]
+        made += readout.trained_cells(trained, "Clusters, trained", "Control, not clustered")
     return made
 
 
@@ -271,15 +220,13 @@ def notes(result, granularity):
         "that is the packed floor.",
     ]
     smaller = clusters.gzip_bytes < rounded.gzip_bytes
+    why = (
+        ": rounding puts most weights on the few codes near 0, which gzip writes short, and "
+        "clusters share them out more evenly"
+    )
     said.append(
         f"Gzipped, the clustered file is {'smaller' if smaller else 'larger'} than the rounded one "
-        f"({clusters.gzip_bytes:,} and {rounded.gzip_bytes:,} bytes)"
-        + (
-            "."
-            if smaller
-            else ": rounding puts most weights on the few codes near 0, which gzip writes short, "
-            "and clusters share them out more evenly."
-        )
+        f"({clusters.gzip_bytes:,} and {rounded.gzip_bytes:,} bytes){'' if smaller else why}."
     )
     if granularity == "per-channel":
         said.append(
@@ -292,16 +239,12 @@ def alt(result, trained, layer, counts):
     clusters, rounded = result.clusters, result.rounded
     words = (
         f"Weights of {layer} share {counts[0]} values in clusters and {counts[1]} by rounding. "
-        f"{clusters.recipe.clusters} clusters: {percent(clusters.measurement.accuracy)} at "
-        f"{clusters.gzip_bytes:,} bytes gzipped. Rounded to {rounded.recipe.weight_bits} "
-        f"bits: {percent(rounded.measurement.accuracy)} at "
+        f"{clusters.recipe.clusters} clusters: {score(clusters)} at {clusters.gzip_bytes:,} bytes "
+        f"gzipped. Rounded to {rounded.recipe.weight_bits} bits: {score(rounded)} at "
         f"{rounded.gzip_bytes:,} bytes gzipped."
     )
     if trained is not None:
-        mean = percent(np.mean([m.accuracy for m in trained.measurements]))
-        words += (
-            f" Clusters, trained: {mean}; to its control: {readout.verdict(trained.comparisons)}."
-        )
+        words += f" Clusters, trained: {readout.trained_words(trained)}"
     return words
 
 

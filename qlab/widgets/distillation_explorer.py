@@ -1,7 +1,5 @@
 """What does a teacher's answer say that a label does not? The explorer of distillation."""
 
-from __future__ import annotations
-
 import numpy as np
 
 import qlab
@@ -9,10 +7,10 @@ from qlab.arithmetic.distillation import class_similarity, loss_terms, softened
 from qlab.plots.distillation_panels import AnswerPanel, GridPanel, PullPanel, SimilarityPanel
 from qlab.trials.distillation_scores import Answers, grid, shipped_students
 from qlab.trials.subjects import require_pair
-from qlab.widgets.kit import controls, readout
+from qlab.widgets.kit import readout
 from qlab.widgets.kit.explorer import Explorer, Shown
 from qlab.widgets.kit.live import LivePicture
-from qlab.widgets.kit.traits import FloatWithin, OneOf, WholeWithin
+from qlab.widgets.kit.traits import FloatWithin, WholeWithin, name_among, number
 
 TEMPERATURES = (0.5, 1.0, 1.5, 2.0, 3.0, 4.0, 6.0, 8.0, 12.0, 16.0, 20.0)
 ALPHAS = (0.0, 0.1, 0.3, 0.5, 0.7, 0.9, 1.0)
@@ -31,9 +29,8 @@ class DistillationExplorer(Explorer):
 
     Parameters
     ----------
-    images : ndarray of uint8, shape (n, 28, 28, 1), or None
-        To score on; None for the 10,000 test images. Every class must occur.
-    labels : ndarray of int, shape (n,), or None
+    images, labels
+        As in `ModelExplorer`; every class must occur.
     **settings
         ``temperature`` (0.5 to 20), ``alpha`` (0 to 1), ``garment`` (a class's name), ``example``
         (1 is the image of that class of which the teacher is least certain), and ``students``
@@ -62,11 +59,13 @@ class DistillationExplorer(Explorer):
     """
 
     question = "What does a teacher's answer say that a label does not?"
-    temperature = FloatWithin(4.0, TEMPERATURES[0], TEMPERATURES[-1]).tag(setting=True)
-    alpha = FloatWithin(0.9, ALPHAS[0], ALPHAS[-1]).tag(setting=True)
-    garment = OneOf("names", "garment is {!r}; choose one of {}", "Shirt").tag(setting=True)
-    example = WholeWithin(1, RANKS[0], RANKS[-1]).tag(setting=True)
-    students = OneOf("_choices", "students is {!r}; choose one of {}").tag(setting=True)
+    temperature = number(
+        "Temperature", FloatWithin(4.0, TEMPERATURES[0], TEMPERATURES[-1]), TEMPERATURES
+    )
+    alpha = number("Alpha, the teacher's share", FloatWithin(0.9, ALPHAS[0], ALPHAS[-1]), ALPHAS)
+    garment = name_among("Garment", "names", "Shirt")
+    example = number("Example, least certain first", WholeWithin(1, RANKS[0], RANKS[-1]), RANKS)
+    students = name_among("Students", "_choices")
 
     def __init__(self, images=None, labels=None, **settings):
         super().__init__()
@@ -78,7 +77,7 @@ class DistillationExplorer(Explorer):
         self.answers = Answers(images, labels)
         self._choices = {_words(*key): key for key in shipped_students()}
         self.students = next(iter(self._choices))
-        self.assemble(self._controls(), self._picture(), settings=settings)
+        self.assemble(self.controls(), self._picture(), settings=settings)
 
     def compute(self):
         """Soften both answers, take the loss apart, and score the students unless that is done."""
@@ -98,7 +97,6 @@ class DistillationExplorer(Explorer):
         }
 
     def show(self, result):
-        """Move the marks, and say what there is to see."""
         if self.picture.needs_frame(self.students):
             self._pulls.frame(self._curves(result["arms"]))
             found = result["grid"]
@@ -114,28 +112,13 @@ class DistillationExplorer(Explorer):
 
     def _terms(self, arms, temperature):
         """The loss of the first taught student against the teacher, on the first images."""
-        part = slice(0, CURVE_IMAGES)
-        return loss_terms(
-            arms.logits["taught"][part],
-            self.answers.teacher[part],
-            self.answers.labels[part],
-            temperature,
-            self.alpha,
-        )
+        every = arms.logits["taught"], self.answers.teacher, self.answers.labels
+        return loss_terms(*(x[:CURVE_IMAGES] for x in every), temperature, self.alpha)
 
     def _curves(self, arms):
         """Sizes of the gradients over the temperature."""
         sizes = [_named(self._terms(arms, t).gradient_sizes) for t in CURVE]
         return {name: np.array([x[name] for x in sizes]) for name in NAMES.values()}
-
-    def _controls(self):
-        return (
-            controls.number(self, "temperature", "Temperature", TEMPERATURES),
-            controls.number(self, "alpha", "Alpha, the teacher's share", ALPHAS),
-            controls.choice(self, "garment", "Garment", self.names),
-            controls.number(self, "example", "Example, least certain first", RANKS),
-            controls.choice(self, "students", "Students", tuple(self._choices)),
-        )
 
     def _picture(self):
         picture = LivePicture(panels=4, width=960, height=320, ratios=(1.15, 1.05, 0.9, 1.2))
@@ -146,30 +129,27 @@ class DistillationExplorer(Explorer):
         return picture
 
     def _alt(self, result, cell):
-        p = result["teacher"]
+        p, names = result["teacher"], self.names
         first, second = np.argsort(-p)[:2]
         sizes = result["terms"].gradient_sizes
         nearest = result["grid"].accuracies[cell]
         return (
             f"A {self.garment}. At temperature {self.temperature:g} the teacher says "
-            f"{self.names[first]} {100 * p[first]:.0f} %, {self.names[second]} "
-            f"{100 * p[second]:.0f} %. Gradient of the soft loss {sizes['soft']:.2g} with T², "
+            f"{names[first]} {100 * p[first]:.0f} %, {names[second]} {100 * p[second]:.0f} %. "
+            f"Gradient of the soft loss {sizes['soft']:.2g} with T², "
             f"{sizes['soft_without_factor']:.2g} without, of the labels {sizes['hard']:.2g}. "
             f"Nearest measured students: {readout.percent(nearest.mean())}."
         )
 
     def _cells(self, result):
         arms, terms = result["arms"], result["terms"]
-        loss = readout.small_table(
-            ("term", "value", "gradient"),
-            [
-                ("T² · KL", f"{terms.soft:.3f}", f"{terms.gradient_sizes['soft']:.3f}"),
-                ("cross-entropy", f"{terms.hard:.3f}", f"{terms.gradient_sizes['hard']:.3f}"),
-                ("loss", f"{terms.total:.3f}", f"{terms.gradient_sizes['total']:.3f}"),
-            ],
-        )
+        names = {"soft": "T² · KL", "hard": "cross-entropy", "total": "loss"}
+        rows = [
+            (name, f"{getattr(terms, x):.3f}", f"{terms.gradient_sizes[x]:.3f}")
+            for x, name in names.items()
+        ]
         return (
-            readout.cell("Loss of this student", "", loss),
+            readout.table_cell("Loss of this student", ("term", "value", "gradient"), rows),
             readout.accuracy(self.answers.teacher_score, "Teacher"),
             readout.mean_cell("Taught", arms.taught),
             readout.difference_cell("Taught to labels alone", arms.to("plain")),
@@ -177,32 +157,27 @@ class DistillationExplorer(Explorer):
         )
 
     def _tables(self, result):
+        both = zip(result["teacher"], result["student"], strict=True)
+        rows = _rows(self.names, ([f"{100 * x:.1f} %" for x in pair] for pair in both))
         caption = f"A {self.garment} at temperature {self.temperature:g}"
-        rows = [
-            (name, *(f"{100 * x:.1f} %" for x in pair))
-            for name, *pair in zip(self.names, result["teacher"], result["student"], strict=True)
-        ]
         yield readout.table(caption, ("class", "teacher", "student"), rows)
-        rows = [
-            (name, *(f"{100 * x:.1f}" for x in row))
-            for name, row in zip(self.names, result["similarity"], strict=True)
-        ]
+        rows = _rows(self.names, ([f"{100 * x:.1f}" for x in row] for row in result["similarity"]))
         yield readout.table("Mean answer of the teacher, in %", ("class", *self.names), rows)
-        arms = result["arms"]
-        says = readout.verdict(arms.to("plain"))
+        arms, found = result["arms"], result["grid"]
+        caption = f"Students: {self.students}; taught to labels alone: "
+        caption += readout.verdict(arms.to("plain"))
         scores = zip(arms.taught, arms.plain, arms.smoothed, strict=True)
-        yield readout.table(
-            f"Students: {self.students}; taught to labels alone: {says}",
-            ("seed", "taught", "labels alone", "label smoothing"),
-            [(i, *(readout.percent(m.accuracy) for m in row)) for i, row in enumerate(scores)],
-        )
-        found = result["grid"]
-        rows = [
-            (f"{alpha:g}", *(f"{100 * x.mean():.2f}" for x in row))
-            for alpha, row in zip(found.alphas, found.accuracies, strict=True)
-        ]
+        rows = [(i, *(readout.percent(m.accuracy) for m in row)) for i, row in enumerate(scores)]
+        header = ("seed", "taught", "labels alone", "label smoothing")
+        yield readout.table(caption, header, rows)
+        alphas = [f"{alpha:g}" for alpha in found.alphas]
+        means = ([f"{100 * x.mean():.2f}" for x in row] for row in found.accuracies)
         header = ("alpha", *(f"T {t:g}" for t in found.temperatures))
-        yield readout.table("Mean accuracy of students, in %, cached", header, rows)
+        yield readout.table("Mean accuracy of students, in %, cached", header, _rows(alphas, means))
+
+
+def _rows(names, values):
+    return [(name, *row) for name, row in zip(names, values, strict=True)]
 
 
 def _note(found):

@@ -1,36 +1,27 @@
 """The explorer of changed answers: which garments change class as bits drop."""
 
-from __future__ import annotations
-
 from html import escape
 
 import numpy as np
-import traitlets
 
 import qlab
 from qlab.engine.recipes import ACTIVATION_BITS, WEIGHT_BITS, Recipe
 from qlab.plots.answer_panels import FlipCountsPanel, GalleryPanel
 from qlab.trials import flips
 from qlab.trials.flips import ALL, KINDS, SAME
-from qlab.trials.subjects import subject
-from qlab.widgets.kit import controls, readout
-from qlab.widgets.kit.explorer import Explorer, Shown
+from qlab.widgets.kit import readout
+from qlab.widgets.kit.explorer import ModelExplorer, Shown
 from qlab.widgets.kit.live import LivePicture
-from qlab.widgets.kit.traits import OneOf
+from qlab.widgets.kit.traits import choice, name_among, steps
 
 
-class FlipGallery(Explorer):
+class FlipGallery(ModelExplorer):
     """Choose bits; see the garments whose class changed, each with both answers.
 
     Parameters
     ----------
-    model : qlab.LiteModel or None
-        A float32 model; None for the shipped baseline.
-    images : ndarray of uint8, shape (n, 28, 28, 1), or None
-        To score on; None for the 10,000 test images.
-    labels : ndarray of int, shape (n,), or None
-    calibration_images : ndarray of uint8, shape (n, 28, 28, 1), or None
-        At most 1,024; None for the course's.
+    model, images, labels, calibration_images
+        As in `ModelExplorer`.
     class_names : sequence of str or None
         None for the course's ten.
     **settings
@@ -44,7 +35,7 @@ class FlipGallery(Explorer):
     Raises
     ------
     ValueError
-        If the model cannot be quantized, images do not fit it, or a class has no name.
+        As `ModelExplorer`; and if a class has no name.
 
     Examples
     --------
@@ -61,10 +52,10 @@ class FlipGallery(Explorer):
 
     notes_as = staticmethod(readout.sentences)
     question = "Which garments change class as bits drop?"
-    weight_bits = traitlets.Enum(WEIGHT_BITS, 4).tag(setting=True)
-    activation_bits = traitlets.Enum(ACTIVATION_BITS, 8).tag(setting=True)
-    garment = OneOf("_garments", "garment is {!r}; choose {}", ALL).tag(setting=True)
-    kind = traitlets.Enum(KINDS, ALL).tag(setting=True)
+    weight_bits = steps("Weight bits", WEIGHT_BITS, 4)
+    activation_bits = steps("Activation bits", ACTIVATION_BITS, 8)
+    garment = name_among("Garment", "_garments", ALL)
+    kind = choice("Kind of change", KINDS, ALL)
 
     def __init__(
         self,
@@ -75,12 +66,11 @@ class FlipGallery(Explorer):
         class_names=None,
         **settings,
     ):
-        super().__init__()
-        self.subject = subject(model, images, labels, calibration_images)
+        super().__init__(model, images, labels, calibration_images)
         self.class_names = _named(class_names, self.subject)
         self._garments = (ALL, *self.class_names)
         self._trial = None
-        self.assemble(self._controls(), self._picture(), settings=settings)
+        self.assemble(self.controls(), self._picture(), settings=settings)
 
     def compute(self):
         """Score the file that the settings describe, and find what changed."""
@@ -101,7 +91,6 @@ class FlipGallery(Explorer):
         )
 
     def show(self, result):
-        """Move the marks, and say what there is to see."""
         some = result.shown
         answers = (x[some] for x in (result.measurement.labels, result.before, result.after))
         self._gallery.show(self.subject.images[some], *answers, self._nothing())
@@ -118,12 +107,9 @@ class FlipGallery(Explorer):
                 f"{shown} shown",
             ),
         )
-        return Shown(
-            f"{shown} garments whose class changed. Of all {n:,}: {flips.in_words(result.kinds)}.",
-            cells,
-            self._notice(result, changed),
-            self._tables(result),
-        )
+        said = flips.in_words(result.kinds)
+        alt = f"{shown} garments whose class changed. Of all {n:,}: {said}."
+        return Shown(alt, cells, self._notice(result, changed), self._tables(result))
 
     def _wanted(self, kinds, labels):
         """Which images pass both filters."""
@@ -133,14 +119,6 @@ class FlipGallery(Explorer):
     def _chosen(self):
         """Index of the class that is looked at; None for all."""
         return None if self.garment == ALL else self.class_names.index(self.garment)
-
-    def _controls(self):
-        return (
-            controls.steps(self, "weight_bits", "Weight bits", WEIGHT_BITS),
-            controls.steps(self, "activation_bits", "Activation bits", ACTIVATION_BITS),
-            controls.choice(self, "garment", "Garment", self._garments),
-            controls.choice(self, "kind", "Kind of change", KINDS),
-        )
 
     def _picture(self):
         picture = LivePicture(panels=2, width=900, height=475, ratios=(3.9, 1))
@@ -169,11 +147,8 @@ class FlipGallery(Explorer):
 
     def _tables(self, result):
         names = self.class_names
-        yield readout.table(
-            "Changed, by class",
-            ("class", "newly wrong", "newly right"),
-            zip(names, result.newly_wrong, result.newly_right, strict=True),
-        )
+        rows = zip(names, result.newly_wrong, result.newly_right, strict=True)
+        yield readout.table("Changed, by class", ("class", "newly wrong", "newly right"), rows)
         answers = result.measurement.labels, result.before, result.after
         rows = [
             (i, *(names[classes[i]] for classes in answers), KINDS[result.kinds[i]])

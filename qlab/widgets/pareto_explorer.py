@@ -1,7 +1,5 @@
 """The Pareto board: all models, shipped and the learner's own, and which no other beats."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from html import escape
 
@@ -13,17 +11,17 @@ from qlab.system.text import to_csv
 from qlab.tflite.timing import ELSEWHERE
 from qlab.trials import fronts, pareto
 from qlab.widgets.kit import controls, readout
-from qlab.widgets.kit.download import Download
 from qlab.widgets.kit.explorer import Shown, ThreadedExplorer
 from qlab.widgets.kit.hotspots import Spot, SpottedPicture
 from qlab.widgets.kit.job import ThreadedJob
 from qlab.widgets.kit.live import LivePicture
 from qlab.widgets.kit.readout import percent
+from qlab.widgets.kit.traits import choice
 
 COSTS = {
-    "size of the file, gzipped": "gzip_bytes",
-    "size of the file": "file_bytes",
-    "latency here": "latency_ms",
+    "gzip_bytes": "size of the file, gzipped",
+    "file_bytes": "size of the file",
+    "latency_ms": "latency here",
 }
 LOWEST = (False, False, False)
 SHOWN = ("all", "yours", "shipped")
@@ -74,17 +72,20 @@ class ParetoExplorer(ThreadedExplorer):
 
     notes_as = staticmethod(readout.sentences)
     question = "Which models does no other model beat?"
-    cost = traitlets.Enum(tuple(COSTS.values()), "gzip_bytes").tag(setting=True)
-    shown = traitlets.Enum(SHOWN, "all").tag(setting=True)
+    cost = choice("Accuracy against", COSTS, "gzip_bytes")
+    shown = choice("Models", SHOWN, "all")
     model = traitlets.Unicode(BEST).tag(setting=True)
     picked = traitlets.Unicode(BEST)
 
     def __init__(self, **settings):
         super().__init__()
-        self._filling = False
+        self._filling, looked_at = False, controls.choice(self, "picked", "Look at", [BEST])
+        self._box = looked_at.children[0]
+        self.observe(self._picked, "picked")
         self.job = ThreadedJob("Measure all here", self._job_steps, self.guard)
-        self.download = Download("Download the table (CSV)", self.csv, self.guard)
-        self.assemble(self._controls(), self._picture(), [self.job, self.download], settings)
+        self.download = self.offer("Download the table (CSV)", self.csv)
+        shown = [*self.controls(), looked_at]
+        self.assemble(shown, self._picture(), [self.job, self.download], settings)
 
     def compute(self):
         """Collect the models that are to be shown."""
@@ -95,16 +96,11 @@ class ParetoExplorer(ThreadedExplorer):
             known = ", ".join(self._names)
             raise ValueError(f"no model here is called {self.model!r}; there are: {known}")
         found = [x for x in everything if self.shown in ("all", x.origin) or x.name == self.model]
-        return ParetoBoard(
-            tuple(found),
-            tuple(fronts.standings(found, self.cost)),
-            self._chosen(found),
-            self.cost,
-            tuple(troubles),
-        )
+        standings = tuple(fronts.standings(found, self.cost))
+        chosen = self._chosen(found)
+        return ParetoBoard(tuple(found), standings, chosen, self.cost, tuple(troubles))
 
     def show(self, result):
-        """Move the marks, and say what there is to see."""
         self._offer()
         data = columns(result.entries, result.cost)
         frame = data["costs"], data["accuracies"], result.cost
@@ -115,12 +111,7 @@ class ParetoExplorer(ThreadedExplorer):
         return Shown(alt(result), cells(result), notes(result), [table(result)], spots(result))
 
     def measure(self):
-        """Score and time all models that are shown, here, until it is done.
-
-        Returns
-        -------
-        ParetoBoard
-        """
+        """Score and time all models that are shown, here, until it is done; return the board."""
         for _ in self._job_steps():
             pass
         return self.result
@@ -142,16 +133,6 @@ class ParetoExplorer(ThreadedExplorer):
                 self.result = self.compute()
                 self.present(self.result)
             yield done, total, f"measuring {name}" if done < total else name
-
-    def _controls(self):
-        box = controls.choice(self, "picked", "Look at", [BEST])
-        self._box = box.children[0]
-        self.observe(self._picked, "picked")
-        return (
-            controls.choice(self, "cost", "Accuracy against", list(COSTS.items())),
-            controls.choice(self, "shown", "Models", SHOWN),
-            box,
-        )
 
     def _picture(self):
         """One panel, with places that tell the recipe."""
@@ -182,21 +163,13 @@ class ParetoExplorer(ThreadedExplorer):
 
 def cells(result):
     """The read-out of the model that is looked at."""
-    shown = [_counts_cell(result)]
+    ahead, against = f"{len(result.front)} on the front", f"against {COSTS[result.cost]}"
+    shown = [readout.cell("Models", f"{len(result.entries)}", ahead, against)]
     if result.chosen is not None:
         entry, standing = result.entries[result.chosen], result.standings[result.chosen]
-        shown = [_accuracy_cell(entry), *_cost_cells(entry), _standing_cell(standing), *shown]
+        standing = readout.cell("Standing", f"<small>{escape(standing)}</small>")
+        shown = [readout.accuracy(entry, entry.name), *_cost_cells(entry), standing, *shown]
     return shown
-
-
-def _accuracy_cell(entry):
-    low, high = entry.interval
-    return readout.cell(
-        entry.name,
-        f"{percent(entry.accuracy)} {readout.badge(entry.kind)}",
-        f"95 % interval {100 * low:.1f} to {100 * high:.1f} %",
-        f"{entry.n:,} images",
-    )
 
 
 def _cost_cells(entry):
@@ -218,39 +191,18 @@ def _cost_cells(entry):
     )
 
 
-def _standing_cell(standing):
-    return readout.cell("Standing", f"<small>{escape(standing)}</small>")
-
-
-def _counts_cell(result):
-    n = len(result.entries)
-    return readout.cell(
-        "Models", f"{n}", f"{len(result.front)} on the front", f"against {_against(result.cost)}"
-    )
-
-
-def _against(cost):
-    """What the horizontal axis is, in words."""
-    return next(words for words, name in COSTS.items() if name == cost)
-
-
 def notes(result):
     """Recipe of the model that is looked at, and how to read the picture."""
-    said = []
+    said = [
+        "Nothing is here yet: <code>qlab.pareto.keep(model, name, recipe)</code> in any notebook "
+        "puts a model of yours on this board.",
+        "A bar is a 95 % interval. Whoever is best of many models that were scored on the same "
+        "images is partly lucky: a front flatters a little.",
+    ]
     if result.chosen is not None:
         entry = result.entries[result.chosen]
-        said.append(
-            f"<b>Recipe of {escape(entry.name)}:</b> {escape(_cut(recipe_words(entry.recipe)))}."
-        )
-    else:
-        said.append(
-            "Nothing is here yet: <code>qlab.pareto.keep(model, name, recipe)</code> in any "
-            "notebook puts a model of yours on this board."
-        )
-    said.append(
-        "A bar is a 95 % interval. Whoever is best of many models that were scored on the same "
-        "images is partly lucky: a front flatters a little."
-    )
+        words = escape(_cut(recipe_words(entry.recipe)))
+        said[0] = f"<b>Recipe of {escape(entry.name)}:</b> {words}."
     if result.cost == "latency_ms":
         said.append(
             "Latency on this machine; differences of a few per cent come and go between runs. "
@@ -266,15 +218,11 @@ def _cut(words, longest=300):
 
 def spots(result):
     """A place for each model that has a cost; the Tab key stops at yours and at the front."""
-    places = range(len(result.entries))
-    for i in sorted(places, key=lambda i: _height(result, i)):
-        entry, standing = result.entries[i], result.standings[i]
-        cost = getattr(entry, result.cost)
+    for i in sorted(range(len(result.entries)), key=lambda i: _height(result, i)):
+        entry, cost = result.entries[i], getattr(result.entries[i], result.cost)
         if cost == cost:  # not NaN
-            stop = _height(result, i) != LOWEST
-            yield Spot(
-                float(scaled(cost, result.cost)), entry.accuracy, _spot_lines(entry, standing), stop
-            )
+            at, stop = float(scaled(cost, result.cost)), _height(result, i) != LOWEST
+            yield Spot(at, entry.accuracy, _spot_lines(entry, result.standings[i]), stop)
 
 
 def _height(result, i):
@@ -285,11 +233,10 @@ def _height(result, i):
 
 def _spot_lines(entry, standing):
     """What a place on the picture says."""
-    low, high = entry.interval
     timed = f", {readout.duration(entry.latency.median_ms)}" if entry.latency else ""
     return (
         entry.name,
-        f"{percent(entry.accuracy)} ({100 * low:.1f} to {100 * high:.1f} %), {entry.kind}",
+        f"{percent(entry.accuracy)} ({readout.interval(entry)}), {entry.kind}",
         f"{entry.file_bytes:,} bytes, {entry.gzip_bytes:,} gzipped{timed}",
         standing,
         _cut(recipe_words(entry.recipe, brief=True)),

@@ -1,12 +1,11 @@
 """The control for one question: choose an option, or give a number."""
 
-from __future__ import annotations
-
 from html import escape
 
 import ipywidgets
 
 from qlab.lessons import memory
+from qlab.lessons.cards import element, listing
 
 CSS = """<style>
 .qlab-prediction { border-left: 5px solid var(--jp-brand-color1, #0072B2); padding: 6px 12px;
@@ -68,6 +67,6 @@ class Prediction(ipywidgets.VBox):
 
     def _repr_mimebundle_(self, **kwargs):
         bundle = super()._repr_mimebundle_(**kwargs)
-        items = "".join(f"<li>{escape(option)}</li>" for option in self.question.options or ())
-        words = f"<p><strong>Predict:</strong> {escape(self.question.text)}</p><ul>{items}</ul>"
+        asked = element("p", element("strong", "Predict:"), f" {self.question.text}")
+        words = asked + listing(self.question.options or ())
         return {**bundle, "text/plain": repr(self), "text/html": words}

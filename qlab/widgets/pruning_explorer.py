@@ -1,25 +1,20 @@
 """What does sparsity buy, and what does it not? The explorer of pruning."""
 
-from __future__ import annotations
-
 from functools import lru_cache
 
 import numpy as np
-import traitlets
 
 import qlab
 from qlab.arithmetic.sparsity import SCOPES
 from qlab.plots.pruning_panels import CliffPanel, GainsPanel, HolePanel, MaskPanel, as_table
-from qlab.trials.pruned import BLOCK, METHODS, SHIPPED, NarrowNetwork, Pruner, in_turn
+from qlab.trials.pruned import BLOCK, SHIPPED, NarrowNetwork, Pruner, in_turn
 from qlab.trials.shipped import TunedModels
-from qlab.trials.subjects import subject
 from qlab.widgets.kit import controls, readout
-from qlab.widgets.kit.download import Download, scored_again
-from qlab.widgets.kit.explorer import Shown, SweepingExplorer
+from qlab.widgets.kit.explorer import ModelExplorer, Shown, SweepingExplorer
 from qlab.widgets.kit.job import Job
 from qlab.widgets.kit.live import LivePicture
 from qlab.widgets.kit.readout import percent
-from qlab.widgets.kit.traits import LayerName, Sparsity
+from qlab.widgets.kit.traits import FLOAT_OR_INT8, Sparsity, choice, layer_name, number
 
 STOPS = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.75, 0.8, 0.85, 0.9, 0.95, 0.98, 0.99)
 WORDS = {
@@ -28,13 +23,12 @@ WORDS = {
     "block": "blocks of 4 inputs",
     "filters": "whole filters",
 }
-BITS = (("32, float", 32), ("8, int8", 8))
 SIZES = (("file", "file_bytes"), ("gzipped", "gzip_bytes"), ("zeros left out", "sparse_bytes"))
 BINS = 16  # rows of a histogram's table
 NEAR = 0.03  # a trained model is of this sparsity if it is no further away
 
 
-class PruningExplorer(SweepingExplorer):
+class PruningExplorer(SweepingExplorer, ModelExplorer):
     """Choose a sparsity; a real `.tflite` file with so many zeros is made, scored and timed.
 
     Four ways to prune in one shot are live. Beside them stand the shipped models that were trained
@@ -42,13 +36,8 @@ class PruningExplorer(SweepingExplorer):
 
     Parameters
     ----------
-    model : qlab.LiteModel or None
-        A float32 model; None for the shipped baseline. Trained models ship of the baseline alone.
-    images : ndarray of uint8, shape (n, 28, 28, 1), or None
-        To score on; None for the 10,000 test images.
-    labels : ndarray of int, shape (n,), or None
-    calibration_images : ndarray of uint8, shape (n, 28, 28, 1), or None
-        For 8 bits; None for the course's.
+    model, images, labels, calibration_images
+        As in `ModelExplorer`. Trained models ship of the baseline alone.
     **settings
         ``sparsity``; ``method`` (``single``, ``2of4``, ``block``, ``filters``); ``scope`` of single
         weights (``global``, ``per-layer``); ``weight_bits`` (32, or 8 for weights and activations
@@ -63,7 +52,7 @@ class PruningExplorer(SweepingExplorer):
     Raises
     ------
     ValueError
-        If the model cannot be pruned so, or images do not fit it.
+        As `ModelExplorer`; and if the model cannot be pruned so.
 
     Examples
     --------
@@ -76,25 +65,22 @@ class PruningExplorer(SweepingExplorer):
     """
 
     question = "What does sparsity buy, and what does it not?"
-    sparsity = Sparsity(0.8).tag(setting=True)
-    method = traitlets.Enum(METHODS, "single").tag(setting=True)
-    scope = traitlets.Enum(SCOPES, "global").tag(setting=True)
-    weight_bits = traitlets.Enum((32, 8), 32).tag(setting=True)
-    layer = LayerName().tag(setting=True)
+    sparsity = number("Sparsity", Sparsity(0.8), STOPS)
+    method = choice("Method", WORDS, "single")
+    scope = choice("Scope", SCOPES, "global")
+    weight_bits = choice("Weight bits", FLOAT_OR_INT8, 32)
+    layer = layer_name()
 
     def __init__(self, model=None, images=None, labels=None, calibration_images=None, **settings):
-        super().__init__()
-        self.subject = subject(model, images, labels, calibration_images)
+        super().__init__(model, images, labels, calibration_images)
         self.pruner = Pruner(self.subject, calibration_images)
-        self._trained = TunedModels(self.subject, self._progress) if model is None else None
         self._once, self.tuned, self.narrow = {}, (), None
-        self.layers = self.pruner.weights
-        self.layer = max(self.layers, key=lambda name: self.layers[name].size)
         self.job = Job("Measure the whole curve", self._sweep, self.guard)
-        self.download = Download("Download this .tflite", self.tflite, self.guard, self._pruning)
-        self.sparse = Download("Download without the zeros", self.sparse_tflite, self.guard)
+        self._trained = TunedModels(self.subject, self.job.scoring) if model is None else None
+        self.download = self.offer("Download this .tflite", self.tflite, self._pruning)
+        self.sparse = self.offer("Download without the zeros", self.sparse_tflite)
         actions = [self.job, self.download, self.sparse]
-        self.assemble(self._controls(), self._picture(), actions, settings)
+        self.assemble(self.controls(), self._picture(), actions, settings)
 
     def compute(self):
         """Prune as the settings say, and measure; score the trained models of this method."""
@@ -105,20 +91,18 @@ class PruningExplorer(SweepingExplorer):
         return result
 
     def show(self, result):
-        """Move the marks, and say what there is to see."""
-        controls.enable(self._sparsity, self.method != "2of4")
-        controls.enable(self._scope, self.method == "single")
+        controls.enable(self.cards["sparsity"], self.method != "2of4")
+        controls.enable(self.cards["scope"], self.method == "single")
         trained = self.trained_alike(result)
         self._curve()[result.absent] = result.measurement.accuracy
         self._show_weights(result, trained)
-        self._show_cliff(result)
+        self._show_curves(result)
         self._gains.show(gains(result))
         said = notes(result, trained, self.tuned, self.narrow, self.method, self.pruner)
         weights, mask = self.layers[self.layer], result.file.masks[self.layer]
         numbers = tables(result, self.tuned, self._curve(), self.layer, weights, mask)
-        return Shown(
-            alt(result, trained, self.layer), cells(result, trained, self.narrow), said, numbers
-        )
+        shown = cells(result, trained, self.narrow)
+        return Shown(alt(result, trained, self.layer), shown, said, numbers)
 
     def _measured_narrow(self):
         """Of whole filters: the network narrow from the start, and the trained one's latency."""
@@ -138,13 +122,7 @@ class PruningExplorer(SweepingExplorer):
         return min(near, key=lambda x: abs(x.absent - result.absent), default=None)
 
     def sweep(self):
-        """Measure the accuracy at each stop of the slider, as the button does.
-
-        Returns
-        -------
-        dict of float to float
-            Accuracy by share of weights that are zero or gone.
-        """
+        """Measure at each stop, as the button does; return accuracy by share of pruned weights."""
         self.all_steps()
         return dict(sorted(self._curve().items()))
 
@@ -167,39 +145,19 @@ class PruningExplorer(SweepingExplorer):
     def _named(self, model, kind):
         amount = "" if self.method == "2of4" else f"-{100 * self.sparsity:g}"
         name = f"qlab-{kind}-{self.method}{amount}-w{self.weight_bits}.tflite"
-        return name, model.data, scored_again(self.subject, model)
+        return self.scored(name, model)
 
-    def _sweep(self):
-        """Steps of the button's job: one sparsity after the other."""
-        how = self.method, self.scope, self.weight_bits
-        stops = STOPS if how[0] != "2of4" else (0.0,)
+    def _measuring(self):
+        method, *how = self.method, self.scope, self.weight_bits
+        stops = STOPS if method != "2of4" else (0.0,)
         for done, stop in enumerate(stops, 1):
-            trial = self.pruner.trial(how[0], stop, *how[1:])
-            self._once.setdefault(how, {})[trial.absent] = trial.measurement.accuracy
-            if self.result is not None:
-                self._show_cliff(self.result)
-                self.picture.redraw()
+            trial = self.pruner.trial(method, stop, *how)
+            self._once.setdefault((method, *how), {})[trial.absent] = trial.measurement.accuracy
             yield done, len(stops), "sparsities"
-        if self.result is not None:
-            self.present(self.result)
 
     def _curve(self):
         """What was pruned in one shot so far, with the present settings."""
         return self._once.setdefault((self.method, self.scope, self.weight_bits), {})
-
-    def _progress(self, done, total):
-        self.job.show_other(done, total, "scoring the trained models")
-
-    def _controls(self):
-        cards = (
-            controls.number(self, "sparsity", "Sparsity", STOPS),
-            controls.choice(self, "method", "Method", [(WORDS[x], x) for x in METHODS]),
-            controls.choice(self, "scope", "Scope", SCOPES),
-            controls.choice(self, "weight_bits", "Weight bits", BITS),
-            controls.choice(self, "layer", "Layer shown", list(self.layers)),
-        )
-        self._sparsity, self._scope = cards[0], cards[2]
-        return cards
 
     def _picture(self):
         picture = LivePicture(panels=4, width=900, height=300, ratios=(1, 0.95, 1.2, 0.9))
@@ -225,17 +183,13 @@ class PruningExplorer(SweepingExplorer):
         self._hole.show(layer.weights[mask], left, note)
         self._mask.show(table)
 
-    def _show_cliff(self, result):
+    def _show_curves(self, result):
         """Draw accuracy against sparsity."""
         trained = [(x.absent, [m.accuracy for m in x.measurements]) for x in self.tuned]
         shared = {m.accuracy: None for x in self.tuned for m in x.controls}
-        self._cliff.show(
-            (result.absent, result.measurement.accuracy),
-            result.measurement.interval,
-            self._curve().items(),
-            trained,
-            list(shared),
-        )
+        at = result.absent, result.measurement.accuracy
+        once = self._curve().items()
+        self._cliff.show(at, result.measurement.interval, once, trained, list(shared))
 
 
 @lru_cache(maxsize=16)
@@ -259,27 +213,20 @@ def gains(result):
 
 
 def cells(result, trained, narrow=None):
-    times = f"{result.times_faster:.2f} × the speed of unpruned,"
-    sizes = readout.small_table(("", "this", "unpruned"), _sizes(result))
     made = [
         readout.accuracy(result.measurement, "Pruned at once"),
         readout.difference(result.comparison, "unpruned"),
-        readout.cell("Size in bytes", "", sizes),
+        readout.table_cell("Size in bytes", ("", "this", "unpruned"), _sizes(result)),
         readout.cell(
             "Latency",
             f"{readout.duration(result.latency.median_ms)} {readout.badge('measured')}",
-            times,
+            f"{result.times_faster:.2f} × the speed of unpruned,",
             f"{readout.duration(result.dense_latency.median_ms)} in the same run",
         ),
     ]
     if trained is not None:
-        made += [
-            readout.mean_cell(
-                f"Trained, {100 * trained.absent:.0f} % pruned", trained.measurements
-            ),
-            readout.mean_cell("Control, not pruned", trained.controls),
-            readout.difference_cell("Trained to its control", trained.comparisons),
-        ]
+        name = f"Trained, {100 * trained.absent:.0f} % pruned"
+        made += readout.trained_cells(trained, name, "Control, not pruned")
     scratch = narrow.scratch if narrow is not None else ()
     return made + [readout.mean_cell("Narrow from the start", x.measurements) for x in scratch]
 
@@ -365,10 +312,7 @@ def alt(result, trained, layer):
         f"{result.comparison.difference * -100:+.2f} points. "
     ).replace("-", "−")
     if trained is not None:
-        mean = np.mean([m.accuracy for m in trained.measurements])
-        words += (
-            f"Trained: {percent(mean)}; to its control: {readout.verdict(trained.comparisons)}. "
-        )
+        words += f"Trained: {readout.trained_words(trained)} "
     return words + (
         f"File {file.file_bytes:,} of {dense.file_bytes:,} bytes, gzipped {file.gzip_bytes:,} of "
         f"{dense.gzip_bytes:,}, zeros left out {file.sparse_bytes:,}; "
@@ -396,10 +340,7 @@ def tables(result, tuned, once, layer, weights, mask):
     half = float(np.abs(weights).max())
     before, edges = np.histogram(weights, BINS, (-half, half))
     after = np.histogram(weights[mask], edges)[0]
-    rows = [
-        (f"{low:.3f}", f"{high:.3f}", f"{a:,}", f"{b:,}")
-        for low, high, a, b in zip(edges[:-1], edges[1:], before, after, strict=True)
-    ]
+    rows = readout.bins(edges, 3, before, after)
     yield readout.table(f"Weights of {layer}", ("from", "to", "before", "left"), rows)
     rows = [(f"{name}, bytes", *pair) for name, *pair in _sizes(result)]
     times = [readout.duration(x.median_ms) for x in (result.latency, result.dense_latency)]

@@ -1,26 +1,22 @@
 """What does training on rounded numbers gain? The explorer of quantization-aware training."""
 
-from __future__ import annotations
-
 import numpy as np
 import traitlets
 
 import qlab
 from qlab.plots.training_panels import LearningPanel, StepsPanel, WaysPanel, shares
 from qlab.trials.quantized_training import SEEDS, WIDTHS, Live, WidthScorer, weights_in_steps
-from qlab.trials.subjects import subject
-from qlab.widgets.kit import controls, readout
-from qlab.widgets.kit.download import Download, scored_again
-from qlab.widgets.kit.explorer import Shown, ThreadedExplorer
+from qlab.widgets.kit import readout
+from qlab.widgets.kit.explorer import ModelExplorer, Shown, ThreadedExplorer
 from qlab.widgets.kit.job import ThreadedJob
 from qlab.widgets.kit.live import LivePicture
 from qlab.widgets.kit.readout import percent
+from qlab.widgets.kit.traits import layer_name, steps
 
-LAYERS = ("conv1", "conv2", "dense1", "logits")
 EPOCHS, IMAGES = 2, 20_000  # of a live training: about half a minute
 
 
-class QatExplorer(ThreadedExplorer):
+class QatExplorer(ThreadedExplorer, ModelExplorer):
     """Post-training quantization, QAT and QAT's float control side by side; and live training.
 
     The shipped files are scored by LiteRT, here and now, and remembered for each width. The button
@@ -28,12 +24,8 @@ class QatExplorer(ThreadedExplorer):
 
     Parameters
     ----------
-    images : ndarray of uint8, shape (n, 28, 28, 1), or None
-        To score on; None for the 10,000 test images.
-    labels : ndarray of int, shape (n,), or None
-    calibration_images : ndarray of uint8, shape (n, 28, 28, 1), or None
-        For the post-training quantization of the baseline, which uses the first 128; None for the
-        course's.
+    images, labels, calibration_images
+        As in `ModelExplorer`; the post-training quantization uses the first 128 calibration images.
     **settings
         ``weight_bits`` (8, 4, 3 or 2) and ``layer``, whose weights are shown.
 
@@ -47,7 +39,7 @@ class QatExplorer(ThreadedExplorer):
     Raises
     ------
     ValueError
-        If images do not fit, or a shipped file is missing or altered.
+        As `ModelExplorer`; and if a shipped file is missing or altered.
 
     Examples
     --------
@@ -60,30 +52,24 @@ class QatExplorer(ThreadedExplorer):
     """
 
     question = "What does training on rounded weights gain, and at how many bits?"
-    weight_bits = traitlets.Enum(WIDTHS, 4).tag(setting=True)
-    layer = traitlets.Enum(LAYERS, "dense1").tag(setting=True)
+    weight_bits = steps("Weight bits", WIDTHS[::-1], 4)
+    layer = layer_name()
     live = traitlets.Any(None, allow_none=True)
 
     def __init__(self, images=None, labels=None, calibration_images=None, **settings):
-        super().__init__()
-        self.subject = subject(None, images, labels, calibration_images)
+        super().__init__(None, images, labels, calibration_images)
         self._scorer = WidthScorer(self.subject, self._progress)
         self.job = ThreadedJob(
             "Start live training", self._job_steps, self.guard, "the best so far"
         )
-        self.download = Download(
-            "Download the best so far", self.tflite, self.guard, self._live_recipe
-        )
-        layer = controls.choice(self, "layer", "Layer shown", LAYERS)
-        bits = controls.steps(self, "weight_bits", "Weight bits", WIDTHS[::-1])
-        self.assemble([bits, layer], self._picture(), [self.job, self.download], settings)
+        self.download = self.offer("Download the best so far", self.tflite, self._live_recipe)
+        self.assemble(self.controls(), self._picture(), [self.job, self.download], settings)
 
     def compute(self):
         """Score the files of these bits, unless that is done."""
         return self._scorer.scores(self.weight_bits)
 
     def show(self, result):
-        """Move the marks, and say what there is to see."""
         live = self._live_here()
         ways = [result.post_training], result.control, result.qat
         self._ways.show(ways, result.repaired_control)
@@ -122,18 +108,10 @@ class QatExplorer(ThreadedExplorer):
         return self.live
 
     def tflite(self):
-        """The best so far of the live training: name, content, and words.
-
-        Raises
-        ------
-        ValueError
-            If nothing has been trained.
-        """
+        """The best so far of the live training: name, content, and words."""
         if self.live is None or self.live.model is None:
             raise ValueError("Nothing is trained yet: press 'Start live training' first.")
-        model = self.live.model
-        name = f"qlab-qat-w{self.live.weight_bits}.tflite"
-        return name, model.data, scored_again(self.subject, model)
+        return self.scored(f"qlab-qat-w{self.live.weight_bits}.tflite", self.live.model)
 
     def _live_recipe(self):
         known = {name: getattr(self.live, name) for name in ("weight_bits", "epochs", "images")}
@@ -145,8 +123,7 @@ class QatExplorer(ThreadedExplorer):
             yield done, total, words
 
     def _steps(self, epochs, images):
-        live = Live(self.weight_bits, epochs, images)
-        self.live = live
+        self.live = live = Live(self.weight_bits, epochs, images)
         self.download.clear()
         for step in live.steps((self.subject.images, self.subject.labels)):
             if step[-1] and self.result is not None:
@@ -247,15 +224,10 @@ def _notes(result, live):
 
 
 def _alt(result):
-    seeds = len(result.qat)
-    control, qat = (
-        percent(np.mean([m.accuracy for m in way])) for way in (result.control, result.qat)
-    )
-    post = percent(result.post_training.accuracy)
     return (
-        f"At {result.weight_bits} bits: post-training {post}, "
-        f"float control {control}, QAT {qat}, means of {seeds} seeds. QAT to its control: "
-        f"{readout.verdict(result.to_control)}."
+        f"At {result.weight_bits} bits: post-training {percent(result.post_training.accuracy)}, "
+        f"float control {readout.mean(result.control)}, QAT {readout.mean(result.qat)}, means of "
+        f"{len(result.qat)} seeds. QAT to its control: {readout.verdict(result.to_control)}."
     )
 
 
@@ -263,15 +235,13 @@ def tables(result, live, layer, before, after):
     yield _ways(result)
     yield _weights(layer, before, after, result.weight_bits)
     if result.repaired_control:
-        rows = [
-            (f"{seed}", percent(accuracy), "cached")
-            for seed, accuracy in zip(SEEDS, result.repaired_control, strict=True)
-        ]
+        each = zip(SEEDS, result.repaired_control, strict=True)
+        rows = [(seed, percent(accuracy), "cached") for seed, accuracy in each]
         name = "Float control on least-squares grids"
         yield readout.table(name, ("seed", "accuracy", "kind"), rows)
     if live:
         header = ("epoch", "training loss", "training accuracy", "LiteRT accuracy", "95 % interval")
-        rows = [_frame(x) for x in live.frames]
+        rows = map(_frame, live.frames)
         yield readout.table(f"Live training at {live.weight_bits} bits", header, rows)
 
 
@@ -287,8 +257,7 @@ def _ways(result):
 
 
 def _row(way, seed, measurement):
-    ends = " to ".join(percent(end) for end in measurement.interval)
-    return way, seed, percent(measurement.accuracy), ends, "", ""
+    return way, seed, percent(measurement.accuracy), readout.fine_interval(measurement), "", ""
 
 
 def _weights(layer, before, after, bits):
@@ -315,5 +284,5 @@ def _frame(frame):
         f"{frame.loss:.3f}" if known else "",
         percent(frame.accuracy) if known else "",
         percent(frame.measurement.accuracy),
-        " to ".join(percent(end) for end in frame.measurement.interval),
+        readout.fine_interval(frame.measurement),
     )

@@ -1,8 +1,7 @@
 """How few bits can this model live with? The explorer of post-training quantization."""
 
-from __future__ import annotations
-
-from dataclasses import astuple, dataclass, fields
+from dataclasses import fields
+from typing import NamedTuple
 
 import numpy as np
 import traitlets
@@ -12,18 +11,15 @@ from qlab.engine.recipes import ACTIVATION_BITS, GRANULARITIES, OBSERVERS, WEIGH
 from qlab.plots.cost_panels import TradeoffPanel
 from qlab.plots.quantization_panels import ActivationPanel, WeightPanel, clipped_words
 from qlab.system.text import to_csv
-from qlab.trials.subjects import subject
 from qlab.widgets.kit import controls, readout
-from qlab.widgets.kit.download import Download, scored_again
-from qlab.widgets.kit.explorer import Explorer, Shown
+from qlab.widgets.kit.explorer import ModelExplorer, Shown
 from qlab.widgets.kit.live import LivePicture
-from qlab.widgets.kit.traits import LayerName, WholeWithin
+from qlab.widgets.kit.traits import WholeWithin, choice, layer_name, number, steps
 
 WEIGHT_BINS, ACTIVATION_BINS = 60, 64
 
 
-@dataclass(frozen=True)
-class Point:
+class Point(NamedTuple):
     """One row of the trail: what was tried, and what was measured."""
 
     weight_bits: int
@@ -42,28 +38,20 @@ class Point:
     @classmethod
     def of(cls, trial):
         """Keep the numbers of a trial, and let its model and predictions go."""
-        recipe, sizes = trial.recipe, trial.sizes
-        return cls(
-            *(recipe.weight_bits, recipe.activation_bits, recipe.granularity, recipe.observer),
-            recipe.calibration_size,
-            *(trial.measurement.accuracy, *trial.measurement.interval),
-            *(sizes.file_bytes, sizes.gzip_bytes, sizes.packed_floor_bytes),
-            trial.latency.median_ms,
-        )
+        known = {**vars(trial.recipe), **vars(trial.sizes)}
+        low, high = trial.measurement.interval
+        known |= {"accuracy": trial.measurement.accuracy, "accuracy_low": low}
+        known |= {"accuracy_high": high, "latency_median_ms": trial.latency.median_ms}
+        return cls(**{name: known[name] for name in cls._fields})
 
 
-class QuantizationExplorer(Explorer):
+class QuantizationExplorer(ModelExplorer):
     """Choose bits; a real `.tflite` file with those bits is made and scored on all images.
 
     Parameters
     ----------
-    model : qlab.LiteModel or None
-        A float32 model; None for the shipped baseline.
-    images : ndarray of uint8, shape (n, 28, 28, 1), or None
-        To score on; None for the 10,000 test images.
-    labels : ndarray of int, shape (n,), or None
-    calibration_images : ndarray of uint8, shape (n, 28, 28, 1), or None
-        At most 1,024; None for the course's.
+    model, images, labels, calibration_images
+        As in `ModelExplorer`.
     **settings
         ``weight_bits``, ``activation_bits``, ``granularity``, ``layer``, ``calibration_size``, and
         two that have no control: ``observer`` and ``overrides`` (bits of single layers, as in
@@ -75,11 +63,6 @@ class QuantizationExplorer(Explorer):
         ``recipe``, ``model``, ``measurement``, ``comparison``, ``sizes``, ``latency``.
     trail : list of Point
         Every recipe tried, in order.
-
-    Raises
-    ------
-    ValueError
-        If the model cannot be quantized, or images do not fit it.
 
     Examples
     --------
@@ -94,32 +77,29 @@ class QuantizationExplorer(Explorer):
     """
 
     question = "How few bits can this model live with?"
-    weight_bits = traitlets.Enum(WEIGHT_BITS, 8).tag(setting=True)
-    activation_bits = traitlets.Enum(ACTIVATION_BITS, 8).tag(setting=True)
-    granularity = traitlets.Enum(GRANULARITIES, "per-channel").tag(setting=True)
+    weight_bits = steps("Weight bits", WEIGHT_BITS, 8)
+    activation_bits = steps("Activation bits", ACTIVATION_BITS, 8)
+    granularity = choice("Granularity", GRANULARITIES, "per-channel")
     observer = traitlets.Enum(OBSERVERS, "min-max").tag(setting=True)
-    calibration_size = WholeWithin(128, 1, "available").tag(setting=True)
+    calibration_size = number("Calibration size", WholeWithin(128, 1, "available"), "sizes")
     overrides = traitlets.Dict().tag(setting=True)
-    layer = LayerName().tag(setting=True)
+    layer = layer_name()
 
     def __init__(self, model=None, images=None, labels=None, calibration_images=None, **settings):
-        super().__init__()
-        self.subject = subject(model, images, labels, calibration_images)
+        super().__init__(model, images, labels, calibration_images)
+        self.sizes = controls.doublings(self.available)
         self.trail, self._last = [], None
-        weighted = [x for x in self.subject.model.layers if x.weights is not None]
-        self.layers = {x.name: x.weights for x in weighted}
-        self._outputs = {x.name: x.output for x in weighted}
-        self.available = self.subject.compressor.calibration_images
-        self.layer = max(self.layers, key=lambda name: self.layers[name].size)
         self.calibration_size = self.subject.calibration_size
-        self.assemble(self._controls(), self._picture(), self._actions(), settings)
+        self.download = self.offer("Download this .tflite", self.tflite, lambda: self.recipe)
+        self.save_trail = self.offer("Save the trail as CSV", self.trail_csv)
+        actions = [self.download, self.save_trail]
+        self.assemble(self.controls(), self._picture(), actions, settings)
 
     def compute(self):
         """Make the file that the settings describe, and measure it."""
         return self.subject.trial(self.recipe)
 
     def show(self, result):
-        """Move the marks, and say what there is to see."""
         if result.recipe != self._last:
             self.trail.append(Point.of(result))
             self._last = result.recipe
@@ -148,22 +128,12 @@ class QuantizationExplorer(Explorer):
         model = result.model.packed()
         how = "Weights packed two to a byte. " if model.file_bytes < result.file_bytes else ""
         name = f"qlab-w{self.weight_bits}-a{self.activation_bits}-{self.granularity}.tflite"
-        return name, model.data, how + scored_again(self.subject, model)
+        return self.scored(name, model, how)
 
     def trail_csv(self):
         """The trail as a table: name, CSV in UTF-8, and words."""
-        head, rows = (x.name for x in fields(Point)), map(astuple, self.trail)
-        return "qlab-trail.csv", to_csv(head, rows), f"{len(self.trail)} recipes."
-
-    def _controls(self):
-        stops = [2**i for i in range(11) if 2**i < self.available] + [self.available]
-        return (
-            controls.steps(self, "weight_bits", "Weight bits", WEIGHT_BITS),
-            controls.steps(self, "activation_bits", "Activation bits", ACTIVATION_BITS),
-            controls.choice(self, "granularity", "Granularity", GRANULARITIES),
-            controls.number(self, "calibration_size", "Calibration size", stops),
-            controls.choice(self, "layer", "Layer shown", list(self.layers)),
-        )
+        table = to_csv(Point._fields, self.trail)
+        return "qlab-trail.csv", table, f"{len(self.trail)} recipes."
 
     def _picture(self):
         picture = LivePicture(panels=3)
@@ -177,23 +147,22 @@ class QuantizationExplorer(Explorer):
         )
         return picture
 
-    def _actions(self):
-        self.download = Download(
-            "Download this .tflite", self.tflite, self.guard, lambda: self.recipe
-        )
-        self.save_trail = Download("Save the trail as CSV", self.trail_csv, self.guard)
-        return self.download, self.save_trail
-
     def _frame(self):
         """Histograms and limits of the layer shown: they change with it alone."""
         compressor = self.subject.compressor
-        self._weight_histogram = np.histogram(self.layers[self.layer], WEIGHT_BINS)
+        weights = np.histogram(self.layers[self.layer], WEIGHT_BINS)
         counts, edges = compressor.activation_histogram(self.layer, compressor.calibration_images)
         step = len(counts) // ACTIVATION_BINS
-        self._activation_histogram = counts.reshape(-1, step).sum(1), edges[::step]
         self._fine_activations = counts, edges
-        self._weights.frame(*self._weight_histogram, self.layer)
+        self._activation_histogram = counts.reshape(-1, step).sum(1), edges[::step]
+        self._output = self.subject.model.layer(self.layer).output
+        self._weights.frame(*weights, self.layer)
         self._activations.frame(*self._activation_histogram, self.layer)
+        name = f"Activations after {self.layer}, all calibration images"
+        self._histograms = (
+            _table(f"Weights of {self.layer}", "weights", 4, *weights),
+            _table(name, "values", 3, *self._activation_histogram),
+        )
 
     def _show_weights(self, plan):
         """Draw the grid over the weights; say in words what is drawn."""
@@ -209,7 +178,7 @@ class QuantizationExplorer(Explorer):
 
     def _show_activations(self, plan):
         """Draw the range over the activations; say in words what is drawn."""
-        params = plan.grids[self._outputs[self.layer]]
+        params = plan.grids[self._output]
         if params is None:
             words = "float32, no clipping"
             self._activations.show(*self._activation_histogram, None, None, note=words)
@@ -238,28 +207,15 @@ class QuantizationExplorer(Explorer):
 
     def _tables(self):
         """The recipes tried, and the histograms in the picture."""
-        tried = [
-            (
-                *(p.weight_bits, p.activation_bits, p.granularity),
-                f"{p.gzip_bytes:,}",
-                readout.percent(p.accuracy),
-            )
-            for p in self.trail
-        ]
         header = ("weight bits", "activation bits", "granularity", "bytes, gzipped", "accuracy")
-        yield readout.table("Recipes tried", header, tried)
-        rows = _bins(*self._weight_histogram, 4)
-        yield readout.table(f"Weights of {self.layer}", ("from", "to", "weights"), rows)
-        name = f"Activations after {self.layer}, all calibration images"
-        rows = _bins(*self._activation_histogram, 3)
-        yield readout.table(name, ("from", "to", "values"), rows)
+        tried = [
+            (*point[:3], f"{point.gzip_bytes:,}", f"{100 * point.accuracy:.2f} %")
+            for point in self.trail
+        ]
+        return readout.table("Recipes tried", header, tried), *self._histograms
 
 
-def _bins(counts, edges, digits):
-    """Rows of a histogram's table; four bins make one row."""
-    merged = np.add.reduceat(counts, np.arange(0, len(counts), 4))
-    ends = edges[::4]
-    return [
-        (f"{low:.{digits}f}", f"{high:.{digits}f}", f"{int(n):,}")
-        for low, high, n in zip(ends[:-1], ends[1:], merged, strict=True)
-    ]
+def _table(name, what, digits, counts, edges):
+    """A histogram as a table; four bins make one row."""
+    rows = readout.bins(edges[::4], digits, np.add.reduceat(counts, np.arange(0, len(counts), 4)))
+    return readout.table(name, ("from", "to", what), rows)

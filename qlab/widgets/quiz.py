@@ -1,12 +1,10 @@
 """The quiz at a notebook's end: a button for each option, and the reason at once."""
 
-from __future__ import annotations
-
 from html import escape
 
 import ipywidgets
 
-from qlab.lessons.cards import MARKS
+from qlab.lessons.cards import MARKS, element, listing
 
 CSS = """<style>
 .qlab-quiz { border-left: 5px solid var(--jp-brand-color1, #0072B2); padding: 6px 12px;
@@ -87,11 +85,7 @@ class Quiz(ipywidgets.VBox):
 
     def _repr_mimebundle_(self, **kwargs):
         bundle = super()._repr_mimebundle_(**kwargs)
-        rows = "".join(_as_list(item.question) for item in self.sheet.items)
-        words = f"<p><strong>{escape(repr(self))}</strong></p><ol>{rows}</ol>"
+        asked = (item.question for item in self.sheet.items)
+        rows = (element("li", x.text, listing(x.options)) for x in asked)
+        words = element("p", element("strong", repr(self))) + element("ol", *rows)
         return {**bundle, "text/plain": repr(self), "text/html": words}
-
-
-def _as_list(question):
-    options = "".join(f"<li>{escape(option)}</li>" for option in question.options)
-    return f"<li>{escape(question.text)}<ul>{options}</ul></li>"

@@ -1,23 +1,19 @@
 """How fast should sparsity rise? The explorer of pruning schedules; arithmetic, no model."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import numpy as np
-import traitlets
 
 from qlab.arithmetic.sparsity import polynomial_sparsity
 from qlab.plots.pruning_panels import CutsPanel, SchedulePanel
 from qlab.system.text import to_csv
 from qlab.tflite import artefacts
 from qlab.trials.shipped import families
-from qlab.widgets.kit import controls, readout
-from qlab.widgets.kit.download import Download
+from qlab.widgets.kit import readout
 from qlab.widgets.kit.explorer import Explorer, Shown
 from qlab.widgets.kit.live import LivePicture
 from qlab.widgets.kit.readout import percent
-from qlab.widgets.kit.traits import Sparsity, WholeWithin
+from qlab.widgets.kit.traits import Sparsity, WholeWithin, number, steps
 
 EPOCHS, STEPS_PER_EPOCH = 8, 469  # of the shipped models: 60,000 images in batches of 128
 END_STEP = 1500
@@ -79,11 +75,11 @@ class ScheduleExplorer(Explorer):
     """
 
     question = "How fast should sparsity rise, and in how many steps?"
-    begin_step = WholeWithin(0, 0, "steps").tag(setting=True)
-    end_step = WholeWithin(END_STEP, 0, "steps").tag(setting=True)
-    power = traitlets.Enum(POWERS, 3).tag(setting=True)
-    frequency = traitlets.Int(100).tag(setting=True)
-    final_sparsity = Sparsity(0.9).tag(setting=True)
+    begin_step = number("Begin step", WholeWithin(0, 0, "steps"), "_tenths")
+    end_step = number("End step", WholeWithin(END_STEP, 0, "steps"), "_tenths")
+    power = steps("Power", POWERS, 3)
+    frequency = number("Frequency", WholeWithin(100, 1, None, " step or more"), "_frequencies")
+    final_sparsity = number("Final sparsity", Sparsity(0.9), (0.0, *FINALS))
     initial_sparsity = Sparsity(0.5).tag(setting=True)
 
     def __init__(self, epochs=EPOCHS, steps_per_epoch=STEPS_PER_EPOCH, **settings):
@@ -93,19 +89,14 @@ class ScheduleExplorer(Explorer):
                 raise ValueError(f"{name} is {value!r}; give a whole number, 1 or more")
         self.epoch, self.steps = steps_per_epoch, epochs * steps_per_epoch
         self.end_step = min(END_STEP, self.steps)
+        self._tenths = [self.steps * i // 10 for i in range(11)]
+        self._frequencies = [x for x in FREQUENCIES if x < self.steps] + [self.steps]
         self._shipped = _shipped_schedules()
         picture = LivePicture(panels=2, width=900, height=300, ratios=(1.5, 1))
         self._masks = picture.put(SchedulePanel, self.steps, self.epoch)
         self._cuts = picture.put(CutsPanel, self.steps, self.epoch)
-        self.download = Download("Save the schedule as CSV", self.csv, self.guard)
-        self.assemble(self._controls(), picture, [self.download], settings)
-
-    @traitlets.validate("frequency")
-    def _frequency_is_possible(self, proposal):
-        """Refuse, in words, what is no number of steps."""
-        if proposal.value < 1:
-            raise traitlets.TraitError(f"frequency is {proposal.value}; choose 1 step or more")
-        return proposal.value
+        self.download = self.offer("Save the schedule as CSV", self.csv)
+        self.assemble(self.controls(), picture, [self.download], settings)
 
     def compute(self):
         """Work out the schedule at each step of the training."""
@@ -117,7 +108,6 @@ class ScheduleExplorer(Explorer):
         return Schedule(wished, masks, updates, np.diff(masks[updates], prepend=0.0))
 
     def show(self, result):
-        """Move the marks, and say what there is to see."""
         ends = self.begin_step, self.end_step
         self._masks.show(result.wished, result.masks, result.updates, *ends)
         self._cuts.show(result.updates, result.cuts)
@@ -141,20 +131,10 @@ class ScheduleExplorer(Explorer):
         words = f"{len(result.updates):,} updates."
         return "qlab-schedule.csv", to_csv(("step", "sparsity", "cut"), rows), words
 
-    def _controls(self):
-        tenths = [self.steps * i // 10 for i in range(11)]
-        frequencies = [x for x in FREQUENCIES if x < self.steps] + [self.steps]
-        return (
-            controls.number(self, "begin_step", "Begin step", tenths),
-            controls.number(self, "end_step", "End step", tenths),
-            controls.steps(self, "power", "Power", POWERS),
-            controls.number(self, "frequency", "Frequency", frequencies),
-            controls.number(self, "final_sparsity", "Final sparsity", (0.0, *FINALS)),
-        )
-
     def _cells(self, result, missed):
         asked = percent(self.final_sparsity)
         largest = int(np.argmax(result.cuts))
+        at, following = [*result.updates, self.steps][largest : largest + 2]
         return (
             readout.cell(
                 "Pruned at the end",
@@ -170,27 +150,16 @@ class ScheduleExplorer(Explorer):
             readout.cell(
                 "Largest cut",
                 percent(result.cuts[largest]),
-                f"of all weights, at step {result.updates[largest]:,}",
-                f"then {self._pause(result):,} steps to repair it",
+                f"of all weights, at step {at:,}",
+                f"then {following - at:,} steps to repair it",
             ),
-            readout.cell("Pruned by the end of", "", _by_epoch(result, self.epoch)),
+            readout.table_cell("Pruned by the end of", (), _by_epoch(result, self.epoch)),
         )
 
     def _asked(self):
         """The settings, as the manifest writes those of shipped models."""
-        return {
-            "initial": self.initial_sparsity,
-            "final": self.final_sparsity,
-            "begin_step": self.begin_step,
-            "end_step": self.end_step,
-            "power": self.power,
-            "frequency": self.frequency,
-        }
-
-    def _pause(self, result):
-        largest = int(np.argmax(result.cuts))
-        following = [*result.updates[1:], self.steps][largest]
-        return int(following - result.updates[largest])
+        steps = {x: getattr(self, x) for x in ("begin_step", "end_step", "power", "frequency")}
+        return {"initial": self.initial_sparsity, "final": self.final_sparsity, **steps}
 
     def _notes(self, result, missed):
         notes = ["No model was trained for this picture: it is the schedule's formula."]
@@ -238,5 +207,4 @@ def _by_epoch(result, epoch):
     """Sparsity at the end of each epoch: of the first five and the last."""
     ends = np.arange(epoch, len(result.masks), epoch)
     shown = ends if len(ends) <= 6 else [*ends[:5], ends[-1]]
-    rows = [(f"epoch {at // epoch}", percent(result.masks[at])) for at in shown]
-    return readout.small_table((), rows)
+    return [(f"epoch {at // epoch}", percent(result.masks[at])) for at in shown]

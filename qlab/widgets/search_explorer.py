@@ -1,10 +1,7 @@
 """Which bits and zeros for which layer? The explorer of mixed-precision search."""
 
-from __future__ import annotations
-
 import time
 from dataclasses import dataclass, replace
-from html import escape
 
 import traitlets
 
@@ -22,13 +19,13 @@ from qlab.trials.search import (
     search_images,
     smallest,
 )
-from qlab.trials.subjects import Trial, require_pair, subject
-from qlab.widgets.kit import controls, readout
-from qlab.widgets.kit.download import Download
-from qlab.widgets.kit.explorer import Explorer, Shown
+from qlab.trials.subjects import Trial, require_pair
+from qlab.widgets.kit import readout
+from qlab.widgets.kit.explorer import ModelExplorer, Shown
 from qlab.widgets.kit.job import Job
 from qlab.widgets.kit.live import LivePicture
 from qlab.widgets.kit.readout import percent
+from qlab.widgets.kit.traits import choice, number
 
 METHODS = ("greedy", "random")
 FILES = (20, 50, 100, 200, 400, 1000)
@@ -72,7 +69,7 @@ def as_good(trial):
     return trial.n * wilson_interval(trial.correct, trial.n)[0]
 
 
-class SearchExplorer(Explorer):
+class SearchExplorer(ModelExplorer):
     """Search for bits and sparsity of each layer under a budget of bytes, file by file.
 
     Each step makes a real `.tflite` file, weighs it gzipped and scores it on search images, which
@@ -82,12 +79,10 @@ class SearchExplorer(Explorer):
     ----------
     model : qlab.LiteModel or None
         A float32 model; None for the shipped baseline.
-    images : ndarray of uint8, shape (n, 28, 28, 1), or None
+    images, labels : ndarray or None
         To choose by; None for the 5,000 of `qlab.search.search_images`.
-    labels : ndarray of int, shape (n,), or None
-    test_images, test_labels : ndarray or None
-        For the final score; None for the 10,000 test images.
-    calibration_images : ndarray of uint8, shape (n, 28, 28, 1), or None
+    test_images, test_labels, calibration_images
+        As ``images``, ``labels`` and ``calibration_images`` in `ModelExplorer`.
     base : Recipe or None
         What all recipes share, such as the bits of activations; None for int8.
     **settings
@@ -101,11 +96,6 @@ class SearchExplorer(Explorer):
     trials : dict of str to list of qlab.search.Candidate
         All files so far, by method; ``uniform`` are those that treat all layers alike.
 
-    Raises
-    ------
-    ValueError
-        If the model cannot be quantized, or images do not fit it.
-
     Examples
     --------
     >>> images, labels = search_images(100)
@@ -118,9 +108,11 @@ class SearchExplorer(Explorer):
     """
 
     question = "Within a budget of bytes, which layer should get which bits and zeros?"
-    budget_kb = traitlets.Float(26, min=0.1, max=1000).tag(setting=True)
-    method = traitlets.Enum(METHODS, "greedy").tag(setting=True)
-    files = traitlets.Int(200, min=1, max=100_000).tag(setting=True)
+    budget_kb = number(
+        "Budget (KB, gzipped)", traitlets.Float(26, min=0.1, max=1000), "_budgets_kb", step=0.1
+    )
+    method = choice("Method", METHODS, "greedy")
+    files = number("Files a press", traitlets.Int(200, min=1, max=100_000), FILES)
 
     def __init__(
         self,
@@ -133,26 +125,25 @@ class SearchExplorer(Explorer):
         base=None,
         **settings,
     ):
-        super().__init__()
         require_pair(images, labels)
         images, labels = search_images() if images is None else (images, labels)
-        self.subject = subject(model, test_images, test_labels, calibration_images)
+        super().__init__(model, test_images, test_labels, calibration_images)
         compressor = self.subject.compressor
-        self._scorers = {
-            name: Scorer(compressor, images, labels, base) for name in ("uniform", *METHODS)
-        }
+        names = "uniform", *METHODS
+        self._scorers = {name: Scorer(compressor, images, labels, base) for name in names}
         self.reference = qlab.evaluate(compressor.model, images, labels)
-        largest = self._score_plain_ones()
+        plain = run_search(self._scorers["uniform"], 1, "uniform", len(WEIGHT_BITS))
+        largest = max(x.gzip_bytes for x in plain)
         self._budgets_kb = budgets(largest)
         self.budget_kb = max(1, round(0.35 * largest / 1000))
         self._finals = {}
         self.job = Job("Search", self._steps, self.guard)
         self.final_job = Job("Ask the test images", self._final_steps, self.guard)
-        self.download = Download(
-            "Download the best .tflite", self.tflite, self.guard, lambda: self._chosen().recipe
+        self.download = self.offer(
+            "Download the best .tflite", self.tflite, lambda: self._chosen().recipe
         )
         actions = [self.job, self.final_job, self.download]
-        self.assemble(self._controls(), self._picture(), actions, settings)
+        self.assemble(self.controls(), self._picture(), actions, settings)
 
     @property
     def trials(self):
@@ -166,8 +157,7 @@ class SearchExplorer(Explorer):
     def compute(self):
         """Find the best within the budget among the files there are."""
         budget = self._budget_bytes
-        everything = [x for mine in self.trials.values() for x in mine]
-        chosen = best(everything, budget)
+        chosen = best([x for mine in self.trials.values() for x in mine], budget)
         uniform = self.trials["uniform"]
         rival = smallest(uniform, as_good(chosen)) if chosen else None
         final = self._finals.get(chosen.recipe) if chosen else None
@@ -175,7 +165,6 @@ class SearchExplorer(Explorer):
         return Found(budget, chosen, within, rival, self.reference, final, len(uniform))
 
     def show(self, result):
-        """Move the marks, and say what there is to see."""
         self._trials.show(self.trials, result.budget_bytes, result.best)
         self._progress.show(self.trials, result.budget_bytes)
         most = max(map(len, self.trials.values()))
@@ -209,15 +198,7 @@ class SearchExplorer(Explorer):
     def ask_test_images(self):
         """Score the best recipe, and the best uniform one, on the test images.
 
-        Returns
-        -------
-        Trial
-            Of the best recipe; its ``reference`` is the measurement of the best uniform recipe.
-
-        Raises
-        ------
-        ValueError
-            If nothing is within the budget yet.
+        Returned is the best one's `Trial`; its ``reference`` is the uniform one's measurement.
         """
         chosen, uniform = self._chosen(), self.result.uniform
         if chosen.recipe not in self._finals:
@@ -228,13 +209,7 @@ class SearchExplorer(Explorer):
         return self._finals[chosen.recipe]
 
     def tflite(self):
-        """The best file so far, packed: name, content, and words.
-
-        Raises
-        ------
-        ValueError
-            If nothing is within the budget yet.
-        """
+        """The best file so far, packed: name, content, and words."""
         chosen, scorer = self._chosen(), self._scorers["greedy"]
         model = self.subject.compressor.compress(chosen.recipe).packed()
         again = qlab.evaluate(model, scorer.images, scorer.labels)
@@ -250,12 +225,6 @@ class SearchExplorer(Explorer):
     def _final_steps(self):
         self.ask_test_images()
         yield 1, 1
-
-    def _score_plain_ones(self):
-        """Score all layers at 8, 7, ... bits; return the bytes of the largest file."""
-        uniform = self._scorers["uniform"]
-        plain = run_search(uniform, 1, "uniform", len(WEIGHT_BITS))
-        return max(x.gzip_bytes for x in plain)
 
     def _phases(self, files, uniform=UNIFORM):
         """Yield (words, trials, how many): the uniform ones that are missing, then the method's."""
@@ -278,13 +247,6 @@ class SearchExplorer(Explorer):
                     shown = time.monotonic()
         self.update()
 
-    def _controls(self):
-        return (
-            controls.number(self, "budget_kb", "Budget (KB, gzipped)", self._budgets_kb, step=0.1),
-            controls.choice(self, "method", "Method", METHODS),
-            controls.number(self, "files", "Files a press", FILES),
-        )
-
     def _picture(self):
         picture = LivePicture(panels=2, width=900, height=330, ratios=(1.7, 1))
         largest = 1050 * self._budgets_kb[-1]
@@ -293,14 +255,15 @@ class SearchExplorer(Explorer):
         return picture
 
 
-def layer_rows(recipe, layers):
+def layer_rows(recipe):
+    """Bits and zeros of the layers that a recipe names, or of all if it names none."""
     return [
         (
             name,
             recipe.setting("weight_bits", name),
             f"{100 * recipe.setting('sparsity', name):.0f} %",
         )
-        for name in layers
+        for name in [name for name, _ in recipe.overrides] or ["all layers"]
     ]
 
 
@@ -311,14 +274,11 @@ def uniform_words(trial):
 
 
 def alt(result, trials):
+    top, found = result.best, "No file is within it yet."
+    if top is not None:
+        found = f"Best within it: {percent(top.accuracy)} at {top.gzip_bytes:,} bytes."
     count = sum(map(len, trials.values()))
-    start = f"{count:,} files scored. Budget {result.budget_bytes:,} bytes. "
-    if result.best is None:
-        return start + "No file is within it yet."
-    return (
-        f"{start}Best within it: {percent(result.best.accuracy)} at "
-        f"{result.best.gzip_bytes:,} bytes."
-    )
+    return f"{count:,} files scored. Budget {result.budget_bytes:,} bytes. {found}"
 
 
 def cells(result):
@@ -358,13 +318,8 @@ def tables(result, trials):
     head = ("method", "files", "best within the budget", "bytes", "at file")
     yield readout.table("Searches", head, rows)
     if result.best:
-        rows = layer_rows(result.recipe, layers_of(result))
-        yield readout.table("Best recipe", ("layer", "weight bits", "zeros"), rows)
-
-
-def layers_of(result):
-    """Layers that the best recipe names; "all" for a uniform one."""
-    return [name for name, _ in result.recipe.overrides] or ["all layers"]
+        header = ("layer", "weight bits", "zeros")
+        yield readout.table("Best recipe", header, layer_rows(result.recipe))
 
 
 def _best(result):
@@ -379,11 +334,9 @@ def _best(result):
 
 
 def _recipe(result):
-    names = layers_of(result)
-    rows = [(escape(name), *values) for name, *values in layer_rows(result.recipe, names[:SHOWN])]
-    more = f"and {len(names) - SHOWN} layers more" if len(names) > SHOWN else ""
-    table = readout.small_table(("", "bits", "zeros"), rows)
-    return readout.cell("Its recipe", "", table, more)
+    rows = layer_rows(result.recipe)
+    more = f"and {len(rows) - SHOWN} layers more" if len(rows) > SHOWN else ""
+    return readout.table_cell("Its recipe", ("", "bits", "zeros"), rows[:SHOWN], more)
 
 
 def _rival(result):

@@ -1,26 +1,23 @@
 """Which layer hurts most when it gets fewer bits, and what a mix of bits makes of that."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from functools import cached_property
 
 import traitlets
 
+from qlab.arithmetic.affine import INTEGER_BITS
 from qlab.engine.recipes import Recipe
 from qlab.plots.sensitivity_panels import RecipesPanel, SensitivityPanel, verdict
 from qlab.trials.sensitivity import LayerTrial, layers_with, lowered, scan
-from qlab.trials.subjects import Trial, subject
-from qlab.widgets.kit import controls, readout
+from qlab.trials.subjects import Trial
+from qlab.widgets.kit import readout
 from qlab.widgets.kit.controls import LayerBoxes
-from qlab.widgets.kit.download import Download, scored_again
-from qlab.widgets.kit.explorer import Explorer, Shown
+from qlab.widgets.kit.explorer import ModelExplorer, Shown
 from qlab.widgets.kit.job import Job
 from qlab.widgets.kit.live import LivePicture
-from qlab.widgets.kit.readout import percent
-from qlab.widgets.kit.traits import require_known
+from qlab.widgets.kit.readout import fine_interval, score
+from qlab.widgets.kit.traits import choice, require_known, steps
 
-BITS = (2, 3, 4, 5, 6, 7, 8)
 NAMES = {"weight_bits": "weights", "activation_bits": "activations", "both": "both"}
 
 
@@ -38,18 +35,13 @@ class Sensitivity:
         return self.mixed.compared_with(self.uniform[8])
 
 
-class SensitivityExplorer(Explorer):
+class SensitivityExplorer(ModelExplorer):
     """Lower one layer at a time; then choose bits for each layer, and score that mix.
 
     Parameters
     ----------
-    model : qlab.LiteModel or None
-        A float32 model; None for the shipped baseline.
-    images : ndarray of uint8, shape (n, 28, 28, 1), or None
-        To score on; None for the 10,000 test images.
-    labels : ndarray of int, shape (n,), or None
-    calibration_images : ndarray of uint8, shape (n, 28, 28, 1), or None
-        At most 1,024; None for the course's.
+    model, images, labels, calibration_images
+        As in `ModelExplorer`.
     base : Recipe or None
         What is kept where nothing is lowered; None for int8.
     **settings
@@ -63,11 +55,6 @@ class SensitivityExplorer(Explorer):
         The mixed recipe; `qlab.Compressor.compress` takes it, and
         ``QuantizationExplorer(overrides=...)`` takes its ``overrides``.
 
-    Raises
-    ------
-    ValueError
-        If the model cannot be quantized, or images do not fit it.
-
     Examples
     --------
     >>> import qlab
@@ -80,41 +67,34 @@ class SensitivityExplorer(Explorer):
     """
 
     question = "Which layer hurts most when it gets fewer bits?"
-    bits = traitlets.Enum(BITS, 3).tag(setting=True)
-    lowered = traitlets.Enum(tuple(NAMES), "weight_bits").tag(setting=True)
+    bits = steps("Bits of the one layer", INTEGER_BITS, 3)
+    lowered = choice("What is lowered", NAMES, "weight_bits")
     layer_bits = traitlets.Dict().tag(setting=True)
     recipe = traitlets.Instance(Recipe, allow_none=True, read_only=True)
 
     def __init__(
         self, model=None, images=None, labels=None, calibration_images=None, base=None, **settings
     ):
-        super().__init__()
-        self.subject = subject(model, images, labels, calibration_images)
-        available = self.subject.compressor.calibration_images
+        super().__init__(model, images, labels, calibration_images)
         base = Recipe() if base is None else base
-        self.base = base.replace(calibration_size=min(base.calibration_size, available))
+        self.base = base.replace(calibration_size=min(base.calibration_size, self.available))
         self._trial = self.subject.remembering()
         self._scans, self._tried = {}, {}
         self.job = Job("Lower all layers that are within noise", self._lower_harmless, self.guard)
-        self.download = Download(
-            "Download the mixed .tflite", self.tflite, self.guard, lambda: self.recipe
-        )
+        self.download = self.offer("Download the mixed .tflite", self.tflite, lambda: self.recipe)
         self.layers = layers_with(self.subject.model, "activation_bits")
         heading = "Your recipe: bits of each layer"
-        self.table = LayerBoxes(self, "layer_bits", self.layers, BITS, 8, heading)
+        self.table = LayerBoxes(self, "layer_bits", self.layers, INTEGER_BITS, 8, heading)
         actions = [self.table, self.job, self.download]
-        self.assemble(self._controls(), self._picture(), actions, settings)
+        self.assemble(self.controls(), self._picture(), actions, settings)
 
     def compute(self):
         """Lower each layer, unless that is known; score the mixed recipe."""
         require_known(self.layer_bits, self.layers, "layer")
         uniform = {b: self._trial(self._uniform(b)) for b in (8, 4)}
-        entries = self._scan()
-        mixed = self._trial(self._mixed())
-        return Sensitivity(entries, mixed, uniform)
+        return Sensitivity(self._scan(), self._trial(self._mixed()), uniform)
 
     def show(self, result):
-        """Move the marks, and say what there is to see."""
         self.set_trait("recipe", result.mixed.recipe)
         self.table.show(layers_with(self.subject.model, self.lowered))
         names = [entry.layer for entry in result.entries]
@@ -127,8 +107,7 @@ class SensitivityExplorer(Explorer):
         worst = min(result.entries, key=lambda entry: entry.measurement.accuracy)
         alt = (
             f"{title}, all others at 8: {worst.layer} hurts most, {verdict(worst.comparison)}. The "
-            f"mixed recipe has {percent(mixed.measurement.accuracy)} at "
-            f"{mixed.sizes.packed_floor_bytes:,} bytes."
+            f"mixed recipe has {score(mixed)} at {mixed.sizes.packed_floor_bytes:,} bytes."
         )
         notes = list(self.subject.compressor.notes(mixed.recipe))
         if self.lowered == "weight_bits" and any(b in (5, 6, 7) for b in self.layer_bits.values()):
@@ -140,16 +119,10 @@ class SensitivityExplorer(Explorer):
     def tflite(self):
         """The mixed recipe as a file, packed: name, content, and words."""
         model = (self.result or self.update()).mixed.model.packed()
-        return "qlab-mixed.tflite", model.data, scored_again(self.subject, model)
+        return self.scored("qlab-mixed.tflite", model)
 
     def lower_harmless(self):
-        """Give the chosen bits to every layer whose loss, alone, is within noise; 8 to all others.
-
-        Returns
-        -------
-        Recipe
-            The mixed recipe.
-        """
+        """Give the chosen bits to each layer whose loss, alone, is within noise; return the mix."""
         for _ in self._lower_harmless():
             pass
         return self.recipe
@@ -166,11 +139,8 @@ class SensitivityExplorer(Explorer):
     def _mixed(self):
         """The recipe that the drop-downs describe; a layer at 8 bits needs no override."""
         may = layers_with(self.subject.model, self.lowered)
-        return lowered(
-            self.base,
-            {x: b for x, b in self.layer_bits.items() if b != 8 and x in may},
-            self.lowered,
-        )
+        bits = {x: b for x, b in self.layer_bits.items() if b != 8 and x in may}
+        return lowered(self.base, bits, self.lowered)
 
     def _uniform(self, bits):
         """The base with all layers at these bits."""
@@ -194,13 +164,6 @@ class SensitivityExplorer(Explorer):
             self._scans[key] = tuple(entries)
         return self._scans[key]
 
-    def _controls(self):
-        options = [(words, name) for name, words in NAMES.items()]
-        return (
-            controls.steps(self, "bits", "Bits of the one layer", BITS),
-            controls.choice(self, "lowered", "What is lowered", options),
-        )
-
     def _picture(self):
         height = max(300, 70 + 48 * len(self.layers))
         picture = LivePicture(panels=2, width=900, height=height, ratios=(1.2, 1))
@@ -223,23 +186,21 @@ class SensitivityExplorer(Explorer):
         self._recipes.show((mixed.sizes.packed_floor_bytes, mixed.measurement), uniform, earlier)
 
 
-def _named(result):
-    pairs = {"mixed": result.mixed, "8 bits": result.uniform[8], "4 bits": result.uniform[4]}
-    return pairs.items()
+def _sizes(result):
+    """Recipe, what its bits need, and what its packed file has."""
+    named = {"mixed": result.mixed, "8 bits": result.uniform[8], "4 bits": result.uniform[4]}
+    for name, x in named.items():
+        yield name, x, f"{x.sizes.packed_floor_bytes:,}", f"{x.packed_bytes:,}"
 
 
 def _cells(result):
     mixed = result.mixed
-    rows = [
-        (name, f"{x.sizes.packed_floor_bytes:,}", f"{x.packed_bytes:,}")
-        for name, x in _named(result)
-    ]
-    sizes = readout.small_table(("", "packed floor", "packed file"), rows)
+    rows = [(name, *sizes) for name, _, *sizes in _sizes(result)]
     return (
         readout.accuracy(mixed.measurement, "Accuracy of your recipe"),
         readout.difference(result.comparison, "8 bits everywhere"),
         readout.difference(mixed.compared_with(result.uniform[4]), "4 bits everywhere"),
-        readout.cell("Size in bytes", "", sizes),
+        readout.table_cell("Size in bytes", ("", "packed floor", "packed file"), rows),
     )
 
 
@@ -247,8 +208,8 @@ def _tables(result, title):
     rows = [
         (
             x.layer,
-            percent(x.measurement.accuracy),
-            " to ".join(map(percent, x.measurement.interval)),
+            score(x),
+            fine_interval(x.measurement),
             verdict(x.comparison),
             f"{x.bytes_saved:,}",
         )
@@ -256,13 +217,5 @@ def _tables(result, title):
     ]
     header = ("layer lowered", "accuracy", "95 % interval", "to 8 bits", "bytes saved")
     yield readout.table(title, header, rows)
-    rows = [
-        (
-            name,
-            percent(x.measurement.accuracy),
-            f"{x.sizes.packed_floor_bytes:,}",
-            f"{x.packed_bytes:,}",
-        )
-        for name, x in _named(result)
-    ]
+    rows = [(name, score(x), *sizes) for name, x, *sizes in _sizes(result)]
     yield readout.table("Recipes", ("recipe", "accuracy", "packed floor", "packed file"), rows)

@@ -1,7 +1,5 @@
 """Which layer can be pruned, and how far; and a sparsity for each layer that meets a budget."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -12,21 +10,19 @@ from qlab.engine.recipes import Recipe
 from qlab.plots.sensitivity_panels import CurvesPanel, RecipesPanel
 from qlab.tflite.sparse_encoding import sparse_file
 from qlab.trials.sensitivity import layers_with, lowered, scan
-from qlab.trials.subjects import Trial, subject
-from qlab.widgets.kit import controls, readout
+from qlab.trials.subjects import Trial
+from qlab.widgets.kit import readout
 from qlab.widgets.kit.controls import LayerBoxes
-from qlab.widgets.kit.download import Download, scored_again
-from qlab.widgets.kit.explorer import Shown, SweepingExplorer
+from qlab.widgets.kit.explorer import ModelExplorer, Shown, SweepingExplorer
 from qlab.widgets.kit.job import Job
 from qlab.widgets.kit.live import LivePicture
-from qlab.widgets.kit.readout import percent
-from qlab.widgets.kit.traits import WholeWithin, require_known
+from qlab.widgets.kit.readout import score
+from qlab.widgets.kit.traits import FLOAT_OR_INT8, WholeWithin, choice, number, require_known
 
 FIRST = (0.5, 0.8, 0.95)
 LEVELS = (0.3, 0.5, 0.6, 0.7, 0.8, 0.85, 0.9, 0.95, 0.98)
 CHOICES = (0.0, *LEVELS)
 NAMES = {"global": "one threshold", "per-layer": "same share"}
-BITS = (("32, float", 32), ("8, int8", 8))
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,7 +40,7 @@ class SparsitySensitivity:
         return self.mixed.sparse_bytes <= self.budget_bytes
 
 
-class SparsitySensitivityExplorer(SweepingExplorer):
+class SparsitySensitivityExplorer(SweepingExplorer, ModelExplorer):
     """Prune one layer at a time; then choose a sparsity for each, and meet a budget of bytes.
 
     Sizes are of files that leave the zeros out (`qlab.sparse_encoding.sparse_file`), which LiteRT
@@ -52,13 +48,8 @@ class SparsitySensitivityExplorer(SweepingExplorer):
 
     Parameters
     ----------
-    model : qlab.LiteModel or None
-        A float32 model; None for the shipped baseline.
-    images : ndarray of uint8, shape (n, 28, 28, 1), or None
-        To score on; None for the 10,000 test images.
-    labels : ndarray of int, shape (n,), or None
-    calibration_images : ndarray of uint8, shape (n, 28, 28, 1), or None
-        For 8 bits; at most 1,024; None for the course's.
+    model, images, labels, calibration_images
+        As in `ModelExplorer`.
     **settings
         ``layer_sparsity``: for some layers, a sparsity in the learner's recipe; ``budget_bytes``;
         ``weight_bits`` (32, or 8 for weights and activations both).
@@ -70,11 +61,6 @@ class SparsitySensitivityExplorer(SweepingExplorer):
         The learner's; `qlab.Compressor.compress` takes it.
     curves : dict of str to dict of float to qlab.trials.sensitivity.LayerTrial
         For each layer, what was measured at each sparsity, at the present bits.
-
-    Raises
-    ------
-    ValueError
-        If the model cannot be pruned, or images do not fit it.
 
     Examples
     --------
@@ -90,32 +76,32 @@ class SparsitySensitivityExplorer(SweepingExplorer):
 
     question = "Which layer can be pruned, and how far?"
     layer_sparsity = traitlets.Dict().tag(setting=True)
-    budget_bytes = WholeWithin(1, 1, "largest", ", the float file").tag(setting=True)
-    weight_bits = traitlets.Enum((32, 8), 32).tag(setting=True)
+    budget_bytes = number(
+        "Budget (bytes)", WholeWithin(1, 1, "largest", ", the float file"), "_stops"
+    )
+    weight_bits = choice("Weight bits", FLOAT_OR_INT8, 32)
     recipe = traitlets.Instance(Recipe, allow_none=True, read_only=True)
 
     def __init__(self, model=None, images=None, labels=None, calibration_images=None, **settings):
-        super().__init__()
-        self.subject = subject(model, images, labels, calibration_images)
+        super().__init__(model, images, labels, calibration_images)
         self.layers = layers_with(self.subject.model, "sparsity")
         self.largest = self.subject.model.file_bytes
         self._trial = self.subject.remembering()
         self._meet = lru_cache(64)(self._least_sparse)
+        twentieths = [round(self.largest * i / 20, -3) for i in range(1, 20)]
+        self._stops = sorted({int(x) for x in twentieths if x > 0} | {1, self.largest})
         self._measured, self._tried = {}, {}
         self.budget_bytes = round(self.largest / 3, -4) or self.largest
-        self.job = Job("Measure more sparsities", self._scan_all, self.guard)
-        self.download = Download(
-            "Download your .tflite", self.tflite, self.guard, lambda: self.recipe
-        )
+        self.job = Job("Measure more sparsities", self._sweep, self.guard)
+        self.download = self.offer("Download your .tflite", self.tflite, lambda: self.recipe)
         heading = "Your recipe: sparsity of each layer"
         options = [(f"{x:g}", x) for x in CHOICES]
         self.table = LayerBoxes(self, "layer_sparsity", self.layers, options, 0.0, heading)
         actions = [self.table, self.job, self.download]
-        self.assemble(self._controls(), self._picture(), actions, settings)
+        self.assemble(self.controls(), self._picture(), actions, settings)
 
     @property
     def curves(self):
-        """dict: what was measured of each layer, at the present bits."""
         return self._measured.setdefault(self.weight_bits, {x: {} for x in self.layers})
 
     def compute(self):
@@ -123,65 +109,52 @@ class SparsitySensitivityExplorer(SweepingExplorer):
         require_known(self.layer_sparsity, self.layers, "layer with weights")
         pruned = {name: x for name, x in self.layer_sparsity.items() if x != 0}
         mixed = self._trial(lowered(self._base(), pruned, "sparsity"))
-        for _ in self._scan(FIRST, "pruning one layer after the other"):
+        for _ in self._scan(FIRST):
             pass
-        dense = self._trial(self._base())
         met = {scope: self._meet(scope, self.budget_bytes, self.weight_bits) for scope in SCOPES}
-        return SparsitySensitivity(
-            dense,
-            mixed,
-            {scope: self._trial(recipe) for scope, recipe in met.items() if recipe is not None},
-            self.budget_bytes,
-        )
+        uniform = {x: self._trial(recipe) for x, recipe in met.items() if recipe is not None}
+        return SparsitySensitivity(self._trial(self._base()), mixed, uniform, self.budget_bytes)
 
     def show(self, result):
-        """Move the marks, and say what there is to see."""
         self.set_trait("recipe", result.mixed.recipe)
         self.table.show()
         self._show_curves(result)
         self._show_recipes(result)
-        words = alt(result, self.curves, FIRST[1])
+        words = alt(result, self.curves)
         return Shown(words, cells(result), notes(result), tables(result, self.curves))
 
     def scan(self):
-        """Measure each layer at all sparsities, as the button does.
-
-        Returns
-        -------
-        dict of str to dict of float to qlab.trials.sensitivity.LayerTrial
-        """
+        """Measure each layer at all sparsities, as the button does; return the `curves`."""
         self.all_steps()
         return self.curves
 
     def tflite(self):
         """The learner's recipe as a file without the zeros: name, content, and words."""
         model = (self.result or self.update()).mixed.sparse
-        return "qlab-sparse-mixed.tflite", model.data, scored_again(self.subject, model)
+        return self.scored("qlab-sparse-mixed.tflite", model)
 
     def _base(self, bits=None, **settings):
         """The recipe in which nothing is pruned, unless the settings say so."""
-        size = self.subject.calibration_size
-        bits = bits or self.weight_bits
+        bits, size = bits or self.weight_bits, self.subject.calibration_size
         return Recipe(bits, bits, calibration_size=size, **settings)
 
     def _least_sparse(self, scope, budget, bits):
         """Of one scope, the recipe of fewest zeros in a budget, in steps of 1 %; or None."""
-        compress = self.subject.compressor.compress
         low, high = -1, 100  # percent: too large, and small enough
+        made = {100: None}
         while high - low > 1:
             middle = (low + high) // 2
-            recipe = self._base(bits, sparsity=middle / 100, sparsity_scope=scope)
-            if sparse_file(compress(recipe)).file_bytes <= budget:
-                high = middle
-            else:
-                low = middle
-        return None if high == 100 else self._base(bits, sparsity=high / 100, sparsity_scope=scope)
+            made[middle] = self._base(bits, sparsity=middle / 100, sparsity_scope=scope)
+            file = sparse_file(self.subject.compressor.compress(made[middle]))
+            small = file.file_bytes <= budget
+            low, high = (low, middle) if small else (middle, high)
+        return made[high]
 
-    def _scan(self, levels, words):
+    def _scan(self, levels):
         """Steps of pruning one layer at a time; what is known is not measured again."""
         curves, subject = self.curves, self.subject
         missing = [x for x in levels if any(x not in curve for curve in curves.values())]
-        total, done = len(missing) * len(self.layers), 0
+        total, done, words = len(missing) * len(self.layers), 0, "pruning one layer after the other"
         for level in missing:
             entries = scan(
                 subject.compressor, subject.images, subject.labels, level, self._base(), "sparsity"
@@ -195,29 +168,15 @@ class SparsitySensitivityExplorer(SweepingExplorer):
         if not self.job.running:
             self.job.clear()
 
-    def _scan_all(self):
-        for step in self._scan(LEVELS, "pruning one layer after the other"):
-            if self.result is not None:
-                self._show_curves(self.result)
-                self.picture.redraw()
-            yield step
-        if self.result is not None:
-            self.present(self.result)
-
-    def _controls(self):
-        stops = [round(self.largest * i / 20, -3) for i in range(1, 20)]
-        stops = sorted({int(x) for x in stops if x > 0} | {1, self.largest})
-        return (
-            controls.number(self, "budget_bytes", "Budget (bytes)", stops),
-            controls.choice(self, "weight_bits", "Weight bits", BITS),
-        )
+    def _measuring(self):
+        return self._scan(LEVELS)
 
     def _picture(self):
         picture = LivePicture(panels=2, width=900, height=320)
         reference = self.subject.float_measurement.accuracy
         self._panel = picture.put(CurvesPanel, reference, self.layers)
-        words = "file without its zeros (KB)"
-        self._recipes = picture.put(RecipesPanel, reference, self.largest, words)
+        axis = "file without its zeros (KB)"
+        self._recipes = picture.put(RecipesPanel, reference, self.largest, axis)
         return picture
 
     def _show_curves(self, result):
@@ -244,13 +203,13 @@ class SparsitySensitivityExplorer(SweepingExplorer):
         self._recipes.show(mine, uniform, earlier, result.budget_bytes)
 
 
-def alt(result, curves, sparsity):
-    mixed = result.mixed
-    accuracy, name = min((c[sparsity].measurement.accuracy, name) for name, c in curves.items())
+def alt(result, curves):
+    mixed, level = result.mixed, FIRST[1]
+    each = [curve[level] for curve in curves.values()]
+    worst = min(each, key=lambda x: (x.measurement.accuracy, x.layer))
     return (
-        f"{name} hurts most when it alone is {100 * sparsity:.0f} % sparse: "
-        f"{percent(accuracy)}. Your recipe has "
-        f"{percent(mixed.measurement.accuracy)} at {mixed.sparse_bytes:,} bytes, "
+        f"{worst.layer} hurts most when it alone is {100 * level:.0f} % sparse: {score(worst)}. "
+        f"Your recipe has {score(mixed)} at {mixed.sparse_bytes:,} bytes, "
         f"{'within' if result.fits else 'over'} the budget of {result.budget_bytes:,}."
     )
 
@@ -267,35 +226,25 @@ def cells(result):
             f"{result.dense.sparse_bytes:,} with nothing pruned",
         ),
     ]
-    for scope, trial in result.uniform.items():
-        comparison = mixed.compared_with(trial)
-        made.append(readout.difference(comparison, f"{NAMES[scope]}, in budget"))
-    return made
+    return made + [
+        readout.difference(mixed.compared_with(trial), f"{NAMES[scope]}, in budget")
+        for scope, trial in result.uniform.items()
+    ]
 
 
 def notes(result):
     said = ["Sizes are of files that leave the zeros out; the usual file stays as large."]
     for scope in SCOPES:
-        trial = result.uniform.get(scope)
-        what = f"{NAMES[scope].capitalize()} for all layers"
-        if trial is None:
-            said.append(f"{what}: no sparsity meets this budget.")
-        else:
-            said.append(
-                f"{what} meets it from {100 * trial.recipe.sparsity:.0f} % on, with "
-                f"{percent(trial.measurement.accuracy)}."
-            )
+        trial, met = result.uniform.get(scope), ": no sparsity meets this budget."
+        if trial is not None:
+            met = f" meets it from {100 * trial.recipe.sparsity:.0f} % on, with {score(trial)}."
+        said.append(f"{NAMES[scope].capitalize()} for all layers{met}")
     return said
 
 
 def tables(result, curves):
     rows = [
-        (
-            name,
-            f"{level:g}",
-            percent(entry.measurement.accuracy),
-            readout.tested(entry.comparison),
-        )
+        (name, f"{level:g}", score(entry), readout.tested(entry.comparison))
         for name, curve in curves.items()
         for level, entry in sorted(curve.items())
     ]
@@ -303,7 +252,5 @@ def tables(result, curves):
     yield readout.table("One layer pruned", header, rows)
     made = {"yours": result.mixed, "unpruned": result.dense}
     made |= {NAMES[scope]: x for scope, x in result.uniform.items()}
-    rows = [
-        (name, percent(x.measurement.accuracy), f"{x.sparse_bytes:,}") for name, x in made.items()
-    ]
+    rows = [(name, score(x), f"{x.sparse_bytes:,}") for name, x in made.items()]
     yield readout.table("Recipes", ("recipe", "accuracy", "bytes without zeros"), rows)

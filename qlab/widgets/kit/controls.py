@@ -1,7 +1,5 @@
 """Controls for an explorer's settings: each has a label, and each can be reached by keyboard."""
 
-from __future__ import annotations
-
 import ipywidgets
 import traitlets
 
@@ -10,16 +8,17 @@ FULL = {"width": "100%"}
 
 def choice(explorer, trait, label, options):
     """Drop-down for a setting."""
-    box = ipywidgets.Dropdown(options=options, value=getattr(explorer, trait), description=label)
-    traitlets.link((explorer, trait), (box, "value"))
-    return _card(trait, box)
+    return _card(trait, _box(explorer, trait, label, options))
 
 
 def steps(explorer, trait, label, values):
     """Slider and linked drop-down for a setting that can have only these `values`."""
-    box = ipywidgets.Dropdown(options=values, value=getattr(explorer, trait), description=label)
-    traitlets.link((explorer, trait), (box, "value"))
-    return _card(trait, box, _slider(explorer, trait, values))
+    return _card(trait, _box(explorer, trait, label, values), _slider(explorer, trait, values))
+
+
+def doublings(last):
+    """Stops for a number of images: 1, 2, 4, ... and the last."""
+    return [2**i for i in range(11) if 2**i < last] + [last]
 
 
 def number(explorer, trait, label, stops, step=None):
@@ -72,6 +71,12 @@ class LayerBoxes(ipywidgets.VBox):
         held = getattr(self._explorer, self._trait)
         if held.get(name, self._default) != value:
             setattr(self._explorer, self._trait, {**held, name: value})
+
+
+def _box(explorer, trait, label, options):
+    box = ipywidgets.Dropdown(options=options, value=getattr(explorer, trait), description=label)
+    traitlets.link((explorer, trait), (box, "value"))
+    return box
 
 
 def _slider(explorer, trait, values):

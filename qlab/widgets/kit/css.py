@@ -37,8 +37,8 @@ stroke='white' stroke-width='1.6'/></svg>"); }
   white-space: nowrap; }
 .qlab-readout .qlab-value small { font-size: 13px; }
 .qlab-readout .qlab-small { font-size: 12px; color: var(--jp-ui-font-color1); }
-.qlab-readout table.qlab-sizes td { padding: 0 10px 0 0; line-height: 1.35; font-size: 12px;
-  border: 0; }
+.qlab-readout table.qlab-sizes :is(th, td) { padding: 0 10px 0 0; line-height: 1.35;
+  font-size: 12px; font-weight: 400; text-align: left; border: 0; }
 .qlab-readout table.qlab-sizes td.qlab-number { text-align: right; padding-right: 8px; }
 .qlab-badge { display: inline-block; border-radius: 9px; padding: 0 8px; font-size: 11px;
   font-weight: 600;

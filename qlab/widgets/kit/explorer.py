@@ -1,7 +1,5 @@
 """What every explorer shares: one question, a few controls, a picture, a read-out."""
 
-from __future__ import annotations
-
 import base64
 import threading
 from collections.abc import Iterable, Sequence
@@ -12,9 +10,10 @@ from typing import NamedTuple
 import ipywidgets
 import traitlets
 
+from qlab.trials.subjects import subject
 from qlab.widgets.kit import readout
 from qlab.widgets.kit.css import STYLE
-from qlab.widgets.kit.download import Download
+from qlab.widgets.kit.download import Download, scored_again
 from qlab.widgets.kit.hotspots import SpottedPicture
 
 REVEAL = (
@@ -71,20 +70,19 @@ class Explorer(ipywidgets.VBox):
 
     Examples
     --------
-    >>> import traitlets
-    >>> from qlab.widgets.kit import controls, readout
+    >>> from qlab.widgets.kit import readout
     >>> from qlab.widgets.kit.live import LivePicture
+    >>> from qlab.widgets.kit.traits import steps
     >>> class LevelsExplorer(Explorer):
     ...     question = "How many levels do b bits have?"
-    ...     bits = traitlets.Enum((2, 4, 8), 8).tag(setting=True)
+    ...     bits = steps("Bits", (2, 4, 8), 8)
     ...
     ...     def __init__(self, **settings):
     ...         super().__init__()
     ...         picture = LivePicture(panels=1, width=450, height=200)
     ...         picture.axes[0].set(xlim=(0, 9), ylim=(0, 300), xlabel="bits")
     ...         (self.dot,) = picture.add(*picture.axes[0].plot([], [], "o"))
-    ...         bits = controls.steps(self, "bits", "Bits", (2, 4, 8))
-    ...         self.assemble([bits], picture, settings=settings)
+    ...         self.assemble(self.controls(), picture, settings=settings)
     ...
     ...     def compute(self):
     ...         return 2**self.bits
@@ -123,7 +121,7 @@ class Explorer(ipywidgets.VBox):
         Parameters
         ----------
         controls : sequence of ipywidgets.Widget
-            From `qlab.widgets.kit.controls`; at most five.
+            Usually ``self.controls()``; at most five.
         picture : qlab.widgets.kit.live.LivePicture
         actions : sequence of ipywidgets.Widget
             Buttons below the picture.
@@ -163,14 +161,19 @@ class Explorer(ipywidgets.VBox):
         """tuple of str: the names of the settings."""
         return tuple(self.trait_names(setting=True))
 
-    def set(self, **settings):
-        """Change several settings with one update; if one is refused, none is changed.
+    def controls(self):
+        """Make the control of each setting that has one, in the order of the class."""
+        names = [x for kind in reversed(type(self).__mro__) for x in vars(kind)]
+        made = self.traits(control=lambda make: make is not None)
+        self.cards = {x: made[x].metadata["control"](self, x) for x in names if x in made}
+        return list(self.cards.values())
 
-        Raises
-        ------
-        traitlets.TraitError
-            If a setting is unknown or its value is not among those it may have.
-        """
+    def offer(self, label, make, recipe=None):
+        """A `Download` whose troubles are told where the explorer tells its own."""
+        return Download(label, make, self.guard, recipe)
+
+    def set(self, **settings):
+        """Change several settings with one update; if one is refused, none is changed."""
         unknown = sorted(set(settings) - set(self.settings))
         if unknown:
             raise traitlets.TraitError(
@@ -197,13 +200,7 @@ class Explorer(ipywidgets.VBox):
         raise NotImplementedError(f"{type(self).__name__} does not say how to show its result")
 
     def update(self):
-        """Compute the current settings and show them; errors are raised.
-
-        Returns
-        -------
-        object
-            The new `result`.
-        """
+        """Compute the current settings, show them and return the `result`; errors are raised."""
         result = self.compute()
         self.present(result)
         for action in self.actions:
@@ -224,13 +221,7 @@ class Explorer(ipywidgets.VBox):
         self.numbers.value = numbers
 
     def guard(self, work):
-        """Run `work()`; say what it raises to the learner instead, and keep the picture.
-
-        Returns
-        -------
-        object or None
-            What `work` returned; None if it failed.
-        """
+        """Return what `work()` returns; None if it raises, which the learner is told in words."""
         try:
             return work()
         except Exception as error:  # the learner is told below; nobody else could be
@@ -273,10 +264,59 @@ class Explorer(ipywidgets.VBox):
         return bundle, {"image/png": {"width": self.picture.width, "height": self.picture.height}}
 
 
+class ModelExplorer(Explorer):
+    """Base of the explorers of a float model: its ``subject`` is the model, ready to be compressed.
+
+    Parameters
+    ----------
+    model : qlab.LiteModel or None
+        A float32 model; None for the shipped baseline.
+    images : ndarray of uint8, shape (n, 28, 28, 1), or None
+        To score on; None for the 10,000 test images.
+    labels : ndarray of int, shape (n,), or None
+        Give both images and labels, or neither.
+    calibration_images : ndarray of uint8, shape (n, 28, 28, 1), or None
+        At most 1,024, in which the ranges of activations are found; None for the course's.
+
+    Attributes
+    ----------
+    subject : qlab.trials.subjects.Subject
+    layers : dict of str to ndarray of float32
+        Weights of each layer that has some.
+
+    Raises
+    ------
+    ValueError
+        If the model cannot be compressed, or images do not fit it.
+
+    Examples
+    --------
+    >>> import qlab
+    >>> test = qlab.data.load().test
+    >>> explorer = ModelExplorer(images=test.images[:100], labels=test.labels[:100])
+    >>> list(explorer.layers), explorer.subject.trial(qlab.Recipe(weight_bits=4)).measurement.n
+    (['conv1', 'conv2', 'dense1', 'logits'], 100)
+    """
+
+    def __init__(self, model=None, images=None, labels=None, calibration_images=None):
+        super().__init__()
+        self.subject = subject(model, images, labels, calibration_images)
+        self.available = self.subject.compressor.calibration_images
+        weighted = [x for x in self.subject.model.layers if x.weights is not None]
+        self.layers = {x.name: x.weights for x in weighted}
+        if self.has_trait("layer"):
+            self.layer = max(self.layers, key=lambda name: self.layers[name].size)
+
+    def scored(self, name, model, words=""):
+        """A file for a `Download`, scored again as it is taken away: name, content, and words."""
+        return name, model.data, words + scored_again(self.subject, model)
+
+
 class SweepingExplorer(Explorer):
     """An explorer whose ``job`` measures more than the present setting, step by step.
 
-    A new setting ends the job, between two of its steps.
+    A new setting ends the job, between two of its steps. A subclass says what they are in
+    ``_measuring()``, and moves the marks that show what they bring in ``_show_curves(result)``.
     """
 
     def update(self):
@@ -290,6 +330,16 @@ class SweepingExplorer(Explorer):
         with self.job.lock:
             for _ in self.job.work():
                 pass
+
+    def _sweep(self):
+        """Steps of the job: the marks move after each; after the last, all is shown."""
+        for step in self._measuring():
+            if self.result is not None:
+                self._show_curves(self.result)
+                self.picture.redraw()
+            yield step
+        if self.result is not None:
+            self.present(self.result)
 
 
 class ThreadedExplorer(Explorer):

@@ -1,7 +1,5 @@
 """Slow work in steps: a button starts it, a bar shows how far it is, the same button stops it."""
 
-from __future__ import annotations
-
 import asyncio
 import atexit
 import threading
@@ -61,6 +59,10 @@ class Job(ipywidgets.HBox):
             self.show(done, total, words)
         else:
             self.clear()
+
+    def scoring(self, done, total):
+        """Show, in the same way, how many of the trained models are scored."""
+        self.show_other(done, total, "scoring the trained models")
 
     def clear(self):
         """Take the bar away."""

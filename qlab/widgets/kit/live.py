@@ -1,7 +1,5 @@
 """A matplotlib picture that moves: the frame is drawn once, the marks are blitted over it."""
 
-from __future__ import annotations
-
 import io
 
 import ipywidgets

@@ -1,16 +1,22 @@
 """The read-out in HTML: no number without its interval, its test, its kind. Pure functions."""
 
-from __future__ import annotations
-
+from functools import partial
 from html import escape
 
 import numpy as np
+
+from qlab.lessons import cards
+from qlab.lessons.cards import Cell
 
 BADGES = {
     "measured": "run here, just now",
     "cached": "measured earlier; the manifest says when and how",
     "simulated": "arithmetic that no runtime executed",
 }
+NUMBER = {"class_": "qlab-number"}
+
+# So that a picture's numbers can be read without seeing it.
+table = partial(cards.table, row_headers=False)
 
 
 def row(*cells):
@@ -32,12 +38,12 @@ def badge(kind):
 
 def accuracy(measurement, name="Accuracy"):
     """Accuracy with its 95 % interval and its badge."""
-    low, high = measurement.interval
-    time = f" in {measurement.elapsed_ms:.0f} ms" if measurement.elapsed_ms else ""
+    elapsed = getattr(measurement, "elapsed_ms", None)
+    time = f" in {elapsed:.0f} ms" if elapsed else ""
     return cell(
         name,
         f"{percent(measurement.accuracy)} {badge(measurement.kind)}",
-        f"95 % interval {100 * low:.1f} to {100 * high:.1f}\N{NO-BREAK SPACE}%",
+        f"95 % interval {interval(measurement)}",
         f"{measurement.n:,} images{time}",
     )
 
@@ -45,43 +51,29 @@ def accuracy(measurement, name="Accuracy"):
 def difference(comparison, to="float"):
     """Difference to another model, with its paired test."""
     p = comparison.p_value
-    small = 0.01 if p >= 0.001 else 0.001
-    test = f"paired test p = {p:.2f}" if p >= 0.01 else f"paired test p &lt; {small}"
-    if comparison.within_noise:
-        verdict = "within noise"
-    else:
-        verdict = "worse" if comparison.difference < 0 else "better"
+    test = f"= {p:.2f}" if p >= 0.01 else f"&lt; {0.01 if p >= 0.001 else 0.001}"
     return cell(
         f"Difference to {to}",
         f"{points(comparison)} <small>points</small>",
-        f"<b>{verdict}</b>, {test}",
+        f"<b>{judged(comparison)}</b>, paired test p {test}",
         f"{comparison.only_a:,} images lost, {comparison.only_b:,} gained",
     )
 
 
 def sizes(model_sizes):
     rows = (
-        ("float32 file", model_sizes.float32_bytes),
-        ("this file", model_sizes.file_bytes),
-        ("this file, gzipped", model_sizes.gzip_bytes),
-        ("packed floor", model_sizes.packed_floor_bytes),
+        (f"{model_sizes.float32_bytes:,}", "float32 file"),
+        (f"{model_sizes.file_bytes:,}", "this file"),
+        (f"{model_sizes.gzip_bytes:,}", "this file, gzipped"),
+        (f"{model_sizes.packed_floor_bytes:,}", "packed floor"),
     )
-    body = "".join(
-        f'<tr><td class="qlab-number">{value:,}</td><td>{name}</td></tr>' for name, value in rows
-    )
-    return cell("Size in bytes", "", f'<table class="qlab-sizes">{body}</table>')
+    return table_cell("Size in bytes", (), rows, words=1)
 
 
-def small_table(header, rows):
-    """A table inside a cell: names at the left, numbers at the right."""
-    made = "".join(f"<td>{name}</td>" for name in header)
-    body = "".join(
-        f"<tr><td>{name}</td>"
-        + "".join(f'<td class="qlab-number">{value}</td>' for value in values)
-        + "</tr>"
-        for name, *values in rows
-    )
-    return f'<table class="qlab-sizes">{f"<tr>{made}</tr>" if made else ""}{body}</table>'
+def table_cell(name, header, rows, *lines, words=0):
+    """A cell with a table: numbers at the right, and one column of words at the left."""
+    made = [[x if i == words else Cell(x, NUMBER) for i, x in enumerate(row)] for row in rows]
+    return cell(name, "", table("", header, made, class_="qlab-sizes"), *lines)
 
 
 def latency(measured):
@@ -89,7 +81,7 @@ def latency(measured):
     threads = "1 thread" if measured.threads == 1 else f"{measured.threads} threads"
     return cell(
         "Latency",
-        f"{duration(measured.median_ms)}",
+        duration(measured.median_ms),
         f"{what}, {threads}",
         f"95th percentile {duration(measured.p95_ms)}",
     )
@@ -99,18 +91,31 @@ def percent(fraction):
     return f"{100 * fraction:.2f} %"
 
 
+def score(trial):
+    """Accuracy of a `Trial`."""
+    return percent(trial.measurement.accuracy)
+
+
+def interval(scored):
+    """The ends of the 95 % interval of what has one."""
+    low, high = scored.interval
+    return f"{100 * low:.1f} to {100 * high:.1f}\N{NO-BREAK SPACE}%"
+
+
+def fine_interval(scored):
+    """The same to hundredths, for the table of numbers."""
+    return " to ".join(map(percent, scored.interval))
+
+
 def duration(milliseconds):
     return f"{milliseconds:.1f} ms" if milliseconds >= 1 else f"{1000 * milliseconds:.1f} µs"
 
 
-def table(caption, header, rows):
-    """A text table, so that a picture's numbers can be read without seeing it."""
-    head = "".join(f"<th>{escape(str(name))}</th>" for name in header)
-    body = "".join(
-        "<tr>" + "".join(f"<td>{escape(str(value))}</td>" for value in row) + "</tr>"
-        for row in rows
-    )
-    return f"<table><caption>{escape(caption)}</caption><tr>{head}</tr>{body}</table>"
+def bins(edges, digits, *counts):
+    """Rows of a histogram's table: the ends of each bin, and how many are in it."""
+    ends = [f"{x:.{digits}f}" for x in edges]
+    each = ([f"{int(n):,}" for n in column] for column in counts)
+    return list(zip(ends[:-1], ends[1:], *each, strict=True))
 
 
 def notes(said):
@@ -128,12 +133,17 @@ def sentences(said):
 # A training result over seeds: means, and what the paired test of each seed says.
 
 
+def mean(measurements):
+    """Mean accuracy over seeds, in words."""
+    return percent(np.mean([m.accuracy for m in measurements]))
+
+
 def mean_cell(name, measurements):
     """Mean accuracy over seeds, and each seed's."""
     each = ", ".join(f"{100 * m.accuracy:.2f}" for m in measurements)
     return cell(
         name,
-        f"{percent(np.mean([m.accuracy for m in measurements]))} {badge(measurements[0].kind)}",
+        f"{mean(measurements)} {badge(measurements[0].kind)}",
         f"mean of {len(measurements)} seeds: {each}",
         f"{measurements[0].n:,} images each",
     )
@@ -141,15 +151,29 @@ def mean_cell(name, measurements):
 
 def difference_cell(name, comparisons):
     """Mean difference over seeds, with what the paired test of each seed says."""
-    mean = 100 * np.mean([x.difference for x in comparisons])
-    each = ", ".join(points(x) for x in comparisons)
+    gained = 100 * np.mean([x.difference for x in comparisons])
+    each = ", ".join(map(points, comparisons))
     return cell(
         name,
-        f"{mean:+.2f} <small>points</small>".replace("-", "−"),
+        f"{gained:+.2f} <small>points</small>".replace("-", "−"),
         f"<b>{verdict(comparisons)}</b>",
         f"by seed {each}",
         f"paired tests: {_all_p(comparisons)}",
     )
+
+
+def trained_cells(family, name, control):
+    """What training gained, over its control of the same training without the technique."""
+    return (
+        mean_cell(name, family.measurements),
+        mean_cell(control, family.controls),
+        difference_cell("Trained to its control", family.comparisons),
+    )
+
+
+def trained_words(family):
+    """The same for a picture's name."""
+    return f"{mean(family.measurements)}; to its control: {verdict(family.comparisons)}."
 
 
 def seed_rows(family):
@@ -172,6 +196,13 @@ def _all_p(comparisons):
     return words.replace("<", "&lt;")
 
 
+def judged(comparison):
+    """Say in words what a paired test says."""
+    if comparison.within_noise:
+        return "within noise"
+    return "better" if comparison.difference > 0 else "worse"
+
+
 def points(comparison):
     return f"{100 * comparison.difference:+.2f}".replace("-", "−")
 
@@ -187,10 +218,7 @@ def p_words(comparison):
 
 def verdict(comparisons):
     """Say in words what the paired tests of all seeds say."""
-    kinds = [
-        "within noise" if x.within_noise else "better" if x.difference > 0 else "worse"
-        for x in comparisons
-    ]
+    kinds = [judged(x) for x in comparisons]
     counts = {kind: kinds.count(kind) for kind in ("better", "worse", "within noise")}
     found = [(kind, n) for kind, n in counts.items() if n]
     if len(found) == 1:

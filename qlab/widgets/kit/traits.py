@@ -1,10 +1,49 @@
-"""Settings that are refused in words when they cannot be."""
-
-from __future__ import annotations
+"""Settings: each says in one place what it may be, in words, and which control moves it."""
 
 import traitlets
 
 from qlab.arithmetic.sparsity import require_sparsity
+from qlab.widgets.kit import controls
+
+FLOAT_OR_INT8 = {32: "32, float", 8: "8, int8"}
+
+
+def steps(label, values, default, shown=None):
+    """One of a few numbers; a slider and a drop-down, in the order of `shown`."""
+    return _setting(traitlets.Enum(values, default), controls.steps, label, shown or values)
+
+
+def choice(label, values, default):
+    """One of a few values; a drop-down of them, or of what a mapping calls them."""
+    named = [(words, x) for x, words in values.items()] if isinstance(values, dict) else values
+    return _setting(traitlets.Enum(tuple(values), default), controls.choice, label, named)
+
+
+def name_among(label, known, default=""):
+    """One of the names in an attribute of the explorer; a drop-down."""
+    return _setting(OneOf(known, default), controls.choice, label, known)
+
+
+def layer_name(label="Layer shown"):
+    """A layer with weights, of those in the explorer's ``layers``; a drop-down."""
+    kind = OneOf("layers", "", "no layer with weights is called {!r}; there are {}")
+    return _setting(kind, controls.choice, label, "layers")
+
+
+def number(label, kind, stops, **more):
+    """A number of a `kind`; a slider that rests at `stops`, and a box for those between.
+
+    Stops, or options, that a name stands for are in that attribute of the explorer.
+    """
+    return _setting(kind, controls.number, label, stops, **more)
+
+
+def _setting(kind, control, label, values, **more):
+    def make(explorer, name):
+        found = getattr(explorer, values) if isinstance(values, str) else values
+        return control(explorer, name, label, tuple(found), **more)
+
+    return kind.tag(setting=True, control=make)
 
 
 class Sparsity(traitlets.TraitType):
@@ -24,7 +63,7 @@ class Sparsity(traitlets.TraitType):
 class OneOf(traitlets.Unicode):
     """A name among those in an attribute of the explorer, which knows them once it is built."""
 
-    def __init__(self, known, words, default=""):
+    def __init__(self, known, default="", words="NAME is {!r}; choose one of {}"):
         super().__init__(default)
         self._known, self._words = known, words
 
@@ -32,19 +71,13 @@ class OneOf(traitlets.Unicode):
         """Return the name, or say in words which there are."""
         value, known = super().validate(obj, value), getattr(obj, self._known, None)
         if known is not None and value not in known:
-            raise traitlets.TraitError(self._words.format(value, ", ".join(known)))
+            words = self._words.replace("NAME", self.name)
+            raise traitlets.TraitError(words.format(value, ", ".join(known)))
         return value
 
 
-class LayerName(OneOf):
-    """A layer with weights, of those in the explorer's ``layers``."""
-
-    def __init__(self):
-        super().__init__("layers", "no layer with weights is called {!r}; there are {}")
-
-
 class _Within:
-    """A number within two ends; an end may be the name of an attribute of the explorer."""
+    """A number within two ends: numbers, names of attributes of the explorer, or None."""
 
     def __init__(self, default, low, high, unit=""):
         super().__init__(default)
@@ -54,8 +87,9 @@ class _Within:
         """Return the number, or say in words where it should lie."""
         value = super().validate(obj, value)
         low, high = (getattr(obj, x, None) if isinstance(x, str) else x for x in self._ends)
-        if None not in (low, high) and not low <= value <= high:
-            ends = " to ".join(f"{x:,}" if isinstance(x, int) else f"{x:g}" for x in (low, high))
+        if (low is not None and value < low) or (high is not None and value > high):
+            known = [x for x in (low, high) if x is not None]
+            ends = " to ".join(f"{x:,}" if isinstance(x, int) else f"{x:g}" for x in known)
             raise traitlets.TraitError(f"{self.name} is {value}; choose {ends}{self._unit}")
         return value
 
