@@ -10,11 +10,19 @@ HEAD = " #    gzipped       file   accuracy  95 % interval     submitted (UTC)  
 
 
 def add_to(add):
-    grade = add("grade", _grade, "measure a .tflite file for the challenge, trusting nothing in it")
+    grade = add(
+        "grade",
+        lambda given: grade_main(given.file, given.json),
+        "measure a .tflite file for the challenge, trusting nothing in it",
+    )
     grade.epilog = "Exit code: 0 if the file is in a league, 1 if not; the reason is printed."
     grade.add_argument("file", metavar="FILE")
     grade.add_argument("--json", action="store_true", help="print JSON instead of words")
-    board = add("board", _board, "rank a class's submissions in a folder, or add one")
+    board = add(
+        "board",
+        lambda x: board_main(x.folder, x.submit, x.name, x.regrade, x.json),
+        "rank a class's submissions in a folder, or add one",
+    )
     board.epilog = (
         "Files put into FOLDER by hand count too, under their own names. Exit code of a "
         "submission: 0 if it was taken, 1 if not."
@@ -26,15 +34,6 @@ def add_to(add):
         "--regrade", action="store_true", help="measure every file anew, and believe no note"
     )
     board.add_argument("--json", action="store_true", help="print JSON instead of tables")
-
-
-def _grade(arguments):
-    return grade_main(arguments.file, as_json=arguments.json)
-
-
-def _board(arguments):
-    given = arguments.folder, arguments.submit, arguments.name, arguments.regrade
-    return board_main(*given, as_json=arguments.json)
 
 
 def grade_main(file, as_json=False, out=print):

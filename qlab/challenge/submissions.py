@@ -7,13 +7,12 @@ import os
 import secrets
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from itertools import count
 from pathlib import Path
 
 from qlab.challenge import intake
 from qlab.challenge.grading import GRADER, Verdict, grade_bytes, measure
 from qlab.challenge.intake import Refused
-from qlab.system.files import write_whole
+from qlab.system.files import free_name, write_whole
 from qlab.system.text import printable
 
 ENDING, NOTE = ".tflite", ".json"
@@ -35,7 +34,7 @@ class Submission:
     record: Verdict | None = None
 
 
-def submit(folder, file, name, test=None, limits=None):
+def submit(folder, file, name, test=None):
     """Grade a file and, if it is in a league, put a copy of it into the folder.
 
     Parameters
@@ -45,7 +44,7 @@ def submit(folder, file, name, test=None, limits=None):
     file : path-like
     name : str
         Who submits. All submissions of a name count as one participant's.
-    test, limits
+    test : qlab.data.Split or None
         As for `qlab.challenge.grade`.
 
     Returns
@@ -67,7 +66,7 @@ def submit(folder, file, name, test=None, limits=None):
         data = intake.read(file)
     except Refused as refusal:
         return Verdict(reason=str(refusal)), None
-    verdict = grade_bytes(data, test, limits)
+    verdict = grade_bytes(data, test)
     if not verdict.qualifies:
         return verdict, None
     for earlier in read_submissions(folder)[0]:
@@ -129,7 +128,7 @@ def _submission(path, notices):
         why = str(refusal)
     except (ValueError, TypeError, KeyError, RecursionError, OverflowError):
         why = "it is damaged"
-    aside = next(x for x in _free_names(_note(path)) if not os.path.lexists(x))
+    aside = free_name(_note(path), "broken")
     try:
         os.rename(_note(path), aside)
         done = f"set aside as {printable(aside.name)}"
@@ -138,10 +137,6 @@ def _submission(path, notices):
     shown = printable(_note(path).name)
     notices.append(f"The note {shown} could not be used: {why}. It is {done}; the file counts.")
     return plain
-
-
-def _free_names(path):
-    return (path.with_name(f"{path.name}.broken-{number}") for number in count(1))
 
 
 def _by_its_name(path):
@@ -238,7 +233,7 @@ def remark(row):
     return f" ({', '.join(parts)})" if parts else ""
 
 
-def board(folder, regrade=False, test=None, limits=None, progress=None):
+def board(folder, regrade=False, test=None, progress=None):
     """Read a folder of submissions, grade what was not graded, and rank.
 
     Who may write into the folder can forge a note; `regrade` measures every file anew.
@@ -251,13 +246,13 @@ def board(folder, regrade=False, test=None, limits=None, progress=None):
         except Refused as refusal:
             notices.append(f"{printable(submission.path.name)} is left out: {refusal}.")
         else:
-            entries.append(_entry(submission, data, regrade, (test, limits), notices))
+            entries.append(_entry(submission, data, regrade, test, notices))
         if progress is not None:
             progress(done, len(found))
     return Board(tuple(sorted(entries, key=lambda x: (x.when, x.file))), tuple(notices))
 
 
-def _entry(submission, data, regrade, terms, notices):
+def _entry(submission, data, regrade, test, notices):
     """Believe the note of a file or grade it, and then keep what was measured."""
     sizes, record, kind = measure(data), submission.record, "cached"
     if record is not None and record.sha256 != sizes["sha256"]:
@@ -267,13 +262,13 @@ def _entry(submission, data, regrade, terms, notices):
         )
         record = None
     if regrade or record is None:
-        record, kind = grade_bytes(data, *terms), "measured"
+        record, kind = grade_bytes(data, test), "measured"
         _keep(replace(submission, record=record), notices)
     verdict = replace(record, **sizes)
     return GradedSubmission(submission.name, submission.when, submission.path.name, verdict, kind)
 
 
-def _keep(submission: Submission, notices):
+def _keep(submission, notices):
     try:
         keep_note(submission)
     except OSError as error:

@@ -52,7 +52,7 @@ def lower(source, layers, activations, weights, description=b"qlab"):
     builder.resting[first] = builder.copy_tensor(first, activations[first])
     for operator, layer in zip(graph.operators, layers, strict=True):
         _emit(builder, operator, layer, activations, weights)
-    return builder.finish([builder.resting[first]], [builder.resting[int(graph.outputs[0])]])
+    return builder.finish(builder.resting[first], builder.resting[int(graph.outputs[0])])
 
 
 def _emit(builder, operator, layer, activations, weights):
@@ -189,20 +189,14 @@ class _Builder:
         options = None if like is None else like.builtinOptions
         self._operators.append((name, version, inputs, output, options))
 
-    def finish(self, inputs, outputs):
+    def finish(self, first, last):
         """Close the graph, and point the signatures at the new tensors."""
-        self.graph.inputs, self.graph.outputs = (
-            np.array(inputs, np.int32),
-            np.array(outputs, np.int32),
-        )
+        self.graph.inputs, self.graph.outputs = (np.array([i], np.int32) for i in (first, last))
         self.graph.operators = [new_operator(self.model, *each) for each in self._operators]
         self.model.subgraphs = [self.graph]
         self.model.signatureDefs = copy.deepcopy(self.source.signatureDefs)
         for signature in self.model.signatureDefs or []:
-            signature.inputs[0].tensorIndex, signature.outputs[0].tensorIndex = (
-                inputs[0],
-                outputs[0],
-            )
+            signature.inputs[0].tensorIndex, signature.outputs[0].tensorIndex = first, last
         return self.model
 
     def _stored(self, index, values, params):

@@ -164,9 +164,14 @@ def to_bytes(document):
     return (json.dumps(document, indent=1, ensure_ascii=False, allow_nan=False) + "\n").encode()
 
 
+def plain(value):
+    """NumPy scalars as Python's own, so that equality and printing are those of Python."""
+    return value.item() if hasattr(value, "item") else value
+
+
 def storable(value):
     """A guess or a truth as a progress file can hold it: a number, True, False or a short text."""
-    value = value.item() if hasattr(value, "item") else value
+    value = plain(value)
     if isinstance(value, bool) or _is_number(value):
         return value
     return _encodable(str(value)[:MOST_TEXT])

@@ -64,10 +64,7 @@ def for_function(reference, cases, *, same=None, mistakes=NONE, read=lambda got:
 
     def judge(answer):
         if not callable(answer):
-            return Finding(
-                f"This check needs the function itself, and got {show(answer)}.",
-                "Give the name of your function, without brackets after it.",
-            )
+            return no_function(answer)
         runs = [(args, run(answer, args, read)) for args in cases]
         if untouched(runs[0][1]):
             return _unreturned(reference, answer, cases[0])
@@ -83,6 +80,14 @@ def for_function(reference, cases, *, same=None, mistakes=NONE, read=lambda got:
 
     judge.mistakes = mistakes
     return judge
+
+
+def no_function(answer):
+    """What to say of an answer that is no function, where one is asked for."""
+    return Finding(
+        f"This check needs the function itself, and got {show(answer)}.",
+        "Give the name of your function, without brackets after it.",
+    )
 
 
 def for_number(reference, *, mistakes=NONE):

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from qlab.lessons import memory
 from qlab.lessons.cards import card
+from qlab.lessons.document import plain
 from qlab.lessons.registry import Registry
 from qlab.system.providers import provided
 
@@ -46,6 +47,13 @@ class Question:
                 f"They stand for {list(self.options.values())}."
             )
         return matching[0]
+
+    def measured(self, truth):
+        """Return a truth in words: with options, also the one that it falls in."""
+        if not self.options:
+            return self.shown.format(truth)
+        option = self.option_for(truth)
+        return f"{self.shown.format(truth)}, so: {option}" if self.shown else option
 
     def validate(self, guess):
         """Return `guess` if it can be given, else raise ValueError saying what can."""
@@ -102,11 +110,6 @@ def _means(meaning, truth):
     return type(meaning) is type(truth) and meaning == truth
 
 
-def _plain(truth):
-    """NumPy scalars as Python's own, so that equality and printing are those of Python."""
-    return truth.item() if hasattr(truth, "item") else truth
-
-
 def predict(id):
     """Show a question and keep the learner's guess.
 
@@ -153,7 +156,7 @@ def reveal(id, truth):
     Measured: 10 %
     The ranges were taken from blank images. Real activations lie far outside them, and...
     """
-    question, truth = QUESTIONS.find(id), _plain(truth)
+    question, truth = QUESTIONS.find(id), plain(truth)
     shown = _compare(question, question.earlier_guess(), truth)
     memory.record_reveal(question.id, truth, shown.measured, shown.right)
     return shown
@@ -161,13 +164,10 @@ def reveal(id, truth):
 
 def _compare(question, guess, truth):
     """The `Reveal` of a guess, or of None, beside the truth."""
-    if not question.options:
-        if not math.isfinite(truth):
-            raise ValueError(
-                f"Question {question.id!r}: the truth is {truth}, which is not a number."
-            )
+    if question.options:
+        right = guess == question.option_for(truth)
+    elif not math.isfinite(truth):
+        raise ValueError(f"Question {question.id!r}: the truth is {truth}, which is not a number.")
+    else:
         right = guess is not None and abs(guess - truth) <= question.near
-        return Reveal(question, guess, question.shown.format(truth), right)
-    option = question.option_for(truth)
-    measured = f"{question.shown.format(truth)}, so: {option}" if question.shown else option
-    return Reveal(question, guess, measured, guess == option)
+    return Reveal(question, guess, question.measured(truth), right)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from qlab.lessons import memory
 from qlab.lessons.cards import card
+from qlab.lessons.document import plain
 from qlab.lessons.old_ids import current
 from qlab.lessons.predictions import Question
 from qlab.lessons.registry import NOTEBOOKS, Registry, topic_of
@@ -103,16 +104,13 @@ class Sheet:
 
     def _truth(self, item):
         if item.id not in self._truths:
-            truth = item.truth(**{name: self._measured[name] for name in item.needs})
-            self._truths[item.id] = truth.item() if hasattr(truth, "item") else truth
+            measured = {name: self._measured[name] for name in item.needs}
+            self._truths[item.id] = plain(item.truth(**measured))
         return self._truths[item.id]
 
     def _told(self, item):
         """What was measured or simulated, in words."""
-        truth, question = self._truth(item), item.question
-        option = question.option_for(truth)
-        words = f"{question.shown.format(truth)}, so: {option}" if question.shown else option
-        return question.told(words)
+        return item.question.told(item.question.measured(self._truth(item)))
 
 
 def items(topic):

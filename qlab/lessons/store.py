@@ -3,13 +3,12 @@
 import os
 import sys
 import threading
-from itertools import count
 from pathlib import Path
 
 import filelock
 
 from qlab.lessons import document
-from qlab.system.files import TooLarge, read_whole, write_whole
+from qlab.system.files import TooLarge, free_name, read_whole, write_whole
 
 LOCK_SECONDS = 3
 
@@ -70,7 +69,7 @@ class Store:
             why = _complaint(self.path)
             if (only_broken and not why) or not os.path.lexists(self.path):
                 return
-            aside = _free_name(self.path, "broken" if why else "kept")
+            aside = free_name(self.path, "broken" if why else "kept")
             try:
                 os.rename(self.path, aside)
             except OSError as error:
@@ -132,11 +131,6 @@ def _complaint(path):
     except FileNotFoundError:
         pass
     return ""
-
-
-def _free_name(path, word):
-    names = (path.with_name(f"{path.name}.{word}-{number}") for number in count(1))
-    return next(name for name in names if not os.path.lexists(name))
 
 
 def _signature(path):

@@ -6,6 +6,7 @@ import os
 import secrets
 import shutil
 import stat
+from itertools import count
 from pathlib import Path
 
 import platformdirs
@@ -62,6 +63,12 @@ def _took_its_place(part, folder):
             raise
         return False
     return True
+
+
+def free_name(path, word):
+    """The first of ``PATH.WORD-1``, ``PATH.WORD-2`` and so on that is not taken."""
+    names = (path.with_name(f"{path.name}.{word}-{number}") for number in count(1))
+    return next(name for name in names if not os.path.lexists(name))
 
 
 def _temporary():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -140,11 +141,8 @@ def _work(graph, operator, op, name, batch):
 def _macs(graph, op, weights, output):
     """Each output number takes one multiply-accumulate for each weight that it sees."""
     shape = shape_of(graph.subgraphs[0].tensors[weights])
-    if op == "DEPTHWISE_CONV_2D":
-        seen = shape[1] * shape[2]
-    else:
-        seen = int(np.prod(shape[1:]))
-    return int(np.prod(shape_of(graph.subgraphs[0].tensors[output]))) * int(seen)
+    seen = shape[1:3] if op == "DEPTHWISE_CONV_2D" else shape[1:]
+    return math.prod(shape_of(graph.subgraphs[0].tensors[output])) * math.prod(seen)
 
 
 def _arithmetic(graph, data, weights, name):
@@ -164,7 +162,7 @@ def _arithmetic(graph, data, weights, name):
 def _bytes(graph, index):
     """Bytes of a tensor: 4-bit numbers two to a byte."""
     tensor = graph.subgraphs[0].tensors[index]
-    count = int(np.prod(shape_of(graph.subgraphs[0].tensors[index])))
+    count = math.prod(shape_of(tensor))
     if tensor.type == schema.TensorType.INT4:
         return (count + 1) // 2
     return count * DTYPES[tensor.type].itemsize

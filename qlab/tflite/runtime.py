@@ -91,7 +91,7 @@ def evaluate(model, images, labels, batch=BATCH, threads=None):
     return Measurement(predictions, labels, elapsed_ms=1e3 * (time.perf_counter() - start))
 
 
-def logits(model, images, batch=BATCH, threads=None):
+def logits(model, images):
     """What a model with float32 output answers before it is decided: float32 of shape (n, classes).
 
     >>> import qlab
@@ -100,8 +100,7 @@ def logits(model, images, batch=BATCH, threads=None):
     >>> logits(model, images).argmax(1).tolist() == predict(model, images).tolist()
     True
     """
-    parts = [outputs[0] for _, outputs in _outputs(model, images, batch, threads)]
-    answers = np.concatenate(parts)
+    answers = np.concatenate([outputs[0] for _, outputs in _outputs(model, images)])
     if answers.dtype != np.float32:
         raise ValueError(f"this model answers in {answers.dtype}; logits need a float32 output")
     return answers
@@ -112,7 +111,7 @@ def activations(model, images, tensors, batch=64):
     graph = model.graph()
     graph.signatureDefs = None
     graph.subgraphs[0].outputs = np.array(list(tensors), np.int32)
-    yield from _outputs(type(model)(pack(graph)), images, batch, None)
+    yield from _outputs(type(model)(pack(graph)), images, batch)
 
 
 def latency(model, batch=1, runs=100, threads=1):
@@ -159,14 +158,14 @@ def latency(model, batch=1, runs=100, threads=1):
     return Latency(float(median), float(p95), batch, threads, runs)
 
 
-def interpreter(model, threads=1):
+def interpreter(model):
     """LiteRT's own interpreter of one image a call, ready to run.
 
     >>> import qlab
     >>> interpreter(qlab.pretrained("baseline")).get_input_details()[0]["shape"].tolist()
     [1, 28, 28, 1]
     """
-    return _interpreter(model, 1, threads)[0]
+    return _interpreter(model, 1, 1)[0]
 
 
 def default_threads():
@@ -174,7 +173,7 @@ def default_threads():
     return min(4, cores())
 
 
-def _outputs(model, images, batch, threads):
+def _outputs(model, images, batch=BATCH, threads=None):
     """Yield (first image, outputs) for each batch; the last, partial batch is cut to size."""
     images = _checked(images)
     interpreter, batch = _interpreter(model, min(batch, len(images)), threads or default_threads())

@@ -53,7 +53,7 @@ class LatencyReport:
         return ()
 
 
-def latency_report(model, threads=THREADS, runs=RUNS, batch=1):
+def latency_report(model, threads=THREADS, runs=RUNS):
     """Time warm runs of a model here and now, of one image, with each number of threads.
 
     `ELSEWHERE` says why the report is not of a phone or a microcontroller.
@@ -65,5 +65,5 @@ def latency_report(model, threads=THREADS, runs=RUNS, batch=1):
     """
     if not threads:
         raise ValueError("threads is empty; give at least one number of threads, such as (1, 2)")
-    rows = tuple(latency(model, batch, runs, n) for n in threads)
+    rows = tuple(latency(model, 1, runs, n) for n in threads)
     return LatencyReport(machine_name(), rows)

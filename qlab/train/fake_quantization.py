@@ -100,7 +100,6 @@ def quantization_aware(
     """
     _check_settings(weight_bits, activation_bits, logits_bits, granularity, weight_range)
     _check_model(model)
-    images = _calibration(model, calibration)
     per_channel = granularity == "per-channel"
     if (weight_bits, activation_bits, logits_bits, weight_range) == (8, 8, 8, "max"):
         scheme = DefaultScheme(disable_per_axis=not per_channel)
@@ -109,16 +108,7 @@ def quantization_aware(
             model, logits_bits, weight_bits=weight_bits, activation_bits=activation_bits,
             per_channel=per_channel, weight_range=weight_range,
         )  # fmt: skip
-    try:
-        annotated = tfmot.quantization.keras.quantize_annotate_model(model)
-        aware = tfmot.quantization.keras.quantize_apply(annotated, scheme)
-    except (RuntimeError, ValueError) as error:
-        raise ValueError(
-            f"tfmot cannot make this model quantization-aware: {error}. A BatchNormalization must "
-            "follow directly on a Conv2D, DepthwiseConv2D or Dense layer without activation"
-        ) from None
-    _set_ranges(aware, model, images)
-    return aware
+    return _wrapped(model, scheme, calibration)
 
 
 def preserving(model, weight_bits=8, calibration=None):
@@ -167,13 +157,8 @@ def preserving(model, weight_bits=8, calibration=None):
     """
     _check_settings(weight_bits, 8, 8, "per-channel", "max")
     _check_model(model)
-    images = _calibration(model, calibration)
     scheme = KeepClusters(model) if weight_bits == 8 else KeepZeros(model, weight_bits=weight_bits)
-    with quiet():  # tfmot warns of layers without clusters or zeros, which are welcome here
-        annotated = tfmot.quantization.keras.quantize_annotate_model(model)
-        aware = tfmot.quantization.keras.quantize_apply(annotated, scheme)
-    _set_ranges(aware, model, images)
-    return aware
+    return _wrapped(model, scheme, calibration)
 
 
 def float_twin(model):
@@ -272,6 +257,22 @@ def _check_model(model):
             )
     if not any(type(layer).__name__ in KERNELS for layer in model.layers):
         raise ValueError(f"this model has no weights to round; give it one of {', '.join(KERNELS)}")
+
+
+def _wrapped(model, scheme, calibration):
+    """The quantization-aware model of a scheme, with all its ranges set."""
+    images = _calibration(model, calibration)
+    try:
+        with quiet():  # tfmot warns of layers without clusters or zeros, which are welcome here
+            annotated = tfmot.quantization.keras.quantize_annotate_model(model)
+            aware = tfmot.quantization.keras.quantize_apply(annotated, scheme)
+    except (RuntimeError, ValueError) as error:
+        raise ValueError(
+            f"tfmot cannot make this model quantization-aware: {error}. A BatchNormalization must "
+            "follow directly on a Conv2D, DepthwiseConv2D or Dense layer without activation"
+        ) from None
+    _set_ranges(aware, model, images)
+    return aware
 
 
 def _calibration(model, images):

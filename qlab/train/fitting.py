@@ -236,13 +236,13 @@ def in_batches(images, labels, batch_size, seed=None):
     return order.batch(batch_size).map(take).prefetch(2)
 
 
-def augmented(images, labels, batch_size, seed=0, shift=SHIFT, flip=True):
+def augmented(images, labels, batch_size, seed=0):
     """Batches in which each image is newly moved and mirrored every epoch, against overfitting."""
     batches = in_batches(images, labels, batch_size, seed)
     draws = tf.data.Dataset.random(seed=seed, rerandomize_each_iteration=True).batch(2)
 
     def change(pair, draw):
-        return moved(pair[0], draw, shift, flip), pair[1]
+        return moved(pair[0], draw), pair[1]
 
     return tf.data.Dataset.zip((batches, draws)).map(change).prefetch(2)
 

@@ -13,6 +13,7 @@ import qlab
 from qlab.arithmetic.distillation import softened
 from qlab.arithmetic.results import Measurement
 from qlab.tflite import artefacts, runtime
+from qlab.trials.shipped import families
 
 ARMS = ("taught", "plain", "smoothed")
 GRID = re.compile(r"distilled-grid-(\d+)\.json")
@@ -100,19 +101,14 @@ class Answers:
 
 def shipped_students():
     """Student sizes and numbers of labels that ship, smallest first."""
-    found = set()
-    for file in artefacts.manifest()["files"]:
-        if file.startswith("distilled-") and file.endswith("-taught-seed0.tflite"):
-            _, student, labels, *_ = file.split("-")
-            found.add((int(labels), student))
-    return [(student, labels) for labels, student in sorted(found, key=_size)]
+    found = [family.split("-")[1:3] for family in families(r"distilled-\w+-\d+-taught")]
+    by_size = sorted((int(student.removesuffix("k")), int(labels)) for student, labels in found)
+    return [(f"{size}k", labels) for size, labels in by_size]
 
 
 def seeds_of(stem):
     """Names of the shipped models of a family, one a seed, in order."""
-    files = sorted(artefacts.manifest()["files"])
-    found = (re.fullmatch(rf"({re.escape(stem)}-seed\d+)\.tflite", file) for file in files)
-    return [match[1] for match in found if match]
+    return [name for name, _ in families(re.escape(stem)).get(stem, {}).values()]
 
 
 def grid(labels):
@@ -129,8 +125,3 @@ def grid(labels):
         place = alphas.index(run["alpha"]), temperatures.index(run["temperature"])
         accuracies[(*place, seeds.index(run["seed"]))] = run["accuracy"]
     return Grid(files[shipped[found]]["recipe"]["student"], found, temperatures, alphas, accuracies)
-
-
-def _size(key):
-    labels, student = key
-    return int(student.removesuffix("k")), labels

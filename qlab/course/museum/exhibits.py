@@ -34,8 +34,11 @@ def _file(data):
         return None, Finding(said)
 
 
-def _number(got):
-    """A returned number, and what stops the judge if it is none."""
+def _number(answer, *args):
+    """The number that the learner's function returns, and what stops the judge if it is none."""
+    got, stopped = attempt(answer, *args)
+    if stopped:
+        return None, stopped
     try:
         return float(got), None
     except (TypeError, ValueError):
@@ -356,8 +359,7 @@ def _trial_data():
 
 def _judge_gain(answer):
     model, data = shipped.model(), _trial_data()
-    got, stopped = attempt(answer, model, data)
-    got, stopped = (got, stopped) if stopped else _number(got)
+    got, stopped = _number(answer, model, data)
     if stopped:
         return stopped
     truth = accuracy_gained_repaired(model, data)
@@ -398,8 +400,7 @@ WRONG_RATIOS = {
 def _judge_ratio(answer):
     before = shipped.model()
     pair = before.data, zeroed(before, 0.8).data
-    got, stopped = attempt(answer, *pair)
-    got, stopped = (got, stopped) if stopped else _number(got)
+    got, stopped = _number(answer, *pair)
     if stopped:
         return stopped
     truth = times_smaller_repaired(*pair)

@@ -5,7 +5,7 @@ import inspect
 import textwrap
 
 from qlab.lessons.exercises import Finding
-from qlab.lessons.judges import Stopped, run, show
+from qlab.lessons.judges import Stopped, no_function, run
 from qlab.system.output import quiet
 
 AS_FOUND = "This is the exhibit as it was found. Measure it, then mend it."
@@ -16,10 +16,7 @@ def for_repair(broken, judge):
 
     def judged(answer):
         if not callable(answer):
-            return Finding(
-                f"This check needs the function itself, and got {show(answer)}.",
-                "Give the name of your function, without brackets after it.",
-            )
+            return no_function(answer)
         if same_code(answer, broken):
             return Finding(attempted=False, note=AS_FOUND)
         return judge(answer)
