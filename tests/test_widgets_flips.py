@@ -135,7 +135,7 @@ def test_a_control_moves_setting_and_result(gallery):
 
 def test_wrong_settings_are_refused_and_nothing_changes(gallery):
     before = gallery.result
-    with pytest.raises(traitlets.TraitError, match="choose all, T-shirt/top"):
+    with pytest.raises(traitlets.TraitError, match="choose one of all, T-shirt/top"):
         gallery.garment = "Hat"
     with pytest.raises(traitlets.TraitError):
         gallery.kind = "sideways"
