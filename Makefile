@@ -26,7 +26,7 @@ lab: setup ## set up if needed, then open JupyterLab on the first notebook (ARGS
 # A worker for each core, with its own learner, JupyterLab and Chromium. A file of tests stays
 # with one worker: its fixtures are made once, and a notebook's cells run in order.
 test: setup ## set up if needed, then run every test: units, doctests, notebooks, browser
-	@$(BIN)/python -m pytest -n logical --maxprocesses 4 --dist loadfile $(ARGS)
+	@$(BIN)/python -m pytest -n auto --dist loadfile $(ARGS)
 
 offline: data ## bundle packages and data in offline/, for a room without network
 	@$(BIN)/python tools/offline.py make $(if $(PYTHON),--python "$(PYTHON)")

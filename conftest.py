@@ -1,4 +1,4 @@
-"""For every test, example and notebook: the progress file of a new learner, not the user's own."""
+"""For every test, example and notebook: a new learner's progress file, never the user's own."""
 
 import os
 import tempfile
@@ -13,6 +13,15 @@ def pytest_configure(config):
     config.stash[FOLDER] = tempfile.TemporaryDirectory(prefix="qlab-progress-")
     config.add_cleanup(config.stash[FOLDER].cleanup)
     os.environ["QLAB_PROGRESS"] = os.path.join(config.stash[FOLDER].name, "progress.json")
+    os.environ.setdefault("QLAB_TESTS_SHARE", config.stash[FOLDER].name)  # workers inherit it
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers(config):
+    """A worker for each core that this process may use; four at most, for the memory."""
+    from qlab.system.machine import cores
+
+    return min(4, cores())
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -27,7 +27,10 @@ PACKAGES = (
     "anywidget",
 )
 REINSTALL = "run `make setup` in the checkout, or `pip install -e .` there"
-WIDGETS_EXTENSIONS = ("@jupyter-widgets/jupyterlab-manager", "anywidget")
+EXTENSIONS = {
+    "@jupyter-widgets/jupyterlab-manager": "widgets extension",
+    "anywidget": "anywidget extension",
+}
 CHROMIUM_NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 CHROMIUM_PLACES = (
     "/usr/bin/chromium",
@@ -70,13 +73,13 @@ def main(out=None, memory=False):
 
 
 def checks(notes=None):
-    """Yield a `Check` for each thing the course needs, quick ones first; `notes` is a file."""
+    """Yield a `Check` for each thing the course needs; what takes long is announced in `notes`."""
     yield check_python()
     for name in PACKAGES:
         yield check_package(name)
     yield check_machine()
-    for name in WIDGETS_EXTENSIONS:
-        yield check_widgets_extension(name)
+    for name in EXTENSIONS:
+        yield check_extension(name)
     yield check_chromium()
     yield check_data()
     yield from check_artefacts()
@@ -122,7 +125,7 @@ def check_machine():
     return Check("cores and memory", text)
 
 
-def check_widgets_extension(name):
+def check_extension(name):
     """Check that JupyterLab will load an extension that explorers need, as `Check`."""
     from jupyter_core.paths import jupyter_path
     from jupyterlab_server.config import get_page_config
@@ -131,13 +134,13 @@ def check_widgets_extension(name):
     found = [Path(f, name, "package.json") for f in folders]
     manifest = next((path for path in found if path.is_file()), None)
     if manifest is None:
-        return Check("widgets extension", f"{name} is not installed: {REINSTALL}", ok=False)
+        return Check(EXTENSIONS[name], f"{name} is not installed: {REINSTALL}", ok=False)
     disabled = get_page_config(folders).get("disabledExtensions", [])
     if any(plugin.split(":")[0] == name for plugin in disabled):
         advice = f"disabled: run `jupyter labextension enable {name}`"
-        return Check("widgets extension", advice, ok=False)
+        return Check(EXTENSIONS[name], advice, ok=False)
     version = json.loads(manifest.read_text(encoding="utf-8"))["version"]
-    return Check("widgets extension", f"{name} {version} enabled")
+    return Check(EXTENSIONS[name], f"{name} {version} enabled")
 
 
 def check_chromium():

@@ -2,6 +2,7 @@
 
 import flatbuffers
 import numpy as np
+import psutil
 from ai_edge_litert import schema_py_generated as schema
 
 from qlab.tflite.graph import pack
@@ -247,3 +248,14 @@ def takes_bytes(model, dtype):
     main.inputs = [len(main.tensors) - 1]
     graph.signatureDefs = None
     return pack(graph)
+
+
+def has_ended(number):
+    """Whether the process of this number is over, or will be in a moment."""
+    try:
+        process = psutil.Process(number)
+        return process.status() == psutil.STATUS_ZOMBIE or process.wait(30) is None
+    except psutil.NoSuchProcess:
+        return True
+    except psutil.TimeoutExpired:
+        return False

@@ -172,7 +172,7 @@ def test_the_doctor_finds_this_machine_fit(fashion):
     run = in_a_process("doctor")
     assert run.returncode == 0, run.stdout
     assert "!!" not in run.stdout
-    for name in ("Python", "tensorflow", "Keras 2", "Fashion-MNIST", "widgets extension"):
+    for name in ("Python", "tensorflow", "Keras 2", "Fashion-MNIST", "anywidget extension"):
         assert f"ok  {name} " in run.stdout
     assert run.stdout.endswith("all that the course needs is here\n")
 
@@ -267,23 +267,23 @@ def test_the_doctor_tries_keras_in_another_process(source, ok, words, monkeypatc
     assert words in check.text
 
 
-@pytest.mark.parametrize("name", doctor.WIDGETS_EXTENSIONS)
+@pytest.mark.parametrize("name", doctor.EXTENSIONS)
 def test_the_doctor_sees_a_missing_or_disabled_widgets_extension(name, monkeypatch, tmp_path):
     from jupyter_core import paths
 
     monkeypatch.setattr(paths, "jupyter_path", lambda *_: [str(tmp_path)])
-    assert f"{name} is not installed" in doctor.check_widgets_extension(name).text
+    assert f"{name} is not installed" in doctor.check_extension(name).text
     folder = tmp_path / name
     folder.mkdir(parents=True)
     (folder / "package.json").write_text(
         json.dumps({"name": name, "version": "5.0", "jupyterlab": {}})
     )
-    assert doctor.check_widgets_extension(name).ok
+    assert doctor.check_extension(name).ok
     monkeypatch.setattr(
         "jupyterlab_server.config.get_page_config",
         lambda *_: {"disabledExtensions": [f"{name}:plugin"]},
     )
-    assert f"jupyter labextension enable {name}" in doctor.check_widgets_extension(name).text
+    assert f"jupyter labextension enable {name}" in doctor.check_extension(name).text
 
 
 def test_little_memory_is_a_note(monkeypatch):

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hostile import has_ended
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -437,6 +438,20 @@ def escapes(say):
     os._exit(0)
 
 
+def leaves_one_behind(say):
+    child = os.fork()
+    if not child:
+        time.sleep(60)
+    say(child)
+    os._exit(0)
+
+
+def speaks_much(say):
+    for _ in range(3000):
+        say(80 * "x")
+    return 5
+
+
 def answers(a, b, say):
     say("thinking")
     return a + b
@@ -464,6 +479,20 @@ def test_a_process_that_left_the_group_does_not_hold_up_the_export():
         in_a_process(escapes, out=said.append, seconds=40)
     os.kill(int(said[0]), signal.SIGKILL)  # it runs on, and the call did not wait for it
     assert time.monotonic() - began < 40
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no fork")
+def test_what_a_process_leaves_in_its_group_ends_with_it():
+    said = []
+    with pytest.raises(ExportError, match="ended the process that scored it"):
+        in_a_process(leaves_one_behind, out=said.append, seconds=40)
+    assert has_ended(int(said[0]))
+
+
+def test_work_that_speaks_much_is_heard_to_its_end():
+    said = []
+    assert in_a_process(speaks_much, out=said.append) == 5
+    assert len(said) == 3000
 
 
 def test_work_in_a_process_answers_and_speaks():

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+from hostile import has_ended
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -125,9 +126,17 @@ def test_all_that_it_started_ends_with_its_time(tmp_path):
     began = time.monotonic()
     ended = isolated.run(code, 2, 2**32)
     assert ended.timed_out and ended.code == -9 and time.monotonic() - began < 30
-    number = int((tmp_path / "child").read_text())
-    child = psutil.Process(number) if psutil.pid_exists(number) else None
-    assert not child or child.status() == psutil.STATUS_ZOMBIE or child.wait(30) is None
+    assert has_ended(int((tmp_path / "child").read_text()))
+
+
+@needs_posix
+def test_what_it_leaves_in_its_group_ends_with_it():
+    code = (
+        "import os, time\nchild = os.fork()\nchild or time.sleep(60)\nprint(child, flush=True)\n"
+        "os._exit(0)"
+    )
+    ended = isolated.run(code, 30, 2**32)
+    assert (ended.code, ended.timed_out) == (0, False) and has_ended(int(ended.output))
 
 
 def test_a_process_that_left_the_group_does_not_hold_up_the_call():

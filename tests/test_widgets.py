@@ -20,7 +20,7 @@ from qlab.plots import style
 from qlab.trials.subjects import subject
 from qlab.widgets import Explorer, QuantizationExplorer, Shown
 from qlab.widgets.kit import controls, readout
-from qlab.widgets.kit.download import Download
+from qlab.widgets.kit.download import Download, Link
 from qlab.widgets.kit.job import Job
 from qlab.widgets.kit.live import LivePicture, encode
 
@@ -38,8 +38,8 @@ class Levels(Explorer):
         picture = LivePicture(panels=1, width=300, height=150)
         picture.axes[0].set(xlim=(0, 9), ylim=(0, 300))
         (self.dot,) = picture.add(*picture.axes[0].plot([], [], "o"))
-        self.slider = controls.steps(self, "bits", "Bits", (2, 4, 8))
-        self.box = controls.number(self, "images", "Images", (1, 16, 1024))
+        self.slider = controls.step_slider(self, "bits", "Bits", (2, 4, 8))
+        self.box = controls.number_slider(self, "images", "Images", (1, 16, 1024))
         self.assemble([self.slider, self.box], picture, settings=settings)
 
     def compute(self):
@@ -226,23 +226,29 @@ class TestReadout:
 
 
 class TestDownload:
-    def test_the_link_holds_the_file_and_each_press_saves_it(self):
+    def test_the_link_holds_the_file_and_each_press_saves_it(self, monkeypatch):
+        saved = []
+        monkeypatch.setattr(Link, "send", lambda link, words: saved.append((words, link.data)))
         button = Download("Save", lambda: ("a&b.bin", bytes(range(256)), "<note>"))
         assert button.press() == ("a&b.bin", bytes(range(256)))
-        assert button.link.data == bytes(range(256)) and button.link.presses == 1
+        assert button.link.data == bytes(range(256))
         assert button.link.text == "a&b.bin 256 bytes. <note>"
         button.button.click()
-        assert button.link.presses == 2
+        assert saved == 2 * [("save", bytes(range(256)))]
         button.clear()
-        assert (button.link.text, button.link.data, button.link.presses) == ("", b"", 2)
+        assert (button.link.text, button.link.data, len(saved)) == ("", b"", 2)
 
-    def test_the_browser_gets_the_bytes_and_the_press_in_one_message(self, monkeypatch):
-        button, sent = Download("Save", lambda: ("a.bin", b"\x00\xff", "")), []
-        monkeypatch.setattr(button.link, "send_state", lambda key: sent.append(set(key)))
-        button.press()
-        assert sent == [{"name", "data", "words", "presses"}]
+    def test_a_press_has_a_link_of_its_own_and_the_earlier_one_is_closed(self):
+        button = Download("Save", lambda: ("a.bin", b"\x00\xff", ""))
+        links = [button.link, *(button.press() and button.link for _ in range(2))]
+        assert len({link.model_id for link in links if link.comm}) == 1
+        assert button.children[-1] is links[-1]
         _, _, buffers = _remove_buffers(button.link.get_state())
-        assert b"\x00\xff" in buffers
+        assert b"\x00\xff" in buffers  # as bytes, not as text
+        button.clear()
+        empty = button.link
+        button.clear()
+        assert button.link is empty  # a slider's move makes no new one
 
     def test_nothing_watches_the_front_end_for_changes(self):
         """Whatever anywidget's environment says: no thread, and no address to fetch from."""

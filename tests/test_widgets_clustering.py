@@ -52,7 +52,6 @@ def test_both_files_are_what_the_engine_makes(explorer, given, clusters, bits):
 
 
 def test_a_learners_own_pictures_calibrate(given):
-    """Not Fashion-MNIST, which need not even fit the model."""
     own, model = given["images"][:16], qlab.pretrained("baseline")
     compressor = ClusteringExplorer(model, **given, calibration_images=own).subject.compressor
     (expected, _), (found, _) = (

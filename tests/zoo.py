@@ -117,10 +117,8 @@ def trained(name):
 
 @functools.cache
 def _folder():
-    """Shared by the workers of one pytest-xdist run; otherwise this process's own."""
-    run = os.environ.get("PYTEST_XDIST_TESTRUNUID")
-    if run is None:
-        return tempfile.mkdtemp(prefix="qlab-zoo-")
-    folder = Path(tempfile.gettempdir()) / f"qlab-zoo-{run}"
-    folder.mkdir(exist_ok=True)
+    """What the workers of one run share; without pytest, a folder of this process's own."""
+    shared = os.environ.get("QLAB_TESTS_SHARE")
+    folder = Path(shared or tempfile.mkdtemp(), "zoo")
+    folder.mkdir(parents=True, exist_ok=True)
     return folder

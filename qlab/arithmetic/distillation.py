@@ -100,7 +100,7 @@ def class_similarity(logits, labels, temperature=4.0):
     """What a model sees of every class in every other: the "dark knowledge" of its answers.
 
     Row c is the mean softened answer to the images of class c, and adds up to 1. At temperature 1
-    nearly all is on the diagonal; higher, the rest shows.
+    nearly all is on the diagonal; higher, the rest shows. Each class must occur among the labels.
 
     >>> class_similarity([[2.0, 0.0], [0.0, 2.0]], [0, 1], temperature=2).round(2).tolist()
     [[0.73, 0.27], [0.27, 0.73]]

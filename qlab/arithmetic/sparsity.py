@@ -48,7 +48,7 @@ def magnitude_ranks(weights):
 
 
 def magnitude_masks(weights, sparsity, scope="global"):
-    """Masks that drop the smallest weights of each layer, by its name; True is kept [1]_.
+    """Masks, by the name of the layer, that drop the smallest weights; True is kept [1]_.
 
     Of n weights the `pruned_count` smallest go: the product, rounded, and never all. So the count
     is exact, also where magnitudes are equal: there the earlier go first. With the scope ``global``

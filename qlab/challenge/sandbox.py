@@ -69,8 +69,8 @@ def _run(question, answer, seconds):
             env=environment,
         ) as judging,
     ):
-        ended = judging.wait()
-    return None if judging.timed_out else ended
+        judging.ended(wait=True)
+    return None if judging.timed_out else judging.returncode
 
 
 def _doubted(answer, ended, images, limits):

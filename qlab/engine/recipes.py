@@ -102,7 +102,7 @@ class Recipe:
         return self.setting(which, layer)
 
     def setting(self, name, layer):
-        """What holds for one layer: its own setting, or that of all."""
+        """What holds for one layer: its own setting, of those in `PER_LAYER`, or that of all."""
         return dict(dict(self.overrides).get(layer, ())).get(name, getattr(self, name))
 
     def replace(self, **changes):

@@ -145,16 +145,20 @@ def _answers(process, told):
     """What the process says in a file, as long as it makes sense."""
     # A file and no pipe: a process that has left the group may hold a pipe open for ever.
     rest, ended = b"", False
-    while not ended and len(rest) <= MOST_ANSWER:
-        ended = process.poll() is not None
-        *lines, rest = (rest + told.read(MOST_ANSWER)).split(b"\n")
+    while len(rest) <= MOST_ANSWER:
+        heard = told.read(MOST_ANSWER)
+        if not heard and ended:
+            return
+        *lines, rest = (rest + heard).split(b"\n")
         for line in lines:
             try:
                 kind, value = json.loads(line)
             except (ValueError, TypeError, RecursionError):
                 return
             yield kind, value
-        time.sleep(LOOK)
+        if not heard:
+            ended = process.ended()
+            time.sleep(0 if ended else LOOK)
 
 
 def answer():

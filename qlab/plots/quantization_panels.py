@@ -257,8 +257,8 @@ def shares(counts, edges, into):
 def plot_fake_quantization(low, high, params, axes=None):
     """Draw the stairs of fake quantization, and next to them the error that it makes.
 
-    They go from the real value `low` to `high`; beyond the grid, which has one scale, they show the
-    clipping.
+    They go from the real value `low` to `high`, and show the clipping beyond the grid of `params`,
+    which must have one scale. The error is the rounded value minus the real one.
 
     >>> from qlab.arithmetic.affine import affine_params
     >>> stairs, error = plot_fake_quantization(-2, 4, affine_params(-1, 3, bits=3))

@@ -145,7 +145,8 @@ class LearningPanel:
 def plot_history(history, quantity="accuracy", ax=None):
     """Draw how training went: a curve over its epochs, and one for images held out from it.
 
-    `history` is what `qlab.train.fit` returns; `quantity` is ``loss`` or ``accuracy``, in percent.
+    `history` is what `qlab.train.fit` returns; `quantity` is ``loss``, or ``accuracy``, which is
+    drawn in percent.
 
     >>> ax = plot_history({"loss": [0.6, 0.4], "test_loss": [0.5, 0.45]}, "loss")
     >>> [line.get_label() for line in ax.lines]

@@ -79,8 +79,19 @@ class Isolated(subprocess.Popen):
             return
         try:
             os.killpg(self.pid, signal.SIGKILL)
-        except ProcessLookupError:
+        except (ProcessLookupError, PermissionError):  # none of it runs any more
             pass
+
+    def ended(self, wait=False):
+        """Whether the process has ended, or wait until it has; then its group ends as well."""
+        if self.returncode is None and hasattr(os, "waitid"):
+            # Looked at and not yet waited for, so that its number is still its group's.
+            look = os.WEXITED | os.WNOWAIT | (0 if wait else os.WNOHANG)
+            if os.waitid(os.P_PID, self.pid, look) is None:
+                return False
+            self.end()
+            wait = True
+        return (self.wait() if wait else self.poll()) is not None
 
     def __exit__(self, *error):
         self._clock.cancel()
@@ -99,11 +110,14 @@ class Ended(NamedTuple):
 
 def run(code, seconds, memory_bytes=None, given=b"", **settings):
     """Run Python code to its end, with `given` as its standard input."""
-    with tempfile.TemporaryFile() as output, tempfile.TemporaryFile() as errors:
-        # Files and no pipes: a process that has left the group may hold a pipe open for ever.
-        files = {"stdin": subprocess.PIPE, "stdout": output, "stderr": errors}
+    # Files and no pipes: a process that has left the group may hold a pipe open for ever.
+    file = tempfile.TemporaryFile
+    with file() as asked, file() as output, file() as errors:
+        asked.write(given)
+        asked.seek(0)
+        files = {"stdin": asked, "stdout": output, "stderr": errors}
         with Isolated(code, seconds, memory_bytes, **files, **settings) as process:
-            process.communicate(given)
+            process.ended(wait=True)
         told, failed = map(_end_of, (output, errors))
     lines = [line for line in failed.splitlines() if line.strip()]
     return Ended(process.returncode, told, lines[-1] if lines else "", process.timed_out)

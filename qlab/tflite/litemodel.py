@@ -252,7 +252,9 @@ class LiteModel:
         )
 
     def anatomy(self):
-        """Where the file's bytes are, by part; the parts add up to the size of the file.
+        """Where the file's bytes are; the parts add up to the size of the file.
+
+        They are weights, biases, scales, names, graph and padding.
 
         >>> import qlab
         >>> model = qlab.pretrained("baseline")

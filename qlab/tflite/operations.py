@@ -64,7 +64,7 @@ class Energy:
 
 
 def count_operations(model):
-    """Count what each layer does for one image: a `LayerWork` for each, in the order of running.
+    """Count what each layer does for one image: a `LayerWork` each, in the order in which they run.
 
     Each QUANTIZE or DEQUANTIZE of activations has a row too. ModelError names an operator whose
     work qlab cannot count.

@@ -1,5 +1,7 @@
 """Quantization-aware training: a trained model learns on with its numbers rounded."""
 
+from contextlib import nullcontext
+
 import numpy as np
 
 from qlab import data
@@ -158,7 +160,8 @@ def preserving(model, weight_bits=8, calibration=None):
     _check_settings(weight_bits, 8, 8, "per-channel", "max")
     _check_model(model)
     scheme = KeepClusters(model) if weight_bits == 8 else KeepZeros(model, weight_bits=weight_bits)
-    return _wrapped(model, scheme, calibration)
+    # tfmot warns of layers without clusters or zeros, which are welcome here.
+    return _wrapped(model, scheme, calibration, silent=True)
 
 
 def float_twin(model):
@@ -259,11 +262,11 @@ def _check_model(model):
         raise ValueError(f"this model has no weights to round; give it one of {', '.join(KERNELS)}")
 
 
-def _wrapped(model, scheme, calibration):
+def _wrapped(model, scheme, calibration, silent=False):
     """The quantization-aware model of a scheme, with all its ranges set."""
     images = _calibration(model, calibration)
     try:
-        with quiet():  # tfmot warns of layers without clusters or zeros, which are welcome here
+        with quiet() if silent else nullcontext():
             annotated = tfmot.quantization.keras.quantize_annotate_model(model)
             aware = tfmot.quantization.keras.quantize_apply(annotated, scheme)
     except (RuntimeError, ValueError) as error:

@@ -10,8 +10,6 @@ import qlab
 from qlab.engine.recipes import LARGEST_CALIBRATION
 from qlab.trials.subjects import Subject, Trial
 
-IMAGES = ("random", "one class", "blank", "unscaled")
-
 
 @dataclass(frozen=True, eq=False)
 class Draw:

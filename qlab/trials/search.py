@@ -122,9 +122,9 @@ def smallest(trials, correct):
 def run_search(score, budget_bytes, method="greedy", files=300, seed=0):
     """Look for the most accurate recipe within a budget of gzipped bytes, one file a step.
 
-    The method is ``greedy``, ``random`` or ``uniform``. It makes and scores so many `files` at
-    most; recipes that `score` knows are not counted. Each `Candidate` is yielded as it is scored:
-    leave the loop whenever you like, and ``best(score.trials, budget_bytes)`` is the best so far.
+    The method is ``greedy``, ``random`` or ``uniform``. At most `files` files are made and scored;
+    recipes that `score` knows are not counted. Each `Candidate` is yielded as it is scored: leave
+    the loop whenever you like, and ``best(score.trials, budget_bytes)`` is the best so far.
 
     >>> import qlab
     >>> images, labels = search_images(100)

@@ -31,6 +31,7 @@ class Trial:
     recipe: Recipe | None  # None if no recipe can say how the file was made
     model: qlab.LiteModel | None  # None where so many are made that none is kept
     measurement: Measurement | None  # None if only the bytes are asked about
+    # What it is compared with, on the same images; and what made it, for its `sizes`.
     reference: Measurement | None = field(default=None, repr=False)
     compressor: qlab.Compressor | None = field(default=None, repr=False)
     name: str = ""

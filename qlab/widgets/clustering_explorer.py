@@ -54,6 +54,11 @@ class ClusteringExplorer(SweepingExplorer, ModelExplorer):
     result : Clustered
     tuned : tuple of qlab.trials.shipped.Tuned
 
+    Raises
+    ------
+    ValueError
+        As in `ModelExplorer`.
+
     Examples
     --------
     >>> import qlab
@@ -110,8 +115,8 @@ class ClusteringExplorer(SweepingExplorer, ModelExplorer):
     def sweep(self):
         """Measure both curves, as the button does, and return them.
 
-        By name, ``clusters`` or the granularity of the rounding, and by number of values: bytes of
-        the gzipped file, and accuracy.
+        ``clusters`` and the granularity of the rounding have a dictionary each: by the number of
+        values, the bytes of the gzipped file and its accuracy.
         """
         self.all_steps()
         return {name: self._tried[name] for name in ("clusters", self.granularity)}

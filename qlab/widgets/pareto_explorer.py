@@ -79,7 +79,7 @@ class ParetoExplorer(ThreadedExplorer):
 
     def __init__(self, **settings):
         super().__init__()
-        self._filling, looked_at = False, controls.choice(self, "picked", "Look at", [BEST])
+        self._filling, looked_at = False, controls.drop_down(self, "picked", "Look at", [BEST])
         self._box = looked_at.children[0]
         self.observe(self._picked, "picked")
         self.job = ThreadedJob("Measure all here", self._job_steps, self.guard)
@@ -101,7 +101,7 @@ class ParetoExplorer(ThreadedExplorer):
         return ParetoBoard(tuple(found), standings, chosen, self.cost, tuple(troubles))
 
     def show(self, result):
-        self._offer()
+        self._fill_names()
         data = columns(result.entries, result.cost)
         frame = data["costs"], data["accuracies"], result.cost
         if self._live.needs_frame((result.cost, self.shown)) or not self._panel.holds(*frame):
@@ -140,7 +140,7 @@ class ParetoExplorer(ThreadedExplorer):
         self._panel = self._live.put(ParetoPanel)
         return SpottedPicture(self._live)
 
-    def _offer(self):
+    def _fill_names(self):
         """Fill the drop-down, and let it say what is chosen."""
         self._filling = True  # new options select the first one for a moment
         try:

@@ -64,6 +64,11 @@ class QuantizationExplorer(ModelExplorer):
     trail : list of Point
         Every recipe tried, in order.
 
+    Raises
+    ------
+    ValueError
+        As in `ModelExplorer`.
+
     Examples
     --------
     >>> import qlab
@@ -209,7 +214,7 @@ class QuantizationExplorer(ModelExplorer):
         """The recipes tried, and the histograms in the picture."""
         header = ("weight bits", "activation bits", "granularity", "bytes, gzipped", "accuracy")
         tried = [
-            (*point[:3], f"{point.gzip_bytes:,}", f"{100 * point.accuracy:.2f} %")
+            (*point[:3], f"{point.gzip_bytes:,}", readout.percent(point.accuracy))
             for point in self.trail
         ]
         return readout.table("Recipes tried", header, tried), *self._histograms

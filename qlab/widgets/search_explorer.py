@@ -96,6 +96,11 @@ class SearchExplorer(ModelExplorer):
     trials : dict of str to list of qlab.search.Candidate
         All files so far, by method; ``uniform`` are those that treat all layers alike.
 
+    Raises
+    ------
+    ValueError
+        As in `ModelExplorer`.
+
     Examples
     --------
     >>> images, labels = search_images(100)
@@ -198,7 +203,7 @@ class SearchExplorer(ModelExplorer):
     def ask_test_images(self):
         """Score the best recipe, and the best uniform one, on the test images.
 
-        Returned is the best one's `Trial`; its ``reference`` is the uniform one's measurement.
+        It returns the `Trial` of the best, whose ``reference`` is the uniform one's measurement.
         """
         chosen, uniform = self._chosen(), self.result.uniform
         if chosen.recipe not in self._finals:

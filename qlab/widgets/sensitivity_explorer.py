@@ -55,6 +55,11 @@ class SensitivityExplorer(ModelExplorer):
         The mixed recipe; `qlab.Compressor.compress` takes it, and
         ``QuantizationExplorer(overrides=...)`` takes its ``overrides``.
 
+    Raises
+    ------
+    ValueError
+        As in `ModelExplorer`.
+
     Examples
     --------
     >>> import qlab
@@ -82,15 +87,15 @@ class SensitivityExplorer(ModelExplorer):
         self._scans, self._tried = {}, {}
         self.job = Job("Lower all layers that are within noise", self._lower_harmless, self.guard)
         self.download = self.offer("Download the mixed .tflite", self.tflite, lambda: self.recipe)
-        self.layers = layers_with(self.subject.model, "activation_bits")
+        self.names = layers_with(self.subject.model, "activation_bits")
         heading = "Your recipe: bits of each layer"
-        self.table = LayerBoxes(self, "layer_bits", self.layers, INTEGER_BITS, 8, heading)
+        self.table = LayerBoxes(self, "layer_bits", self.names, INTEGER_BITS, 8, heading)
         actions = [self.table, self.job, self.download]
         self.assemble(self.controls(), self._picture(), actions, settings)
 
     def compute(self):
         """Lower each layer, unless that is known; score the mixed recipe."""
-        require_known(self.layer_bits, self.layers, "layer")
+        require_known(self.layer_bits, self.names, "layer")
         uniform = {b: self._trial(self._uniform(b)) for b in (8, 4)}
         return Sensitivity(self._scan(), self._trial(self._mixed()), uniform)
 
@@ -165,11 +170,11 @@ class SensitivityExplorer(ModelExplorer):
         return self._scans[key]
 
     def _picture(self):
-        height = max(300, 70 + 48 * len(self.layers))
+        height = max(300, 70 + 48 * len(self.names))
         picture = LivePicture(panels=2, width=900, height=height, ratios=(1.2, 1))
         reference = self.subject.float_measurement.accuracy
         eight = sum(x.weights.size for x in self.subject.model.layers if x.weights is not None)
-        self._bars = picture.put(SensitivityPanel, reference, len(self.layers))
+        self._bars = picture.put(SensitivityPanel, reference, len(self.names))
         self._recipes = picture.put(RecipesPanel, reference, eight)
         return picture
 

@@ -62,6 +62,11 @@ class SparsitySensitivityExplorer(SweepingExplorer, ModelExplorer):
     curves : dict of str to dict of float to qlab.trials.sensitivity.LayerTrial
         For each layer, what was measured at each sparsity, at the present bits.
 
+    Raises
+    ------
+    ValueError
+        As in `ModelExplorer`.
+
     Examples
     --------
     >>> import qlab
@@ -84,7 +89,7 @@ class SparsitySensitivityExplorer(SweepingExplorer, ModelExplorer):
 
     def __init__(self, model=None, images=None, labels=None, calibration_images=None, **settings):
         super().__init__(model, images, labels, calibration_images)
-        self.layers = layers_with(self.subject.model, "sparsity")
+        self.names = layers_with(self.subject.model, "sparsity")
         self.largest = self.subject.model.file_bytes
         self._trial = self.subject.remembering()
         self._meet = lru_cache(64)(self._least_sparse)
@@ -96,17 +101,17 @@ class SparsitySensitivityExplorer(SweepingExplorer, ModelExplorer):
         self.download = self.offer("Download your .tflite", self.tflite, lambda: self.recipe)
         heading = "Your recipe: sparsity of each layer"
         options = [(f"{x:g}", x) for x in CHOICES]
-        self.table = LayerBoxes(self, "layer_sparsity", self.layers, options, 0.0, heading)
+        self.table = LayerBoxes(self, "layer_sparsity", self.names, options, 0.0, heading)
         actions = [self.table, self.job, self.download]
         self.assemble(self.controls(), self._picture(), actions, settings)
 
     @property
     def curves(self):
-        return self._measured.setdefault(self.weight_bits, {x: {} for x in self.layers})
+        return self._measured.setdefault(self.weight_bits, {x: {} for x in self.names})
 
     def compute(self):
         """Score the learner's recipe, and the uniform ones of the same budget."""
-        require_known(self.layer_sparsity, self.layers, "layer with weights")
+        require_known(self.layer_sparsity, self.names, "layer with weights")
         pruned = {name: x for name, x in self.layer_sparsity.items() if x != 0}
         mixed = self._trial(lowered(self._base(), pruned, "sparsity"))
         for _ in self._scan(FIRST):
@@ -154,7 +159,7 @@ class SparsitySensitivityExplorer(SweepingExplorer, ModelExplorer):
         """Steps of pruning one layer at a time; what is known is not measured again."""
         curves, subject = self.curves, self.subject
         missing = [x for x in levels if any(x not in curve for curve in curves.values())]
-        total, done, words = len(missing) * len(self.layers), 0, "pruning one layer after the other"
+        total, done, words = len(missing) * len(self.names), 0, "pruning one layer after the other"
         for level in missing:
             entries = scan(
                 subject.compressor, subject.images, subject.labels, level, self._base(), "sparsity"
@@ -174,7 +179,7 @@ class SparsitySensitivityExplorer(SweepingExplorer, ModelExplorer):
     def _picture(self):
         picture = LivePicture(panels=2, width=900, height=320)
         reference = self.subject.float_measurement.accuracy
-        self._panel = picture.put(CurvesPanel, reference, self.layers)
+        self._panel = picture.put(CurvesPanel, reference, self.names)
         axis = "file without its zeros (KB)"
         self._recipes = picture.put(RecipesPanel, reference, self.largest, axis)
         return picture

@@ -24,12 +24,11 @@ RUN_CELL = """async ([text, replacement]) => {
 }"""
 
 
-def open_and_run(lab, name, *texts):
-    """Open a notebook, and run the cells that hold `texts` and those that they need, alone.
+def run_needed(lab, *texts):
+    """Run the cells of a notebook that hold `texts`, and those that they need, alone.
 
-    nbval runs every cell of it in the same run of the tests; here the browser is the matter.
+    nbval runs every cell of it in the same run of the tests; here we test the browser.
     """
-    lab.open(name)
     lab.run_cells(cells_needed(lab.page.evaluate(SOURCES), texts), minutes=5)
 
 

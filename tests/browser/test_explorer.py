@@ -23,9 +23,9 @@ class LevelsExplorer(Explorer):
             ax.set(xlim=(0, 9), ylim=(0, 300), xlabel="bits", ylabel="levels")
         picture.add(*self.dots)
         controls_ = [
-            controls.steps(self, "bits", "Bits", (2, 3, 4, 8)),
-            controls.number(self, "images", "Images", (1, 16, 128, 1024)),
-            controls.choice(self, "kind", "Kind", ("plain", "bold")),
+            controls.step_slider(self, "bits", "Bits", (2, 3, 4, 8)),
+            controls.number_slider(self, "images", "Images", (1, 16, 128, 1024)),
+            controls.drop_down(self, "kind", "Kind", ("plain", "bold")),
         ]
         file = lambda: ("levels.csv", f"{self.result}".encode(), "")
         self.assemble(controls_, picture, [Download("Save the levels", file, self.guard)])

@@ -9,8 +9,8 @@ from .course import (
     downloaded,
     explorer_of,
     fill,
-    open_and_run,
     run_cell,
+    run_needed,
     slide,
 )
 
@@ -24,9 +24,8 @@ PLACES = {
 
 
 def test_04_pruning(lab):
-    open_and_run(
-        lab, "04_pruning.ipynb", 'predict("pruning.file"', 'reveal("pruning.file"', "Explorer("
-    )
+    lab.open("04_pruning.ipynb")
+    run_needed(lab, 'predict("pruning.file"', 'reveal("pruning.file"', "Explorer(")
 
     asked = lab.page.locator(".qlab-prediction", has_text="How many times smaller is the .tflite")
     asked.get_by_role("radio", name="nearly ten times").check()

@@ -1,19 +1,32 @@
-"""Notebook 07 in JupyterLab: a guess, a mark, an exercise, a limit moved."""
+"""Notebook 07 in JupyterLab: a guess, a mark, an exercise, a limit moved, the quiz."""
 
 import pytest
 from playwright.sync_api import expect
 
-from .course import both_themes, open_and_run, run_cell
+from .course import both_themes, run_cell, run_needed
 
 pytestmark = pytest.mark.browser
 
+ANSWERS = (
+    "about half",
+    "6 to 8 times",
+    "some, fewer than 200",
+    "below 85 %",
+    "as large, or a little larger",
+)
 WRONG = 'return "true" if any(held.values()) else "false"'
 
 
 def test_07_claims_checked(lab):
-    claims = ('check_claim("claims.third"', 'check_claim("claims.sixteenth"', "ClaimsTable(")
+    claims = (
+        'check_claim("claims.third"',
+        'check_claim("claims.sixteenth"',
+        "ClaimsTable(",
+        "quiz(",
+    )
     texts = ('predict("claims.third"', 'check("claims.mark"', "high=0.5)", *claims)
-    open_and_run(lab, "07_claims_checked.ipynb", *texts)
+    lab.open("07_claims_checked.ipynb")
+    run_needed(lab, *texts)
 
     asked = lab.page.locator(".qlab-prediction", has_text="shrinks a model to a third or a quarter")
     expect(asked).to_contain_text("Limit: times smaller, 3 to 4.")
@@ -40,3 +53,10 @@ def test_07_claims_checked(lab):
     table = lab.page.locator(".jp-OutputArea table", has_text="Claims, marks, numbers")
     expect(table.locator("tbody tr")).to_have_count(2)  # the two that were checked here
     both_themes(lab, "07-table", table)
+
+    quiz = lab.page.locator(".qlab-quiz")
+    for answered, option in enumerate(ANSWERS, 1):
+        quiz.get_by_role("button", name=option, exact=True).first.click()
+        expect(quiz).to_contain_text(f"{answered} of 5 answered")
+    expect(quiz).to_contain_text("5 of 5 answered, 5 right at the first try")
+    expect(quiz).not_to_contain_text("cannot be marked")

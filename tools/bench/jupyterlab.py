@@ -48,6 +48,8 @@ RUN_CELLS = """numbers => {
   window.qlabRan = false;
   run().finally(() => { window.qlabRan = true; });
 }"""
+EXECUTE = """code =>
+  window.qlabPanel.sessionContext.session.kernel.requestExecute({ code }).done"""
 ERRORS = """() => window.qlabPanel.content.model.sharedModel.cells
   .filter(cell => cell.cell_type === 'code')
   .flatMap(cell => cell.getOutputs())
@@ -89,6 +91,10 @@ class Lab:
         self.page.wait_for_function("() => window.qlabRan", timeout=minutes * 60_000)
         errors = self.page.evaluate(ERRORS)
         assert not errors, errors
+
+    def execute(self, code):
+        """Run code in the kernel, apart from the cells, and wait for it."""
+        self.page.evaluate(EXECUTE, code)
 
     def run(self, command, **arguments):
         """Execute a command of JupyterLab."""

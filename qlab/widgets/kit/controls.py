@@ -6,12 +6,12 @@ import traitlets
 FULL = {"width": "100%"}
 
 
-def choice(explorer, trait, label, options):
+def drop_down(explorer, trait, label, options):
     """Drop-down for a setting."""
     return _card(trait, _box(explorer, trait, label, options))
 
 
-def steps(explorer, trait, label, values):
+def step_slider(explorer, trait, label, values):
     """Slider and linked drop-down for a setting that can have only these `values`."""
     return _card(trait, _box(explorer, trait, label, values), _slider(explorer, trait, values))
 
@@ -21,7 +21,7 @@ def doublings(last):
     return [2**i for i in range(11) if 2**i < last] + [last]
 
 
-def number(explorer, trait, label, stops, step=None):
+def number_slider(explorer, trait, label, stops, step=None):
     """Slider that rests at `stops`, and a linked box that takes every number between."""
     value = getattr(explorer, trait)
     if isinstance(stops[0], float):

@@ -6,8 +6,8 @@ CSS = """
 .qlab-question { font-size: 15px; font-weight: 600; line-height: 1.4;
   color: var(--jp-ui-font-color1); }
 
-.jupyter-widgets.qlab-controls { display: grid; gap: 6px 22px; margin: 6px 2px 4px;
-  grid-template-columns: repeat(auto-fit, minmax(160px, 1fr)); align-items: start; }
+.jupyter-widgets.qlab-controls { display: grid; gap: 6px 16px; margin: 6px 2px 4px;
+  grid-template-columns: repeat(auto-fit, minmax(172px, 1fr)); align-items: start; }
 .jupyter-widgets.qlab-control { min-width: 0; }
 .qlab-control .widget-label { width: auto; flex: 1 1 auto; text-align: left; font-weight: 600;
   font-size: 12px; color: var(--jp-ui-font-color1); overflow: visible; }

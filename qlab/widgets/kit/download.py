@@ -20,17 +20,10 @@ class Link(FrontEnd):
     name = traitlets.Unicode().tag(sync=True)
     data = traitlets.Bytes().tag(sync=True)
     words = traitlets.List().tag(sync=True)  # pairs: a tag such as b, or none, and a text
-    presses = traitlets.Int().tag(sync=True)  # one more, and the browser saves the file
 
-    def __init__(self):
-        super().__init__()
+    def __init__(self, words=(), name="", data=b""):
+        super().__init__(name=name, data=data, words=[list(pair) for pair in words])
         self.add_class("qlab-link")
-
-    def say(self, *words, name="", data=b"", press=False):
-        """Show words, and a link to a file before them; a press has the browser save it too."""
-        with self.hold_sync():
-            self.name, self.data, self.words = name, data, [list(pair) for pair in words]
-            self.presses += press
 
     @property
     def text(self):
@@ -47,21 +40,22 @@ class Download(ipywidgets.HBox):
         self.button = ipywidgets.Button(description=label, icon="download")
         self.button.on_click(lambda _: run(self.press))
         self.link = Link()
-        buttons = [self.button]
+        self.buttons = [self.button]
         if recipe is not None:
             tip = "Measure this file, and put it on the Pareto board of notebook 06"
             again = ipywidgets.Button(
                 description="Keep on the board", icon="thumb-tack", tooltip=tip
             )
             again.on_click(lambda _: run(self.keep))
-            buttons.append(again)
-        super().__init__([*buttons, self.link])
+            self.buttons.append(again)
+        super().__init__([*self.buttons, self.link])
         self.add_class("qlab-download")
 
     def press(self):
         """Make the file and offer it."""
         name, data, note = self.make()
-        self.link.say(("", f"{len(data):,} bytes. {note}"), name=name, data=data, press=True)
+        self._show(Link([("", f"{len(data):,} bytes. {note}")], name, data))
+        self.link.send("save")  # a message and no trait: a page that is loaded again does not save
         return name, data
 
     def keep(self):
@@ -69,12 +63,19 @@ class Download(ipywidgets.HBox):
         name, data, _ = self.make()
         name = Path(name).stem.removeprefix("qlab-")
         entry = pareto.keep(LiteModel(data), name, self.recipe())
-        self.link.say(*_kept(entry))
+        self._show(Link(_kept(entry)))
         return entry
 
     def clear(self):
         """Take the link away: it is of an earlier setting."""
-        self.link.say()
+        if self.link.text:
+            self._show(Link())
+
+    def _show(self, link):
+        """Show another link: a page too busy to load one in time hears nothing more of that one."""
+        before, self.link = self.link, link
+        self.children = [*self.buttons, link]
+        before.close()
 
 
 def scored_again(subject, model):

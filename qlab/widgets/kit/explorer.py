@@ -163,7 +163,7 @@ class Explorer(ipywidgets.VBox):
 
     def controls(self):
         """Make the control of each setting that has one, in the order of the class."""
-        names = [x for kind in reversed(type(self).__mro__) for x in vars(kind)]
+        names = dict.fromkeys(x for kind in reversed(type(self).__mro__) for x in vars(kind))
         made = self.traits(control=lambda make: make is not None)
         self.cards = {x: made[x].metadata["control"](self, x) for x in names if x in made}
         return list(self.cards.values())
@@ -173,7 +173,10 @@ class Explorer(ipywidgets.VBox):
         return Download(label, make, self.guard, recipe)
 
     def set(self, **settings):
-        """Change several settings with one update; if one is refused, none is changed."""
+        """Change several settings with one update; if one is refused, none is changed.
+
+        A TraitError says which setting there is not, or what one may be.
+        """
         unknown = sorted(set(settings) - set(self.settings))
         if unknown:
             raise traitlets.TraitError(
@@ -315,8 +318,9 @@ class ModelExplorer(Explorer):
 class SweepingExplorer(Explorer):
     """An explorer whose ``job`` measures more than the present setting, step by step.
 
-    A new setting ends the job, between two of its steps. A subclass says what they are in
-    ``_measuring()``, and moves the marks that show what they bring in ``_show_curves(result)``.
+    A new setting ends the job, between two of its steps. A subclass measures them in
+    ``_measuring()`` and moves the marks that show them in ``_show_curves(result)``, or has a
+    ``_sweep()`` of its own.
     """
 
     def update(self):

@@ -10,10 +10,10 @@ function make(tag, content, attributes = {}) {
 }
 
 // A file to take away. The widget holds it, so that its link works wherever it is shown, but only
-// a press saves it: a change of `presses` that arrives while the page is open, however many places
-// show it. A page that is loaded again finds a number in `presses`, and no change.
+// the message "save" saves it: once, however many places show it, and not when a page is loaded
+// again. Its words come a moment after their place, so that a screen reader says them.
 function file() {
-  let address = ""; // of the bytes, in this page
+  let address; // of the bytes, in this page
 
   function link(model) {
     const name = model.get("name");
@@ -22,28 +22,15 @@ function file() {
 
   return {
     initialize({ model }) {
-      let presses = model.get("presses");
-      const offer = () => {
-        URL.revokeObjectURL(address);
-        address = URL.createObjectURL(new Blob([model.get("data")]));
-      };
-      offer();
-      model.on("change", () => {
-        offer();
-        if (presses !== model.get("presses")) link(model).click();
-        presses = model.get("presses");
-      });
+      address = URL.createObjectURL(new Blob([model.get("data")]));
+      model.on("msg:custom", (message) => message === "save" && link(model).click());
       return () => URL.revokeObjectURL(address);
     },
 
     render({ model, el }) {
-      const draw = () => {
-        const words = model.get("words").map(([tag, text]) => (tag ? make(tag, text) : text));
-        el.replaceChildren(...(model.get("name") ? [link(model), " "] : []), ...words);
-      };
+      const words = model.get("words").map(([tag, text]) => (tag ? make(tag, text) : text));
       el.setAttribute("role", "status");
-      model.on("change", draw);
-      draw();
+      setTimeout(() => el.append(...(model.get("name") ? [link(model), " "] : []), ...words), 50);
     },
   };
 }
@@ -67,9 +54,11 @@ function places() {
       const titled = (item) => item?.querySelector("b").textContent;
       const draw = () => {
         const before = titled(el.querySelector("li:focus"));
+        const closed = el.classList.contains("qlab-closed");
         const items = model.get("places").map(place);
         el.replaceChildren(make("ul", items));
         if (before) items.find((item) => titled(item) === before)?.focus({ preventScroll: true });
+        el.classList.toggle("qlab-closed", closed); // which the focus has opened
       };
       const close = ({ key }) => key === "Escape" && el.classList.add("qlab-closed");
       const open = () => el.classList.remove("qlab-closed");

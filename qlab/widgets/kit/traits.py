@@ -8,34 +8,34 @@ from qlab.widgets.kit import controls
 FLOAT_OR_INT8 = {32: "32, float", 8: "8, int8"}
 
 
-def steps(label, values, default, shown=None):
-    """One of a few numbers; a slider and a drop-down, in the order of `shown`."""
-    return _setting(traitlets.Enum(values, default), controls.steps, label, shown or values)
+def steps(label, values, default):
+    """One of a few numbers; a slider and a drop-down."""
+    return _setting(traitlets.Enum(values, default), controls.step_slider, label, values)
 
 
 def choice(label, values, default):
     """One of a few values; a drop-down of them, or of what a mapping calls them."""
     named = [(words, x) for x, words in values.items()] if isinstance(values, dict) else values
-    return _setting(traitlets.Enum(tuple(values), default), controls.choice, label, named)
+    return _setting(traitlets.Enum(tuple(values), default), controls.drop_down, label, named)
 
 
 def name_among(label, known, default=""):
     """One of the names in an attribute of the explorer; a drop-down."""
-    return _setting(OneOf(known, default), controls.choice, label, known)
+    return _setting(OneOf(known, default), controls.drop_down, label, known)
 
 
-def layer_name(label="Layer shown"):
+def layer_name():
     """A layer with weights, of those in the explorer's ``layers``; a drop-down."""
     kind = OneOf("layers", "", "no layer with weights is called {!r}; there are {}")
-    return _setting(kind, controls.choice, label, "layers")
+    return _setting(kind, controls.drop_down, "Layer shown", "layers")
 
 
 def number(label, kind, stops, **more):
     """A number of a `kind`; a slider that rests at `stops`, and a box for those between.
 
-    Stops, or options, that a name stands for are in that attribute of the explorer.
+    The stops may also be the name of the explorer's attribute that holds them.
     """
-    return _setting(kind, controls.number, label, stops, **more)
+    return _setting(kind, controls.number_slider, label, stops, **more)
 
 
 def _setting(kind, control, label, values, **more):
