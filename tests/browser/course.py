@@ -33,8 +33,12 @@ def run_needed(lab, *texts):
 
 
 def cells_needed(sources, texts):
-    """Numbers of the cells that hold one of `texts`, and of those that define their names."""
-    held = {text: [i for i, source in enumerate(sources) if text in source] for text in texts}
+    """Numbers of the cells that are or hold `texts`, and of those that define their names."""
+    held = {
+        text: [i for i, source in enumerate(sources) if text == source]
+        or [i for i, source in enumerate(sources) if text in source]
+        for text in texts
+    }
     missing = [text for text, numbers in held.items() if not numbers]
     assert not missing, f"no cell holds {missing}"
     python = [re.sub(r"^%.*$", "", source, flags=re.MULTILINE) for source in sources]

@@ -25,12 +25,13 @@ PLACES = {
 
 def test_04_pruning(lab):
     lab.open("04_pruning.ipynb")
-    run_needed(lab, 'predict("pruning.file"', 'reveal("pruning.file"', "Explorer(")
+    lessons = ('predict("pruning.layer"', 'reveal("pruning.layer"')
+    run_needed(lab, *lessons, "Explorer(", "explorer.set(sparsity=0.9", "values_shared.set(")
 
-    asked = lab.page.locator(".qlab-prediction", has_text="How many times smaller is the .tflite")
-    asked.get_by_role("radio", name="nearly ten times").check()
-    expect(asked).to_contain_text("Kept: nearly ten times")
-    assert "Your guess: nearly ten times" in run_cell(lab, 'reveal("pruning.file"')
+    asked = lab.page.locator(".qlab-prediction", has_text="One layer loses 80 % of its weights")
+    asked.get_by_role("radio", name="the dense layer, 72,000 weights").check()
+    expect(asked).to_contain_text("Kept: the dense layer, 72,000 weights")
+    assert "Your guess: the dense layer, 72,000 weights" in run_cell(lab, 'reveal("pruning.layer"')
 
     place = explorer_of(lab, PLACES["pruning"])
     expect(place.get_by_label("Sparsity")).to_have_value("0.9")

@@ -67,6 +67,7 @@ def test_a_cell_needs_those_that_define_its_names():
     )
     assert cells_needed(cells, ["# shown"]) == [0, 1, 3, 4, 5]
     assert cells_needed(cells, ["range(3)"]) == [2]
+    assert cells_needed(["x = 1", "x", "x + 1"], ["x"]) == [0, 1]
     with pytest.raises(AssertionError, match="no cell holds"):
         cells_needed(cells, ["elsewhere"])
 
