@@ -5,6 +5,8 @@ import re
 import pytest
 from playwright.sync_api import expect
 
+from .course import downloaded, fill
+
 
 def opened(lab, name):
     """An explorer's place on the page."""
@@ -49,6 +51,7 @@ def test_calibration_is_swept_stopped_and_ruined(lab):
     expect(explorer.get_by_role("button", name="Score all sizes")).to_be_visible()
     lab.screenshot("calibration-swept-light", explorer)
 
+    fill(explorer, "Calibration size", 5)
     explorer.get_by_label("Calibration images").select_option("blank")
     expect(readout).to_contain_text("blank images are all alike")
     expect(readout).to_contain_text("worse")
@@ -70,9 +73,9 @@ def test_sensitivity_leads_to_a_mixed_recipe(lab):
     expect(explorer.get_by_label("conv2")).to_have_value("3")
     expect(explorer.get_by_label("dense1")).to_have_value("8")
     expect(readout).to_contain_text("worse")
-    with lab.page.expect_download() as download:
-        explorer.get_by_role("button", name="Download the mixed .tflite").click()
-    assert download.value.suggested_filename == "qlab-mixed.tflite"
+    name, accuracy = downloaded(lab, explorer, "Download the mixed .tflite")
+    assert name == "qlab-mixed.tflite"
+    expect(readout).to_contain_text(f"{100 * accuracy:.2f} %")
     explorer.locator(".qlab-bits .noUi-handle").press("ArrowLeft")
     expect(explorer.get_by_label("Bits of the one layer")).to_have_value("2")
     expect(picture).to_have_attribute("title", re.compile("at 2 bits"))

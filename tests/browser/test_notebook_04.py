@@ -1,4 +1,4 @@
-"""Notebook 04 in JupyterLab: a guess; the controls of three explorers are used."""
+"""Notebook 04 in JupyterLab: a guess, and the controls of its first explorer."""
 
 import pytest
 from playwright.sync_api import expect
@@ -16,24 +16,20 @@ from .course import (
 
 pytestmark = pytest.mark.browser
 
-PLACES = {
-    "pruning": "What does sparsity buy, and what does it not?",
-    "schedule": "How fast should sparsity rise",
-    "clustering": "Few values: is it better",
-}
+PRUNING = "What does sparsity buy, and what does it not?"
 
 
 def test_04_pruning(lab):
     lab.open("04_pruning.ipynb")
     lessons = ('predict("pruning.layer"', 'reveal("pruning.layer"')
-    run_needed(lab, *lessons, "Explorer(", "explorer.set(sparsity=0.9", "values_shared.set(")
+    run_needed(lab, *lessons, "explorer.set(sparsity=0.9")
 
     asked = lab.page.locator(".qlab-prediction", has_text="One layer loses 80 % of its weights")
     asked.get_by_role("radio", name="the dense layer, 72,000 weights").check()
     expect(asked).to_contain_text("Kept: the dense layer, 72,000 weights")
     assert "Your guess: the dense layer, 72,000 weights" in run_cell(lab, 'reveal("pruning.layer"')
 
-    place = explorer_of(lab, PLACES["pruning"])
+    place = explorer_of(lab, PRUNING)
     expect(place.get_by_label("Sparsity")).to_have_value("0.9")
     slide(place, "sparsity", "ArrowLeft")
     expect(place.get_by_label("Sparsity")).to_have_value("0.85")
@@ -48,19 +44,3 @@ def test_04_pruning(lab):
     name, accuracy = downloaded(lab, place, "Download this .tflite")
     assert name == "qlab-pruned-filters-80-w8.tflite"
     expect(place.locator(".qlab-download").first).to_contain_text(f"{100 * accuracy:.2f} %")
-
-    place = explorer_of(lab, PLACES["schedule"])
-    slide(place, "power", "ArrowRight")
-    fill(place, "Begin step", 200)
-    fill(place, "End step", 1200)
-    slide(place, "frequency", "ArrowRight")
-    fill(place, "Final sparsity", 0.7)
-    expect(place.locator(".qlab-readout")).to_contain_text("70.00 %")
-    both_themes(lab, "04-schedule", place)
-
-    place = explorer_of(lab, PLACES["clustering"])
-    fill(place, "Clusters", 5)
-    slide(place, "weight-bits", "ArrowRight")
-    choose(place, "Granularity of rounding", "per-channel")
-    choose(place, "Layer shown", "logits")
-    both_themes(lab, "04-clustering", place)

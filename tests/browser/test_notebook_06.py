@@ -1,6 +1,4 @@
-"""Notebook 06 in JupyterLab: its search, its two boards and a check are used."""
-
-import re
+"""Notebook 06 in JupyterLab: a guess, the search, the class board and a check."""
 
 import pytest
 from playwright.sync_api import expect
@@ -18,17 +16,12 @@ from .course import (
 pytestmark = pytest.mark.browser
 
 SEARCH = "Within a budget of bytes"
-EMPTY_SHELF = """from qlab.trials import pareto, shelf
-for each in shelf.kept():  # other tests share this server
-    pareto.drop(each.name)"""
-FRONT = "Which models does no other model beat?"
 
 
 def test_06_combine_and_ship(lab):
     lessons = ('predict("combine.naive"', 'reveal("combine.naive"', 'check("combine.front"')
-    texts = (*lessons, "Explorer(", "explorer", "ChallengeBoard(")
+    texts = (*lessons, "explorer", "ChallengeBoard(")
     lab.open("06_combine_and_ship.ipynb")
-    lab.execute(EMPTY_SHELF)
     run_needed(lab, *texts)
 
     asked = lab.page.locator(".qlab-prediction", has_text="The naive chain also ends in int8")
@@ -46,17 +39,6 @@ def test_06_combine_and_ship(lab):
     expect(place.locator(".qlab-job").first).to_contain_text("Done.", timeout=PATIENCE)
     expect(place).to_contain_text("among 133 of 133 uniform files")
     both_themes(lab, "06-search", place)
-
-    place = explorer_of(lab, FRONT)
-    picture = place.locator("img.qlab-picture")
-    changes(place, lambda: place.get_by_label("Models").select_option("yours"))
-    expect(place.locator(".qlab-spots li")).to_have_count(1)
-    changes(place, lambda: place.get_by_label("Models").select_option("all"))
-    cost = place.get_by_label("Accuracy against")
-    changes(place, lambda: cost.select_option("size of the file"))
-    changes(place, lambda: cost.select_option("size of the file, gzipped"))
-    expect(picture).to_have_attribute("title", re.compile("chain-int4-seed0"))
-    both_themes(lab, "06-front", place)
 
     place = lab.page.locator(".qlab-board")
     place.get_by_role("button", name="Look again").press("Enter")
