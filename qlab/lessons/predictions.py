@@ -34,7 +34,7 @@ class Question:
         if self.options and not 3 <= len(self.options) <= 5:
             raise ValueError(f"Question {self.id!r} needs 3 to 5 options.")
 
-    def told(self, truth):
+    def in_words(self, truth):
         """Return what the truth is, in words, and its kind before it."""
         return f"{self.kind.capitalize()}: {truth}"
 
@@ -84,7 +84,7 @@ class Reveal:
 
     @property
     def words(self):
-        told = self.question.told(self.measured)
+        told = self.question.in_words(self.measured)
         if self.guess is None:
             return told, self.question.why
         guess = self.guess if self.question.options else self.question.shown.format(self.guess)

@@ -110,7 +110,7 @@ class Sheet:
 
     def _told(self, item):
         """What was measured or simulated, in words."""
-        return item.question.told(item.question.measured(self._truth(item)))
+        return item.question.in_words(item.question.measured(self._truth(item)))
 
 
 def items(topic):

@@ -22,7 +22,7 @@ def ticks(axis, form="{:,.0f}", factor=1, at=None):
     axis.set_major_formatter(FuncFormatter(lambda value, _: form.format(factor * value)))
 
 
-def percent(axis, every):
+def percent_axis(axis, every):
     """Write the ticks of an axis of shares as a percentage, one tick `every` so much."""
     axis.set_major_locator(MultipleLocator(every))
     ticks(axis, "{:.0f}", 100)

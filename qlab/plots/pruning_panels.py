@@ -18,7 +18,7 @@ from qlab.plots.drawing import (
     mark,
     note,
     paper,
-    percent,
+    percent_axis,
     put,
     stand,
     ticks,
@@ -133,7 +133,7 @@ class CliffPanel:
     def __init__(self, ax, reference, interval):
         zoom(ax, reference + ABOVE)
         ax.set(xlim=(-0.04, 1.02), xlabel="sparsity (%)", title="Accuracy against sparsity")
-        percent(ax.xaxis, every=0.25)
+        percent_axis(ax.xaxis, every=0.25)
         baseline(ax, reference, interval)
         self.once = mark(ax, "-o", color=style.ORANGE, ms=3.5, lw=1.2)
         self.control = mark(ax, "D", color=style.GREEN, ms=5, **RIM)
@@ -164,7 +164,7 @@ class GainsPanel:
         rows = range(len(GAINS))
         ax.set(xlim=(0, 1.4), ylim=(len(GAINS) - 0.5, -0.75), xlabel="% of the unpruned one's")
         ax.set_yticks([])
-        percent(ax.xaxis, every=0.5)
+        percent_axis(ax.xaxis, every=0.5)
         ax.set_title("What it buys")
         ax.axvline(1, color=style.INK, lw=0.9, ls=DASHED)
         self.bars = [ax.barh(i, 0, 0.36, color=style.SKY)[0] for i in rows]
@@ -190,7 +190,7 @@ class SchedulePanel:
     def __init__(self, ax, steps, epoch):
         _step_axis(ax, steps, epoch)
         ax.set(ylim=(0, 1.02), ylabel="sparsity (%)", title="Sparsity by step")
-        percent(ax.yaxis, every=0.2)
+        percent_axis(ax.yaxis, every=0.2)
         ax.grid(True, axis="y")
         self.ends = ax.vlines([], 0, 1.02, color=style.SOFT, lw=1, ls=DOTTED)
         self.wished = mark(ax, color=style.BLUE, lw=1.4, ls=(0, (4, 2)))

@@ -15,7 +15,7 @@ from qlab.plots.drawing import (
     mark,
     offset_text,
     paper,
-    percent,
+    percent_axis,
     put,
     stand,
     ticks,
@@ -125,7 +125,7 @@ class CurvesPanel:
         zoom(ax, reference)
         ax.set(xlim=(-0.02, 1.0), xlabel="sparsity of that layer (%)")
         ax.set_title("One layer pruned, all others whole")
-        percent(ax.xaxis, every=0.25)
+        percent_axis(ax.xaxis, every=0.25)
         self.band = ax.axhspan(0, 1, **BAND)
         looks = zip(cycle(style.SERIES), cycle(MARKERS), names, strict=False)
         self.curves = {

@@ -127,7 +127,7 @@ class AnatomyExplorer(ModelExplorer):
 
 def _size_cell(name, size, before, badge=""):
     """A size, and what it was in float32."""
-    share = f", now {percent(size / before)}" if size < before else ""
+    share = f", now {share_of_bytes(size / before)}" if size < before else ""
     return readout.cell(
         name, f"{size:,} <small>bytes</small> {badge}", f"{before:,} in float32{share}"
     )
@@ -158,15 +158,15 @@ def explain(result, base):
     share = result.model.file_bytes / base.model.file_bytes
     if bits == 32:
         return (f"The weights stay float32. {_of_the_rest(result, base)}", _of_gzip(result, base))
-    promise = f"{bits} of 32 bits promise {percent(bits / 32)} of the file, and it has "
+    promise = f"{bits} of 32 bits promise {share_of_bytes(bits / 32)} of the file, and it has "
     weights = _of_weights(result, bits, kept)
     rest, gzipped = _of_the_rest(result, base), _of_gzip(result, base)
-    return f"{promise}{percent(share)}.", weights, rest, gzipped
+    return f"{promise}{share_of_bytes(share)}.", weights, rest, gzipped
 
 
 def _of_weights(result, bits, kept):
     """What happened to the weights themselves."""
-    size = f"{percent(kept)} ({result.parts['weights']:,} bytes)"
+    size = f"{share_of_bytes(kept)} ({result.parts['weights']:,} bytes)"
     if abs(kept - bits / 32) < 0.0005:
         return f"The weights alone keep the promise: {size}."
     if kept > 0.2:
@@ -195,7 +195,7 @@ def _of_gzip(result, base):
     now = result.compressed["weights"] / result.parts["weights"]
     before = base.compressed["weights"] / base.parts["weights"]
     found = "they look like noise to it" if now > 0.9 else "frequent codes get fewer bits"
-    left = f"{percent(before)} of the float32 weights, and {percent(now)} of these"
+    left = f"{share_of_bytes(before)} of the float32 weights, and {share_of_bytes(now)} of these"
     return f"Gzip leaves {left}: {found}."
 
 
@@ -206,6 +206,6 @@ def _change(before, after):
     return f"{'grows' if after > before else 'shrinks'} from {before:,} to {after:,} bytes"
 
 
-def percent(fraction):
+def share_of_bytes(fraction):
     """A share of bytes as a percentage: one decimal, and none where it is zero."""
     return f"{100 * fraction:.1f}".removesuffix(".0") + " %"

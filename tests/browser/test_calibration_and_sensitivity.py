@@ -75,7 +75,8 @@ def test_sensitivity_leads_to_a_mixed_recipe(lab):
     expect(readout).to_contain_text("worse")
     name, accuracy = downloaded(lab, explorer, "Download the mixed .tflite")
     assert name == "qlab-mixed.tflite"
-    expect(readout).to_contain_text(f"{100 * accuracy:.2f} %")
+    # Packed, LiteRT runs other kernels than the recipe's file does, so it may answer otherwise.
+    expect(explorer.locator(".qlab-download")).to_contain_text(f"{100 * accuracy:.2f} %")
     explorer.locator(".qlab-bits .noUi-handle").press("ArrowLeft")
     expect(explorer.get_by_label("Bits of the one layer")).to_have_value("2")
     expect(picture).to_have_attribute("title", re.compile("at 2 bits"))
