@@ -3,6 +3,7 @@
 import ast
 import builtins
 import doctest
+import functools
 import json
 import os
 import re
@@ -168,9 +169,19 @@ def near(said, unit, shown):
     return abs(said - shown) <= max(2, 0.2 * said)
 
 
+@functools.cache
+def explorer_of(kind):
+    """An explorer, which all its settings on the page share, and its defaults."""
+    explorer = getattr(widgets, kind)()
+    return explorer, {name: getattr(explorer, name) for name in explorer.settings}
+
+
 @pytest.mark.parametrize(("code", "claim"), SETTINGS, ids=[code[8:60] for code, _ in SETTINGS])
 def test_a_setting_shows_what_the_page_says(fashion, code, claim):
-    text = on_screen(eval(code, {"widgets": widgets}))
+    call = ast.parse(code, mode="eval").body
+    explorer, defaults = explorer_of(call.func.attr)
+    explorer.set(**defaults | {x.arg: ast.literal_eval(x.value) for x in call.keywords})
+    text = on_screen(explorer)
     for words in re.findall(r"\*\*(.+?)\*\*", claim):
         assert words in text
     for value, unit in numbers(re.sub(r"`.*?`", "", claim)):

@@ -3,6 +3,10 @@
 import pytest
 from playwright.sync_api import expect
 
+from .course import both_themes
+
+pytestmark = pytest.mark.browser
+
 QUIZ = """
 import numpy as np
 from qlab.lessons import quiz
@@ -23,12 +27,8 @@ check("museum.f", lambda before, after: len(before) / len(gzip.compress(after)))
 """
 
 
-@pytest.mark.parametrize("theme", ["light", "dark"])
-def test_a_quiz_is_answered_with_the_keyboard(lab, theme):
-    lab.open(
-        lab.write(f"quiz_{theme}.ipynb", "from qlab.lessons import memory; memory.forget()", QUIZ)
-    )
-    lab.theme(theme)
+def test_a_quiz_is_answered_with_the_keyboard(lab):
+    lab.open(lab.write("quiz.ipynb", "from qlab.lessons import memory; memory.forget()", QUIZ))
     lab.run_all()
     quiz = lab.page.locator(".jp-OutputArea .qlab-quiz")
     quiz.scroll_into_view_if_needed()
@@ -42,14 +42,13 @@ def test_a_quiz_is_answered_with_the_keyboard(lab, theme):
     expect(quiz.get_by_role("button", name="✓ about 100", exact=True)).to_be_focused()
     quiz.get_by_role("button", name="half as wide", exact=True).press("Enter")
     expect(quiz).to_contain_text("2 of 5 answered, 1 right at the first try.")
-    lab.screenshot(f"quiz_{theme}", quiz)
+    both_themes(lab, "quiz", quiz)
 
 
-@pytest.mark.parametrize("theme", ["light", "dark"])
-def test_an_exhibit_is_checked(lab, theme):
+def test_an_exhibit_is_checked(lab):
     lab.open(
         lab.write(
-            f"museum_{theme}.ipynb",
+            "museum.ipynb",
             EXHIBIT,
             FOUND,
             'check("museum.f", times_smaller)',
@@ -57,10 +56,9 @@ def test_an_exhibit_is_checked(lab, theme):
             "from qlab.lessons import progress; progress()",
         )
     )
-    lab.theme(theme)
     lab.run_all()
     panel = lab.page.locator(".jp-Notebook")
     expect(panel).to_contain_text("museum.f: not attempted yet")
     expect(panel).to_contain_text("Compress both.")
     expect(panel).to_contain_text("Bug museum")
-    lab.screenshot(f"museum_{theme}")
+    both_themes(lab, "museum", panel)

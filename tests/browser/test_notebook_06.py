@@ -1,4 +1,4 @@
-"""Notebook 06 in JupyterLab: a guess, the search, the class board and a check."""
+"""Notebook 06 in JupyterLab: a guess and a check; its search on few pictures; the class board."""
 
 import pytest
 from playwright.sync_api import expect
@@ -7,7 +7,6 @@ from .course import (
     PATIENCE,
     both_themes,
     changes,
-    explorer_of,
     fill,
     run_cell,
     run_needed,
@@ -15,36 +14,29 @@ from .course import (
 
 pytestmark = pytest.mark.browser
 
-SEARCH = "Within a budget of bytes"
+
+SEARCH = """from qlab.trials.search import search_images
+from qlab.widgets import SearchExplorer
+images, labels = search_images(500)
+SearchExplorer(images=images, labels=labels)"""
+
+BOARD = """import qlab
+from qlab import challenge
+from qlab.widgets import ChallengeBoard
+for who, name in (("qlab, chain", "chain-int8-seed0"), ("qlab, 2 bits", "qat-w2-seed0")):
+    challenge.submit({0!r}, qlab.artefacts.path(name + ".tflite"), who)
+ChallengeBoard({0!r})"""
 
 
 def test_06_combine_and_ship(lab):
     lessons = ('predict("combine.naive"', 'reveal("combine.naive"', 'check("combine.front"')
-    texts = (*lessons, "explorer", "ChallengeBoard(")
     lab.open("06_combine_and_ship.ipynb")
-    run_needed(lab, *texts)
+    run_needed(lab, *lessons)
 
     asked = lab.page.locator(".qlab-prediction", has_text="The naive chain also ends in int8")
     asked.get_by_role("radio", name="as large, to a tenth").check()
     expect(asked).to_contain_text("Kept: as large, to a tenth")
     assert "Your guess: as large, to a tenth" in run_cell(lab, 'reveal("combine.naive"')
-
-    place = explorer_of(lab, SEARCH)
-    notes = place.locator(".qlab-notes").first
-    expect(notes).to_contain_text("167 files made")  # 7 uniform ones, and 80 of each method
-    fill(place, "Budget (KB, gzipped)", 34.5)
-    place.get_by_label("Files a press").fill("20")
-    place.get_by_label("Files a press").press("Enter")
-    changes(place, lambda: place.get_by_role("button", name="Search").press("Enter"))
-    expect(place.locator(".qlab-job").first).to_contain_text("Done.", timeout=PATIENCE)
-    expect(place).to_contain_text("among 133 of 133 uniform files")
-    both_themes(lab, "06-search", place)
-
-    place = lab.page.locator(".qlab-board")
-    place.get_by_role("button", name="Look again").press("Enter")
-    expect(place.get_by_role("status")).to_contain_text("4 submissions, 0 measured just now")
-    expect(place.locator("table").first).to_contain_text("qlab, chain")
-    both_themes(lab, "06-board", place)
 
     said = run_cell(
         lab,
@@ -52,3 +44,26 @@ def test_06_combine_and_ship(lab):
         '    return [min(range(len(costs)), key=costs.__getitem__)]\n\n\ncheck("combine.front"',
     )
     assert "the smallest alone" in said
+
+
+def test_a_search_keeps_to_its_budget(lab):
+    lab.open(lab.write("search.ipynb", SEARCH))
+    lab.run_all()
+    explorer = lab.page.locator(".qlab-explorer")
+    fill(explorer, "Budget (KB, gzipped)", 34.5)
+    explorer.get_by_label("Files a press").fill("20")
+    explorer.get_by_label("Files a press").press("Enter")
+    changes(explorer, lambda: explorer.get_by_role("button", name="Search").press("Enter"))
+    expect(explorer.locator(".qlab-job").first).to_contain_text("Done.", timeout=PATIENCE)
+    expect(explorer).to_contain_text("among 133 of 133 uniform files")
+    both_themes(lab, "search", explorer)
+
+
+def test_a_board_is_looked_at_again(lab, tmp_path):
+    lab.open(lab.write("board.ipynb", BOARD.format(str(tmp_path))))
+    lab.run_all()
+    place = lab.page.locator(".qlab-board")
+    place.get_by_role("button", name="Look again").press("Enter")
+    expect(place.get_by_role("status")).to_contain_text("2 submissions, 0 measured just now")
+    expect(place.locator("table").first).to_contain_text("qlab, chain")
+    both_themes(lab, "board", place)
