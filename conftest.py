@@ -18,10 +18,10 @@ def pytest_configure(config):
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers(config):
-    """One worker more than cores, because browsers wait; four at most, for the memory."""
+    """A worker for each core that this process may use; four at most, for the memory."""
     from qlab.system.machine import cores
 
-    return min(4, cores() + 1)
+    return min(4, cores())
 
 
 @pytest.hookimpl(tryfirst=True)
