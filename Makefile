@@ -23,7 +23,7 @@ data: $(STAMP) ## get and verify the data
 lab: setup ## set up if needed, then open JupyterLab on the first notebook (ARGS="--port 9000")
 	@$(BIN)/qlab lab $(ARGS)
 
-# A worker for each core, each with its own learner, JupyterLab and Chromium. A file of tests stays
+# A worker for each core, with its own learner, JupyterLab and Chromium. A file of tests stays
 # with one worker: its fixtures are made once, and a notebook's cells run in order.
 test: setup ## set up if needed, then run every test: units, doctests, notebooks, browser
 	@$(BIN)/python -m pytest -n auto --dist loadfile $(ARGS)

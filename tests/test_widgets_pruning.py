@@ -7,7 +7,7 @@ import traitlets
 import qlab
 from qlab.engine.recipes import Recipe
 from qlab.tflite.sparse_encoding import sparse_file
-from qlab.trials.pruned import METHODS, SHIPPED
+from qlab.trials.pruned import SHIPPED
 from qlab.trials.sensitivity import scan
 from qlab.trials.shipped import TunedModels, count_weights, families
 from qlab.trials.subjects import subject
@@ -153,7 +153,7 @@ def test_controls_that_would_change_nothing_cannot_be_moved(explorer):
         card.children[0].description: card.children[0] for card in explorer.children[1].children
     }
     assert list(boxes) == ["Sparsity", "Method", "Scope", "Weight bits", "Layer shown"]
-    for method in METHODS:
+    for method in SHIPPED:
         explorer.method = method
         assert boxes["Sparsity"].disabled == (method == "2of4")
         assert boxes["Scope"].disabled == (method != "single")
@@ -209,7 +209,7 @@ def test_a_learners_own_model_is_pruned_too(given):
     model = qlab.LiteModel.from_keras(zoo.depthwise())
     given = {name: values[:50] for name, values in given.items()}
     explorer = PruningExplorer(model, **given)
-    for method in METHODS:
+    for method in SHIPPED:
         explorer.set(method=method, sparsity=0.6)
         assert explorer.error == ""
         assert 0.05 < explorer.result.absent < 0.95

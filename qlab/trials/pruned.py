@@ -22,7 +22,6 @@ from qlab.tflite.transforms import (
 from qlab.trials.shipped import count_weights, quantized
 from qlab.trials.subjects import Trial
 
-METHODS = ("single", "2of4", "block", "filters")
 SHIPPED = {  # what the trained models of each method are called
     "single": r"pruned-\d+",
     "2of4": "pruned-2of4",

@@ -1,4 +1,4 @@
-"""What the browser tests of the course's notebooks share: cells are run, controls are worked."""
+"""What the browser tests share: explorers are opened, cells are run, controls are worked."""
 
 import ast
 import re
@@ -22,6 +22,18 @@ RUN_CELL = """async ([text, replacement]) => {
   await window.jupyterapp.commands.execute('notebook:run-cell');
   return notebook.widgets[index].outputArea.node.innerText;
 }"""
+
+
+def opened(lab, name, images=None):
+    """An explorer in a notebook of its own, on the first so many test images: its place."""
+    few = "" if images is None else f"images=test.images[:{images}], labels=test.labels[:{images}]"
+    data = "import qlab\ntest = qlab.data.load().test"
+    cell = f"from qlab.widgets import {name}\nexplorer = {name}({few})\nexplorer"
+    lab.open(lab.write(f"{name}.ipynb", cell if images is None else f"{data}\n{cell}"))
+    lab.run_all()
+    place = lab.page.locator(".qlab-explorer")
+    place.locator("img.qlab-picture").wait_for()
+    return place
 
 
 def run_needed(lab, *texts):
@@ -110,12 +122,12 @@ def slide(place, name, key):
     changes(place, lambda: place.locator(f".qlab-{name} .noUi-handle").press(key))
 
 
-def downloaded(lab, place, button):
+def downloaded(lab, place, button, images=10_000):
     """Press a download button with the keyboard: the file's suggested name, and its accuracy."""
     with lab.page.expect_download() as download:
         place.get_by_role("button", name=button).press("Enter")
     model, test = qlab.LiteModel.from_file(download.value.path()), qlab.data.load().test
-    accuracy = qlab.evaluate(model, test.images, test.labels).accuracy
+    accuracy = qlab.evaluate(model, test.images[:images], test.labels[:images]).accuracy
     return download.value.suggested_filename, accuracy
 
 

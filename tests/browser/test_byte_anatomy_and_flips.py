@@ -1,13 +1,6 @@
 """Byte anatomy and flip gallery in JupyterLab, by keyboard and by mouse, in both themes."""
 
-
-def explorer_of(lab, name):
-    """Open a notebook of one explorer; return its place on the page."""
-    lab.open(lab.write(f"{name}.ipynb", f"from qlab.widgets import {name}", f"{name}()"))
-    lab.run_all()
-    place = lab.page.locator(".qlab-explorer")
-    place.locator("img.qlab-picture").wait_for()
-    return place
+from .course import opened
 
 
 def test_byte_anatomy(lab):
@@ -16,7 +9,7 @@ def test_byte_anatomy(lab):
 
     import qlab
 
-    place = explorer_of(lab, "AnatomyExplorer")
+    place = opened(lab, "AnatomyExplorer")
     picture, readout = place.locator("img.qlab-picture"), place.locator(".qlab-readout")
     expect(place.locator(".qlab-notes")).to_contain_text("8 of 32 bits promise 25 %")
     lab.screenshot("byte-anatomy-light", place)
@@ -49,7 +42,7 @@ def test_flip_gallery(lab):
     """Bits and both filters change the garments; an empty gallery says so."""
     from playwright.sync_api import expect
 
-    place = explorer_of(lab, "FlipGallery")
+    place = opened(lab, "FlipGallery")
     picture, readout = place.locator("img.qlab-picture"), place.locator(".qlab-readout")
     expect(readout).to_contain_text("24 of")
     lab.screenshot("flip-gallery-light", place)

@@ -5,17 +5,7 @@ import re
 import pytest
 from playwright.sync_api import expect
 
-from .course import downloaded, fill
-
-
-def opened(lab, name):
-    """An explorer's place on the page."""
-    explorer = f"from qlab.widgets import {name}\nexplorer = {name}()\nexplorer"
-    lab.open(lab.write(f"{name}.ipynb", explorer))
-    lab.run_all()
-    place = lab.page.locator(".qlab-explorer")
-    place.locator("img.qlab-picture").wait_for()
-    return place
+from .course import downloaded, fill, opened
 
 
 def dark(lab):

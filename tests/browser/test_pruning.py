@@ -5,24 +5,12 @@ import re
 import pytest
 from playwright.sync_api import expect
 
-import qlab
+from .course import both_themes, downloaded, opened
 
 pytestmark = pytest.mark.browser
 
 
 FEW = 1000  # images, where it is not about the accuracy
-
-
-def opened(lab, name, images=None):
-    """An explorer's place on the page."""
-    few = "" if images is None else f"images=test.images[:{images}], labels=test.labels[:{images}]"
-    cell = f"explorer = {name}({few})\nexplorer"
-    data = "import qlab\ntest = qlab.data.load().test"
-    lab.open(lab.write(f"{name}.ipynb", f"{data}\nfrom qlab.widgets import {name}\n{cell}"))
-    lab.run_all()
-    place = lab.page.locator(".qlab-explorer")
-    place.locator("img.qlab-picture").wait_for()
-    return place
 
 
 def picture_says(explorer, words):
@@ -31,28 +19,11 @@ def picture_says(explorer, words):
     expect(title).to_have_attribute("title", re.compile(words), timeout=60_000)
 
 
-def in_both_themes(lab, name, explorer):
-    """Keep pictures of it, the dark one after the change is no longer announced."""
-    lab.screenshot(f"{name}-light", explorer)
-    lab.theme("dark")
-    expect(lab.page.locator("#jupyterlab-splash")).to_have_count(0)
-    lab.screenshot(f"{name}-dark", explorer)
-    lab.theme("light")
-    expect(lab.page.locator("#jupyterlab-splash")).to_have_count(0)
-
-
-def scored(download, images=10_000):
-    """Name and accuracy of a file that was downloaded."""
-    model, test = qlab.LiteModel.from_file(download.value.path()), qlab.data.load().test
-    accuracy = qlab.evaluate(model, test.images[:images], test.labels[:images]).accuracy
-    return download.value.suggested_filename, f"Scored again: {100 * accuracy:.2f} %"
-
-
 def test_zeros_buy_nothing_until_they_are_left_out_or_removed(lab):
     explorer = opened(lab, "PruningExplorer")
     notes = explorer.locator(".qlab-notes").first
     expect(notes).to_contain_text("as before: a zero takes as many as any other")
-    in_both_themes(lab, "pruning", explorer)
+    both_themes(lab, "pruning", explorer)
 
     explorer.locator(".qlab-sparsity .noUi-handle").press("ArrowRight")
     expect(explorer.get_by_label("Sparsity")).to_have_value("0.85")
@@ -60,11 +31,11 @@ def test_zeros_buy_nothing_until_they_are_left_out_or_removed(lab):
     explorer.get_by_label("Sparsity").fill("0.9")
     explorer.get_by_label("Sparsity").press("Enter")
     picture_says(explorer, r"^90\.0 % of all weights")
-    with lab.page.expect_download() as download:
-        explorer.get_by_role("button", name="Download without the zeros").press("Enter")
-    name, words = scored(download)
+    name, accuracy = downloaded(lab, explorer, "Download without the zeros")
     assert name == "qlab-sparse-single-90-w32.tflite"
-    expect(explorer.locator(".qlab-download").last).to_contain_text(words)
+    expect(explorer.locator(".qlab-download").last).to_contain_text(
+        f"Scored again: {100 * accuracy:.2f} %"
+    )
 
     explorer.get_by_role("button", name="Measure the whole curve").press("Enter")
     expect(explorer.get_by_role("progressbar")).to_be_visible()
@@ -79,7 +50,7 @@ def test_zeros_buy_nothing_until_they_are_left_out_or_removed(lab):
     expect(explorer.get_by_label("Scope")).to_be_disabled()
     explorer.get_by_label("Layer shown").select_option("conv2")
     picture_says(explorer, "of conv2")
-    in_both_themes(lab, "pruning-filters", explorer)
+    both_themes(lab, "pruning-filters", explorer)
     explorer.get_by_label("Method").select_option("2 of each 4 inputs")
     picture_says(explorer, "50.0 % of conv2")
     expect(explorer.get_by_label("Sparsity", exact=True)).to_be_disabled()
@@ -97,7 +68,7 @@ def test_a_schedule_is_drawn_and_what_it_misses_is_said(lab):
     explorer.get_by_label("Frequency").fill("400")
     explorer.get_by_label("Frequency").press("Tab")
     expect(readout).to_contain_text("90.00 % is not reached")
-    in_both_themes(lab, "schedule", explorer)
+    both_themes(lab, "schedule", explorer)
     explorer.get_by_label("Begin step").fill("1600")
     explorer.get_by_label("Begin step").press("Enter")
     expect(explorer.get_by_role("alert")).to_contain_text("begin_step 1600 and end_step 1500")
@@ -114,17 +85,17 @@ def test_clusters_are_compared_with_rounding(lab):
     picture_says(explorer, "^Weights of dense1 share 16 values")
     explorer.get_by_role("button", name="Measure both curves").press("Enter")
     expect(explorer.locator(".qlab-job")).to_contain_text("Done.", timeout=120_000)
-    in_both_themes(lab, "clustering", explorer)
+    both_themes(lab, "clustering", explorer)
     explorer.locator(".qlab-clusters .noUi-handle").press("ArrowLeft")
     expect(explorer.get_by_label("Clusters")).to_have_value("8")
     picture_says(explorer, "8 clusters")
     explorer.get_by_label("Granularity of rounding").select_option("per-channel")
     expect(explorer.locator(".qlab-notes").first).to_contain_text("for each output channel")
-    with lab.page.expect_download() as download:
-        explorer.get_by_role("button", name="Download the clustered .tflite").press("Enter")
-    name, words = scored(download, FEW)
+    name, accuracy = downloaded(lab, explorer, "Download the clustered .tflite", FEW)
     assert name == "qlab-clusters-8.tflite"
-    expect(explorer.locator(".qlab-download").first).to_contain_text(words)
+    expect(explorer.locator(".qlab-download").first).to_contain_text(
+        f"Scored again: {100 * accuracy:.2f} %"
+    )
     explorer.locator("summary").press("Enter")
     expect(explorer.locator(".qlab-numbers")).to_contain_text("bytes, gzipped")
 
@@ -137,12 +108,12 @@ def test_sparsities_of_layers_meet_a_budget(lab):
     expect(explorer.locator(".qlab-job")).to_contain_text("Done.", timeout=120_000)
     explorer.get_by_label("dense1").select_option("0.85")
     expect(readout).to_contain_text("within the budget")
-    in_both_themes(lab, "sparsity-sensitivity", explorer)
+    both_themes(lab, "sparsity-sensitivity", explorer)
     explorer.get_by_label("Budget (bytes)").fill("60000")
     explorer.get_by_label("Budget (bytes)").press("Enter")
     expect(readout).to_contain_text("over the budget")
-    with lab.page.expect_download() as download:
-        explorer.get_by_role("button", name="Download your .tflite").press("Enter")
-    name, words = scored(download, FEW)
+    name, accuracy = downloaded(lab, explorer, "Download your .tflite", FEW)
     assert name == "qlab-sparse-mixed.tflite"
-    expect(explorer.locator(".qlab-download")).to_contain_text(words)
+    expect(explorer.locator(".qlab-download")).to_contain_text(
+        f"Scored again: {100 * accuracy:.2f} %"
+    )
