@@ -1,17 +1,10 @@
 """What the browser tests share: explorers are opened, cells are run, controls are worked."""
 
-import ast
-import re
-import symtable
-
 from playwright.sync_api import expect
 
 import qlab
 
 PATIENCE = 90_000  # ms: a change may score shipped models for the first time
-SOURCES = """() => window.qlabPanel.content.widgets
-  .filter(cell => cell.model.type === 'code')
-  .map(cell => cell.model.sharedModel.getSource())"""
 RUN_CELL = """async ([text, replacement]) => {
   const notebook = window.qlabPanel.content;
   const index = notebook.widgets.findIndex(cell =>
@@ -34,57 +27,6 @@ def opened(lab, name, images=None):
     place = lab.page.locator(".qlab-explorer")
     place.locator("img.qlab-picture").wait_for()
     return place
-
-
-def run_needed(lab, *texts):
-    """Run the cells of a notebook that hold `texts`, and those that they need, alone.
-
-    nbval runs every cell of it in the same run of the tests; here we test the browser.
-    """
-    lab.run_cells(cells_needed(lab.page.evaluate(SOURCES), texts), minutes=5)
-
-
-def cells_needed(sources, texts):
-    """Numbers of the cells that are or hold `texts`, and of those that define their names."""
-    held = {
-        text: [i for i, source in enumerate(sources) if text == source]
-        or [i for i, source in enumerate(sources) if text in source]
-        for text in texts
-    }
-    missing = [text for text, numbers in held.items() if not numbers]
-    assert not missing, f"no cell holds {missing}"
-    python = [re.sub(r"^%.*$", "", source, flags=re.MULTILINE) for source in sources]
-    makes, uses = zip(*map(_names, python), strict=True)
-    wanted = sorted({number for numbers in held.values() for number in numbers})
-    for number in wanted:  # grows while it is read
-        for name in uses[number]:
-            makers = [i for i in range(number) if name in makes[i]]
-            wanted += [i for i in makers[-1:] if i not in wanted]
-    return sorted(wanted)
-
-
-def _names(source):
-    """Names that a cell makes, and names that must be there before it runs."""
-    table = symtable.symtable(source, "cell", "exec")
-    makes = {x.get_name() for x in table.get_symbols() if x.is_assigned() or x.is_imported()}
-    uses, tables = set(), [table]
-    for scope in tables:  # grows while it is read
-        tables += scope.get_children()
-        uses |= {x.get_name() for x in scope.get_symbols() if x.is_global() and x.is_referenced()}
-    uses |= {x.get_name() for x in table.get_symbols() if x.is_referenced()}
-    return makes, uses - (makes - _made_of_themselves(source))
-
-
-def _made_of_themselves(source):
-    """Names on both sides of an assignment, as in ``model = smaller(model)``."""
-    found = set()
-    for node in ast.walk(ast.parse(source)):
-        if isinstance(node, ast.AugAssign):
-            found |= {x.id for x in ast.walk(node.target) if isinstance(x, ast.Name)}
-        elif isinstance(node, ast.Assign):
-            left = {x.id for t in node.targets for x in ast.walk(t) if isinstance(x, ast.Name)}
-            found |= left & {x.id for x in ast.walk(node.value) if isinstance(x, ast.Name)}
-    return found
 
 
 def run_cell(lab, text, replacement=None):

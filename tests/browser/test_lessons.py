@@ -1,9 +1,9 @@
-"""A quiz and an exhibit of the bug museum in JupyterLab, with the keyboard only."""
+"""A guess, a quiz and an exhibit of the bug museum in JupyterLab, with the keyboard only."""
 
 import pytest
 from playwright.sync_api import expect
 
-from .course import both_themes
+from .course import both_themes, run_cell
 
 pytestmark = pytest.mark.browser
 
@@ -15,6 +15,7 @@ labels = np.ones(1000, int)
 measured = Measurement(np.where(np.arange(1000) < 100, 2, 1), labels)
 quiz("baseline", measured=measured, by_class=[0.5, 1.0], share=0.9)
 """
+GUESS = 'from qlab.lessons import predict, reveal; predict("ptq.blank")'
 EXHIBIT = "from qlab.lessons import check"
 FOUND = '''
 def times_smaller(before, after):
@@ -43,6 +44,18 @@ def test_a_quiz_is_answered_with_the_keyboard(lab):
     quiz.get_by_role("button", name="half as wide", exact=True).press("Enter")
     expect(quiz).to_contain_text("2 of 5 answered, 1 right at the first try.")
     both_themes(lab, "quiz", quiz)
+
+
+def test_a_number_is_guessed_and_told_back(lab):
+    lab.open(lab.write("guess.ipynb", GUESS, "later = 0"))
+    lab.run_all()
+    asked = lab.page.locator(".qlab-prediction", has_text="All calibration images are blank")
+    asked.get_by_label("Your guess").fill("40")
+    asked.get_by_label("Your guess").press("Tab")
+    lab.page.keyboard.press("Space")
+    expect(asked).to_contain_text("Kept: 40 %")
+    told = run_cell(lab, "later = 0", 'reveal("ptq.blank", 10)')
+    assert "Your guess: 40 %" in told and "Measured: 10 %" in told
 
 
 def test_an_exhibit_is_checked(lab):

@@ -1,4 +1,8 @@
-"""The course's own notebooks in JupyterLab: a learner guesses, moves, answers, downloads."""
+"""A notebook of the course in JupyterLab: a learner guesses, moves, answers, downloads.
+
+nbval runs every cell of all notebooks, and their explorers have browser tests of their own. What is
+left for the browser is how the parts go together, and one notebook shows that.
+"""
 
 import re
 
@@ -7,11 +11,9 @@ from playwright.sync_api import expect
 
 from .course import (
     both_themes,
-    cells_needed,
     downloaded,
     explorer_of,
     run_cell,
-    run_needed,
 )
 
 pytestmark = pytest.mark.browser
@@ -48,22 +50,6 @@ def spin(lab, box):
     box.hover()
     edges = box.bounding_box()
     lab.page.mouse.click(edges["x"] + edges["width"] - 9, edges["y"] + edges["height"] / 3)
-
-
-def test_a_cell_needs_those_that_define_its_names():
-    cells = (
-        "import numpy as np\n%matplotlib inline",
-        "weights = np.ones(3)\nslow = sum(range(9))",
-        "for x in range(3): print(x)",
-        "weights = weights * 2",
-        "def doubled():\n    return 2 * weights",
-        "[doubled() for x in range(2)]  # shown",
-    )
-    assert cells_needed(cells, ["# shown"]) == [0, 1, 3, 4, 5]
-    assert cells_needed(cells, ["range(3)"]) == [2]
-    assert cells_needed(["x = 1", "x", "x + 1"], ["x"]) == [0, 1]
-    with pytest.raises(AssertionError, match="no cell holds"):
-        cells_needed(cells, ["elsewhere"])
 
 
 def test_00_welcome(lab):
@@ -109,29 +95,3 @@ def test_00_welcome(lab):
     assert "not yet" in run_cell(lab, "fewest_bits = ...", "fewest_bits = 4")
     assert "correct" in run_cell(lab, "fewest_bits = 4", "fewest_bits = 3")
     lab.screenshot("00-welcome")
-
-
-def test_02_post_training_quantization(lab):
-    """A number is guessed, an explorer goes on from where a cell has set it, a recipe passes."""
-    lessons = ('predict("ptq.blank"', 'reveal("ptq.blank"', "recipe = ...")
-    lab.open("02_post_training_quantization.ipynb")
-    run_needed(lab, *lessons, "explorer.set(weight_bits=3")
-
-    number = lab.page.locator(".qlab-prediction", has_text="All calibration images are blank")
-    number.get_by_label("Your guess").fill("40")
-    number.get_by_label("Your guess").press("Tab")
-    lab.page.keyboard.press("Space")
-    expect(number).to_contain_text("Kept: 40 %")
-    told = run_cell(lab, 'reveal("ptq.blank"')
-    assert "Your guess: 40 %" in told and "Measured: 10 %" in told
-
-    place = explorer_of(lab, QUANTIZATION)
-    expect(place.get_by_label("Weight bits")).to_have_value("3")
-    handle = place.locator(".qlab-activation-bits .noUi-handle")
-    moves(place, lambda: handle.press("ArrowLeft"))
-    moves(place, lambda: place.get_by_label("Layer shown").select_option("conv2"), readout=False)
-    moves(place, lambda: click_track(lab, place, "weight-bits", 0.01))
-    both_themes(lab, "02-quantization", place)
-
-    mixed = 'recipe = qlab.Recipe(overrides={"dense1": {"weight_bits": 3}})'
-    assert "ptq.mixed_recipe: correct" in run_cell(lab, "recipe = ...", mixed)
