@@ -27,6 +27,14 @@ check("museum.f", lambda before, after: len(before) / len(gzip.compress(after)))
 """
 
 
+CLAIM = """
+from qlab.lessons.claims import check_claim
+from qlab.lessons.claims_table import ClaimsTable
+claim = check_claim("claims.third", {"baseline": 3.6, "few weights": 2.5})
+claim
+"""
+
+
 def test_a_quiz_is_answered_with_the_keyboard(lab):
     lab.open(lab.write("quiz.ipynb", "from qlab.lessons import memory; memory.forget()", QUIZ))
     lab.run_all()
@@ -43,6 +51,18 @@ def test_a_quiz_is_answered_with_the_keyboard(lab):
     quiz.get_by_role("button", name="half as wide", exact=True).press("Enter")
     expect(quiz).to_contain_text("2 of 5 answered, 1 right at the first try.")
     both_themes(lab, "quiz", quiz)
+
+
+def test_a_claim_is_marked_and_listed(lab):
+    lab.open(lab.write("claim.ipynb", CLAIM, "ClaimsTable([claim])"))
+    lab.run_all()
+    tables = lab.page.locator(".jp-OutputArea table")
+    expect(tables.first.locator("tbody tr")).to_have_count(2)
+    expect(lab.page.locator(".jp-Notebook")).to_contain_text("true with a condition")
+    both_themes(lab, "claim", tables.first)
+    listed = lab.page.locator(".jp-OutputArea table", has_text="Claims, marks, numbers")
+    expect(listed.locator("tbody tr", has_text="a third or a quarter")).to_have_count(1)
+    both_themes(lab, "claims", listed)
 
 
 def test_an_exhibit_is_checked(lab):

@@ -1,19 +1,11 @@
-"""Notebook 06 in JupyterLab: a guess and a check; its search on few pictures; the class board."""
+"""The search for a recipe, on few pictures, and the class board in JupyterLab."""
 
 import pytest
 from playwright.sync_api import expect
 
-from .course import (
-    PATIENCE,
-    both_themes,
-    changes,
-    fill,
-    run_cell,
-    run_needed,
-)
+from .course import PATIENCE, both_themes, changes, fill
 
 pytestmark = pytest.mark.browser
-
 
 SEARCH = """from qlab.trials.search import search_images
 from qlab.widgets import SearchExplorer
@@ -26,24 +18,6 @@ from qlab.widgets import ChallengeBoard
 for who, name in (("qlab, chain", "chain-int8-seed0"), ("qlab, 2 bits", "qat-w2-seed0")):
     challenge.submit({0!r}, qlab.artefacts.path(name + ".tflite"), who)
 ChallengeBoard({0!r})"""
-
-
-def test_06_combine_and_ship(lab):
-    lessons = ('predict("combine.naive"', 'reveal("combine.naive"', 'check("combine.front"')
-    lab.open("06_combine_and_ship.ipynb")
-    run_needed(lab, *lessons)
-
-    asked = lab.page.locator(".qlab-prediction", has_text="The naive chain also ends in int8")
-    asked.get_by_role("radio", name="as large, to a tenth").check()
-    expect(asked).to_contain_text("Kept: as large, to a tenth")
-    assert "Your guess: as large, to a tenth" in run_cell(lab, 'reveal("combine.naive"')
-
-    said = run_cell(
-        lab,
-        '    # Your code\n    ...\n\n\ncheck("combine.front"',
-        '    return [min(range(len(costs)), key=costs.__getitem__)]\n\n\ncheck("combine.front"',
-    )
-    assert "the smallest alone" in said
 
 
 def test_a_search_keeps_to_its_budget(lab):
