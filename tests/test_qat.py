@@ -129,11 +129,12 @@ def test_keras_and_litert_agree_on_the_shipped_model(bits, fashion, score):
         entry = FILES[f"qat-w{bits}-seed{seed}.tflite"]
         assert abs(entry["keras"]["accuracy"] - entry["measured"]["accuracy"]) <= 0.002
     model = train.load(f"qat-w{bits}-seed0")
-    found = train.parity(model, lite(model), fashion.test.images, fashion.test.labels)
+    some = fashion.test.images[:2000], fashion.test.labels[:2000]
+    found = train.parity(model, lite(model), *some)
     assert abs(found.difference) <= 0.002
     assert (found.keras.kind, found.lite.kind) == ("simulated", "measured")
-    shipped = score(f"qat-w{bits}-seed0")
-    assert abs(shipped.correct - found.lite.correct) <= 10
+    shipped = score(f"qat-w{bits}-seed0").predictions[:2000]
+    assert (shipped != found.lite.predictions).mean() < 0.005
     assert train.convert_quantized(model) == qlab.pretrained(f"qat-w{bits}-seed0").to_bytes()
 
 
@@ -151,7 +152,7 @@ def test_what_helped_at_2_bits_is_on_record():
 # Before training
 
 
-@pytest.mark.parametrize("bits", WIDTHS)
+@pytest.mark.parametrize("bits", [WIDTHS[0], WIDTHS[-1]])
 def test_before_training_it_is_post_training_quantization(bits, base, calibration, score):
     engine = qlab.Compressor(qlab.pretrained("baseline"), calibration)
     post = score(engine.compress(qlab.Recipe(bits)))
@@ -200,7 +201,8 @@ def test_a_moment_of_training_keeps_parity(bits, base, calibration, fashion):
     aware = aware_at(base, calibration, bits, weight_range=weight_range)
     few = fashion.train.images[:2000], fashion.train.labels[:2000]
     history = train.fit(aware, *few, epochs=1, schedule="cosine", progress=False)
-    found = train.parity(aware, lite(aware), fashion.test.images, fashion.test.labels)
+    some = fashion.test.images[:2000], fashion.test.labels[:2000]
+    found = train.parity(aware, lite(aware), *some)
     assert history["accuracy"][0] > 0.6
     assert found.lite.accuracy > 0.75
     assert abs(found.difference) <= 0.002
@@ -226,8 +228,10 @@ def test_learners_models_train_and_convert(name, calibration, fashion):
             assert layer.weights.dtype == np.int8 and np.abs(layer.weights).max() <= 7
 
 
-def oddments():
+@pytest.fixture(scope="module")
+def oddments(fashion):
     """What the zoo does not have: a ReLU without BatchNorm, a multiplier, Dense with BatchNorm."""
+    train.keras.utils.set_random_seed(0)
     layers = train.keras.layers
     x = inputs = train.keras.Input((28, 28, 1))
     x = layers.Conv2D(6, 3, strides=2, name="plain")(layers.ZeroPadding2D(1)(x))
@@ -237,7 +241,10 @@ def oddments():
     x = layers.Activation("relu")(layers.BatchNormalization()(x))
     x = layers.Dense(20, name="dense")(layers.Flatten()(layers.Dropout(0.2)(x)))
     x = layers.ReLU()(layers.BatchNormalization()(x))
-    return train.keras.Model(inputs, layers.Softmax()(layers.Dense(10, name="logits")(x)))
+    model = train.keras.Model(inputs, layers.Softmax()(layers.Dense(10, name="logits")(x)))
+    some = fashion.train.images[:256], fashion.train.labels[:256]
+    train.fit(model, *some, epochs=2, batch_size=32, progress=False)
+    return model
 
 
 @pytest.mark.parametrize(
@@ -248,12 +255,9 @@ def oddments():
     ],
     ids=str,
 )
-def test_other_orders_of_layers_come_through(settings, fashion):
-    train.keras.utils.set_random_seed(0)
+def test_other_orders_of_layers_come_through(settings, oddments, fashion):
     some = fashion.train.images[:256], fashion.train.labels[:256]
-    model = oddments()
-    train.fit(model, *some, epochs=2, batch_size=32, progress=False)
-    aware = train.quantization_aware(model, calibration=some[0], **settings)
+    aware = train.quantization_aware(oddments, calibration=some[0], **settings)
     found = train.parity(aware, lite(aware), *some)
     assert len(found.layers) == 8 and found.layers[-1].name == "softmax"
     for layer in found.layers:
@@ -323,12 +327,11 @@ def test_the_grid_and_its_gradient(bits, weight_range):
 
 
 def test_save_and_load_keep_the_ranges(base, calibration, tmp_path):
-    for bits in (8, 4):
-        aware = aware_at(base, calibration, bits)
-        train.save(aware, tmp_path / "mine.keras")
-        again = train.load(tmp_path / "mine.keras")
-        assert train.convert_quantized(again) == train.convert_quantized(aware)
-        train.fit(again, IMAGES, LABELS, epochs=1, progress=False)  # a loaded model can go on
+    aware = aware_at(base, calibration, 4)
+    train.save(aware, tmp_path / "mine.keras")
+    again = train.load(tmp_path / "mine.keras")
+    assert train.convert_quantized(again) == train.convert_quantized(aware)
+    train.fit(again, IMAGES, LABELS, epochs=1, progress=False)  # a loaded model can go on
 
 
 def test_the_cosine_schedule_falls_over_all_epochs(base, calibration):

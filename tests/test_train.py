@@ -244,7 +244,7 @@ def test_modes_give_the_sizes_that_they_are_for():
 @pytest.mark.parametrize("mode", ["int8", "int16x8"])
 def test_conversion_measures_ranges_on_the_calibration_images(mode):
     model = train.load("baseline")
-    pixels = qlab.data.calibration_images(32)
+    pixels = qlab.data.calibration_images(8)
     usual = train.convert(model, mode, pixels)
     assert train.convert(model, mode, pixels.astype(np.float32) / 255) == usual
     assert train.convert(model, mode, pixels // 4) != usual

@@ -206,16 +206,15 @@ def test_a_network_can_teach_a_copy_of_itself():
     assert history["soft_loss"][-1] < history["soft_loss"][0]
 
 
-@pytest.mark.parametrize("bits", [8, 4])
-def test_a_quantization_aware_student_learns_and_converts(bits):
-    aware = train.quantization_aware(train.student("5k"), bits, calibration=IMAGES)
+def test_a_quantization_aware_student_learns_and_converts():
+    aware = train.quantization_aware(train.student("5k"), 4, calibration=IMAGES)
     teacher = small_teacher()
     history = train.distil(aware, teacher, IMAGES, LABELS, **BRIEF)
     assert history["soft_loss"][-1] < history["soft_loss"][0]
     small = qlab.LiteModel(train.convert_quantized(aware, packed=False))
     codes = [layer.weights for layer in small.layers if layer.weights is not None]
     assert len(codes) == 4 and all(x.dtype == np.int8 for x in codes)
-    assert max(np.abs(x.astype(int)).max() for x in codes) <= 2 ** (bits - 1) - 1
+    assert max(np.abs(x.astype(int)).max() for x in codes) <= 7
     found = train.parity(aware, small, IMAGES, LABELS)
     assert (found.lite.predictions != found.keras.predictions).mean() <= 0.1
 

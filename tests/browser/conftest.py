@@ -34,8 +34,15 @@ def browser(chromium):
         yield running
 
 
-@pytest.fixture
-def lab(browser, server):
-    """Yield a `Lab` with a fresh page."""
+@pytest.fixture(scope="package")
+def page(browser, server):
+    """Yield a `Lab` whose page all tests share, because JupyterLab takes 5 s to load."""
     with fresh_page(browser, server) as lab:
         yield lab
+
+
+@pytest.fixture
+def lab(page):
+    """Yield a `Lab` with no notebook open; the test's own is closed after it."""
+    yield page
+    page.close()

@@ -44,8 +44,10 @@ BUSY = """() => {  // while the module of the first widget is under way, nothing
 def saved(lab):
     """The downloads of the page, as they come."""
     found = []
-    lab.page.on("download", lambda download: found.append(download))
-    return found
+    keep = lambda download: found.append(download)  # noqa: E731
+    lab.page.on("download", keep)
+    yield found
+    lab.page.remove_listener("download", keep)
 
 
 def run_cells(lab, *places):

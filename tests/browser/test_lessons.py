@@ -26,6 +26,12 @@ WRONG = """
 import gzip
 check("museum.f", lambda before, after: len(before) / len(gzip.compress(after)))
 """
+CLAIM = """
+from qlab.lessons.claims import check_claim
+from qlab.lessons.claims_table import ClaimsTable
+claim = check_claim("claims.third", {"baseline": 3.6, "few weights": 2.5})
+claim
+"""
 
 
 def test_a_quiz_is_answered_with_the_keyboard(lab):
@@ -56,6 +62,18 @@ def test_a_number_is_guessed_and_told_back(lab):
     expect(asked).to_contain_text("Kept: 40 %")
     told = run_cell(lab, "later = 0", 'reveal("ptq.blank", 10)')
     assert "Your guess: 40 %" in told and "Measured: 10 %" in told
+
+
+def test_a_claim_is_marked_and_listed(lab):
+    lab.open(lab.write("claim.ipynb", CLAIM, "ClaimsTable([claim])"))
+    lab.run_all()
+    tables = lab.page.locator(".jp-OutputArea table")
+    expect(tables.first.locator("tbody tr")).to_have_count(2)
+    expect(lab.page.locator(".jp-Notebook")).to_contain_text("true with a condition")
+    both_themes(lab, "claim", tables.first)
+    listed = lab.page.locator(".jp-OutputArea table", has_text="Claims, marks, numbers")
+    expect(listed.locator("tbody tr", has_text="a third or a quarter")).to_have_count(1)
+    both_themes(lab, "claims", listed)
 
 
 def test_an_exhibit_is_checked(lab):

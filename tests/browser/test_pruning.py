@@ -5,12 +5,12 @@ import re
 import pytest
 from playwright.sync_api import expect
 
-from .course import both_themes, downloaded, opened
+from .course import both_themes, choose, downloaded, opened
 
 pytestmark = pytest.mark.browser
 
 
-FEW = 1000  # images, where it is not about the accuracy
+FEW = 2000  # images, where it is not about the accuracy
 
 
 def picture_says(explorer, words):
@@ -20,7 +20,7 @@ def picture_says(explorer, words):
 
 
 def test_zeros_buy_nothing_until_they_are_left_out_or_removed(lab):
-    explorer = opened(lab, "PruningExplorer")
+    explorer = opened(lab, "PruningExplorer", FEW)
     notes = explorer.locator(".qlab-notes").first
     expect(notes).to_contain_text("as before: a zero takes as many as any other")
     both_themes(lab, "pruning", explorer)
@@ -31,7 +31,7 @@ def test_zeros_buy_nothing_until_they_are_left_out_or_removed(lab):
     explorer.get_by_label("Sparsity").fill("0.9")
     explorer.get_by_label("Sparsity").press("Enter")
     picture_says(explorer, r"^90\.0 % of all weights")
-    name, accuracy = downloaded(lab, explorer, "Download without the zeros")
+    name, accuracy = downloaded(lab, explorer, "Download without the zeros", FEW)
     assert name == "qlab-sparse-single-90-w32.tflite"
     expect(explorer.locator(".qlab-download").last).to_contain_text(
         f"Scored again: {100 * accuracy:.2f} %"
@@ -44,6 +44,7 @@ def test_zeros_buy_nothing_until_they_are_left_out_or_removed(lab):
     explorer.get_by_role("button", name="Measure the whole curve").click()
     expect(explorer.locator(".qlab-job")).to_contain_text("Done.", timeout=120_000)
 
+    choose(explorer, "Scope", "per-layer")
     explorer.get_by_label("Method").select_option("whole filters")
     picture_says(explorer, r"File \d+,\d+ of 305,676")
     expect(notes).to_contain_text("gone from the file")

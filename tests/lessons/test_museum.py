@@ -220,7 +220,6 @@ TOUCHED = FROM_TF + "keras.layers\n"
     ("imports", "words"),
     [
         (SET + IMPORT, "always Keras 3"),
-        (TOUCHED, "when it is first touched"),
         (TOUCHED + SET, "when it is first touched"),
     ],
 )

@@ -48,6 +48,20 @@ RUN_CELLS = """numbers => {
   window.qlabRan = false;
   run().finally(() => { window.qlabRan = true; });
 }"""
+IDLE = "() => window.qlabIdle === true && !document.querySelector('.jp-Dialog')"
+OPEN_HERE = """async path => {
+  const {commands, shell} = window.jupyterapp;
+  window.qlabIdle = false;
+  const panel = await commands.execute('docmanager:open', { path, factory: 'Notebook' });
+  shell.activateById(panel.id);
+}"""
+CLOSE = """async () => {
+  const panel = window.qlabPanel;
+  if (!panel || panel.isDisposed) return;
+  await panel.sessionContext.shutdown();
+  panel.dispose();  // unsaved, and without the question
+  window.qlabIdle = true;
+}"""
 EXECUTE = """code =>
   window.qlabPanel.sessionContext.session.kernel.requestExecute({ code }).done"""
 ERRORS = """() => window.qlabPanel.content.model.sharedModel.cells
@@ -72,11 +86,14 @@ class Lab:
         return name
 
     def open(self, name):
-        """Open a notebook and wait for its kernel."""
-        workspace = Path(name).stem
-        self.page.goto(
-            f"{self.address}/lab/workspaces/{workspace}/tree/{name}?token={self.token}&reset"
-        )
+        """Open a notebook and wait for its kernel; a page that `close` left loads no JupyterLab."""
+        if self.page.evaluate(IDLE):
+            self.page.evaluate(OPEN_HERE, name)
+        else:
+            workspace = Path(name).stem
+            self.page.goto(
+                f"{self.address}/lab/workspaces/{workspace}/tree/{name}?token={self.token}&reset"
+            )
         self.page.wait_for_function(OPENED)
         self.page.evaluate(READY)
         self.theme("light")  # the server remembers the theme of the test before
@@ -116,8 +133,8 @@ class Lab:
         (locator or self.page).screenshot(path=SCREENSHOTS / f"{name}.png")
 
     def close(self):
-        """Shut the kernel down, so that the next test has the machine to itself."""
-        self.page.evaluate("() => window.qlabPanel && window.qlabPanel.sessionContext.shutdown()")
+        """Close the notebook and its kernel, so that the next test has the machine to itself."""
+        self.page.evaluate(CLOSE)
 
 
 @contextlib.contextmanager
