@@ -10,7 +10,7 @@ from qlab.tflite import artefacts
 from qlab.tflite.litemodel import LiteModel
 from qlab.trials import stages
 
-N = 1000
+N = 2000
 SPARSITY = {"conv2": 0.5, "dense1": 0.85, "logits": 0.5}
 LAYERS = ("conv1", "conv2", "dense1", "logits")
 
