@@ -190,7 +190,9 @@ def test_a_setting_shows_what_the_page_says(fashion, code, claim):
 
 
 def test_a_wrong_number_would_be_noticed(fashion):
-    text = on_screen(widgets.QuantizationExplorer(weight_bits=3))
+    explorer, defaults = explorer_of("QuantizationExplorer")
+    explorer.set(**defaults | {"weight_bits": 3})
+    text = on_screen(explorer)
     percents = [value for value, unit in numbers(text) if unit == "%"]
     assert any(near(86.07, "%", value) for value in percents)
     assert not any(near(90.3, "%", value) for value in percents)

@@ -201,8 +201,7 @@ def test_a_moment_of_training_keeps_parity(bits, base, calibration, fashion):
     aware = aware_at(base, calibration, bits, weight_range=weight_range)
     few = fashion.train.images[:2000], fashion.train.labels[:2000]
     history = train.fit(aware, *few, epochs=1, schedule="cosine", progress=False)
-    some = fashion.test.images[:2000], fashion.test.labels[:2000]
-    found = train.parity(aware, lite(aware), *some)
+    found = train.parity(aware, lite(aware), fashion.test.images, fashion.test.labels)
     assert history["accuracy"][0] > 0.6
     assert found.lite.accuracy > 0.75
     assert abs(found.difference) <= 0.002
