@@ -35,18 +35,10 @@ READY = """async () => {
   app.shell.collapseLeft();
   app.shell.activateById(panel.id);
 }"""
-RUN_CELLS = """numbers => {
-  const {commands} = window.jupyterapp, notebook = window.qlabPanel.content;
-  const code = notebook.widgets.filter(cell => cell.model.type === 'code');
-  const run = async () => {
-    if (numbers === null) return commands.execute('notebook:run-all-cells');
-    for (const number of numbers) {
-      notebook.activeCellIndex = notebook.widgets.indexOf(code[number]);
-      await commands.execute('notebook:run-cell');
-    }
-  };
+RUN_ALL = """() => {
   window.qlabRan = false;
-  run().finally(() => { window.qlabRan = true; });
+  window.jupyterapp.commands.execute('notebook:run-all-cells')
+    .finally(() => { window.qlabRan = true; });
 }"""
 IDLE = "() => window.qlabIdle === true && !document.querySelector('.jp-Dialog')"
 OPEN_HERE = """async path => {
@@ -100,11 +92,7 @@ class Lab:
 
     def run_all(self, minutes=2):
         """Run every cell; fail with the errors that cells raised."""
-        self.run_cells(None, minutes)
-
-    def run_cells(self, numbers, minutes=2):
-        """Run these code cells, or all if None; fail with the errors that cells raised."""
-        self.page.evaluate(RUN_CELLS, numbers)
+        self.page.evaluate(RUN_ALL)
         self.page.wait_for_function("() => window.qlabRan", timeout=minutes * 60_000)
         errors = self.page.evaluate(ERRORS)
         assert not errors, errors
