@@ -5,7 +5,7 @@ import pytest
 
 import qlab
 from qlab.plots import style
-from qlab.plots.sensitivity_panels import SensitivityPanel, verdict
+from qlab.plots.sensitivity_panels import SensitivityPanel
 from qlab.tflite.sparse_encoding import encoded_bytes
 from qlab.trials.sensitivity import layers_with, lowered, scan
 
@@ -127,6 +127,6 @@ def test_the_picture_shows_each_layer_and_its_test(compressor, images, labels):
     panel = SensitivityPanel(ax, base.accuracy, len(entries))
     panel.frame([entry.layer for entry in entries])
     panel.show(base, entries)
-    assert [text.get_text() for text in ax.texts] == [verdict(e.comparison) for e in entries]
+    assert [text.get_text() for text in ax.texts] == [str(e.comparison) for e in entries]
     ends = [bar.get_x() for bar in ax.patches[-4:]]
     assert ends == pytest.approx([min(e.measurement.accuracy, base.accuracy) for e in entries])

@@ -208,7 +208,7 @@ class TestReadout:
     @pytest.mark.parametrize(
         ("wrong", "difference", "interval", "words"),
         [
-            (1081, "+0.02", "95 % interval −0.01 to 0.05", "too close to call"),
+            (1081, "+0.02", "95 % interval −0.02 to 0.07", "too close to call"),
             (1283, "−2.00", "95 % interval −2.29 to −1.71", "worse"),
             (883, "+2.00", "95 % interval 1.71 to 2.29", "better"),
         ],

@@ -285,11 +285,12 @@ class TestSensitivity:
     def test_the_curves_are_what_a_scan_yields(self, explorer, given, compressor):
         base = Recipe(weight_bits=32, activation_bits=32)
         pair = given["images"], given["labels"]
-        expected = tuple(scan(compressor, *pair, 0.8, base, "sparsity"))
+        expected = tuple(scan(compressor, *pair, 0.8, base, "sparsity", levels=9))
         assert [x.layer for x in expected] == list(explorer.curves)
         for entry in expected:
             found = explorer.curves[entry.layer][0.8]
             assert found.comparison == entry.comparison
+            assert found.comparison.family == 36
             np.testing.assert_array_equal(
                 found.measurement.predictions, entry.measurement.predictions
             )

@@ -126,7 +126,8 @@ class SparsitySensitivityExplorer(SweepingExplorer, ModelExplorer):
         self._show_curves(result)
         self._show_recipes(result)
         words = alt(result, self.curves)
-        return Shown(words, cells(result), notes(result), tables(result, self.curves))
+        said = notes(result, len(self.names) * len(LEVELS))
+        return Shown(words, cells(result), said, tables(result, self.curves))
 
     def scan(self):
         """Measure each layer at all sparsities, as the button does; return the `curves`."""
@@ -239,14 +240,15 @@ def cells(result):
     ]
 
 
-def notes(result):
+def notes(result, prunings):
     said = ["Sizes are of files that leave the zeros out; the usual file stays as large."]
     for scope in SCOPES:
         trial, met = result.uniform.get(scope), ": no sparsity meets this budget."
         if trial is not None:
             met = f" meets it from {100 * trial.recipe.sparsity:.0f} % on, with {score(trial)}."
         said.append(f"{NAMES[scope].capitalize()} for all layers{met}")
-    return said + readout.at_once(1 + len(result.uniform), "recipes")
+    said += readout.at_once(1 + len(result.uniform), "recipes")
+    return said + readout.at_once(prunings, "prunings of one layer")
 
 
 def tables(result, curves):

@@ -72,7 +72,7 @@ def seeds(comparison):
 
 def at_once(family, what):
     """Say why the intervals of a family are wider; nothing if there is no family."""
-    if family == 1:
+    if family < 2:
         return []
     return [
         f"The differences have {100 * (1 - ALPHA / family):.5g} % intervals, because "
