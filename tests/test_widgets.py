@@ -232,7 +232,7 @@ class TestReadout:
         pair = self.measurement(1083), self.measurement(1063)
         html = readout.difference(compare(*pair, family=4))
         [note] = readout.at_once(4, "widths")
-        assert "98.75 % interval" in html and "98.75 % intervals, because four widths" in note
+        assert "98.75 % interval" in html and "a 98.75 % interval: so all four hold" in note
         assert readout.at_once(1, "widths") == []
 
     def test_the_four_sizes_are_named(self):

@@ -49,7 +49,7 @@ def test_both_files_are_what_the_engine_makes(explorer, given, clusters, bits):
     assert result.to_float == qlab.compare(
         explorer.subject.float_measurement, expected[0], family=2
     )
-    assert "97.5 % intervals, because two files" in explorer.notes.value
+    assert "Because two files are compared at once" in explorer.notes.value
 
 
 def test_a_learners_own_pictures_calibrate(given):

@@ -252,7 +252,7 @@ class TestTrained:
         assert "Trained, 90 % pruned" in explorer.readout.value
         assert "Trained to its control" in explorer.readout.value
         assert explorer.trained_alike(explorer.result).comparison.level == 1 - 0.05 / 4
-        assert "98.75 % intervals, because four trained families" in explorer.notes.value
+        assert "Because four trained families are compared at once" in explorer.notes.value
         assert len(explorer._cliff.tuned.get_xdata()) == 12
         assert explorer.numbers.value.count("pruned-90") == 4
         explorer.sparsity = 0.65

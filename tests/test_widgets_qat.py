@@ -68,7 +68,7 @@ def test_each_way_is_what_the_engine_and_litert_say(explorer, given, bits):
         assert f"{pair.points} <small>" in explorer.readout.value
         assert pair.interval_words in explorer.readout.value
         assert str(pair) in explorer.numbers.value
-    assert "98.75 % intervals, because four widths" in explorer.notes.value
+    assert "Because four widths are compared at once" in explorer.notes.value
     assert f"{100 * result.qat[1].accuracy:.2f}" in explorer.numbers.value
 
 

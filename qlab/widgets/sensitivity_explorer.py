@@ -120,6 +120,7 @@ class SensitivityExplorer(ModelExplorer):
         )
         notes = list(self.subject.compressor.notes(mixed.recipe))
         notes += readout.at_once(len(result.entries), "layers")
+        notes += readout.at_once(len(result.uniform), "uniform recipes")
         if self.lowered == "weight_bits" and any(b in (5, 6, 7) for b in self.layer_bits.values()):
             notes.append(
                 "Weights of 5 to 7 bits take a byte each in a file; the floor counts their bits."

@@ -74,10 +74,11 @@ def at_once(family, what):
     """Say why the intervals of a family are wider; nothing if there is no family."""
     if family < 2:
         return []
+    count = in_letters(family)
     return [
-        f"The differences have {100 * (1 - ALPHA / family):.5g} % intervals, because "
-        f"{in_letters(family)} {what} are compared at once: so all of them hold together in 95 % "
-        "of cases."
+        f"Because {count} {what} are compared at once, each of their differences has a "
+        f"{100 * (1 - ALPHA / family):.5g} % interval: so all {count} hold together in at least "
+        "95 % of cases."
     ]
 
 
