@@ -38,6 +38,7 @@ OWNERS = {  # who alone may write these imports
     "keras": {"train"},
     "tensorflow_model_optimization": {"train"},
     "matplotlib": {"plots", "widgets"},
+    "scipy": {"arithmetic"},
     "ipywidgets": {"widgets"},
     "anywidget": {"widgets"},
     "ai_edge_litert": {"tflite", "engine", "challenge", "export", "trials"},

@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import qlab
-from qlab.arithmetic.results import Latency
+from qlab.arithmetic.results import Latency, Measurement
 from qlab.engine.recipes import recipe_dict, recipe_words
 from qlab.tflite import artefacts
 from qlab.tflite.graph import pack
@@ -67,20 +67,43 @@ def test_along_the_front_cost_and_accuracy_rise(points):
     assert np.all(np.diff(np.asarray(accuracies)[found]) > 0)
 
 
-def test_standings_say_front_reach_or_beaten():
-    board = [entry("a", 10, 900), entry("b", 20, 890), entry("c", 20, 700), entry("d", 5, 600),
-             entry("e", 30, 901)]  # fmt: skip
-    assert pareto.standings(board) == [
-        *(fronts.FRONT, fronts.NEAR, fronts.BEATEN, fronts.FRONT, fronts.FRONT),
+def scored(name, cost, right, start=0):
+    """An entry that was scored here: right on so many images from one on."""
+    labels = np.zeros(1000, int)
+    predictions = np.ones(1000, int)
+    predictions[np.arange(start, start + right) % 1000] = 0
+    return entry(name, cost, right, measurement=Measurement(predictions, labels))
+
+
+def test_a_model_is_beaten_if_its_rival_is_better_on_the_same_images():
+    """Two models of equal accuracy: the first is wrong where the rival is, the second elsewhere."""
+    board = [
+        *(scored("a", 10, 900), scored("nested", 20, 885), scored("elsewhere", 20, 885, 500)),
+        *(scored("d", 5, 600), scored("e", 30, 901)),
     ]
-    assert board[1].interval[1] > 0.9 > board[2].interval[1]
+    low, high = board[1].interval
+    assert low < board[0].accuracy < high  # so that the intervals alone would not have told
+    assert [x and x.name for x in fronts.rivals(board)] == [None, "a", "a", None, None]
+    assert pareto.standings(board) == [
+        *(fronts.FRONT, fronts.BEATEN, fronts.NEAR, fronts.FRONT, fronts.FRONT),
+    ]
+    nested = fronts.comparisons(board)[1]
+    assert nested == qlab.compare(board[1].measurement, board[0].measurement, family=5)
+    assert (nested.only_a, nested.only_b) == (0, 15)
+
+
+def test_without_answers_image_by_image_nothing_is_compared():
+    board = [scored("a", 10, 900), entry("b", 20, 100), scored("c", 30, 700)]
+    assert pareto.standings(board) == [fronts.FRONT, fronts.APART, fronts.BEATEN]
+    assert fronts.comparisons(board)[:2] == [None, None]
+    assert pareto.standings([entry("a", 10, 900), scored("c", 30, 700)])[1] == fronts.APART
 
 
 def test_a_model_that_was_never_timed_has_no_standing_in_latency():
     timed = entry("a", latency=Latency(0.1, 0.2, 1, 1, 9), latency_kind="measured")
     assert pareto.standings([timed, entry("b", correct=999)], "latency_ms") == [
         fronts.FRONT,
-        fronts.BEATEN,
+        fronts.APART,
     ]
     with pytest.raises(ValueError, match="choose one of gzip_bytes"):
         pareto.standings([timed], "price")
@@ -108,11 +131,12 @@ def test_measuring_makes_cached_numbers_measured(fashion, monkeypatch):
     steps = list(pareto.remeasure(chosen))
     assert [step[:2] for step in steps] == [(0, 2), (1, 2), (2, 2)]
     found = {x.name: x for x in pareto.entries()}
-    assert found["baseline"].kind == "cached"
+    assert found["baseline"].kind == "cached" and found["baseline"].measurement is None
     for name in ("baseline-int8", "qat-w2-seed0"):
         test = fashion.test
         again = qlab.evaluate(qlab.pretrained(name), test.images, test.labels, threads=1)
         assert (found[name].kind, found[name].correct) == ("measured", again.correct)
+        np.testing.assert_array_equal(found[name].measurement.hits, again.hits)
         assert found[name].latency.runs == pareto.RUNS
 
 

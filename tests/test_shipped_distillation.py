@@ -5,7 +5,6 @@ import json
 
 import numpy as np
 import pytest
-from scipy.stats import ttest_rel
 
 import qlab
 from qlab import train
@@ -33,16 +32,9 @@ def scores(student, labels):
     }
 
 
-def pooled(runs):
-    predictions = np.concatenate([run.predictions for run in runs])
-    return qlab.Measurement(predictions, np.concatenate([run.labels for run in runs]))
-
-
 def against(found, control):
-    """Mean difference of the seeds, p of the paired t-test over them, pooled McNemar test."""
-    ours, theirs = ([run.accuracy for run in found[arm]] for arm in ("taught", control))
-    both = qlab.compare(pooled(found[control]), pooled(found["taught"]))
-    return np.mean(ours) - np.mean(theirs), ttest_rel(ours, theirs).pvalue, both
+    """From a control, one of two, to the taught students, over all seeds."""
+    return qlab.compare(found[control], found["taught"], family=2)
 
 
 def test_the_teacher_is_worth_learning_from():
@@ -63,23 +55,18 @@ def test_keras_and_litert_have_the_same_teacher(fashion):
 
 @pytest.mark.parametrize("student", ["5k", "20k"])
 @pytest.mark.parametrize("control", ["plain", "smoothed"])
-def test_with_600_labels_the_taught_students_beat_both_controls(student, control):
-    found = scores(student, 600)
-    difference, p_value, both = against(found, control)
-    assert difference > 0.01
-    assert p_value < 0.05  # over five seeds, each pair with the same labels, weights and order
-    for ours, theirs in zip(found["taught"], found[control], strict=True):
-        assert ours.accuracy > theirs.accuracy
-    assert both.difference > 0.01 and both.p_value < 1e-6
+def test_with_600_labels_the_taught_students_are_ahead_of_both_controls(student, control):
+    found = against(scores(student, 600), control)
+    assert found.difference > 0.01 and found.agree
+    # Five seeds between +0.3 and +2.8: one such draw of seeds proves nothing.
+    close = (student, control) == ("5k", "smoothed")
+    assert found.verdict == ("too close to call" if close else "better")
 
 
 @pytest.mark.parametrize("labels", [6_000, 60_000])
 @pytest.mark.parametrize("control", ["plain", "smoothed"])
 def test_with_more_labels_the_smallest_is_better_off_alone(control, labels):
-    found = scores("5k", labels)
-    difference, p_value, both = against(found, control)
-    assert difference < 0 and p_value < 0.05
-    assert both.difference < 0 and not both.within_noise
+    assert against(scores("5k", labels), control).verdict == "worse"
 
 
 @pytest.mark.parametrize(("student", "labels"), SETTINGS)

@@ -15,7 +15,7 @@ from ipywidgets.widgets.widget import _remove_buffers
 from PIL import Image
 
 import qlab
-from qlab.arithmetic.results import Comparison, Measurement, Sizes
+from qlab.arithmetic.results import Measurement, Sizes, compare
 from qlab.plots import style
 from qlab.trials.subjects import subject
 from qlab.widgets import Explorer, QuantizationExplorer, Shown
@@ -206,16 +206,34 @@ class TestReadout:
         assert "88.5 to 89.8\N{NO-BREAK SPACE}%" in html
 
     @pytest.mark.parametrize(
-        ("only_a", "only_b", "p", "words"),
+        ("wrong", "difference", "interval", "words"),
         [
-            (10, 12, 0.83, "within noise"),
-            (341, 128, 1e-9, "worse"),
-            (128, 341, 1e-9, "better"),
+            (1081, "+0.02", "95 % interval −0.02 to 0.07", "too close to call"),
+            (1283, "−2.00", "95 % interval −2.29 to −1.71", "worse"),
+            (883, "+2.00", "95 % interval 1.71 to 2.29", "better"),
         ],
     )
-    def test_a_difference_comes_with_its_test(self, only_a, only_b, p, words):
-        html = readout.difference(Comparison(only_a, only_b, 10_000, p))
-        assert f"<b>{words}</b>" in html and "paired test p" in html
+    def test_a_difference_comes_with_its_interval(self, wrong, difference, interval, words):
+        found = compare(self.measurement(1083), self.measurement(wrong))
+        html = readout.difference(found)
+        assert f"<b>{words}</b>" in html and interval in html and f"{difference} <small>" in html
+        assert str(found) == f"{difference} points ({interval}): {words}"
+
+    def test_seeds_that_agree_are_told_as_the_fact_that_they_are(self):
+        base = [self.measurement(1083)] * 3
+        agree = compare(base, [self.measurement(n) for n in (1081, 1079, 1000)])
+        assert agree.verdict == "too close to call"
+        html = readout.difference(agree)
+        assert "by seed +0.02, +0.04, +0.83; all three agree" in html
+        differ = compare(base, [self.measurement(n) for n in (1081, 1079, 1183)])
+        assert "by seed +0.02, +0.04, −1.00<" in readout.difference(differ)
+
+    def test_a_family_says_why_its_intervals_are_wider(self):
+        pair = self.measurement(1083), self.measurement(1063)
+        html = readout.difference(compare(*pair, family=4))
+        [note] = readout.at_once(4, "widths")
+        assert "98.75 % interval" in html and "a 98.75 % interval: so all four hold" in note
+        assert readout.at_once(1, "widths") == []
 
     def test_the_four_sizes_are_named(self):
         html = readout.sizes(Sizes(305_996, 84_608, 70_001, 75_609))

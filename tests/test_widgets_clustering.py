@@ -45,10 +45,11 @@ def test_both_files_are_what_the_engine_makes(explorer, given, clusters, bits):
         assert way.model.data == model.data
         expected.append(qlab.evaluate(model, given["images"], given["labels"]))
         np.testing.assert_array_equal(way.measurement.predictions, expected[-1].predictions)
-    assert result.to_rounded == qlab.compare(expected[1], expected[0])
-    assert result.clusters.comparison == qlab.compare(
-        explorer.subject.float_measurement, expected[0]
+    assert result.to_rounded == qlab.compare(expected[1], expected[0], family=2)
+    assert result.to_float == qlab.compare(
+        explorer.subject.float_measurement, expected[0], family=2
     )
+    assert "Because two files are compared at once" in explorer.notes.value
 
 
 def test_a_learners_own_pictures_calibrate(given):

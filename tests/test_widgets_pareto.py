@@ -7,7 +7,7 @@ import pytest
 import traitlets
 
 import qlab
-from qlab.arithmetic.results import Latency
+from qlab.arithmetic.results import Latency, Measurement
 from qlab.tflite.graph import pack
 from qlab.tflite.litemodel import LiteModel
 from qlab.trials import fronts, pareto, shelf
@@ -142,13 +142,28 @@ def test_measuring_turns_cached_into_measured(monkeypatch):
     assert "cached" not in explorer.numbers.value
 
 
+def test_a_measured_model_is_shown_beside_its_rival(monkeypatch):
+    monkeypatch.setattr(pareto, "_measured", {})
+    explorer = ParetoExplorer(model="qat-w2-seed0")
+    assert fronts.APART in explorer.readout.value
+    chosen = next(x for x in explorer.result.entries if x.name == "qat-w2-seed0")
+    rival = explorer.result.rivals[explorer.result.chosen]
+    assert rival.gzip_bytes <= chosen.gzip_bytes and rival.accuracy > chosen.accuracy
+    list(pareto.remeasure([chosen, rival]))
+    explorer.update()
+    pair = explorer.result.comparisons[explorer.result.chosen]
+    assert (pair.difference > 0, pair.family) == (True, len(explorer.result.entries))
+    words = f"its rival {rival.name}:", pair.points, pair.interval_words, pair.verdict
+    assert all(x in explorer.readout.value for x in words)
+
+
 def test_the_button_measures_in_a_thread_and_keeps_what_it_had_when_stopped(monkeypatch):
     monkeypatch.setattr(pareto, "_measured", {})
     done = []
 
     def measure(sha, model):
         done.append(sha)
-        pareto._measured[sha] = (1, 2)
+        pareto._measured[sha] = Measurement([1, 1], [1, 2])
         if len(done) == 2:
             explorer.job.cancel()
 
@@ -173,7 +188,7 @@ def test_the_table_as_csv_is_whole_and_safe():
     assert mine["model"] == "'=HYPERLINK(1)"
     assert (mine["accuracy"], mine["images"]) == ("0.9034", "10000")
     standings = [row["standing"] for row in rows]
-    assert standings == sorted(standings, key=[fronts.FRONT, fronts.NEAR, fronts.BEATEN].index)
+    assert standings == sorted(standings, key=fronts.ORDER.index)
 
 
 def test_hostile_names_and_recipes_stay_text():

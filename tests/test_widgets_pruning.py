@@ -242,7 +242,8 @@ class TestTrained:
             name = families("pruned-90")["pruned-90"][seed][1]
             assert control.correct == files[f"{name}.tflite"]["measured"]["correct"]
         assert tuned.absent == pytest.approx(0.9, abs=0.01)
-        assert qlab.compare(tuned.controls[1], tuned.measurements[1]) == tuned.comparisons[1]
+        assert tuned.comparison == qlab.compare(tuned.controls, tuned.measurements)
+        assert {x.families for x in TunedModels(subject()).tuned(SHIPPED["single"])} == {4}
 
     def test_they_stand_beside_at_their_sparsity_and_only_there(self, given):
         explorer = PruningExplorer(**given, sparsity=0.9)
@@ -250,8 +251,10 @@ class TestTrained:
         assert explorer.trained_alike(explorer.result).name == "pruned-90"
         assert "Trained, 90 % pruned" in explorer.readout.value
         assert "Trained to its control" in explorer.readout.value
+        assert explorer.trained_alike(explorer.result).comparison.level == 1 - 0.05 / 4
+        assert "Because four trained families are compared at once" in explorer.notes.value
         assert len(explorer._cliff.tuned.get_xdata()) == 12
-        assert explorer.numbers.value.count("pruned-90") == 3
+        assert explorer.numbers.value.count("pruned-90") == 4
         explorer.sparsity = 0.65
         assert explorer.trained_alike(explorer.result) is None
         assert "Trained to its control" not in explorer.readout.value
@@ -282,11 +285,12 @@ class TestSensitivity:
     def test_the_curves_are_what_a_scan_yields(self, explorer, given, compressor):
         base = Recipe(weight_bits=32, activation_bits=32)
         pair = given["images"], given["labels"]
-        expected = tuple(scan(compressor, *pair, 0.8, base, "sparsity"))
+        expected = tuple(scan(compressor, *pair, 0.8, base, "sparsity", levels=9))
         assert [x.layer for x in expected] == list(explorer.curves)
         for entry in expected:
             found = explorer.curves[entry.layer][0.8]
             assert found.comparison == entry.comparison
+            assert found.comparison.family == 36
             np.testing.assert_array_equal(
                 found.measurement.predictions, entry.measurement.predictions
             )

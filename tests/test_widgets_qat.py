@@ -11,11 +11,9 @@ import numpy as np
 import pytest
 
 import qlab
-from qlab.arithmetic.results import Comparison
 from qlab.engine.recipes import Recipe
 from qlab.system.output import quiet
 from qlab.trials.quantized_training import Live, weights_in_steps
-from qlab.widgets.kit.readout import verdict
 from qlab.widgets.qat_explorer import QatExplorer
 
 N = 1000
@@ -63,9 +61,14 @@ def test_each_way_is_what_the_engine_and_litert_say(explorer, given, bits):
         qat = scored(qlab.pretrained(f"qat-w{bits}-seed{seed}"))
         np.testing.assert_array_equal(result.control[seed].predictions, control.predictions)
         np.testing.assert_array_equal(result.qat[seed].predictions, qat.predictions)
-        assert result.to_control[seed] == qlab.compare(control, qat)
-        assert result.to_post_training[seed] == qlab.compare(post, qat)
-    assert verdict(result.to_control) in explorer.readout.value
+        assert result.to_control.by_seed[seed] == qlab.compare(control, qat).difference
+    assert result.to_control == qlab.compare(result.control, result.qat, family=4)
+    assert result.to_post_training == qlab.compare([result.post_training] * 3, result.qat, family=4)
+    for pair in (result.to_control, result.to_post_training):
+        assert f"{pair.points} <small>" in explorer.readout.value
+        assert pair.interval_words in explorer.readout.value
+        assert str(pair) in explorer.numbers.value
+    assert "Because four widths are compared at once" in explorer.notes.value
     assert f"{100 * result.qat[1].accuracy:.2f}" in explorer.numbers.value
 
 
@@ -223,12 +226,6 @@ def test_it_shows_without_a_kernel(explorer):
     assert bundle["text/plain"] == "QatExplorer()"
     assert bundle["image/png"].startswith("iVBOR")
     assert len(explorer.children[1].children) <= 5
-
-
-def test_the_verdict_names_noise():
-    noise, better = Comparison(10, 11, 1000, 1.0), Comparison(10, 90, 1000, 1e-9)
-    assert verdict([noise] * 3) == "within noise in all 3 seeds"
-    assert verdict([better, noise, better]) == "better in 2 seeds, within noise in 1"
 
 
 def test_two_threads_may_be_quiet_at_once():

@@ -7,9 +7,16 @@ from functools import cached_property
 
 import numpy as np
 
-from qlab.arithmetic.metrics import mcnemar_p, wilson_interval
+from qlab.arithmetic.metrics import (
+    crossed_interval,
+    mcnemar_p,
+    paired_interval,
+    wilson_interval,
+)
 
 KINDS = ("measured", "cached", "simulated")
+ALPHA = 0.05  # of a family of comparisons
+MINUS = "\N{MINUS SIGN}"
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,32 +85,77 @@ class Measurement:
 
 @dataclass(frozen=True)
 class Comparison:
-    """Paired comparison of two models, a then b, on the same n images.
+    """Paired comparison of two methods, a then b, on the same n images; printed, it is a sentence.
 
     Parameters
     ----------
+    by_seed : tuple of float
+        Accuracy of b minus accuracy of a, for each seed; one number if there is one file each.
     only_a, only_b : int
-        Images that only a, only b classified rightly.
+        Images that only a, only b classified rightly, all seeds counted.
     n : int
-        All images.
-    p_value : float
-        Exact McNemar test, two-sided.
+        Images of one file.
+    interval : (float, float)
+        Of `difference`, at `level`.
+    p_value : float or None
+        Of the exact McNemar test, two-sided: below .05 / `family` exactly where `interval` leaves
+        zero out. None if there are several seeds.
+    family : int
+        How many comparisons are shown at once, this one included.
+
+    Examples
+    --------
+    >>> print(Comparison((0.0061,), 100, 161, 10_000, (0.0022, 0.01), 0.0002))
+    +0.61 points (95 % interval 0.22 to 1.00): better
     """
 
+    by_seed: tuple[float, ...]
     only_a: int
     only_b: int
     n: int
-    p_value: float
+    interval: tuple[float, float]
+    p_value: float | None
+    family: int = 1
 
     @property
     def difference(self):
-        """float: accuracy of b minus accuracy of a."""
-        return (self.only_b - self.only_a) / self.n
+        """float: accuracy of b minus accuracy of a, the mean over seeds."""
+        return sum(self.by_seed) / len(self.by_seed)
+
+    @property
+    def level(self):
+        """float: of the interval, so that all of the family hold together in 95 % of cases."""
+        return 1 - ALPHA / self.family
+
+    @property
+    def verdict(self):
+        """str: what the interval says of b: ``better``, ``worse`` or ``too close to call``."""
+        low, high = self.interval
+        return "better" if low > 0 else "worse" if high < 0 else "too close to call"
 
     @property
     def within_noise(self):
-        """bool: whether the paired test leaves the difference unexplained (p >= 0.05)."""
-        return self.p_value >= 0.05
+        """bool: whether it is too close to call."""
+        return self.verdict == "too close to call"
+
+    @property
+    def agree(self):
+        """bool: whether all seeds have the same sign."""
+        return all(x > 0 for x in self.by_seed) or all(x < 0 for x in self.by_seed)
+
+    @property
+    def points(self):
+        """str: the difference in points, with its sign."""
+        return f"{100 * self.difference:+.2f}".replace("-", MINUS)
+
+    @property
+    def interval_words(self):
+        """str: the interval in points, after its level."""
+        low, high = (f"{100 * end:.2f}".replace("-", MINUS) for end in self.interval)
+        return f"{100 * self.level:.5g} % interval {low} to {high}"
+
+    def __str__(self):
+        return f"{self.points} points ({self.interval_words}): {self.verdict}"
 
 
 @dataclass(frozen=True)
@@ -147,13 +199,21 @@ class Sizes:
     packed_floor_bytes: int
 
 
-def compare(a, b):
-    """Test, image by image, whether `b` is better or worse than `a`.
+def compare(a, b, family=1):
+    """Tell by how much `b` is better or worse than `a`, with an interval, image by image.
+
+    Of two files, the p-value is the exact McNemar test's and the interval is Fay and Lumbard's
+    (2021), which agrees with it (`qlab.metrics.paired_interval`). Of several seeds, the interval is
+    that of a study in which seeds and images are both drawn at random (Obuchowski and Rockette
+    1995, Hillis 2007; `qlab.metrics.crossed_interval`). In a family of k comparisons, intervals are
+    at level 1 - .05 / k (Bonferroni), so that all k hold together in at least 95 % of cases.
 
     Parameters
     ----------
-    a, b : Measurement
-        Of the same labels, in the same order.
+    a, b : Measurement or sequence of Measurement
+        Of the same labels, in the same order; in sequences, a measurement for each seed.
+    family : int
+        How many comparisons are shown at once, this one included.
 
     Returns
     -------
@@ -162,7 +222,7 @@ def compare(a, b):
     Raises
     ------
     ValueError
-        If the labels differ.
+        If the labels or the numbers of seeds differ, or `family` is below 1.
 
     Examples
     --------
@@ -170,11 +230,28 @@ def compare(a, b):
     >>> a = Measurement([0, 1, 2, 0], labels)
     >>> b = Measurement([0, 1, 0, 0], labels)
     >>> result = compare(a, b)
-    >>> result.difference, result.only_a, result.only_b, result.within_noise
-    (-0.25, 1, 0, True)
+    >>> result.difference, result.only_a, result.only_b, result.verdict
+    (-0.25, 1, 0, 'too close to call')
+    >>> result = compare([a, a, b], [b, b, b])
+    >>> result.by_seed, result.agree, result.verdict
+    ((-0.25, -0.25, 0.0), False, 'too close to call')
     """
-    if not np.array_equal(a.labels, b.labels):
-        raise ValueError("the two measurements are not of the same images; measure both on one set")
-    only_a = int((a.hits & ~b.hits).sum())
-    only_b = int((b.hits & ~a.hits).sum())
-    return Comparison(only_a=only_a, only_b=only_b, n=a.n, p_value=mcnemar_p(only_a, only_b))
+    before, after = ((x,) if isinstance(x, Measurement) else tuple(x) for x in (a, b))
+    if len(before) != len(after) or not before:
+        raise ValueError(
+            f"{len(before)} and {len(after)} measurements: compare as many seeds, at least one"
+        )
+    if family < 1:
+        raise ValueError(f"family is {family!r}; it counts the comparisons, at least this one")
+    labels = before[0].labels
+    if not all(np.array_equal(x.labels, labels) for x in (*before, *after)):
+        raise ValueError("the measurements are not of the same images; measure all on one set")
+    table = np.array([y.hits.astype(int) - x.hits for x, y in zip(before, after, strict=True)])
+    only_a, only_b = int((table < 0).sum()), int((table > 0).sum())
+    by_seed, alpha = tuple(table.mean(axis=1).tolist()), ALPHA / family
+    if len(table) == 1:
+        interval = paired_interval(only_a, only_b, labels.size, alpha)
+        p_value = mcnemar_p(only_a, only_b)
+    else:
+        interval, p_value = crossed_interval(table, alpha), None
+    return Comparison(by_seed, only_a, only_b, labels.size, interval, p_value, family)

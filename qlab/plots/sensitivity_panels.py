@@ -63,7 +63,7 @@ class SensitivityPanel:
             bar.set(x=min(accuracy, base.accuracy), width=abs(accuracy - base.accuracy))
             bar.set_facecolor(style.FAINT if comparison.within_noise else style.VERMILION)
             bar.set_visible(True)
-            words.set_text(verdict(comparison))
+            words.set_text(str(comparison))
         spans = [entry.measurement.interval for entry in entries]
         self.whiskers.set_segments([[(a, i), (b, i)] for i, (a, b) in enumerate(spans)])
         self.dots.set_data([x.measurement.accuracy for x in entries], range(len(entries)))
@@ -144,12 +144,3 @@ class CurvesPanel:
         for name, line in self.curves.items():
             put(line, sorted({0.0: base.accuracy, **curves.get(name, {})}.items()))
         put(self.chosen, chosen)
-
-
-def verdict(comparison):
-    """A paired comparison in a few words."""
-    points = f"{100 * comparison.difference:+.2f} points".replace("-", "−")
-    if comparison.within_noise:
-        return f"{points}, within noise (p = {comparison.p_value:.2f})"
-    p = comparison.p_value
-    return f"{points}, p < 0.001" if p < 0.001 else f"{points}, p = {p:.3f}"

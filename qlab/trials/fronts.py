@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from qlab.arithmetic.results import compare
 from qlab.engine.recipes import recipe_words
 
 COSTS = {
@@ -11,7 +12,9 @@ COSTS = {
     "file_bytes": "file (bytes)",
     "latency_ms": "latency, one image, one thread (ms)",
 }
-FRONT, NEAR, BEATEN = "on the front", "interval reaches the front", "beaten"
+FRONT, NEAR, BEATEN = "on the front", "too close to call", "beaten"
+APART = "not measured here, so not compared"
+ORDER = FRONT, NEAR, BEATEN, APART
 
 
 def front(costs, accuracies):
@@ -25,30 +28,47 @@ def front(costs, accuracies):
     return np.array(found, int)
 
 
-def standings(board, cost="gzip_bytes"):
-    """Where each model stands: on the front, within its interval of it, or beaten."""
+def rivals(board, cost="gzip_bytes"):
+    """Of each model, the most accurate that costs no more; None on the front, or without a cost."""
     if cost not in COSTS:
         raise ValueError(f"cost is {cost!r}; choose one of {', '.join(COSTS)}")
-    costs = [getattr(entry, cost) for entry in board]
-    ahead = set(front(costs, [entry.accuracy for entry in board]).tolist())
-    words = []
-    for i, entry in enumerate(board):
-        rivals = [x.accuracy for x, c in zip(board, costs, strict=True) if c <= costs[i]]
-        if i in ahead:
-            words.append(FRONT)
-        elif rivals and entry.interval[1] >= max(rivals):
-            words.append(NEAR)
-        else:
-            words.append(BEATEN)
-    return words
+    costs = np.array([getattr(entry, cost) for entry in board], float)
+    ahead = front(costs, [entry.accuracy for entry in board]).tolist()
+    cheaper = ([i for i in ahead if costs[i] <= own] for own in costs)
+    return [
+        board[found[-1]] if found and k not in ahead else None for k, found in enumerate(cheaper)
+    ]
+
+
+def comparisons(board, cost="gzip_bytes"):
+    """Of each model, a Comparison from it to its rival, on the same images, or None.
+
+    Both must have been scored in this process: the manifest has no answers image by image.
+    """
+    return [
+        compare(entry.measurement, rival.measurement, family=len(board))
+        if rival and entry.measurement and rival.measurement
+        else None
+        for entry, rival in zip(board, rivals(board, cost), strict=True)
+    ]
+
+
+def standings(board, cost="gzip_bytes"):
+    """Where each model stands: on the front, too close to its rival to call, or beaten by it."""
+    found = comparisons(board, cost)
+    ahead = set(front([getattr(x, cost) for x in board], [x.accuracy for x in board]).tolist())
+    words = {None: APART, "better": BEATEN}
+    return [
+        FRONT if i in ahead else words.get(pair and pair.verdict, NEAR)
+        for i, pair in enumerate(found)
+    ]
 
 
 def rows(board, cost="gzip_bytes"):
     """The board as plain rows, the best standing and the cheapest first."""
-    words = standings(board, cost)
-    order = {FRONT: 0, NEAR: 1, BEATEN: 2}
     ranked = sorted(
-        zip(board, words, strict=True), key=lambda x: (order[x[1]], getattr(x[0], cost), x[0].name)
+        zip(board, standings(board, cost), strict=True),
+        key=lambda x: (ORDER.index(x[1]), getattr(x[0], cost), x[0].name),
     )
     return [_row(entry, standing) for entry, standing in ranked]
 

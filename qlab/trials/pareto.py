@@ -11,7 +11,7 @@ import numpy as np
 
 from qlab import data
 from qlab.arithmetic.metrics import wilson_interval
-from qlab.arithmetic.results import Latency
+from qlab.arithmetic.results import Latency, Measurement
 from qlab.engine.recipes import recipe_dict
 from qlab.tflite import artefacts
 from qlab.tflite.litemodel import LiteModel, require_lite_model
@@ -40,6 +40,7 @@ class Entry:
     latency: Latency | None
     latency_kind: str
     sha256: str
+    measurement: Measurement | None = None  # if it was scored in this process
 
     @property
     def accuracy(self):
@@ -78,7 +79,8 @@ def keep(model, name, recipe=None):
     sha = hashlib.sha256(model.data).hexdigest()
     name = _free(shelf.clean_name(name), sha)
     _measure(sha, model)
-    shelf.put(model, name, recipe, _measured[sha], _timed[sha])
+    score = _measured[sha]
+    shelf.put(model, name, recipe, (score.correct, score.n), _timed[sha])
     return next(entry for entry in _yours([]) if entry.sha256 == sha)
 
 
@@ -158,13 +160,14 @@ def _entry(name, origin, recipe, cached, content, sha, timed):
         name,
         origin,
         recipe_dict(recipe),
-        *(score or cached),
+        *((score.correct, score.n) if score else cached),
         "measured" if score else "cached",
         len(content),
         _gzipped[sha],
         timed_now or timed,
         "measured" if timed_now else kind,
         sha,
+        score,
     )
 
 
@@ -173,7 +176,7 @@ def _measure(sha, model):
     test = data.load().test
     measurement = evaluate(model, test.images, test.labels, threads=1)
     timed = latency(model, runs=RUNS)
-    _measured[sha], _timed[sha] = (measurement.correct, measurement.n), timed
+    _measured[sha], _timed[sha] = measurement, timed
 
 
 def _load(entry):

@@ -28,8 +28,8 @@ class Scores:
     post_training: Measurement
     control: tuple[Measurement, ...]
     qat: tuple[Measurement, ...]
-    to_control: tuple[Comparison, ...]
-    to_post_training: tuple[Comparison, ...]
+    to_control: Comparison
+    to_post_training: Comparison
     repaired_control: tuple[float, ...]
 
 
@@ -57,8 +57,8 @@ class WidthScorer:
             post_training,
             control,
             qat,
-            tuple(qlab.compare(a, b) for a, b in zip(control, qat, strict=True)),
-            tuple(qlab.compare(post_training, b) for b in qat),
+            qlab.compare(control, qat, family=len(WIDTHS)),
+            qlab.compare([post_training] * len(qat), qat, family=len(WIDTHS)),
             _repaired(bits),
         )
 

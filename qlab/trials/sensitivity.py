@@ -21,12 +21,17 @@ class LayerTrial(Trial):
     bytes_saved: int
 
 
-def scan(compressor, images, labels, bits, base=None, which="weight_bits"):
-    """Lower one layer at a time to a few bits, or prune it; yield what that does."""
+def scan(compressor, images, labels, bits, base=None, which="weight_bits", levels=1):
+    """Lower one layer at a time to a few bits, or prune it; yield what that does.
+
+    The comparisons are of a family: all layers, at so many levels of bits or sparsity.
+    """
     base = Recipe() if base is None else base
     dense, floor = compressor.compress(base), compressor.plan(base).floor_bytes
     start = evaluate(dense, images, labels)
-    for name in layers_with(compressor.model, which):
+    names = layers_with(compressor.model, which)
+    family = len(names) * levels
+    for name in names:
         recipe = lowered(base, {name: bits}, which)
         model = compressor.compress(recipe)
         measured = evaluate(model, images, labels)
@@ -34,7 +39,8 @@ def scan(compressor, images, labels, bits, base=None, which="weight_bits"):
             saved = encoded_bytes(dense) - encoded_bytes(model)
         else:
             saved = floor - compressor.plan(recipe).floor_bytes
-        yield LayerTrial(recipe, None, measured, start, layer=name, bytes_saved=saved)
+        about = {"layer": name, "bytes_saved": saved, "family": family}
+        yield LayerTrial(recipe, None, measured, start, **about)
 
 
 def layers_with(model, which):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -15,13 +16,14 @@ from qlab.trials.subjects import CALIBRATION_SIZE, Trial
 
 @dataclass(frozen=True, eq=False)
 class Tuned:
-    """What training with a technique gave: one trial a seed, each compared with its control."""
+    """What training with a technique gave: one trial a seed, compared with their controls."""
 
     name: str
     seeds: tuple[int, ...]
     trials: tuple[Trial, ...]
     absent: float
     settings: dict
+    families: int = 1  # how many such families are shown at once
 
     @property
     def gzip_bytes(self):
@@ -36,10 +38,12 @@ class Tuned:
         """tuple of Measurement: of each file's control; empty if the family has none."""
         return tuple(x.reference for x in self.trials if x.reference)
 
-    @property
-    def comparisons(self):
-        """tuple of Comparison: from each control to its file."""
-        return tuple(x.comparison for x in self.trials if x.reference)
+    @cached_property
+    def comparison(self):
+        """Comparison over all seeds, from the controls to the files; None without controls."""
+        if self.controls:
+            return qlab.compare(self.controls, self.measurements, self.families)
+        return None
 
 
 class TunedModels:
@@ -60,16 +64,16 @@ class TunedModels:
                 self._scored[name, bits] = model, self.subject.score(model)
                 self.progress(done, len(missing))
             self._tuned[pattern, bits] = tuple(
-                self._family(name, files, bits) for name, files in found.items()
+                self._family(name, files, bits, len(found)) for name, files in found.items()
             )
         return self._tuned[pattern, bits]
 
-    def _family(self, name, files, bits):
+    def _family(self, name, files, bits, families):
         trials = tuple(self._trial(*pair, bits) for pair in files.values())
         left = np.mean([count_weights(qlab.pretrained(x.name)) for x in trials])
         absent = float(1 - left / count_weights(qlab.pretrained("baseline")))
         recipe = artefacts.manifest()["files"][f"{trials[0].name}.tflite"]["recipe"]
-        return Tuned(name, tuple(files), trials, absent, recipe.get("settings", {}))
+        return Tuned(name, tuple(files), trials, absent, recipe.get("settings", {}), families)
 
     def _trial(self, name, control, bits):
         reference = self._scored[control, bits][1] if control else None

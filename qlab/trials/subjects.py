@@ -35,15 +35,16 @@ class Trial:
     reference: Measurement | None = field(default=None, repr=False)
     compressor: qlab.Compressor | None = field(default=None, repr=False)
     name: str = ""
+    family: int = 1  # how many comparisons with a reference are shown at once
 
-    def compared_with(self, other):
+    def compared_with(self, other, family=1):
         """Comparison from another trial to this one."""
-        return qlab.compare(other.measurement, self.measurement)
+        return qlab.compare(other.measurement, self.measurement, family)
 
     @cached_property
     def comparison(self):
         """Comparison or None: from the reference to this file."""
-        return self.reference and qlab.compare(self.reference, self.measurement)
+        return self.reference and qlab.compare(self.reference, self.measurement, self.family)
 
     @cached_property
     def sizes(self):

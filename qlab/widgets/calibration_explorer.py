@@ -213,7 +213,7 @@ def cells(result):
     holds = "{:.3g} to {:.3g}".format(*result.input_ranges[k])
     return (
         readout.accuracy(result.measurements[k], f"Accuracy of draw {k + 1}"),
-        readout.difference(result.comparisons[k], f"float, draw {k + 1}"),
+        readout.difference(result.comparisons[k], f"Difference to float, draw {k + 1}"),
         readout.cell("Spread over draws", spread, between, f"the middle one is draw {k + 1}"),
         readout.cell("Input of the file", holds, "is what its codes hold;", "pixels are 0 to 1"),
     )

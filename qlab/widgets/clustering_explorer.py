@@ -5,6 +5,7 @@ from functools import cached_property
 
 import numpy as np
 
+import qlab
 from qlab.arithmetic.affine import INTEGER_BITS
 from qlab.arithmetic.clusters import CLUSTERS, bits_per_weight
 from qlab.engine.recipes import GRANULARITIES, Recipe
@@ -29,9 +30,14 @@ class Clustered:
     rounded: Trial
 
     @cached_property
+    def to_float(self):
+        """Comparison from the float model to the clustered file, one of two shown at once."""
+        return qlab.compare(self.clusters.reference, self.clusters.measurement, family=2)
+
+    @cached_property
     def to_rounded(self):
-        """Comparison from the rounded file to the clustered one."""
-        return self.clusters.compared_with(self.rounded)
+        """Comparison from the rounded file to the clustered one, the other."""
+        return self.clusters.compared_with(self.rounded, family=2)
 
 
 class ClusteringExplorer(SweepingExplorer, ModelExplorer):
@@ -108,7 +114,7 @@ class ClusteringExplorer(SweepingExplorer, ModelExplorer):
         return Shown(
             alt(result, trained, self.layer, counts),
             cells(result, trained),
-            notes(result, self.granularity),
+            notes(result, self.granularity, self.tuned),
             tables(self._tried, self.tuned, self.layer, values),
         )
 
@@ -195,9 +201,9 @@ def cells(result, trained):
     )
     made = [
         readout.accuracy(clusters.measurement, f"{clusters.recipe.clusters} clusters, at once"),
-        readout.difference(clusters.comparison),
+        readout.difference(result.to_float),
         readout.accuracy(rounded.measurement, f"Rounded to {bits} bits"),
-        readout.difference(result.to_rounded, f"rounding to {bits} bits"),
+        readout.difference(result.to_rounded, f"Difference to rounding to {bits} bits"),
         readout.table_cell("Size in bytes", ("", "clusters", "rounded"), sizes),
     ]
     if trained is not None:
@@ -215,7 +221,7 @@ def floor_bytes(trial):
     return -(-sum(weights) * bits_per_weight(k) // 8) + tables
 
 
-def notes(result, granularity):
+def notes(result, granularity, tuned):
     clusters, rounded = result.clusters, result.rounded
     k = clusters.recipe.clusters
     said = [
@@ -237,7 +243,7 @@ def notes(result, granularity):
         said.append(
             "Per channel, rounding has so many values for each output channel, not for the layer."
         )
-    return said
+    return [*said, *readout.at_once(2, "files"), *readout.at_once(len(tuned), "trained families")]
 
 
 def alt(result, trained, layer, counts):

@@ -5,7 +5,7 @@ import numpy as np
 import qlab
 from qlab.arithmetic.distillation import class_similarity, loss_terms, softened
 from qlab.plots.distillation_panels import AnswerPanel, GridPanel, PullPanel, SimilarityPanel
-from qlab.trials.distillation_scores import Answers, grid, shipped_students
+from qlab.trials.distillation_scores import ARMS, Answers, grid, shipped_students
 from qlab.trials.subjects import require_pair
 from qlab.widgets.kit import readout
 from qlab.widgets.kit.explorer import Explorer, Shown
@@ -107,8 +107,8 @@ class DistillationExplorer(Explorer):
         self._similarity.show(result["similarity"], result["label"])
         self._pulls.show(self.temperature, _named(result["terms"].gradient_sizes))
         cell = self._heat.show(self.temperature, self.alpha)
-        alt, notes = self._alt(result, cell), [_note(result["grid"])]
-        return Shown(alt, self._cells(result), notes, self._tables(result))
+        notes = [_note(result["grid"]), *readout.at_once(len(ARMS) - 1, "controls")]
+        return Shown(self._alt(result, cell), self._cells(result), notes, self._tables(result))
 
     def _terms(self, arms, temperature):
         """The loss of the first taught student against the teacher, on the first images."""
@@ -152,8 +152,8 @@ class DistillationExplorer(Explorer):
             readout.table_cell("Loss of this student", ("term", "value", "gradient"), rows),
             readout.accuracy(self.answers.teacher_score, "Teacher"),
             readout.mean_cell("Taught", arms.taught),
-            readout.difference_cell("Taught to labels alone", arms.to("plain")),
-            readout.difference_cell("Taught to label smoothing", arms.to("smoothed")),
+            readout.difference(arms.to("plain"), "Taught to labels alone"),
+            readout.difference(arms.to("smoothed"), "Taught to label smoothing"),
         )
 
     def _tables(self, result):
@@ -164,8 +164,7 @@ class DistillationExplorer(Explorer):
         rows = _rows(self.names, ([f"{100 * x:.1f}" for x in row] for row in result["similarity"]))
         yield readout.table("Mean answer of the teacher, in %", ("class", *self.names), rows)
         arms, found = result["arms"], result["grid"]
-        caption = f"Students: {self.students}; taught to labels alone: "
-        caption += readout.verdict(arms.to("plain"))
+        caption = f"Students: {self.students}; taught to labels alone: {arms.to('plain')}"
         scores = zip(arms.taught, arms.plain, arms.smoothed, strict=True)
         rows = [(i, *(readout.percent(m.accuracy) for m in row)) for i, row in enumerate(scores)]
         header = ("seed", "taught", "labels alone", "label smoothing")

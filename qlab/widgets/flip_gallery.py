@@ -136,9 +136,10 @@ class FlipGallery(ModelExplorer):
         """What the accuracy hides, and the commonest change."""
         if not changed:
             return ("Every answer is the float model's.",)
-        points = readout.points(result.comparison)
+        pair = result.comparison
         hides = (
-            f"The accuracy moved by {points} points, but {changed:,} answers changed: "
+            f"The accuracy moved by {pair.points} points ({pair.interval_words}), but {changed:,} "
+            "answers changed: "
             f"{flips.in_words(result.kinds)}."
         )
         pair, times = flips.commonest_change(result.before, result.after)

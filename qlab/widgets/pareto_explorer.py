@@ -5,6 +5,7 @@ from html import escape
 
 import traitlets
 
+from qlab.arithmetic.results import Comparison
 from qlab.engine.recipes import recipe_words
 from qlab.plots.cost_panels import ParetoPanel, columns, label, scaled
 from qlab.system.text import to_csv
@@ -35,6 +36,8 @@ class ParetoBoard:
 
     entries: tuple[pareto.Entry, ...]
     standings: tuple[str, ...]
+    rivals: tuple[pareto.Entry | None, ...]
+    comparisons: tuple[Comparison | None, ...]
     chosen: int | None
     cost: str
     troubles: tuple[str, ...]
@@ -96,9 +99,10 @@ class ParetoExplorer(ThreadedExplorer):
             known = ", ".join(self._names)
             raise ValueError(f"no model here is called {self.model!r}; there are: {known}")
         found = [x for x in everything if self.shown in ("all", x.origin) or x.name == self.model]
-        standings = tuple(fronts.standings(found, self.cost))
+        asked = fronts.standings, fronts.rivals, fronts.comparisons
+        told = (tuple(ask(found, self.cost)) for ask in asked)
         chosen = self._chosen(found)
-        return ParetoBoard(tuple(found), standings, chosen, self.cost, tuple(troubles))
+        return ParetoBoard(tuple(found), *told, chosen, self.cost, tuple(troubles))
 
     def show(self, result):
         self._fill_names()
@@ -167,9 +171,19 @@ def cells(result):
     shown = [readout.cell("Models", f"{len(result.entries)}", ahead, against)]
     if result.chosen is not None:
         entry, standing = result.entries[result.chosen], result.standings[result.chosen]
-        standing = readout.cell("Standing", f"<small>{escape(standing)}</small>")
+        standing = readout.cell("Standing", f"<small>{standing}</small>", *_beside(result))
         shown = [readout.accuracy(entry, entry.name), *_cost_cells(entry), standing, *shown]
     return shown
+
+
+def _beside(result):
+    """The model that is looked at beside its rival."""
+    rival, pair = result.rivals[result.chosen], result.comparisons[result.chosen]
+    if rival:
+        yield f"its rival {escape(rival.name)}{':' if pair else ''}"
+    if pair:
+        yield f"{pair.points} points, <b>{pair.verdict}</b>"
+        yield pair.interval_words
 
 
 def _cost_cells(entry):
@@ -196,8 +210,12 @@ def notes(result):
     said = [
         "Nothing is here yet: <code>qlab.pareto.keep(model, name, recipe)</code> in any notebook "
         "puts a model of yours on this board.",
-        "A bar is a 95 % interval. Whoever is best of many models that were scored on the same "
-        "images is partly lucky: a front flatters a little.",
+        "A bar is a 95 % interval. A model that is not on the front is compared, image by image, "
+        "with its rival: the most accurate model that costs no more. It is <b>beaten</b> if the "
+        "rival is better beyond chance, at a level for all models here together. Only models that "
+        "were measured here can be compared so; the button below measures them all.",
+        "The best of many models that were scored on the same images is partly lucky: a front "
+        "flatters a little.",
     ]
     if result.chosen is not None:
         entry = result.entries[result.chosen]

@@ -215,7 +215,7 @@ def gains(result):
 def cells(result, trained, narrow=None):
     made = [
         readout.accuracy(result.measurement, "Pruned at once"),
-        readout.difference(result.comparison, "unpruned"),
+        readout.difference(result.comparison, "Difference to unpruned"),
         readout.table_cell("Size in bytes", ("", "this", "unpruned"), _sizes(result)),
         readout.cell(
             "Latency",
@@ -258,7 +258,7 @@ def notes(result, trained, tuned, narrow, method, pruner):
         said.append(f"The trained models were pruned with {how}.")
     if narrow is not None:
         said.append(_of_narrow(trained, narrow))
-    return said
+    return said + readout.at_once(len(tuned), "trained families")
 
 
 def _of_narrow(trained, narrow):
@@ -308,9 +308,9 @@ def alt(result, trained, layer):
     words = (
         f"{100 * result.absent:.1f} % of all weights are pruned, "
         f"{100 * (1 - file.masks[layer].mean()):.1f} % of {layer}. Pruned at once: "
-        f"{percent(result.measurement.accuracy)}; unpruned: "
-        f"{result.comparison.difference * -100:+.2f} points. "
-    ).replace("-", "−")
+        f"{percent(result.measurement.accuracy)}; to the unpruned: "
+        f"{result.comparison}. "
+    )
     if trained is not None:
         words += f"Trained: {readout.trained_words(trained)} "
     return words + (

@@ -4,6 +4,7 @@ import numpy as np
 import traitlets
 
 import qlab
+from qlab.arithmetic.results import MINUS
 from qlab.plots.training_panels import LearningPanel, StepsPanel, WaysPanel, shares
 from qlab.trials.quantized_training import SEEDS, WIDTHS, Live, WidthScorer, weights_in_steps
 from qlab.widgets.kit import readout
@@ -197,8 +198,8 @@ def _cells(result, live):
         readout.accuracy(result.post_training, "Post-training"),
         readout.mean_cell("Float control", result.control),
         readout.mean_cell("QAT", result.qat),
-        readout.difference_cell("QAT to its control", result.to_control),
-        readout.difference_cell("QAT to post-training", result.to_post_training),
+        readout.difference(result.to_control, "QAT to its control"),
+        readout.difference(result.to_post_training, "QAT to post-training"),
     ]
     return [*cells, readout.accuracy(live.measurement, "Live, best so far")] if live else cells
 
@@ -206,7 +207,8 @@ def _cells(result, live):
 def _notes(result, live):
     notes = [
         "The float control had the same extra epochs, order of images and learning rates as "
-        "QAT of its seed, without rounding, and was quantized afterwards."
+        "QAT of its seed, without rounding, and was quantized afterwards.",
+        *readout.at_once(len(WIDTHS), "widths"),
     ]
     if result.repaired_control:
         mean = percent(np.mean(result.repaired_control))
@@ -227,7 +229,7 @@ def _alt(result):
     return (
         f"At {result.weight_bits} bits: post-training {percent(result.post_training.accuracy)}, "
         f"float control {readout.mean(result.control)}, QAT {readout.mean(result.qat)}, means of "
-        f"{len(result.qat)} seeds. QAT to its control: {readout.verdict(result.to_control)}."
+        f"{len(result.qat)} seeds. QAT to its control: {result.to_control}."
     )
 
 
@@ -246,12 +248,13 @@ def tables(result, live, layer, before, after):
 
 
 def _ways(result):
+    pairs = result.to_control, result.to_post_training
     rows = [_row("post-training", "", result.post_training)]
     rows += [_row("float control", s, m) for s, m in zip(SEEDS, result.control, strict=True)]
     for i, seed in enumerate(SEEDS):
-        control, post = result.to_control[i], result.to_post_training[i]
-        tests = readout.tested(control), readout.tested(post)
-        rows.append((*_row("QAT", seed, result.qat[i])[:4], *tests))
+        gained = (f"{100 * x.by_seed[i]:+.2f}".replace("-", MINUS) for x in pairs)
+        rows.append((*_row("QAT", seed, result.qat[i])[:4], *gained))
+    rows.append(("QAT", "all", readout.mean(result.qat), "", *map(str, pairs)))
     header = ("way", "seed", "accuracy", "95 % interval", "to control", "to post-training")
     return readout.table(f"Three ways to {result.weight_bits} bits", header, rows)
 

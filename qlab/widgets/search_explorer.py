@@ -294,7 +294,7 @@ def cells(result):
     if final:
         found.append(readout.accuracy(final.measurement, "Test images"))
         if final.comparison:
-            found.append(readout.difference(final.comparison, "uniform, same budget"))
+            found.append(readout.difference(final.comparison, "Difference to uniform, same budget"))
     return found
 
 

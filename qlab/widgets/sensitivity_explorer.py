@@ -7,7 +7,7 @@ import traitlets
 
 from qlab.arithmetic.affine import INTEGER_BITS
 from qlab.engine.recipes import Recipe
-from qlab.plots.sensitivity_panels import RecipesPanel, SensitivityPanel, verdict
+from qlab.plots.sensitivity_panels import RecipesPanel, SensitivityPanel
 from qlab.trials.sensitivity import LayerTrial, layers_with, lowered, scan
 from qlab.trials.subjects import Trial
 from qlab.widgets.kit import readout
@@ -32,7 +32,11 @@ class Sensitivity:
     @cached_property
     def comparison(self):
         """Comparison from 8 bits everywhere to the mixed recipe."""
-        return self.mixed.compared_with(self.uniform[8])
+        return self.compared(8)
+
+    def compared(self, bits):
+        """Comparison from a uniform recipe to the mixed one."""
+        return self.mixed.compared_with(self.uniform[bits], family=len(self.uniform))
 
 
 class SensitivityExplorer(ModelExplorer):
@@ -85,7 +89,7 @@ class SensitivityExplorer(ModelExplorer):
         self.base = base.replace(calibration_size=min(base.calibration_size, self.available))
         self._trial = self.subject.remembering()
         self._scans, self._tried = {}, {}
-        self.job = Job("Lower all layers that are within noise", self._lower_harmless, self.guard)
+        self.job = Job("Lower all layers too close to call", self._lower_harmless, self.guard)
         self.download = self.offer("Download the mixed .tflite", self.tflite, lambda: self.recipe)
         self.names = layers_with(self.subject.model, "activation_bits")
         heading = "Your recipe: bits of each layer"
@@ -111,10 +115,12 @@ class SensitivityExplorer(ModelExplorer):
         mixed = result.mixed
         worst = min(result.entries, key=lambda entry: entry.measurement.accuracy)
         alt = (
-            f"{title}, all others at 8: {worst.layer} hurts most, {verdict(worst.comparison)}. The "
+            f"{title}, all others at 8: {worst.layer} hurts most, {worst.comparison}. The "
             f"mixed recipe has {score(mixed)} at {mixed.sizes.packed_floor_bytes:,} bytes."
         )
         notes = list(self.subject.compressor.notes(mixed.recipe))
+        notes += readout.at_once(len(result.entries), "layers")
+        notes += readout.at_once(len(result.uniform), "uniform recipes")
         if self.lowered == "weight_bits" and any(b in (5, 6, 7) for b in self.layer_bits.values()):
             notes.append(
                 "Weights of 5 to 7 bits take a byte each in a file; the floor counts their bits."
@@ -127,7 +133,7 @@ class SensitivityExplorer(ModelExplorer):
         return self.scored("qlab-mixed.tflite", model)
 
     def lower_harmless(self):
-        """Give the chosen bits to each layer whose loss, alone, is within noise; return the mix."""
+        """Give the chosen bits to each layer whose loss, alone, is too close to call."""
         for _ in self._lower_harmless():
             pass
         return self.recipe
@@ -203,8 +209,8 @@ def _cells(result):
     rows = [(name, *sizes) for name, _, *sizes in _sizes(result)]
     return (
         readout.accuracy(mixed.measurement, "Accuracy of your recipe"),
-        readout.difference(result.comparison, "8 bits everywhere"),
-        readout.difference(mixed.compared_with(result.uniform[4]), "4 bits everywhere"),
+        readout.difference(result.comparison, "Difference to 8 bits everywhere"),
+        readout.difference(result.compared(4), "Difference to 4 bits everywhere"),
         readout.table_cell("Size in bytes", ("", "packed floor", "packed file"), rows),
     )
 
@@ -215,7 +221,7 @@ def _tables(result, title):
             x.layer,
             score(x),
             fine_interval(x.measurement),
-            verdict(x.comparison),
+            str(x.comparison),
             f"{x.bytes_saved:,}",
         )
         for x in result.entries

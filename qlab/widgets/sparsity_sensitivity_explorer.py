@@ -126,7 +126,8 @@ class SparsitySensitivityExplorer(SweepingExplorer, ModelExplorer):
         self._show_curves(result)
         self._show_recipes(result)
         words = alt(result, self.curves)
-        return Shown(words, cells(result), notes(result), tables(result, self.curves))
+        said = notes(result, len(self.names) * len(LEVELS))
+        return Shown(words, cells(result), said, tables(result, self.curves))
 
     def scan(self):
         """Measure each layer at all sparsities, as the button does; return the `curves`."""
@@ -161,9 +162,8 @@ class SparsitySensitivityExplorer(SweepingExplorer, ModelExplorer):
         missing = [x for x in levels if any(x not in curve for curve in curves.values())]
         total, done, words = len(missing) * len(self.names), 0, "pruning one layer after the other"
         for level in missing:
-            entries = scan(
-                subject.compressor, subject.images, subject.labels, level, self._base(), "sparsity"
-            )
+            scored = subject.compressor, subject.images, subject.labels
+            entries = scan(*scored, level, self._base(), "sparsity", len(LEVELS))
             for entry in entries:
                 curves[entry.layer][level] = entry
                 done += 1
@@ -221,9 +221,10 @@ def alt(result, curves):
 
 def cells(result):
     mixed, over = result.mixed, result.mixed.sparse_bytes - result.budget_bytes
+    family = 1 + len(result.uniform)
     made = [
         readout.accuracy(mixed.measurement, "Accuracy of your recipe"),
-        readout.difference(mixed.compared_with(result.dense), "unpruned"),
+        readout.difference(mixed.compared_with(result.dense, family), "Difference to unpruned"),
         readout.cell(
             "Size of your recipe",
             f"{mixed.sparse_bytes:,} <small>bytes</small>",
@@ -232,24 +233,27 @@ def cells(result):
         ),
     ]
     return made + [
-        readout.difference(mixed.compared_with(trial), f"{NAMES[scope]}, in budget")
+        readout.difference(
+            mixed.compared_with(trial, family), f"Difference to {NAMES[scope]}, in budget"
+        )
         for scope, trial in result.uniform.items()
     ]
 
 
-def notes(result):
+def notes(result, prunings):
     said = ["Sizes are of files that leave the zeros out; the usual file stays as large."]
     for scope in SCOPES:
         trial, met = result.uniform.get(scope), ": no sparsity meets this budget."
         if trial is not None:
             met = f" meets it from {100 * trial.recipe.sparsity:.0f} % on, with {score(trial)}."
         said.append(f"{NAMES[scope].capitalize()} for all layers{met}")
-    return said
+    said += readout.at_once(1 + len(result.uniform), "recipes")
+    return said + readout.at_once(prunings, "prunings of one layer")
 
 
 def tables(result, curves):
     rows = [
-        (name, f"{level:g}", score(entry), readout.tested(entry.comparison))
+        (name, f"{level:g}", score(entry), str(entry.comparison))
         for name, curve in curves.items()
         for level, entry in sorted(curve.items())
     ]

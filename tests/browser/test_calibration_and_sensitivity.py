@@ -56,7 +56,7 @@ def test_sensitivity_leads_to_a_mixed_recipe(lab):
     explorer.get_by_label("dense1").select_option("4")
     expect(readout).to_contain_text("39,426")
     lab.screenshot("sensitivity-light", explorer)
-    explorer.get_by_role("button", name="Lower all layers that are within noise").press("Enter")
+    explorer.get_by_role("button", name="Lower all layers too close to call").press("Enter")
     expect(explorer.get_by_label("conv2")).to_have_value("3")
     expect(explorer.get_by_label("dense1")).to_have_value("8")
     expect(readout).to_contain_text("worse")

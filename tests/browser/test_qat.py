@@ -52,4 +52,4 @@ def test_training_is_watched_and_stopped_while_cells_run(lab):
     expect(lab.page.locator("#jupyterlab-splash")).to_have_count(0)
     lab.screenshot("qat-dark", explorer)
     explorer.get_by_label("Weight bits").select_option("8")
-    expect(readout).to_contain_text("within noise", timeout=30_000)
+    expect(readout).to_contain_text("too close to call", timeout=30_000)

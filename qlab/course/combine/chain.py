@@ -2,7 +2,9 @@
 
 import numpy as np
 
+from qlab.arithmetic.results import ALPHA
 from qlab.lessons.judges import for_function, like
+from qlab.trials.fronts import NEAR
 
 
 def zeros_kept(before, after):
@@ -186,8 +188,8 @@ def _largest_step(sizes):
 
 
 def _verdict(test):
-    """What a paired test says of the mixed file: better, equal or worse."""
-    if test["p_value"] >= 0.05:
+    """What the paired test says of the mixed file: better, equal or worse."""
+    if test["p_value"] >= ALPHA:
         return "equal"
     return "better" if test["only_mixed"] > test["only_uniform"] else "worse"
 
@@ -196,6 +198,6 @@ TRUTHS = {
     "step": lambda chains: _largest_step([x.model.gzip_bytes for x in chains["kept"][:4]]),
     "naive": lambda points: abs(_mean(points["int8"]) - _mean(points["naive-int8"])),
     "mixed": lambda long: _verdict(long["test"]),
-    "front": lambda standings: list(standings).count("interval reaches the front"),
+    "front": lambda standings: list(standings).count(NEAR),
     "memory": lambda estimates: estimates["on-chip"].total_nj / estimates["off-chip"].total_nj,
 }

@@ -21,11 +21,9 @@ judge_fewest_bits = for_number(
 
 
 def verdict(before, after):
-    """Tell what a paired test says of the second model: "neither", "better" or "worse"."""
-    result = compare(before, after)
-    if result.within_noise:
-        return "neither"
-    return "better" if result.difference > 0 else "worse"
+    """Tell what the interval says of the second model: "neither", "better" or "worse"."""
+    said = compare(before, after).verdict
+    return "neither" if said == "too close to call" else said
 
 
 def _four_bit_values(compressor, model):

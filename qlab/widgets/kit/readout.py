@@ -1,10 +1,11 @@
-"""The read-out in HTML: no number without its interval, its test, its kind. Pure functions."""
+"""The read-out in HTML: no number without its interval and its kind. Pure functions."""
 
 from functools import partial
 from html import escape
 
 import numpy as np
 
+from qlab.arithmetic.results import ALPHA, MINUS
 from qlab.lessons import cards
 from qlab.lessons.cards import Cell
 
@@ -13,6 +14,7 @@ BADGES = {
     "cached": "measured earlier; the manifest says when and how",
     "simulated": "arithmetic that no runtime executed",
 }
+NUMBERS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
 NUMBER = {"class_": "qlab-number"}
 
 # So that a picture's numbers can be read without seeing it.
@@ -48,16 +50,40 @@ def accuracy(measurement, name="Accuracy"):
     )
 
 
-def difference(comparison, to="float"):
-    """Difference to another model, with its paired test."""
-    p = comparison.p_value
-    test = f"= {p:.2f}" if p >= 0.01 else f"&lt; {0.01 if p >= 0.001 else 0.001}"
+def difference(comparison, name="Difference to float"):
+    """A difference with its interval and verdict, and what it consists of."""
     return cell(
-        f"Difference to {to}",
-        f"{points(comparison)} <small>points</small>",
-        f"<b>{judged(comparison)}</b>, paired test p {test}",
-        f"{comparison.only_a:,} images lost, {comparison.only_b:,} gained",
+        name,
+        f"{comparison.points} <small>points</small>",
+        comparison.interval_words,
+        f"<b>{comparison.verdict}</b>",
+        seeds(comparison)
+        if len(comparison.by_seed) > 1
+        else f"{comparison.only_a:,} images lost, {comparison.only_b:,} gained",
     )
+
+
+def seeds(comparison):
+    """The difference in each seed, and whether all have one sign."""
+    each = ", ".join(f"{100 * x:+.2f}" for x in comparison.by_seed).replace("-", MINUS)
+    agree = f"; all {in_letters(len(comparison.by_seed))} agree" if comparison.agree else ""
+    return f"by seed {each}{agree}"
+
+
+def at_once(family, what):
+    """Say why the intervals of a family are wider; nothing if there is no family."""
+    if family < 2:
+        return []
+    count = in_letters(family)
+    return [
+        f"Because {count} {what} are compared at once, each of their differences has a "
+        f"{100 * (1 - ALPHA / family):.5g} % interval: so all {count} hold together in at least "
+        "95 % of cases."
+    ]
+
+
+def in_letters(n):
+    return NUMBERS[n] if n < len(NUMBERS) else f"{n:,}"
 
 
 def sizes(model_sizes):
@@ -130,7 +156,7 @@ def sentences(said):
     return f'<div class="qlab-notes" role="status" style="{style}">{lines}</div>'
 
 
-# A training result over seeds: means, and what the paired test of each seed says.
+# A training result over seeds.
 
 
 def mean(measurements):
@@ -149,80 +175,37 @@ def mean_cell(name, measurements):
     )
 
 
-def difference_cell(name, comparisons):
-    """Mean difference over seeds, with what the paired test of each seed says."""
-    gained = 100 * np.mean([x.difference for x in comparisons])
-    each = ", ".join(map(points, comparisons))
-    return cell(
-        name,
-        f"{gained:+.2f} <small>points</small>".replace("-", "−"),
-        f"<b>{verdict(comparisons)}</b>",
-        f"by seed {each}",
-        f"paired tests: {_all_p(comparisons)}",
-    )
-
-
 def trained_cells(family, name, control):
     """What training gained, over its control of the same training without the technique."""
     return (
         mean_cell(name, family.measurements),
         mean_cell(control, family.controls),
-        difference_cell("Trained to its control", family.comparisons),
+        difference(family.comparison, "Trained to its control"),
     )
 
 
 def trained_words(family):
     """The same for a picture's name."""
-    return f"{mean(family.measurements)}; to its control: {verdict(family.comparisons)}."
+    return f"{mean(family.measurements)}; to its control: {family.comparison}."
 
 
 def seed_rows(family):
-    """Rows of a table: each trained model of a family beside its control."""
-    for seed, trial in zip(family.seeds, family.trials, strict=True):
+    """Rows of a table: each trained model of a family beside its control; the last has the mean."""
+    each = zip(family.seeds, family.trials, family.comparison.by_seed, strict=True)
+    for seed, trial, gained in each:
         yield (
             family.name,
             seed,
             f"{trial.gzip_bytes:,}",
             percent(trial.measurement.accuracy),
             percent(trial.reference.accuracy),
-            tested(trial.comparison),
+            f"{100 * gained:+.2f} points".replace("-", MINUS),
         )
-
-
-def _all_p(comparisons):
-    """The p-values of all seeds, once if all are small."""
-    each = [p_words(x) for x in comparisons]
-    words = f"each p {each[0]}" if set(each) == {"< 0.01"} else f"p {', '.join(each)}"
-    return words.replace("<", "&lt;")
-
-
-def judged(comparison):
-    """Say in words what a paired test says."""
-    if comparison.within_noise:
-        return "within noise"
-    return "better" if comparison.difference > 0 else "worse"
-
-
-def points(comparison):
-    return f"{100 * comparison.difference:+.2f}".replace("-", "−")
-
-
-def tested(comparison):
-    """A difference in points, and its p-value."""
-    return f"{points(comparison)}, p {p_words(comparison)}"
-
-
-def p_words(comparison):
-    return f"{comparison.p_value:.2f}" if comparison.p_value >= 0.01 else "< 0.01"
-
-
-def verdict(comparisons):
-    """Say in words what the paired tests of all seeds say."""
-    kinds = [judged(x) for x in comparisons]
-    counts = {kind: kinds.count(kind) for kind in ("better", "worse", "within noise")}
-    found = [(kind, n) for kind, n in counts.items() if n]
-    if len(found) == 1:
-        return f"{found[0][0]} in all {len(kinds)} seeds"
-    first, *rest = found
-    words = [f"{first[0]} in {first[1]} seed{'s' if first[1] > 1 else ''}"]
-    return ", ".join([*words, *(f"{kind} in {n}" for kind, n in rest)])
+    yield (
+        family.name,
+        "all",
+        "",
+        mean(family.measurements),
+        mean(family.controls),
+        str(family.comparison),
+    )
