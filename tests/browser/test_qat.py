@@ -21,7 +21,7 @@ def test_training_is_watched_and_stopped_while_cells_run(lab):
     explorer = lab.page.locator(".qlab-explorer")
     picture, readout = explorer.locator("img.qlab-picture"), explorer.locator(".qlab-readout")
     picture.wait_for()
-    expect(readout).to_contain_text("better in all 3 seeds")
+    expect(readout).to_contain_text("all three agree")
     lab.screenshot("qat-light", explorer)
 
     explorer.locator(".qlab-weight-bits .noUi-handle").press("Home")

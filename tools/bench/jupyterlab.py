@@ -143,7 +143,11 @@ def jupyterlab(home):
             yield address, token, root
         finally:
             process.terminate()
-            process.wait(timeout=30)
+            try:
+                process.wait(timeout=30)
+            except subprocess.TimeoutExpired:  # a kernel that is ending can hold it up for ever
+                process.kill()
+                process.wait()
 
 
 @contextlib.contextmanager
