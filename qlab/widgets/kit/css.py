@@ -10,9 +10,12 @@ CSS = """
   grid-template-columns: repeat(auto-fit, minmax(172px, 1fr)); align-items: start; }
 .jupyter-widgets.qlab-control { min-width: 0; }
 .qlab-control .widget-label { width: auto; flex: 1 1 auto; text-align: left; font-weight: 600;
-  font-size: 12px; color: var(--jp-ui-font-color1); overflow: visible; }
+  font-size: 12px; color: var(--jp-ui-font-color1); overflow: visible; white-space: normal;
+  height: auto; min-width: 0; line-height: 1.25; }
+.qlab-control .widget-inline-hbox { height: auto; min-height: 28px; align-items: center; }
 .qlab-control.qlab-control > .jupyter-widgets { margin: 0; }
 .qlab-control select, .qlab-control input[type="number"] { flex: 0 0 62px; min-width: 62px;
+  height: 28px;
   padding-left: 6px;
   font-variant-numeric: tabular-nums; }
 .qlab-control.qlab-wide input[type="number"] { flex: 0 0 86px; }
@@ -35,7 +38,7 @@ stroke='white' stroke-width='1.6'/></svg>"); }
 .qlab-readout .qlab-name { color: var(--jp-ui-font-color1); font-weight: 600; font-size: 12px; }
 .qlab-readout .qlab-value { font-size: 21px; font-weight: 600; line-height: 1.3;
   white-space: nowrap; }
-.qlab-readout .qlab-value small { font-size: 13px; }
+.qlab-readout .qlab-value small { font-size: 13px; white-space: normal; }
 .qlab-readout .qlab-small { font-size: 12px; color: var(--jp-ui-font-color1); }
 .qlab-readout table.qlab-sizes :is(th, td) { padding: 0 10px 0 0; line-height: 1.35;
   font-size: 12px; font-weight: 400; text-align: left; border: 0; }

@@ -75,10 +75,11 @@ def at_once(family, what):
     if family < 2:
         return []
     count = in_letters(family)
+    together = "both" if family == 2 else f"all {count}"
     return [
         f"Because {count} {what} are compared at once, each of their differences has a "
-        f"{100 * (1 - ALPHA / family):.5g} % interval: so all {count} hold together in at least "
-        "95 % of cases."
+        f"{100 * (1 - ALPHA / family):.5g} % interval: so {together} hold together in at "
+        "least 95 % of cases."
     ]
 
 
