@@ -85,7 +85,7 @@ def _lower_limit(only_a, only_b, n, tail, positive):
         return 1 - weights[above] @ (1 - betainc(discordant, n - discordant + 1, parts))
 
     low, high = (0.0, 1.0) if positive else (-1.0, 0.0)
-    for _ in range(40):
+    for _ in range(24):  # to 1e-7: a slider waits for it
         middle = (low + high) / 2
         low, high = (middle, high) if probability(middle) < tail else (low, middle)
     return high if positive else low

@@ -146,7 +146,7 @@ class Comparison:
     @property
     def points(self):
         """str: the difference in points, with its sign."""
-        return f"{100 * self.difference:+.2f}".replace("-", MINUS)
+        return in_points(self.difference)
 
     @property
     def interval_words(self):
@@ -197,6 +197,11 @@ class Sizes:
     file_bytes: int
     gzip_bytes: int
     packed_floor_bytes: int
+
+
+def in_points(difference):
+    """A difference of accuracies in points, with its sign."""
+    return f"{100 * difference:+.2f}".replace("-", MINUS)
 
 
 def compare(a, b, family=1):

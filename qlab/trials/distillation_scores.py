@@ -29,9 +29,14 @@ class Arms:
     logits: dict
     file_bytes: int
 
+    @cached_property
+    def _to(self):
+        controls = ARMS[1:]
+        return {x: qlab.compare(getattr(self, x), self.taught, len(controls)) for x in controls}
+
     def to(self, arm):
         """Comparison over all seeds, from a control, one of two, to the taught students."""
-        return qlab.compare(getattr(self, arm), self.taught, family=len(ARMS) - 1)
+        return self._to[arm]
 
 
 @dataclass(frozen=True, eq=False)

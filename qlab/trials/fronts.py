@@ -40,22 +40,27 @@ def rivals(board, cost="gzip_bytes"):
     ]
 
 
-def comparisons(board, cost="gzip_bytes"):
+def comparisons(board, cost="gzip_bytes", against=None):
     """Of each model, a Comparison from it to its rival, on the same images, or None.
 
-    Both must have been scored in this process: the manifest has no answers image by image.
+    Both must have been scored in this process: the manifest has no answers image by image. Who
+    has the `rivals` already gives them as `against`.
     """
+    against = rivals(board, cost) if against is None else against
     return [
         compare(entry.measurement, rival.measurement, family=len(board))
         if rival and entry.measurement and rival.measurement
         else None
-        for entry, rival in zip(board, rivals(board, cost), strict=True)
+        for entry, rival in zip(board, against, strict=True)
     ]
 
 
-def standings(board, cost="gzip_bytes"):
-    """Where each model stands: on the front, too close to its rival to call, or beaten by it."""
-    found = comparisons(board, cost)
+def standings(board, cost="gzip_bytes", found=None):
+    """Where each model stands: on the front, too close to its rival to call, or beaten by it.
+
+    The `comparisons` are taken as `found`, if they are there already.
+    """
+    found = comparisons(board, cost) if found is None else found
     ahead = set(front([getattr(x, cost) for x in board], [x.accuracy for x in board]).tolist())
     words = {None: APART, "better": BEATEN}
     return [

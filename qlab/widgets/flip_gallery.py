@@ -136,11 +136,10 @@ class FlipGallery(ModelExplorer):
         """What the accuracy hides, and the commonest change."""
         if not changed:
             return ("Every answer is the float model's.",)
-        pair = result.comparison
+        moved = result.comparison
         hides = (
-            f"The accuracy moved by {pair.points} points ({pair.interval_words}), but {changed:,} "
-            "answers changed: "
-            f"{flips.in_words(result.kinds)}."
+            f"The accuracy moved by {moved.points} points ({moved.interval_words}), but "
+            f"{changed:,} answers changed: {flips.in_words(result.kinds)}."
         )
         pair, times = flips.commonest_change(result.before, result.after)
         old, new = (escape(self.class_names[i]) for i in pair)

@@ -99,10 +99,11 @@ class ParetoExplorer(ThreadedExplorer):
             known = ", ".join(self._names)
             raise ValueError(f"no model here is called {self.model!r}; there are: {known}")
         found = [x for x in everything if self.shown in ("all", x.origin) or x.name == self.model]
-        asked = fronts.standings, fronts.rivals, fronts.comparisons
-        told = (tuple(ask(found, self.cost)) for ask in asked)
+        rivals = fronts.rivals(found, self.cost)
+        pairs = fronts.comparisons(found, self.cost, rivals)
+        told = fronts.standings(found, self.cost, pairs), rivals, pairs
         chosen = self._chosen(found)
-        return ParetoBoard(tuple(found), *told, chosen, self.cost, tuple(troubles))
+        return ParetoBoard(tuple(found), *map(tuple, told), chosen, self.cost, tuple(troubles))
 
     def show(self, result):
         self._fill_names()
@@ -177,7 +178,7 @@ def cells(result):
 
 
 def _beside(result):
-    """The model that is looked at beside its rival."""
+    """How the model that is looked at compares with its rival."""
     rival, pair = result.rivals[result.chosen], result.comparisons[result.chosen]
     if rival:
         yield f"its rival {escape(rival.name)}{':' if pair else ''}"

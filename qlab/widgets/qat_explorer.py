@@ -4,7 +4,7 @@ import numpy as np
 import traitlets
 
 import qlab
-from qlab.arithmetic.results import MINUS
+from qlab.arithmetic.results import in_points
 from qlab.plots.training_panels import LearningPanel, StepsPanel, WaysPanel, shares
 from qlab.trials.quantized_training import SEEDS, WIDTHS, Live, WidthScorer, weights_in_steps
 from qlab.widgets.kit import readout
@@ -252,7 +252,7 @@ def _ways(result):
     rows = [_row("post-training", "", result.post_training)]
     rows += [_row("float control", s, m) for s, m in zip(SEEDS, result.control, strict=True)]
     for i, seed in enumerate(SEEDS):
-        gained = (f"{100 * x.by_seed[i]:+.2f}".replace("-", MINUS) for x in pairs)
+        gained = (in_points(x.by_seed[i]) for x in pairs)
         rows.append((*_row("QAT", seed, result.qat[i])[:4], *gained))
     rows.append(("QAT", "all", readout.mean(result.qat), "", *map(str, pairs)))
     header = ("way", "seed", "accuracy", "95 % interval", "to control", "to post-training")

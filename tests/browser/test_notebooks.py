@@ -9,26 +9,20 @@ import re
 import pytest
 from playwright.sync_api import expect
 
-from .course import (
-    both_themes,
-    downloaded,
-    explorer_of,
-    run_cell,
-)
+from .course import both_themes, downloaded, explorer_of, run_cell
 
 pytestmark = pytest.mark.browser
 
 QUANTIZATION = "How few bits can this model live with?"
 
 
-def moves(place, action, readout=True):
-    """Do something, and wait until the picture, and the read-out too, are other ones."""
+def moves(place, action):
+    """Do something, and wait until the picture and the read-out are other ones."""
     picture, words = place.locator("img.qlab-picture"), place.locator(".qlab-readout")
     before = picture.get_attribute("src"), words.inner_text()
     action()
     expect(picture).not_to_have_attribute("src", before[0])
-    if readout:
-        expect(words).not_to_have_text(before[1], use_inner_text=True)
+    expect(words).not_to_have_text(before[1], use_inner_text=True)
 
 
 def click_track(lab, place, name, share):

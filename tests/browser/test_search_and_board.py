@@ -3,15 +3,9 @@
 import pytest
 from playwright.sync_api import expect
 
-from .course import (
-    PATIENCE,
-    both_themes,
-    changes,
-    fill,
-)
+from .course import PATIENCE, both_themes, changes, fill
 
 pytestmark = pytest.mark.browser
-
 
 SEARCH = """from qlab.trials.search import search_images
 from qlab.widgets import SearchExplorer

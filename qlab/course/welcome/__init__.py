@@ -22,8 +22,8 @@ judge_fewest_bits = for_number(
 
 def verdict(before, after):
     """Tell what the interval says of the second model: "neither", "better" or "worse"."""
-    said = compare(before, after).verdict
-    return "neither" if said == "too close to call" else said
+    result = compare(before, after)
+    return "neither" if result.within_noise else result.verdict
 
 
 def _four_bit_values(compressor, model):

@@ -5,7 +5,7 @@ from html import escape
 
 import numpy as np
 
-from qlab.arithmetic.results import ALPHA, MINUS
+from qlab.arithmetic.results import ALPHA, in_points
 from qlab.lessons import cards
 from qlab.lessons.cards import Cell
 
@@ -65,7 +65,7 @@ def difference(comparison, name="Difference to float"):
 
 def seeds(comparison):
     """The difference in each seed, and whether all have one sign."""
-    each = ", ".join(f"{100 * x:+.2f}" for x in comparison.by_seed).replace("-", MINUS)
+    each = ", ".join(map(in_points, comparison.by_seed))
     agree = f"; all {in_letters(len(comparison.by_seed))} agree" if comparison.agree else ""
     return f"by seed {each}{agree}"
 
@@ -191,7 +191,7 @@ def trained_words(family):
 
 
 def seed_rows(family):
-    """Rows of a table: each trained model of a family beside its control; the last has the mean."""
+    """Rows of a table: each trained model of a family and its control, and last their means."""
     each = zip(family.seeds, family.trials, family.comparison.by_seed, strict=True)
     for seed, trial, gained in each:
         yield (
@@ -200,7 +200,7 @@ def seed_rows(family):
             f"{trial.gzip_bytes:,}",
             percent(trial.measurement.accuracy),
             percent(trial.reference.accuracy),
-            f"{100 * gained:+.2f} points".replace("-", MINUS),
+            f"{in_points(gained)} points",
         )
     yield (
         family.name,
