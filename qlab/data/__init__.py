@@ -16,6 +16,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
             "calibration_images",
             "fetch",
             "load",
+            "stratified",
         ],
         "fetching": ["DataError"],
     },

@@ -1,7 +1,12 @@
-"""Fashion-MNIST: 70,000 grey pictures of garments, in ten classes (Xiao et al. 2017)."""
+"""Fashion-MNIST: 70,000 grey pictures of garments, in ten classes (Xiao et al. 2017).
+
+Published are 60,000 pictures to train with and 10,000 to test with. To choose with, 10,000 are set
+aside of the 60,000, drawn once: what is chosen by pictures that trained a model flatters it, and
+what is chosen by the test pictures makes the test a part of the training.
+"""
 
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -20,12 +25,13 @@ CLASS_NAMES = (
     "Bag",
     "Ankle boot",
 )
+VALIDATION_SIZE, VALIDATION_SEED = 10_000, 0
 _PREFIX = {"train": "train", "test": "t10k"}
 
 
 @dataclass(frozen=True, eq=False)
 class Split:
-    """The training or the test pictures."""
+    """The pictures of one purpose: to train, to choose, or to report."""
 
     images: np.ndarray = field(repr=False)
     labels: np.ndarray = field(repr=False)
@@ -36,18 +42,23 @@ class Split:
 
 @dataclass(frozen=True, eq=False)
 class FashionMNIST:
-    """Both splits, each read and verified when it is first touched, then kept."""
+    """The three splits, each read and verified when it is first touched, then kept."""
 
     class_names: tuple = field(default=CLASS_NAMES, repr=False)
 
     @cached_property
     def train(self):
-        """Split: 60,000 pictures to learn from."""
-        return _read_split("train")
+        """Split: 50,000 pictures to learn from."""
+        return _without_validation(_read_split("train"))
+
+    @cached_property
+    def validation(self):
+        """Split: 10,000 pictures to choose with, 1,000 of each class."""
+        return _part(_read_split("train"), validation_indices())
 
     @cached_property
     def test(self):
-        """Split: 10,000 pictures to score on."""
+        """Split: 10,000 pictures to report on."""
         return _read_split("test")
 
 
@@ -61,7 +72,8 @@ def load():
     Returns
     -------
     FashionMNIST
-        With the test split read already, and the training split read when touched.
+        With ``train`` (50,000 pictures to learn from), ``validation`` (10,000 to choose with) and
+        ``test`` (10,000 to report on). The test split has been read, the others are when touched.
 
     Raises
     ------
@@ -78,10 +90,77 @@ def load():
     >>> dataset = data.load()
     >>> dataset.test.images.shape, dataset.class_names[dataset.test.labels[0]]
     ((10000, 28, 28, 1), 'Ankle boot')
+    >>> len(dataset.train), len(dataset.validation)
+    (50000, 10000)
     """
     dataset = FashionMNIST()
     len(dataset.test)  # find or fetch the data now, not at some later touch
     return dataset
+
+
+@lru_cache(1)
+def validation_indices():
+    """Which of the 60,000 published training pictures are kept for choosing; sorted.
+
+    >>> from qlab.data.fashion_mnist import validation_indices
+    >>> validation_indices()[:3]
+    array([ 3, 21, 24])
+    """
+    indices = stratified(_read_split("train").labels, VALIDATION_SIZE, VALIDATION_SEED)
+    indices.flags.writeable = False
+    return indices
+
+
+def stratified(labels, n, seed=0):
+    """Draw `n` indices, of each class as large a share as it has in `labels`; sorted.
+
+    Where shares are not whole numbers, the classes that lose most by rounding down get one more,
+    and of equals those that come first.
+
+    Parameters
+    ----------
+    labels : array_like of integers, shape (m,)
+    n : int
+        How many, so that each class is drawn at least once, and keeps at least one that is not.
+    seed : int
+        Of the draw.
+
+    Returns
+    -------
+    ndarray of int64, shape (n,)
+
+    Raises
+    ------
+    ValueError
+        If there are too few pictures, altogether or of one class; the message says which.
+
+    Examples
+    --------
+    >>> from qlab.data import stratified
+    >>> stratified([0, 0, 0, 0, 1, 1], 3).shape
+    (3,)
+    """
+    labels = np.asarray(labels)
+    if not _is_whole(n) or n < 1:
+        raise ValueError(f"n must be a whole number, 1 or more; got {n!r}")
+    if n >= len(labels):
+        raise ValueError(
+            f"{n:,} pictures cannot be set aside of {len(labels):,}: some must stay to train with"
+        )
+    classes, counts = np.unique(labels, return_counts=True)
+    shares = n * counts / len(labels)
+    wanted = np.floor(shares).astype(int)
+    most = np.argsort(wanted - shares, kind="stable")  # those that lose most by rounding come first
+    wanted[most[: n - wanted.sum()]] += 1
+    generator, drawn = np.random.Generator(np.random.PCG64(seed)), []
+    for name, count, want in zip(classes, counts, wanted, strict=True):
+        if not 0 < want < count:
+            raise ValueError(
+                f"{n:,} of {len(labels):,} pictures would be {want} of the {count} of class "
+                f"{name}: each class needs at least one to choose with and one to train with"
+            )
+        drawn.append(generator.permutation(np.flatnonzero(labels == name))[:want])
+    return np.sort(np.concatenate(drawn))
 
 
 def fetch(progress=True):
@@ -126,7 +205,7 @@ def calibration_images(n=1024, seed=0, classes=None):
         if not _is_whole(value) or value < least:
             raise ValueError(f"{name} must be a whole number, {least} or more; got {value!r}")
     wanted = None if classes is None else _class_indices(classes)
-    split = _read_split("train")
+    split = _without_validation(_read_split("train"))
     order = np.random.Generator(np.random.PCG64(seed)).permutation(len(split))
     if wanted is not None:
         order = order[np.isin(split.labels[order], wanted)]
@@ -150,6 +229,18 @@ def _class_indices(classes):
             )
         indices.append(int(entry))
     return indices
+
+
+def _without_validation(split):
+    keep = np.ones(len(split), bool)
+    keep[validation_indices()] = False
+    return _part(split, keep)
+
+
+def _part(split, which):
+    images, labels = split.images[which], split.labels[which]
+    images.flags.writeable = labels.flags.writeable = False
+    return Split(images, labels)
 
 
 def _is_whole(value):

@@ -56,9 +56,9 @@ def fit(
     -------
     dict of str to list of float
         ``loss`` and ``accuracy``, one number for each epoch, averaged over its batches while the
-        weights were moving; with `validation` also ``test_loss`` and ``test_accuracy``, taken
-        after the epoch. Interrupting the kernel ends the training early: the model keeps what it
-        has learned, and the lists hold the finished epochs.
+        weights were moving; with `validation` also ``validation_loss`` and
+        ``validation_accuracy``, taken after the epoch. Interrupting the kernel ends the training
+        early: the model keeps what it has learned, and the lists hold the finished epochs.
 
     Raises
     ------
@@ -190,7 +190,7 @@ class _Watch(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch, logs=None):
         for name, value in logs.items():
-            self.history.setdefault(name.replace("val_", "test_"), []).append(float(value))
+            self.history.setdefault(name.replace("val_", "validation_"), []).append(float(value))
         shown = {name: f"{values[-1]:.3f}" for name, values in self.history.items()}
         self.bar.set_postfix(shown, refresh=False)
 

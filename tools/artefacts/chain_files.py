@@ -1,88 +1,99 @@
-"""The chain's models that ship: its steps, the naive chain, and the float control of both."""
+"""The chain's models that ship: its steps, the naive chain, and a float control for each order."""
 
 from qlab import train
 from qlab.tflite.litemodel import LiteModel
 from qlab.trials.stages import contents
-from tools.artefacts.common import finished, pairs, recipe
+from tools.artefacts.common import SEEDS, Run, fitted
 
-SEEDS = (0, 1, 2)
 LEARNING_RATE = 1e-3
 SPARSITY = {"conv2": 0.5, "dense1": 0.85, "logits": 0.5}
 CLUSTERS = 16
 EPOCHS = (4, 1, 2)  # of pruning, of clustering, of quantization-aware training
 FREQUENCY = 50  # batches between two prunings, at most
+CONTROLS = {  # the trainings that a float model gets, one after the other, as the chain's did
+    "control": EPOCHS,
+    "int4-control": (EPOCHS[0], sum(EPOCHS[1:])),  # the 4-bit file leaves clustering out
+}
 
 
-def control():
-    """The float controls: the baseline given the same three trainings."""
-    for seed in SEEDS:
-        model = train.load("baseline")
-        for epochs in EPOCHS:
-            _fit(model, *pairs()[0], epochs, {"seed": seed})
-        yield _file("control", seed, train.convert(model))
+def control(workshop, name, seed, epochs):
+    """A float control: the baseline given the same trainings in the same order."""
+    model = workshop.baseline(seed)
+    logs = [_fit(model, each, {"seed": seed}) for each in epochs]
+    yield _file(name, seed, train.convert(model), logs, None)
 
 
-def files():
+def chain(workshop, seed, epochs, sparsity, clusters):
     """The chain's files, and the naive chain's."""
-    images, labels = pairs()[0]
-    for seed in SEEDS:
-        sparse = pruned(train.load("baseline"), images, labels, SPARSITY, EPOCHS[0], seed=seed)
-        made = {"pruned": train.convert(sparse)}
-        for keep, prefix in ((True, ""), (False, "naive-")):
-            few = clustered(sparse, images, labels, CLUSTERS, keep, EPOCHS[1], seed=seed)
-            aware = quantized(few, images, labels, 8, keep, EPOCHS[2], seed=seed)
-            made[f"{prefix}clustered"] = train.convert(few)
-            made[f"{prefix}int8"] = train.convert_quantized(aware)
-        aware = quantized(sparse, images, labels, 4, True, sum(EPOCHS[1:]), seed=seed)
-        made["int4"] = train.convert_quantized(aware)
-        for step, file in made.items():
-            if seed == SEEDS[0] or step.endswith(("int8", "int4")):
-                yield _file(step, seed, file)
+    sparse, log = pruned(workshop.baseline(seed), sparsity, epochs[0], seed=seed)
+    made = {"pruned": (train.convert(sparse), [log])}
+    for keep, prefix in ((True, ""), (False, "naive-")):
+        few, second = clustered(sparse, clusters, keep, epochs[1], seed=seed)
+        aware, third = quantized(few, 8, keep, epochs[2], seed=seed)
+        made[f"{prefix}clustered"] = train.convert(few), [log, second]
+        made[f"{prefix}int8"] = train.convert_quantized(aware), [log, second, third]
+    aware, second = quantized(sparse, 4, True, sum(epochs[1:]), seed=seed)
+    made["int4"] = train.convert_quantized(aware), [log, second]
+    for step, (file, logs) in made.items():
+        if seed == SEEDS[0] or step.endswith(("int8", "int4")):
+            kind = "int4-control" if step == "int4" else "control"
+            yield _file(step, seed, file, logs, f"chain-{kind}-seed{seed}.tflite")
 
 
-PRODUCTS = {"chain-control": control, "chain-files": files}
+RUNS = [
+    *(
+        Run(f"chain-{name}-seed{seed}", control,
+            {"name": name, "seed": seed, "epochs": list(epochs)}, (f"baseline-seed{seed}",))
+        for name, epochs in CONTROLS.items()
+        for seed in SEEDS
+    ),
+    *(
+        Run(f"chain-seed{seed}", chain, {
+            "seed": seed, "epochs": list(EPOCHS), "sparsity": SPARSITY, "clusters": CLUSTERS,
+        }, (f"baseline-seed{seed}",))
+        for seed in SEEDS
+    ),
+]  # fmt: skip
 
 
-def pruned(model, images, labels, sparsity, epochs, **training):
-    """Prune while training, to the end of the schedule halfway through."""
-    half = max(1, epochs * -(-len(images) // train.BATCH_SIZE) // 2)
+def pruned(model, sparsity, epochs, pair=None, **training):
+    """Prune while training, to the end of the schedule halfway through; also the training's log."""
+    steps = -(-(50_000 if pair is None else len(pair[0])) // train.BATCH_SIZE)
+    half = max(1, epochs * steps // 2)
     every = max(1, min(FREQUENCY, half // 10))
     end = half // every * every
     schedules = {
         name: train.polynomial_decay(final, min(0.3, final), end_step=end, frequency=every)
         for name, final in sparsity.items()
     }
-    return train.strip_pruning(
-        _fit(train.prune(model, schedules), images, labels, epochs, training)
-    )
+    wrapped = train.prune(model, schedules)
+    log = _fit(wrapped, epochs, training, pair)
+    return train.strip_pruning(wrapped), log
 
 
-def clustered(model, images, labels, clusters, keep, epochs, **training):
+def clustered(model, clusters, keep, epochs, pair=None, **training):
     """Cluster while training."""
     wrapped = train.cluster_weights(model, clusters, keep_zero=keep)
-    return train.strip_clustering(_fit(wrapped, images, labels, epochs, training))
+    log = _fit(wrapped, epochs, training, pair)
+    return train.strip_clustering(wrapped), log
 
 
-def quantized(model, images, labels, weight_bits, keep, epochs, **training):
+def quantized(model, weight_bits, keep, epochs, pair=None, **training):
     """Train quantization-aware."""
-    wrap = train.preserving if keep else train.quantization_aware
-    return _fit(wrap(model, weight_bits), images, labels, epochs, training)
+    wrapped = (train.preserving if keep else train.quantization_aware)(model, weight_bits)
+    return wrapped, _fit(wrapped, epochs, training, pair)
 
 
-def _fit(model, images, labels, epochs, training):
+def _fit(model, epochs, training, pair=None):
     settings = {"learning_rate": LEARNING_RATE, "schedule": "cosine", **training}
-    finished(train.fit(model, images, labels, epochs, **settings), epochs)
-    return model
+    return fitted(model, epochs, pair, validated=False, **settings)[1]
 
 
-def _file(step, seed, content):
+def _file(step, seed, content, logs, control):
     """A file with its entry."""
-    about = recipe(seed, list(EPOCHS), LEARNING_RATE, "cosine, anew in each training")
-    about["step"] = step
-    if step == "control":
-        about["role"] = "float control of every chain-* of this seed"
+    entry = {"step": step, "trainings": logs, **contents(LiteModel(content))}
+    if control:
+        entry["control"] = control
     else:
-        about |= {"sparsity": SPARSITY, "control": f"chain-control-seed{seed}.tflite"}
-        about |= {} if step in ("pruned", "int4") else {"clusters": CLUSTERS}
-    entry = {"recipe": about, **contents(LiteModel(content))}
+        entry["role"] = f"float control of the chain's {'int4' if 'int4' in step else 'int8'} files"
     return f"chain-{step}-seed{seed}.tflite", content, entry

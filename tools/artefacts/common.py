@@ -1,51 +1,147 @@
-"""What every recipe needs: the data, a training that ends, and the words of the manifest.
+"""What every recipe needs: the data, a training that ends and says what it did, and measuring.
 
-A product is a generator of files: (name, content, entry of the manifest). `run` measures what is
-a model, and writes.
+A `Run` is one training, or a few that belong together. It makes files, as (name, content, entry
+of the manifest), and may ask the `Workshop` for what the runs that it needs have made.
 """
 
+import hashlib
+import io
 import json
 import tempfile
+import zipfile
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
 from qlab import data, train
+from qlab.system.files import write_whole
 from qlab.tflite.litemodel import LiteModel
 from qlab.tflite.runtime import evaluate
 from qlab.train.model_files import save
 
-
-def pairs():
-    """(images, labels) for training, and for testing."""
-    dataset = data.load()
-    return [(split.images, split.labels) for split in (dataset.train, dataset.test)]
+SEEDS = (0, 1, 2)  # of the baselines; what is made of a baseline has its baseline's seed
+CALIBRATION_SIZE = 128
 
 
-def fitted(model, epochs, **training):
-    """Train on all images to the end, scored after each epoch; return the history."""
-    images_and_labels, test = pairs()
-    return finished(
-        train.fit(model, *images_and_labels, epochs, validation=test, **training), epochs
-    )
+@dataclass(frozen=True)
+class Run:
+    """One thing to make: `make(workshop, **recipe)` yields its files."""
+
+    name: str
+    make: Callable
+    recipe: dict
+    needs: tuple = ()
+
+    def digest(self, needed):
+        """SHA-256 of the recipe and of the digests of what it needs: another recipe, another."""
+        whole = [self.make.__module__, self.make.__qualname__, self.recipe, list(needed)]
+        return hashlib.sha256(json.dumps(whole, sort_keys=True).encode()).hexdigest()
 
 
-def finished(history, epochs):
-    """The history of a whole training; training keeps what it had, a shipped file must not."""
-    if len(history.get("loss", ())) < epochs:
+class Workshop:
+    """The folder where runs leave what they made; one subfolder a run."""
+
+    def __init__(self, folder):
+        self.folder = Path(folder)
+
+    def path(self, run, name):
+        """Path of a file of a finished run."""
+        return self.folder / run / name
+
+    def json(self, run, name):
+        """Content of a file of numbers."""
+        return json.loads(self.path(run, name).read_text("utf-8"))
+
+    def baseline(self, seed):
+        """The baseline of a seed, for Keras to train on."""
+        return train.load(self.path(f"baseline-seed{seed}", f"{stem('baseline', seed)}.keras"))
+
+
+def stem(name, seed):
+    """File name of a seed's model: *the* baseline is that of seed 0, declared beforehand."""
+    return name if name == "baseline" and seed == SEEDS[0] else f"{name}-seed{seed}"
+
+
+def pair(split):
+    """(images, labels) of a split by its name."""
+    found = getattr(data.load(), split)
+    return found.images, found.labels
+
+
+def fitted(
+    model, epochs, images_and_labels=None, fit=train.fit, validated=True, file=None, **training
+):
+    """Train to the end; return the history and the log of what was done.
+
+    Training keeps what it had when it is interrupted; what ships must be whole.
+    """
+    images, labels = images_and_labels or pair("train")
+    note = Log(file)
+    scored = {"validation": pair("validation")} if validated else {}
+    callbacks = [note, *training.pop("callbacks", ())]
+    fit(
+        model, images, labels, epochs=epochs, callbacks=callbacks, progress=False,
+        **scored, **training,
+    )  # fmt: skip
+    if len(note.epochs) < epochs:
         raise KeyboardInterrupt
-    return history
+    return note.history, note.said(images, labels, training.get("seed", 0))
 
 
-def recipe(seed, epochs, learning_rate, schedule="cosine"):
-    """How a model was trained on from the baseline."""
-    return {
-        "trained_from": "baseline.keras",
-        "epochs": epochs,
-        "batch_size": train.BATCH_SIZE,
-        "optimizer": "Adam",
-        "learning_rate": learning_rate,
-        "schedule": schedule,
-        "seed": seed,
-    }
+class Log(train.keras.callbacks.Callback):
+    """Notes what a training does, step by step, for the manifest.
+
+    With a file to keep it in, it goes on where an interrupted training goes on.
+    """
+
+    def __init__(self, file=None):
+        super().__init__()
+        self.file, self.rates, self.epochs, self.history = file, [], [], {}
+        if file and file.exists():
+            self.rates, self.epochs, self.history = json.loads(file.read_text("utf-8"))
+
+    def on_epoch_begin(self, epoch, logs=None):
+        """Forget the epochs that are trained again."""
+        del self.epochs[epoch:], self.rates[self.epochs[-1] if epoch else 0 :]
+        for values in self.history.values():
+            del values[epoch:]
+
+    def on_train_batch_end(self, batch, logs=None):
+        optimizer = self.model.optimizer
+        now = getattr(optimizer, "_current_learning_rate", None)  # where there is a schedule
+        self.rates.append(float((optimizer.learning_rate if now is None else now).numpy()))
+
+    def on_epoch_end(self, epoch, logs=None):
+        self.epochs.append(len(self.rates))
+        for name, value in logs.items():
+            self.history.setdefault(name.replace("val_", "validation_"), []).append(float(value))
+        if self.file:
+            write_whole(self.file, json.dumps([self.rates, self.epochs, self.history]).encode())
+
+    def said(self, images, labels, seed):
+        """What was done: steps, learning rates, and which images in which order (by the seed)."""
+        rates = np.float32(self.rates)
+        starts = [0, *self.epochs[:-1]]
+        return {
+            "epochs": len(self.epochs),
+            "steps": len(rates),
+            "images": len(images),
+            "images_sha256": digest(images, np.asarray(labels, "<i8")),
+            "order_seed": seed,
+            "optimizer": type(self.model.optimizer).__name__,
+            "learning_rates": [f"{rates[i]:.6g}" for i in starts] + [f"{rates[-1]:.6g}"],
+            "learning_rates_sha256": digest(rates),
+        }
+
+
+def digest(*arrays):
+    """SHA-256 of arrays' bytes."""
+    found = hashlib.sha256()
+    for array in arrays:
+        found.update(np.ascontiguousarray(array).tobytes())
+    return found.hexdigest()
 
 
 def as_json(found):
@@ -53,9 +149,9 @@ def as_json(found):
     return json.dumps(found, indent=1).encode()
 
 
-def measured(file, pair=None):
-    """Score a file, by default on the test set, in the manifest's form."""
-    return facts(evaluate(LiteModel(file), *(pair or pairs()[1])))
+def measured(file, split="validation"):
+    """Score a file on a split, in the manifest's form."""
+    return facts(evaluate(LiteModel(file), *pair(split)))
 
 
 def facts(score):
@@ -70,6 +166,15 @@ def facts(score):
 
 
 def keras_bytes(model):
-    """Content of the ``.keras`` file of a model."""
+    """Content of the ``.keras`` file of a model, the same whenever it is written."""
+    whole = io.BytesIO()
     with tempfile.TemporaryDirectory() as work:
-        return save(model, Path(work) / "model.keras").read_bytes()
+        saved = zipfile.ZipFile(save(model, Path(work) / "model.keras"))
+        with saved, zipfile.ZipFile(whole, "w", zipfile.ZIP_DEFLATED) as timeless:
+            for name in sorted(saved.namelist()):
+                content = saved.read(name)
+                if name == "metadata.json":
+                    known = json.loads(content) | {"date_saved": "1980-01-01@00:00:00"}
+                    content = json.dumps(known).encode()
+                timeless.writestr(zipfile.ZipInfo(name), content, zipfile.ZIP_DEFLATED)
+    return whole.getvalue()

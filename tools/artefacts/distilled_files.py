@@ -1,151 +1,174 @@
-"""The teacher, the students it taught, their controls, and the grid of temperatures and alphas."""
+"""The teacher, the students it taught, their controls, and the grids of temperatures and alphas."""
 
-import csv
+import functools
 import itertools
-from pathlib import Path
 
 import numpy as np
-import platformdirs
 
 from qlab import train
-from tools.artefacts.common import as_json, finished, keras_bytes, measured, pairs
+from qlab.tflite.litemodel import LiteModel
+from qlab.tflite.runtime import logits
+from tools.artefacts.common import Run, as_json, fitted, keras_bytes, measured, pair
 
-TEACHER_EPOCHS = 26
-PRECISION = "mixed_bfloat16"
+TEACHER = {"epochs": 26, "precision": "mixed_bfloat16", "seed": 0}
 SEEDS = (0, 1, 2, 3, 4)
-SMOOTHING = 0.1
-LEARNING_RATE = 2e-3
-BATCH_SIZE = 128
-TAUGHT = {"temperature": 4.0, "alpha": 0.9}
-ARMS = ("taught", "plain", "smoothed")
-EPOCHS = {600: 150, 6_000: 40, 60_000: 8}  # by the number of labels
-SETTINGS = (("5k", 600), ("20k", 600), ("5k", 6_000), ("5k", 60_000))
-GRIDS = (600,)  # labels
+TRAINING = {"batch_size": 128, "learning_rate": 2e-3, "schedule": "cosine"}
+ARMS = ("taught", "plain", "smoothed", "permuted")
+EPOCHS = {600: 150, 6_000: 40, 50_000: 8}  # by the number of labels
+SETTINGS = (("5k", 600), ("20k", 600), ("5k", 6_000), ("5k", 50_000))
 GRID_STUDENT, GRID_SEEDS = "5k", SEEDS[:3]
 TEMPERATURES = (1.0, 2.0, 4.0, 8.0, 16.0)
 ALPHAS = (0.1, 0.5, 0.9, 1.0)
+SMOOTHINGS = (0.05, 0.1, 0.2)
 
 
-def teacher():
+def teacher(workshop, epochs, precision, seed):
     """The teacher, trained for as long as it takes; it goes on where it was interrupted."""
-    model = train.teacher(precision=PRECISION)
-    notes = Path(platformdirs.user_cache_dir("qlab")) / "teacher"
+    model = train.teacher(seed, precision=precision)
+    notes = workshop.folder / ".teacher"
     notes.mkdir(parents=True, exist_ok=True)
-    log = train.keras.callbacks.CSVLogger(notes / "history.csv", append=True)
-    train.fit_teacher(
-        model, *pairs()[0], TEACHER_EPOCHS, validation=pairs()[1], callbacks=[log],
-        folder=notes / "state",
-    )  # fmt: skip
-    history = finished(_history(notes / "history.csv"), TEACHER_EPOCHS)
-    (notes / "history.csv").unlink()
-    plain = train.teacher()  # float32 throughout
+    fit = functools.partial(train.fit_teacher, folder=notes / "state")
+    history, log = fitted(model, epochs, fit=fit, file=notes / "log.json", seed=seed)
+    plain = train.teacher(seed)  # float32 throughout
     plain.set_weights(model.get_weights())
-    about = {
-        "network": "qlab.train.teacher",
-        "epochs": TEACHER_EPOCHS,
-        "precision": PRECISION,
-        "optimizer": "SGD with Nesterov momentum, weight decay, one-cycle rate",
+    entry = {
         "augmentation": "moved by up to 2 pixels, half of them mirrored",
-        "seed": 0,
+        "trainings": [log],
+        "history": history,
     }
-    yield "teacher.tflite", train.convert(plain, "float16"), {"recipe": about}
-    yield "teacher.keras", keras_bytes(plain), {"recipe": about}
-    yield "teacher-history.json", as_json({0: history}), {"recipe": about}
+    yield "teacher.tflite", train.convert(plain, "float16"), entry
+    yield "teacher.keras", keras_bytes(plain), {}
 
 
-def students(name, labels):
-    """The students of one size and one number of labels: three arms, five seeds."""
-    for seed in SEEDS:
-        for arm in ARMS:
-            about = recipe_of(name, labels, seed, arm, **loss_of(arm))
-            file = f"distilled-{name}-{labels}-{arm}-seed{seed}.tflite"
-            yield file, train.convert(trained(about)), {"recipe": about}
+def teacher_logits(workshop):
+    """What the teacher answers to the training images; for the students, and not shipped."""
+    file = LiteModel(workshop.path("teacher", "teacher.tflite").read_bytes())
+    found = logits(file, pair("train")[0])
+    yield "logits.npy", found.astype("<f4").tobytes(), {"part": True}
 
 
-def grid(labels):
-    """The small student, taught at each temperature and alpha; only the numbers are kept."""
-    runs = []
-    for temperature, alpha in itertools.product(TEMPERATURES, ALPHAS):
-        for seed in GRID_SEEDS:
-            about = recipe_of(GRID_STUDENT, labels, seed, "taught", temperature, alpha)
-            score = measured(train.convert(trained(about)))
-            runs.append({"temperature": temperature, "alpha": alpha, "seed": seed, **score})
-        print(f"{labels} labels, T {temperature}, alpha {alpha}: {score['accuracy']}", flush=True)
-    about = recipe_of(GRID_STUDENT, labels, list(GRID_SEEDS), "taught", TEMPERATURES, ALPHAS)
-    about["controls"] = [
-        f"distilled-{GRID_STUDENT}-{labels}-{arm}-seed{seed}.tflite"
-        for arm in ARMS[1:]
-        for seed in GRID_SEEDS
-    ]
-    yield f"distilled-grid-{labels}.json", as_json(runs), {"recipe": about}
+def grid_row(workshop, labels, arm, temperature, alphas, seeds, **training):
+    """The small student, taught at one temperature and each alpha; only the scores are kept."""
+    rows = []
+    for alpha, seed in itertools.product(alphas, seeds):
+        settings = {"temperature": temperature, "alpha": alpha}
+        student, _ = trained(workshop, GRID_STUDENT, labels, arm, seed, settings, **training)
+        rows.append({**settings, "seed": seed, **measured(train.convert(student))})
+    yield f"{arm}-{temperature:g}.json", as_json(rows), {"part": True}
 
 
-PRODUCTS = {
-    "teacher": teacher,
-    **{
-        f"distilled-{name}-{labels}": lambda name=name, labels=labels: students(name, labels)
-        for name, labels in SETTINGS
-    },
-    **{f"distilled-grid-{labels}": lambda labels=labels: grid(labels) for labels in GRIDS},
-}
+def grid(workshop, labels, rows, smoothing):
+    """All temperatures and alphas, and what is chosen of them: by validation images alone."""
+    runs = [x for run, file in rows for x in workshop.json(run, file)]
+    smooth = workshop.json(*smoothing)
+    found = {"runs": runs, "smoothing": smooth, "chosen": best(runs), "smoothed": best(smooth)}
+    yield f"distilled-grid-{labels}.json", as_json(found), {}
 
 
-def chosen(labels, seed):
-    """Which training images have labels: the first of a permutation that the seed decides."""
-    return np.random.Generator(np.random.PCG64(seed)).permutation(60_000)[:labels]
+def best(runs):
+    """The settings with the highest mean accuracy; of equals the first."""
+    scores = {}
+    for run in runs:
+        settings = run["temperature"], run["alpha"]
+        scores.setdefault(settings, []).append(run["correct"])
+    temperature, alpha = max(scores, key=lambda x: sum(scores[x]))
+    return {"temperature": temperature, "alpha": alpha}
 
 
-def trained(recipe):
-    """A student, trained from the beginning as its recipe says."""
-    indices = chosen(recipe["labels"], recipe["seed"])
-    logits = np.zeros((len(indices), 10), np.float32)
-    if recipe["arm"] == "taught":
-        logits = train.teacher_logits()[indices]
-    student = train.student(recipe["student"], recipe["seed"])
-    images, labels = pairs()[0]
-    names = ("temperature", "alpha", "epochs", "batch_size", "learning_rate", "schedule", "seed")
-    settings = {name: recipe[name] for name in names}
-    finished(
-        train.distil(student, logits, images[indices], labels[indices], **settings),
-        recipe["epochs"],
-    )
-    return student
-
-
-def loss_of(arm):
-    """Temperature and alpha of an arm; the smoothed one is taught by zeros."""
-    return {
-        "taught": TAUGHT,
+def students(workshop, student, labels, seed, **training):
+    """A student of one size and number of labels: taught, and its three controls."""
+    found = workshop.json(f"distilled-grid-{labels}", f"distilled-grid-{labels}.json")
+    settings = {
+        "taught": found["chosen"],
+        "permuted": found["chosen"],
+        "smoothed": found["smoothed"],
         "plain": {"temperature": 1.0, "alpha": 0.0},
-        "smoothed": {"temperature": 1.0, "alpha": SMOOTHING},
-    }[arm]
-
-
-def recipe_of(name, labels, seed, arm, temperature, alpha):
-    """What the manifest says of how a student was trained."""
-    recipe = {
-        "student": name,
-        "labels": labels,
-        "arm": arm,
-        "temperature": temperature,
-        "alpha": alpha,
-        "epochs": EPOCHS[labels],
-        "batch_size": BATCH_SIZE,
-        "optimizer": "Adam",
-        "learning_rate": LEARNING_RATE,
-        "schedule": "cosine",
-        "seed": seed,
     }
-    if arm == "taught":
-        recipe["teacher"] = "teacher.tflite"
-        stem = f"distilled-{name}-{labels}"
-        recipe["controls"] = [f"{stem}-{x}-seed{seed}.tflite" for x in ARMS[1:]]
-    return recipe
+    stem = f"distilled-{student}-{labels}"
+    for arm in ARMS:
+        model, log = trained(workshop, student, labels, arm, seed, settings[arm], **training)
+        entry = {"arm": arm, **settings[arm], "trainings": [log]}
+        if arm == "taught":
+            entry["teacher"] = "teacher.tflite"
+            entry["controls"] = [f"{stem}-{x}-seed{seed}.tflite" for x in ARMS if x != arm]
+        yield f"{stem}-{arm}-seed{seed}.tflite", train.convert(model), entry
 
 
-def _history(file):
-    """What the log holds, under the course's names."""
-    with open(file, newline="") as lines:
-        rows = list(csv.DictReader(lines))
-    names = [name for name in rows[0] if name != "epoch"]
-    return {name.replace("val_", "test_"): [float(row[name]) for row in rows] for name in names}
+def trained(workshop, student, labels, arm, seed, settings, **training):
+    """A student, trained from the beginning, and the log of its training."""
+    images, truth = pair("train")
+    indices = chosen(len(truth), labels, seed)
+    model = train.student(student, seed)
+    answers = answers_for(arm, workshop, indices, seed)
+    fit = functools.partial(taught, answers=answers, **settings)
+    few = np.ascontiguousarray(images[indices]), truth[indices]
+    return model, fitted(model, training.pop("epochs"), few, fit, False, seed=seed, **training)[1]
+
+
+def taught(model, images, labels, answers, **training):
+    """`qlab.train.distil`, with the arguments in the order of `qlab.train.fit`."""
+    return train.distil(model, answers, images, labels, **training)
+
+
+def chosen(available, labels, seed):
+    """Which training images have labels: the first of a permutation that the seed decides."""
+    return np.random.Generator(np.random.PCG64(seed)).permutation(available)[:labels]
+
+
+def answers_for(arm, workshop, indices, seed):
+    """The logits that an arm is taught: the teacher's, permuted, or all 0 (uniform answers)."""
+    if arm in ("plain", "smoothed"):
+        return np.zeros((len(indices), 10), np.float32)
+    found = np.fromfile(workshop.path("teacher-logits", "logits.npy"), "<f4").reshape(-1, 10)
+    return permuted(found[indices], seed) if arm == "permuted" else found[indices]
+
+
+def permuted(answers, seed):
+    """A teacher's logits with the classes that it did not choose in another order, image by image.
+
+    So each answer is as confident as before, but what is next to right is any class.
+
+    >>> found = permuted(np.float32([[5, 1, 2, 3]]), seed=0)
+    >>> float(found[0, 0]), sorted(map(float, found[0, 1:]))
+    (5.0, [1.0, 2.0, 3.0])
+    """
+    generator = np.random.Generator(np.random.PCG64(seed))
+    order = np.argsort(-answers, axis=1, kind="stable")
+    targets = order.copy()
+    targets[:, 1:] = generator.permuted(order[:, 1:], axis=1)
+    found = np.empty_like(answers)
+    np.put_along_axis(found, targets, np.take_along_axis(answers, order, axis=1), axis=1)
+    return found
+
+
+def _grid_runs(labels):
+    training = {"labels": labels, "seeds": list(GRID_SEEDS), "epochs": EPOCHS[labels], **TRAINING}
+    rows = [
+        Run(f"distilled-grid-{labels}-t{temperature:g}", grid_row, {
+            "arm": "taught", "temperature": temperature, "alphas": list(ALPHAS), **training,
+        }, ("teacher-logits",))
+        for temperature in TEMPERATURES
+    ]  # fmt: skip
+    smooth = Run(f"distilled-grid-{labels}-smoothed", grid_row, {
+        "arm": "smoothed", "temperature": 1.0, "alphas": list(SMOOTHINGS), **training,
+    })  # fmt: skip
+    files = [(x.name, f"taught-{x.recipe['temperature']:g}.json") for x in rows]
+    whole = Run(f"distilled-grid-{labels}", grid, {
+        "labels": labels, "rows": files, "smoothing": (smooth.name, "smoothed-1.json"),
+    }, (*(x.name for x in rows), smooth.name))  # fmt: skip
+    return [*rows, smooth, whole]
+
+
+RUNS = [
+    Run("teacher", teacher, TEACHER),
+    Run("teacher-logits", teacher_logits, {}, ("teacher",)),
+    *(run for labels in EPOCHS for run in _grid_runs(labels)),
+    *(
+        Run(f"distilled-{student}-{labels}-seed{seed}", students, {
+            "student": student, "labels": labels, "seed": seed,
+            "epochs": EPOCHS[labels], **TRAINING,
+        }, (f"distilled-grid-{labels}", "teacher-logits"))
+        for student, labels in SETTINGS
+        for seed in SEEDS
+    ),
+]  # fmt: skip

@@ -5,13 +5,11 @@ import numpy as np
 from qlab import train
 from qlab.tflite.litemodel import LiteModel
 from qlab.tflite.transforms import keep_filters, strongest_filters
-from tools.artefacts.common import as_json, finished, fitted, pairs, recipe
+from tools.artefacts.common import SEEDS, Run, fitted
 
-SEEDS = (0, 1, 2)
-EPOCHS = 8
-LEARNING_RATE = 2e-3
+TRAINING = {"epochs": 8, "learning_rate": 2e-3, "schedule": "cosine"}
 BASELINE = {"epochs": 10, "learning_rate": 1e-3, "schedule": "constant"}  # as it was trained
-END_STEP = 1500  # of 3,752: then the masks stay, and the rest is tuning
+END_STEP = 1500  # of 3,128: then the masks stay, and the rest is tuning
 
 
 def _decay(final, initial=0.5):
@@ -37,50 +35,59 @@ KINDS = {  # what is done to the baseline before it is trained on, and with whic
 STRIP = {"prune": train.strip_pruning, "cluster_weights": train.strip_clustering}
 
 
-def files(name):
-    """The models of one of `KINDS` or of a control, one for each seed."""
-    technique, histories = KINDS.get(name, (None,))[0], {}
-    training = {"learning_rate": LEARNING_RATE, "schedule": "cosine"}
-    for seed in SEEDS:
-        model, about = _start(name, seed)
-        histories[seed] = fitted(model, EPOCHS, seed=seed, **training)
-        if technique in STRIP:
-            model = STRIP[technique](model)
-        about = recipe(seed, EPOCHS, LEARNING_RATE) | about
-        facts = {"recipe": about, "sparsity": train.sparsities(model)}
-        yield f"{name}-seed{seed}.tflite", train.convert(model), facts
-    about = recipe(list(SEEDS), EPOCHS, LEARNING_RATE)
-    yield f"{name}-history.json", as_json(histories), {"recipe": about}
+def control(workshop, seed, **training):
+    """The float control of all that is pruned or clustered."""
+    model = workshop.baseline(seed)
+    history, log = fitted(model, **training, seed=seed)
+    yield f"pruned-control-seed{seed}.tflite", train.convert(model), {
+        "role": "float control of every pruned-* and clustered-* of this seed",
+        "trainings": [log],
+        "history": history,
+    }  # fmt: skip
 
 
-PRODUCTS = {
-    name: lambda name=name: files(name) for name in ("pruned-control", *KINDS, "pruned-scratch")
-}
+def treated(workshop, kind, technique, settings, seed, **training):
+    """A baseline, pruned or clustered while it is trained on."""
+    model = prepared(workshop.baseline(seed), technique, settings)
+    history, log = fitted(model, **training, seed=seed)
+    model = STRIP[technique](model) if technique in STRIP else model
+    yield f"{kind}-seed{seed}.tflite", train.convert(model), {
+        "control": f"pruned-control-seed{seed}.tflite",
+        "sparsity": train.sparsities(model),
+        "trainings": [log],
+        "history": history,
+    }  # fmt: skip
 
 
-def _start(name, seed):
-    """The model that is trained on, and what its recipe says of it."""
-    if name == "pruned-control":
-        role = {"role": "float control of every pruned-* and clustered-* of this seed"}
-        return train.load("baseline"), role
-    if name == "pruned-scratch":
-        return _never_wide(seed), {
-            "trained_from": "random weights",
-            "before": BASELINE,
-            "role": "control of pruned-filters-seed*.tflite: never wide",
-        }
-    technique, settings = KINDS[name]
-    control = f"pruned-control-seed{seed}.tflite"
-    about = {"technique": technique, "settings": settings, "control": control}
-    return prepared(train.load("baseline"), technique, settings), about
-
-
-def _never_wide(seed):
-    """The narrow network of "pruned-filters", trained from random weights as the baseline was."""
-    narrow = prepared(train.baseline(seed), *KINDS["pruned-filters"])
+def scratch(workshop, seed, before, technique, settings, **training):
+    """The narrow network of "pruned-filters", from random weights, trained as its wide one was."""
+    narrow = prepared(train.baseline(seed), technique, settings)
     model = train.keras.models.clone_model(narrow)  # with random weights anew
-    finished(train.fit(model, *pairs()[0], seed=seed, **BASELINE), BASELINE["epochs"])
-    return model
+    first = fitted(model, **before, seed=seed)[1]
+    history, log = fitted(model, **training, seed=seed)
+    yield f"pruned-scratch-seed{seed}.tflite", train.convert(model), {
+        "role": "control of pruned-filters-seed*.tflite: never wide",
+        "trainings": [first, log],
+        "history": history,
+    }  # fmt: skip
+
+
+RUNS = [
+    Run(f"{name}-seed{seed}", make, {"seed": seed, **recipe, **TRAINING}, needs)
+    for seed in SEEDS
+    for name, make, recipe, needs in (
+        ("pruned-control", control, {}, (f"baseline-seed{seed}",)),
+        *(
+            (kind, treated, {"kind": kind, "technique": technique, "settings": settings},
+             (f"baseline-seed{seed}",))
+            for kind, (technique, settings) in KINDS.items()
+        ),
+        ("pruned-scratch", scratch, {
+            "before": BASELINE, "technique": "remove_filters",
+            "settings": KINDS["pruned-filters"][1],
+        }, ()),
+    )
+]  # fmt: skip
 
 
 def prepared(model, technique, settings):

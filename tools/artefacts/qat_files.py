@@ -6,20 +6,19 @@ from qlab.engine.recipes import Recipe
 from qlab.tflite.litemodel import LiteModel
 from qlab.train.parity_meter import keras_score
 from tools.artefacts.common import (
+    CALIBRATION_SIZE,
+    SEEDS,
+    Run,
     as_json,
     facts,
     fitted,
     keras_bytes,
     measured,
-    pairs,
-    recipe,
+    pair,
 )
 
 WIDTHS = (8, 4, 3, 2)
-SEEDS = (0, 1, 2)
-EPOCHS = 4
-LEARNING_RATE = 1e-3
-CALIBRATION_SIZE = 128
+TRAINING = {"epochs": 4, "learning_rate": 1e-3, "schedule": "cosine"}
 RANGES = {8: "max", 4: "max", 3: "max", 2: "least-squares"}
 STEPS = {  # of making 2 bits work: settings of the aware model, and of its training
     "constant learning rate": ({}, {"schedule": "constant"}),
@@ -29,100 +28,83 @@ STEPS = {  # of making 2 bits work: settings of the aware model, and of its trai
     "least-squares grids": ({"weight_range": "least-squares"}, {}),
     "least-squares grids, twice the epochs": (
         {"weight_range": "least-squares"},
-        {"epochs": 2 * EPOCHS},
+        {"stages": ((2, 2 * TRAINING["epochs"]),)},
     ),
 }
 
 
-def control():
-    """The float controls of all widths, and what post-training quantization makes of them."""
-    histories = {}
-    for seed in SEEDS:
-        model = train.load("baseline")
-        histories[seed] = _fit(model, seed)
-        content = train.convert(model)
-        about = recipe(seed, EPOCHS, LEARNING_RATE)
-        about["role"] = "float control of every qat-w* of this seed"
-        yield (
-            f"qat-control-seed{seed}.tflite",
-            content,
-            {
-                "recipe": about,
-                "post_training": _post_training(content),
-                "post_training_least_squares": {
-                    str(bits): measured(_untrained(model, bits)) for bits in WIDTHS[1:]
-                },
-            },
-        )
-    yield _history("qat-control", histories)
+def control(workshop, seed, **training):
+    """The float control of all widths, and what post-training quantization makes of it."""
+    model = workshop.baseline(seed)
+    history, log = fitted(model, **training, seed=seed)
+    content = train.convert(model)
+    least = {
+        str(bits): measured(train.convert_quantized(_wrapped(model, bits, "least-squares")))
+        for bits in WIDTHS[1:]
+    }
+    yield f"qat-control-seed{seed}.tflite", content, {
+        "role": "float control of every qat-w* of this seed",
+        "trainings": [log],
+        "history": history,
+        "post_training": _post_training(content),
+        "post_training_least_squares": least,
+    }  # fmt: skip
 
 
-def aware(bits):
-    """The models trained quantization-aware at one width of weights."""
-    histories = {}
-    settings = {"weight_bits": bits, "activation_bits": 8, "weight_range": RANGES[bits]}
-    for seed in SEEDS:
-        model = _wrapped(train.load("baseline"), **settings)
-        before = measured(train.convert_quantized(model))
-        histories[seed] = _fit(model, seed)
-        name = f"qat-w{bits}-seed{seed}"
-        about = recipe(seed, EPOCHS, LEARNING_RATE) | settings
-        about["calibration_size"] = CALIBRATION_SIZE
-        yield (
-            f"{name}.tflite",
-            train.convert_quantized(model),
-            {
-                "recipe": about | {"control": f"qat-control-seed{seed}.tflite"},
-                "before_training": before,
-                "keras": facts(keras_score(model, *pairs()[1])),
-            },
-        )
-        if seed == SEEDS[0]:
-            yield f"{name}.keras", keras_bytes(model), {"recipe": about}
-    yield _history(f"qat-w{bits}", histories)
+def aware(workshop, seed, weight_bits, weight_range, calibration_size, **training):
+    """A model trained quantization-aware."""
+    model = _wrapped(workshop.baseline(seed), weight_bits, weight_range)
+    before = measured(train.convert_quantized(model))
+    history, log = fitted(model, **training, seed=seed)
+    name = f"qat-w{weight_bits}-seed{seed}"
+    yield f"{name}.tflite", train.convert_quantized(model), {
+        "control": f"qat-control-seed{seed}.tflite",
+        "trainings": [log],
+        "history": history,
+        "before_training": before,
+        "keras": facts(keras_score(model, *pair("validation"))),
+    }  # fmt: skip
+    if seed == SEEDS[0]:
+        yield f"{name}.keras", keras_bytes(model), {}
 
 
-def steps():
+def step(workshop, seed, settings, stages, **training):
+    """One way of making 2 bits work, from one baseline; only the numbers are kept."""
+    model, logs = workshop.baseline(seed), []
+    for stage, (bits, epochs) in enumerate(stages):
+        model = train.float_twin(model) if stage else model
+        model = _wrapped(model, bits, **settings)
+        logs.append(fitted(model, epochs, **training, seed=seed + 100 * stage)[1])
+    content = train.convert_quantized(model)
+    found = {"trainings": logs, **{x: measured(content, x) for x in ("validation", "test")}}
+    yield f"qat-2-bits-seed{seed}.json", as_json(found), {"part": True}
+
+
+def steps(workshop, names, seeds):
     """What helps at 2 bits, and by how much: each of `STEPS` with every seed."""
     found = {}
-    for name, (settings, training) in STEPS.items():
-        training = dict(training)
-        stages = training.pop("stages", ((2, training.pop("epochs", EPOCHS)),))
-        found[name] = {"settings": settings, **training, "stages": stages, "by_seed": {}}
-        for seed in SEEDS:
-            model = train.load("baseline")
-            for stage, (bits, epochs) in enumerate(stages):
-                model = train.float_twin(model) if stage else model
-                model = _wrapped(model, weight_bits=bits, **settings)
-                _fit(model, seed + 100 * stage, epochs, **training)
-            score = measured(train.convert_quantized(model))
-            found[name]["by_seed"][seed] = score
-            print(f"2 bits, {name}, seed {seed}: accuracy {score['accuracy']:.4f}", flush=True)
-    about = recipe(list(SEEDS), EPOCHS, LEARNING_RATE) | {"weight_bits": 2, "activation_bits": 8}
-    yield "qat-2-bits.json", as_json(found), {"recipe": about}
+    for number, (name, recipe) in enumerate(names.items()):
+        files = {
+            seed: workshop.json(f"qat-2-bits-{number}-seed{seed}", f"qat-2-bits-seed{seed}.json")
+            for seed in seeds
+        }
+        found[name] = {**recipe, "by_seed": files}
+    yield "qat-2-bits.json", as_json(found), {}
 
 
-PRODUCTS = {
-    "qat-control": control,
-    **{f"qat-w{bits}": lambda bits=bits: aware(bits) for bits in WIDTHS},
-    "qat-2-bits": steps,
-}
+def _step_recipe(name):
+    settings, training = STEPS[name]
+    whole = {**TRAINING, **training}
+    stages = whole.pop("stages", ((2, whole["epochs"]),))
+    del whole["epochs"]
+    return {"settings": settings, "stages": [list(x) for x in stages], **whole}
 
 
-def _fit(model, seed, epochs=None, schedule="cosine"):
-    return fitted(
-        model, epochs or EPOCHS, seed=seed, learning_rate=LEARNING_RATE, schedule=schedule
-    )
-
-
-def _wrapped(model, **settings):
-    images = data.calibration_images(CALIBRATION_SIZE)
-    return train.quantization_aware(model, calibration=images, **settings)
-
-
-def _untrained(model, bits):
-    wrapped = _wrapped(model, weight_bits=bits, weight_range="least-squares")
-    return train.convert_quantized(wrapped)
+def _wrapped(model, weight_bits, weight_range="max", granularity="per-channel"):
+    return train.quantization_aware(
+        model, weight_bits=weight_bits, activation_bits=8, weight_range=weight_range,
+        granularity=granularity, calibration=data.calibration_images(CALIBRATION_SIZE),
+    )  # fmt: skip
 
 
 def _post_training(file):
@@ -131,6 +113,20 @@ def _post_training(file):
     return {str(b): measured(compressor.compress(r).to_bytes()) for b, r in recipes.items()}
 
 
-def _history(name, histories):
-    about = {"recipe": recipe(list(SEEDS), EPOCHS, LEARNING_RATE)}
-    return f"{name}-history.json", as_json(histories), about
+def _runs(name, make, recipe):
+    return [Run(f"{name}-seed{seed}", make, {"seed": seed, **recipe}, (f"baseline-seed{seed}",))
+            for seed in SEEDS]  # fmt: skip
+
+
+RUNS = _runs("qat-control", control, TRAINING)
+for _bits in WIDTHS:
+    RUNS += _runs(f"qat-w{_bits}", aware, {
+        "weight_bits": _bits, "weight_range": RANGES[_bits],
+        "calibration_size": CALIBRATION_SIZE, **TRAINING,
+    })  # fmt: skip
+for _number, _name in enumerate(STEPS):
+    RUNS += _runs(f"qat-2-bits-{_number}", step, _step_recipe(_name))
+RUNS.append(
+    Run("qat-2-bits", steps, {"names": {x: _step_recipe(x) for x in STEPS}, "seeds": list(SEEDS)},
+        tuple(f"qat-2-bits-{i}-seed{seed}" for i in range(len(STEPS)) for seed in SEEDS))
+)  # fmt: skip

@@ -1,132 +1,269 @@
-"""Make everything in data/pretrained: ``python -m tools.artefacts.run``, or ``make artefacts``."""
+"""Train everything in data/pretrained anew: ``python -m tools.artefacts.run``, `make artefacts`.
+
+Each run is a process of its own, with one thread, so that the files are the same whatever the
+number of workers. What is finished is kept: a training that was interrupted goes on when the
+command is given again. Files ship when all runs are finished.
+"""
 
 import argparse
 import datetime
 import hashlib
 import json
+import os
+import shutil
+import signal
+import subprocess
 import sys
+import time
+from pathlib import Path
 
 import filelock
 
-from qlab import data, train
-from qlab.system.files import write_whole
-from qlab.system.machine import about_machine, versions
+from qlab.data.fashion_mnist import VALIDATION_SEED, VALIDATION_SIZE
+from qlab.system.files import write_files
+from qlab.system.machine import about_machine, cores, versions
 from qlab.tflite import artefacts
-from tools.artefacts import chain_files, distilled_files, pruned_files, qat_files, search_runs
-from tools.artefacts.common import as_json, fitted, keras_bytes, measured
+from tools.artefacts.common import Workshop, digest
 
-EPOCHS = 10
-SEEDS = (0, 1, 2)  # the first one ships; the others show how much is luck
-CALIBRATION_SIZE = 128
 PACKAGES = ("numpy", "tensorflow", "tf_keras", "tensorflow-model-optimization", "ai-edge-litert")
+FOLDER = artefacts.folder().parent / "training"
+ENTRIES = "run.json"
 
 
-def baseline():
-    """The baseline, trained with each of `SEEDS`."""
-    recipe = {
-        "network": "qlab.train.baseline",
-        "epochs": EPOCHS,
-        "batch_size": train.BATCH_SIZE,
-        "optimizer": "Adam",
-        "learning_rate": train.LEARNING_RATE,
-        "seed": SEEDS[0],
-    }
-    models = {seed: train.baseline(seed) for seed in SEEDS}
-    histories = {seed: fitted(model, EPOCHS, seed=seed) for seed, model in models.items()}
-    files = {seed: train.convert(model) for seed, model in models.items()}
-    spread = {seed: measured(file) for seed, file in files.items()}
-    first = {"recipe": recipe, "measured": spread[SEEDS[0]], "by_seed": spread}
-    yield "baseline.tflite", files[SEEDS[0]], first
-    yield "baseline.keras", keras_bytes(models[SEEDS[0]]), {"recipe": recipe}
-    about = {"recipe": {**recipe, "seed": list(SEEDS)}}
-    yield "baseline-history.json", as_json(histories), about
-
-
-def conversions():
-    """The baseline as the converter's other four modes store it."""
-    model, calibration = train.load("baseline"), data.calibration_images(CALIBRATION_SIZE)
-    for mode in train.MODES[1:]:
-        recipe = {"converted_from": "baseline.keras", "mode": mode}
-        if mode in ("int8", "int16x8"):
-            recipe |= {"calibration_size": CALIBRATION_SIZE, "seed": 0}
-        file = train.convert(model, mode, calibration)
-        yield f"baseline-{mode}.tflite", file, {"recipe": recipe}
-
-
-PRODUCTS = {
-    "baseline": baseline, "conversions": conversions, **qat_files.PRODUCTS,
-    **pruned_files.PRODUCTS, **distilled_files.PRODUCTS, **chain_files.PRODUCTS,
-    **search_runs.PRODUCTS,
-}  # fmt: skip
-
-
-def make(product):
-    """Run a product to its end, and measure its models; return contents and entries by name."""
-    contents, entries = {}, {}
-    for name, content, entry in product():
-        if name.endswith(".tflite"):
-            entry = entry if "measured" in entry else {**entry, "measured": measured(content)}
-            print(f"{name}: accuracy {entry['measured']['accuracy']:.4f}", flush=True)
-        contents[name], entries[name] = content, entry
-    return contents, entries
-
-
-def write(contents, entries):
-    """Put files in place, each whole or not at all, then enter them into the manifest."""
-    folder = artefacts.folder()
-    folder.mkdir(parents=True, exist_ok=True)
-    with filelock.FileLock(folder / ".lock"):
-        files = artefacts.manifest()["files"] if (folder / artefacts.MANIFEST).exists() else {}
-        for name, content in contents.items():
-            write_whole(folder / name, content)
-            facts = {"sha256": hashlib.sha256(content).hexdigest(), "bytes": len(content)}
-            files[name] = {**facts, **entries[name]}
-        whole = {"files": dict(sorted(files.items()))}
-        write_whole(folder / artefacts.MANIFEST, (json.dumps(whole, indent=2) + "\n").encode())
-
-
-def main(arguments=None):
-    """Make the products and say what came out; returns the exit code."""
-    parser = argparse.ArgumentParser(prog="python -m tools.artefacts.run", description=__doc__)
-    families = sorted({name.split("-")[0] for name in PRODUCTS} - set(PRODUCTS))
-    parser.add_argument(
-        "--only", choices=[*PRODUCTS, *families], help="make this product, or family, alone"
+def all_runs():
+    """Every run by its name, those that others need first; imports TensorFlow."""
+    from tools.artefacts import (
+        baselines,
+        chain_files,
+        distilled_files,
+        pruned_files,
+        qat_files,
+        search_runs,
     )
-    only = parser.parse_args(arguments).only
-    if only is None:
-        _drop_unreadable_manifest()
-    names = list(PRODUCTS) if only is None else _chosen(only)
+
+    rooms = (distilled_files, baselines, qat_files, pruned_files, chain_files, search_runs)
+    runs = {run.name: run for room in rooms for run in room.RUNS}
+    ordered = {}
+
+    def visit(name):
+        if name not in ordered:
+            for need in runs[name].needs:
+                visit(need)
+            ordered[name] = runs[name]
+
+    for name in ("teacher", *(f"baseline-seed{x}" for x in range(3)), *runs):
+        visit(name)
+    return ordered
+
+
+def digests(runs):
+    """What each run's recipe comes to, that of the runs it needs and of the splits included."""
+    found = {}
+    for name, run in runs.items():
+        splits = f"{VALIDATION_SIZE} validation images, seed {VALIDATION_SEED}"
+        found[name] = run.digest([splits, *(found[x] for x in run.needs)])
+    return found
+
+
+def state(folder, name):
+    """What a finished run noted; None if it is not finished."""
     try:
-        for number, name in enumerate(names, 1):
-            print(f"{number} of {len(names)}: {name}", flush=True)
-            contents, entries = make(PRODUCTS[name])
-            made = _made()
-            write(contents, {file: {**entry, "made": made} for file, entry in entries.items()})
-    except KeyboardInterrupt:
-        print("Stopped; the shipped files are as they were.", file=sys.stderr)
-        return 130
-    problems = [f"{name}: {problem}" for name, problem in artefacts.verify() if problem]
-    print("\n".join(problems) or f"all files in {artefacts.folder()} agree with the manifest")
-    return 1 if problems else 0
+        return json.loads((Path(folder) / name / ENTRIES).read_text("utf-8"))
+    except FileNotFoundError:
+        return None
 
 
-def _chosen(only):
-    return [only] if only in PRODUCTS else [x for x in PRODUCTS if x.startswith(f"{only}-")]
+def make(run, recipe_digest, folder):
+    """Do one run, and leave its files in the folder: all of them, or none."""
+    begun, contents, entries = time.monotonic(), {}, {}
+    for name, content, entry in run.make(Workshop(folder), **run.recipe):
+        facts = {"sha256": hashlib.sha256(content).hexdigest(), "bytes": len(content)}
+        contents[name], entries[name] = content, facts | entry
+    known = {
+        "digest": recipe_digest,
+        "recipe": run.recipe,
+        "needs": list(run.needs),
+        "made": _made(time.monotonic() - begun),
+        "files": entries,
+    }
+    contents[ENTRIES] = (json.dumps(known, indent=1) + "\n").encode()
+    write_files(Path(folder) / run.name, contents)
 
 
-def _drop_unreadable_manifest():
-    try:
-        artefacts.manifest()
-    except artefacts.ArtefactError:
-        (artefacts.folder() / artefacts.MANIFEST).unlink(missing_ok=True)
-
-
-def _made():
+def _made(seconds):
     return {
         "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
+        "seconds": round(seconds),
         **about_machine(),
         "versions": versions(PACKAGES),
     }
+
+
+def train_all(runs, folder, workers):
+    """Do what is not done yet, some runs side by side; returns the names of those that failed."""
+    wanted = digests(runs)
+    waiting = [name for name in runs if state(folder, name) is None]
+    done, failed, working = len(runs) - len(waiting), [], {}
+    print(f"{done} of {len(runs)} runs are done; {workers} at a time", flush=True)
+    try:
+        while waiting or working:
+            ready = [x for x in waiting if all(state(folder, y) for y in runs[x].needs)]
+            for name in ready[: workers - len(working)]:
+                waiting.remove(name)
+                working[name] = _start(name, folder), time.monotonic()
+            for name, (child, begun) in list(working.items()):
+                if child.poll() is None:
+                    continue
+                del working[name]
+                done += 1
+                if child.returncode or (state(folder, name) or {}).get("digest") != wanted[name]:
+                    failed.append(name)
+                seconds = round(time.monotonic() - begun)
+                words = "FAILED" if name in failed else "done"
+                print(f"{done} of {len(runs)}: {name} {words} in {seconds} s", flush=True)
+            if not working and not ready:
+                break  # what is left needs what failed
+            time.sleep(0.2)
+    finally:
+        for child, _ in working.values():
+            child.terminate()
+        for child, _ in working.values():
+            child.wait()
+    return [*failed, *waiting]
+
+
+def _start(name, folder):
+    """A process for one run, with one thread."""
+    threads = {f"TF_NUM_{kind}_THREADS": "1" for kind in ("INTRAOP", "INTEROP")}
+    command = [sys.executable, "-m", __spec__.name, "--folder", str(folder), "--one", name]
+    return subprocess.Popen(command, env={**os.environ, **threads, "OMP_NUM_THREADS": "1"})
+
+
+def ship(runs, folder, target):
+    """Copy what the runs made to `target`, score the models, and write the manifest."""
+    import numpy as np
+
+    from qlab.data.fashion_mnist import validation_indices
+    from qlab.tflite.litemodel import LiteModel
+    from qlab.tflite.runtime import evaluate
+    from tools.artefacts.common import facts, pair
+
+    contents, files, answers = {}, {}, {}
+    for name in runs:
+        known = state(folder, name)
+        for file, entry in known["files"].items():
+            if entry.pop("part", False):
+                continue
+            contents[file] = (Path(folder) / name / file).read_bytes()
+            if hashlib.sha256(contents[file]).hexdigest() != entry["sha256"]:
+                raise ValueError(f"{name}/{file} was changed after it was made; train it anew")
+            if file.endswith(".tflite"):
+                for split in ("validation", "test"):
+                    score = evaluate(LiteModel(contents[file]), *pair(split))
+                    entry[split] = facts(score)
+                    answers[f"{file.removesuffix('.tflite')}/{split}"] = np.uint8(score.predictions)
+            files[file] = {**entry, "run": name, "recipe": known["recipe"], "made": known["made"]}
+    indices = validation_indices()
+    whole = {
+        "data": {
+            "validation": {
+                "size": len(indices),
+                "seed": VALIDATION_SEED,
+                "indices_sha256": digest(indices.astype("<i8")),
+            }
+        },
+        "files": dict(sorted(files.items())),
+    }
+    contents[artefacts.MANIFEST] = (json.dumps(whole, indent=1) + "\n").encode()
+    target.mkdir(parents=True, exist_ok=True)
+    with filelock.FileLock(target / ".lock"):
+        write_files(target, contents)
+        for old in target.iterdir():
+            if old.name not in contents and not old.name.startswith("."):
+                old.unlink()
+
+
+def main(arguments=None):
+    """Train what is missing and ship what is complete; returns the exit code."""
+    parser = argparse.ArgumentParser(prog="python -m tools.artefacts.run", description=__doc__)
+    parser.add_argument(
+        "--only", metavar="NAME", help="the runs whose names begin so, and their needs"
+    )
+    parser.add_argument(
+        "--workers", type=int, default=cores(), help="runs side by side (%(default)s)"
+    )
+    parser.add_argument(
+        "--folder", type=Path, default=FOLDER, help="where runs leave what they made"
+    )
+    parser.add_argument("--again", action="store_true", help="train anew what another recipe made")
+    parser.add_argument(
+        "--list", action="store_true", help="say which runs there are, and which are done"
+    )
+    parser.add_argument(
+        "--no-ship", action="store_true", help="leave the shipped files as they are"
+    )
+    parser.add_argument("--one", metavar="RUN", help=argparse.SUPPRESS)
+    asked = parser.parse_args(arguments)
+    runs, folder = all_runs(), asked.folder
+    wanted = digests(runs)
+    if asked.one:
+        make(runs[asked.one], wanted[asked.one], folder)
+        return 0
+    if asked.workers < 1:
+        parser.error(f"--workers must be 1 or more; got {asked.workers}")
+    chosen = _with_needs(runs, asked.only) if asked.only else runs
+    if not chosen:
+        parser.error(f"no run's name begins with {asked.only!r}; --list says which there are")
+    if asked.list:
+        print("\n".join(f"{'done' if state(folder, x) else '    '}  {x}" for x in chosen))
+        return 0
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        with filelock.FileLock(folder / ".lock", timeout=0):
+            return _train_and_ship(asked, chosen, wanted, len(chosen) == len(runs))
+    except filelock.Timeout:
+        print(f"another training is at work in {folder}; wait for it, or stop it", file=sys.stderr)
+        return 1
+
+
+def _train_and_ship(asked, runs, wanted, whole):
+    folder = asked.folder
+    changed = [x for x in runs if (known := state(folder, x)) and known["digest"] != wanted[x]]
+    if changed and not asked.again:
+        print(
+            f"{len(changed)} runs in {folder} were made by another recipe, or of files that were: "
+            f"{', '.join(changed[:5])}{', ...' if changed[5:] else ''}. Nothing was trained, so "
+            "that nothing is mixed; --again trains these runs anew.",
+            file=sys.stderr,
+        )
+        return 1
+    for name in changed:
+        shutil.rmtree(folder / name)
+    signal.signal(signal.SIGTERM, _stop)
+    try:
+        failed = train_all(runs, folder, asked.workers)
+    except KeyboardInterrupt:
+        print("Stopped. What is finished is kept; the same command goes on.", file=sys.stderr)
+        return 130
+    if failed:
+        print(f"not made: {', '.join(failed)}", file=sys.stderr)
+        return 1
+    if whole and not asked.no_ship:
+        ship(runs, folder, artefacts.folder())
+        print(f"all files are in {artefacts.folder()}")
+    return 0
+
+
+def _stop(*_):
+    raise KeyboardInterrupt
+
+
+def _with_needs(runs, beginning):
+    wanted = {name for name in runs if name.startswith(beginning)}
+    for name in reversed(runs):
+        if name in wanted:
+            wanted |= set(runs[name].needs)
+    return {name: run for name, run in runs.items() if name in wanted}
 
 
 if __name__ == "__main__":

@@ -6,31 +6,34 @@ from qlab import data
 from qlab.arithmetic.results import compare
 from qlab.engine.compressor import Compressor
 from qlab.engine.recipes import recipe_dict
-from qlab.tflite.artefacts import pretrained
+from qlab.tflite.litemodel import LiteModel
 from qlab.tflite.runtime import evaluate
-from qlab.trials.search import Scorer, best, run_search, search_images, smallest
-from tools.artefacts.common import as_json, facts, pairs
+from qlab.trials.search import Scorer, best, run_search, smallest
+from tools.artefacts.common import CALIBRATION_SIZE, SEEDS, Run, as_json, facts, pair
 
-SEEDS = (0, 1, 2)
-FILES = 500  # a run
-IMAGES = 5000
-POINT = 0.01
-SHARE = 0.8
-AGREEMENT = 400  # random recipes by which search images and test images are compared
-CALIBRATION_SIZE = 128
+RECIPE = {
+    "files": 500,  # a run
+    "images": 5000,  # of the validation images, the first: to search by
+    "point": 0.01,
+    "share": 0.8,
+    "agreement": 400,  # random recipes by which two halves of the validation images are compared
+    "calibration_size": CALIBRATION_SIZE,
+    "seeds": list(SEEDS),
+}
 
 
-def searched():
+def searched(workshop, files, images, point, share, calibration_size, seeds, **more):
     """Search with each method and seed; score what was chosen on the test images, once."""
-    compressor = Compressor(pretrained("baseline"), data.calibration_images(CALIBRATION_SIZE))
-    pair = search_images(IMAGES)
-    reference = evaluate(compressor.model, *pair)
-    plain = Scorer(compressor, *pair)
+    model = LiteModel(workshop.path("baseline-seed0", "baseline.tflite").read_bytes())
+    compressor = Compressor(model, data.calibration_images(calibration_size))
+    few = tuple(x[:images] for x in pair("validation"))
+    reference = evaluate(compressor.model, *few)
+    plain = Scorer(compressor, *few)
     all_of(run_search(plain, 1, "uniform", 10**6))
-    rival = smallest(plain.trials, reference.correct - POINT * IMAGES)
-    budget = int(SHARE * rival.gzip_bytes)
+    rival = smallest(plain.trials, reference.correct - point * images)
+    budget = int(share * rival.gzip_bytes)
     runs = {
-        method: [_run(compressor, pair, budget, method, seed) for seed in SEEDS]
+        method: [_run(compressor, few, budget, method, files, seed) for seed in seeds]
         for method in ("greedy", "random")
     }
     mixed = max((x["best"] for x in runs["greedy"]), key=lambda x: (x.correct, -x.gzip_bytes))
@@ -42,13 +45,12 @@ def searched():
         "runs": {m: [{**r, "best": row(r["best"])} for r in runs[m]] for m in runs},
         "mixed": row(mixed),
         "test": _final(compressor, rival.recipe, mixed.recipe),
-        "agreement": agreement(compressor, pair),
+        "agreement": agreement(compressor, images, more["agreement"]),
     }
-    recipe = {"model": "baseline.tflite", "images": IMAGES, "files": FILES, "seed": list(SEEDS)}
-    yield "search.json", as_json(found), {"recipe": recipe}
+    yield "search.json", as_json(found), {"model": "baseline.tflite"}
 
 
-PRODUCTS = {"search": searched}
+RUNS = [Run("search", searched, RECIPE, ("baseline-seed0",))]
 
 
 def all_of(trials):
@@ -63,21 +65,18 @@ def row(trial):
     return {name: getattr(trial, name) for name in facts} | {"recipe": recipe_dict(trial.recipe)}
 
 
-def agreement(compressor, pair):
-    """How well search images put recipes in order, compared with how well other test images do."""
-    test = pairs()[1]
-    half = len(test[1]) // 2
-    score = Scorer(compressor, *pair)
-    all_of(run_search(score, 1, "random", AGREEMENT, seed=9))
-    hits = [evaluate(compressor.compress(x.recipe), *test).hits for x in score.trials]
-    first, second = (np.array([h[part].mean() for h in hits])
-                     for part in (slice(half), slice(half, None)))  # fmt: skip
-    ours = np.array([x.accuracy for x in score.trials])
-    usable = second >= 0.8
+def agreement(compressor, images, recipes):
+    """How well the images to search by and the other validation images put recipes in order."""
+    pictures, labels = pair("validation")
+    score = Scorer(compressor, pictures, labels)
+    all_of(run_search(score, 1, "random", recipes, seed=9))
+    hits = [evaluate(compressor.compress(x.recipe), pictures, labels).hits for x in score.trials]
+    ours, others = (np.array([h[part].mean() for h in hits])
+                    for part in (slice(images), slice(images, None)))  # fmt: skip
+    usable = others >= 0.8
     return {
         "recipes": int(usable.sum()),
-        "search_images": rank_correlation(ours[usable], second[usable]),
-        "other_test_images": rank_correlation(first[usable], second[usable]),
+        "rank_correlation": rank_correlation(ours[usable], others[usable]),
     }
 
 
@@ -86,17 +85,15 @@ def rank_correlation(a, b):
     return float(np.corrcoef(np.argsort(np.argsort(a)), np.argsort(np.argsort(b)))[0, 1])
 
 
-def _run(compressor, pair, budget, method, seed):
-    score = Scorer(compressor, *pair)
-    all_of(run_search(score, budget, method, FILES, seed))
+def _run(compressor, few, budget, method, files, seed):
+    score = Scorer(compressor, *few)
+    all_of(run_search(score, budget, method, files, seed))
     chosen = best(score.trials, budget)
-    print(f"{method}, seed {seed}: {chosen.accuracy:.4f} at {chosen.gzip_bytes:,}", flush=True)
     return {"seed": seed, "files": len(score.trials), "best": chosen}
 
 
 def _final(compressor, uniform, mixed):
-    test = pairs()[1]
-    a, b = (evaluate(compressor.compress(x), *test) for x in (uniform, mixed))
+    a, b = (evaluate(compressor.compress(x), *pair("test")) for x in (uniform, mixed))
     found = compare(a, b)
     return {
         "uniform": facts(a),

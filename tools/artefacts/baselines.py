@@ -1,0 +1,51 @@
+"""The three baselines, what the converter makes of the first, and what longer training gives."""
+
+from qlab import data, train
+from tools.artefacts.common import CALIBRATION_SIZE, SEEDS, Run, fitted, keras_bytes, stem
+
+EPOCHS = 10
+LONGER = {  # trained on from the baseline: the schedule is a factor of its own
+    "same-rate": {"epochs": 4, "learning_rate": train.LEARNING_RATE, "schedule": "constant"},
+    "one-epoch": {"epochs": 1, "learning_rate": train.LEARNING_RATE, "schedule": "cosine"},
+}
+
+
+def baseline(workshop, seed, epochs, learning_rate):
+    """A baseline, from random weights."""
+    model = train.baseline(seed)
+    history, log = fitted(model, epochs, learning_rate=learning_rate, seed=seed)
+    entry = {"trainings": [log], "history": history}
+    yield f"{stem('baseline', seed)}.tflite", train.convert(model), entry
+    yield f"{stem('baseline', seed)}.keras", keras_bytes(model), {}
+
+
+def conversions(workshop, seed, calibration_size):
+    """The baseline as the converter's other four modes store it."""
+    model, calibration = workshop.baseline(seed), data.calibration_images(calibration_size)
+    for mode in train.MODES[1:]:
+        yield f"baseline-{mode}.tflite", train.convert(model, mode, calibration), {"mode": mode}
+
+
+def longer(workshop, name, seed, **training):
+    """A baseline trained on, without any technique."""
+    model = workshop.baseline(seed)
+    history, log = fitted(model, **training, seed=seed)
+    entry = {"trainings": [log], "history": history}
+    yield f"longer-{name}-seed{seed}.tflite", train.convert(model), entry
+
+
+RUNS = [
+    *(
+        Run(f"baseline-seed{seed}", baseline,
+            {"seed": seed, "epochs": EPOCHS, "learning_rate": train.LEARNING_RATE})
+        for seed in SEEDS
+    ),
+    Run("conversions", conversions, {"seed": SEEDS[0], "calibration_size": CALIBRATION_SIZE},
+        (f"baseline-seed{SEEDS[0]}",)),
+    *(
+        Run(f"longer-{name}-seed{seed}", longer, {"name": name, "seed": seed, **training},
+            (f"baseline-seed{seed}",))
+        for name, training in LONGER.items()
+        for seed in SEEDS
+    ),
+]  # fmt: skip
