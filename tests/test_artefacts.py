@@ -1,20 +1,15 @@
 """What ships in data/pretrained, and what happens when a file of it is wrong."""
 
 import hashlib
-import json
-import multiprocessing
-import os
 import re
 import shutil
 import subprocess
 import sys
-import types
 
 import numpy as np
 import pytest
 
 import qlab
-from qlab import data, train
 from qlab.arithmetic.metrics import wilson_interval
 from qlab.tflite import artefacts
 
@@ -148,134 +143,3 @@ def test_a_spoiled_manifest_is_refused_with_remedies(content, folder):
     for use in (qlab.pretrained, artefacts.verify, artefacts.manifest):
         with pytest.raises(artefacts.ArtefactError, match=r"manifest.json.*make artefacts"):
             use()
-
-
-# Writing
-
-
-def _write_many_times(folder, letter, start, answers):
-    from qlab.tflite import artefacts
-    from tools.artefacts.run import write
-
-    artefacts.folder = lambda: folder
-    start.wait(60)
-    try:
-        for size in range(1, 11):
-            contents = {"shared": letter.encode() * 30_000 * size, f"own-{letter}": b"1"}
-            write(contents, {name: {"by": letter} for name in contents})
-        answers.put(None)
-    except Exception as error:
-        answers.put(repr(error))
-
-
-def test_two_processes_writing_the_same_artefact(tmp_path, monkeypatch):
-    spawn = multiprocessing.get_context("spawn")
-    start, answers = spawn.Event(), spawn.Queue()
-    processes = [
-        spawn.Process(target=_write_many_times, args=(tmp_path, letter, start, answers))
-        for letter in "ab"
-    ]
-    for process in processes:
-        process.start()
-    start.set()
-    assert [answers.get(timeout=120) for _ in processes] == [None, None]
-    for process in processes:
-        process.join(60)
-    monkeypatch.setattr(artefacts, "folder", lambda: tmp_path)
-    assert dict(artefacts.verify()) == {"own-a": None, "own-b": None, "shared": None}
-    content = (tmp_path / "shared").read_bytes()
-    assert content in (b"a" * 300_000, b"b" * 300_000)
-    assert artefacts.manifest()["files"]["shared"]["by"] == content[:1].decode()
-    assert [p.name for p in tmp_path.glob(".*")] == [".lock"]
-
-
-def test_a_write_that_fails_leaves_the_old_file_whole(folder, monkeypatch):
-    from tools.artefacts import run as making
-
-    def fail(part, target):
-        raise OSError(28, "No space left on device")
-
-    before = (folder / "baseline.tflite").read_bytes()
-    monkeypatch.setattr(os, "replace", fail)
-    with pytest.raises(OSError, match="No space left"):
-        making.write({"baseline.tflite": b"new"}, {"baseline.tflite": {}})
-    assert (folder / "baseline.tflite").read_bytes() == before
-    assert artefacts.verify() == [(name, None) for name in artefacts.manifest()["files"]]
-    assert not list(folder.glob(".baseline*"))
-
-
-def test_making_one_product_keeps_the_others(folder, monkeypatch, capsys):
-    from tools.artefacts import run as making
-
-    def product():
-        yield "new.json", b"{}", {"recipe": {"epochs": 1}}
-
-    before = artefacts.manifest()["files"]
-    monkeypatch.setattr(making, "PRODUCTS", {"new": product})
-    assert making.main(["--only", "new"]) == 0
-    after = artefacts.manifest()["files"]
-    assert {name: after[name] for name in before} == before
-    assert after["new.json"]["recipe"] == {"epochs": 1}
-    assert after["new.json"]["made"]["versions"]["numpy"] == np.__version__
-    assert "agree with the manifest" in capsys.readouterr().out
-    (folder / "baseline.tflite").unlink()
-    assert making.main([]) == 1
-    assert "baseline.tflite cannot be read" in capsys.readouterr().out
-
-
-def test_making_all_mends_a_broken_manifest(folder, monkeypatch):
-    from tools.artefacts import run as making
-
-    monkeypatch.setattr(making, "PRODUCTS", {"new": lambda: [("a", b"1", {})]})
-    (folder / "manifest.json").write_text("{")
-    assert making.main([]) == 0
-    assert json.loads((folder / "manifest.json").read_text())["files"].keys() == {"a"}
-
-
-@pytest.fixture
-def short(folder, fashion, monkeypatch):
-    """The baseline's product, on little data for one epoch."""
-    from tools.artefacts import run as making
-
-    split = data.Split(fashion.test.images[:500], fashion.test.labels[:500])
-    few = types.SimpleNamespace(train=split, test=split)
-    monkeypatch.setattr(making, "EPOCHS", 1)
-    monkeypatch.setattr(making.data, "load", lambda: few)
-    return making
-
-
-def test_the_baseline_is_remade(short, folder, capsys):
-    assert short.main(["--only", "baseline"]) == 0
-    entry = artefacts.manifest()["files"]["baseline.tflite"]
-    assert entry["recipe"]["epochs"] == 1
-    assert entry["by_seed"].keys() == {"0", "1", "2"}
-    assert entry["measured"]["n"] == 500
-    assert [len(history["loss"]) for history in artefacts.history().values()] == [1, 1, 1]
-    keras_model = train.load("baseline")
-    assert train.convert(keras_model) == qlab.pretrained("baseline").to_bytes()
-
-
-def test_an_interrupted_run_ships_nothing(short, folder, monkeypatch, capsys):
-    from qlab.train import fitting
-
-    def interrupt(*_):
-        raise KeyboardInterrupt
-
-    before = {p.name: p.read_bytes() for p in folder.iterdir()}
-    monkeypatch.setattr(fitting._Watch, "on_train_batch_end", interrupt)
-    assert short.main(["--only", "baseline"]) == 130
-    assert "as they were" in capsys.readouterr().err
-    assert {p.name: p.read_bytes() for p in folder.iterdir()} == before
-
-
-def test_conversions_are_remade_byte_for_byte(monkeypatch):
-    from tools.artefacts import run as making
-
-    monkeypatch.setattr(making, "measured", lambda *_: {"accuracy": 0.0})
-    contents, entries = making.make(making.conversions)
-    assert contents.keys() == entries.keys()
-    made = artefacts.manifest()["files"]
-    assert {"baseline-int8.tflite", "baseline-float16.tflite"} <= contents.keys()
-    for name, content in contents.items():
-        assert len(content) == made[name]["bytes"]
-        assert entries[name]["recipe"] == made[name]["recipe"]

@@ -16,15 +16,19 @@ from pathlib import Path
 import numpy as np
 import platformdirs
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from qlab import data
+from qlab.data import fashion_mnist, idx
 from qlab.data import fetching as fetch
-from qlab.data import idx
+from qlab.data.fashion_mnist import validation_indices
 
 FILES = list(idx.FILES)
 TEST_IMAGES = "t10k-images-idx3-ubyte.gz"
 TEST_LABELS = "t10k-labels-idx1-ubyte.gz"
 TRAIN_IMAGES = "train-images-idx3-ubyte.gz"
+TRAIN_LABELS = "train-labels-idx1-ubyte.gz"
 IN_CI = os.environ.get("CI") == "true"
 needs_debian = pytest.mark.skipif(
     not (shutil.which("apt-get") and shutil.which("dpkg-deb")), reason="not a Debian-like system"
@@ -124,7 +128,8 @@ def leftovers(folder):
 
 
 def test_the_splits_are_the_published_ones(fashion):
-    for split, n in ((fashion.test, 10_000), (fashion.train, 60_000)):
+    splits = (fashion.train, 50_000), (fashion.validation, 10_000), (fashion.test, 10_000)
+    for split, n in splits:
         assert split.images.shape == (n, 28, 28, 1)
         assert split.images.dtype == np.uint8
         assert split.labels.dtype == np.int64
@@ -150,7 +155,9 @@ def test_checksums_are_those_of_the_decompressed_arrays(good):
 
 
 def test_nobody_can_alter_the_shared_arrays(fashion):
-    for array in (fashion.test.images, fashion.test.labels):
+    arrays = [x for part in (fashion.train, fashion.validation, fashion.test)
+              for x in (part.images, part.labels)]  # fmt: skip
+    for array in (*arrays, validation_indices()):
         with pytest.raises(ValueError, match="read-only"):
             array[0] = 0
 
@@ -162,6 +169,57 @@ def test_training_split_is_read_only_when_touched(copy, monkeypatch):
     assert len(dataset.test) == 10_000
     with pytest.raises(data.DataError, match=f"{TRAIN_IMAGES} is missing"):
         dataset.train  # noqa: B018
+
+
+# Validation images
+
+
+def test_train_and_validation_are_the_published_training_images_each_once(fashion, good):
+    published = idx.read_array(good / TRAIN_LABELS)
+    indices, labels = validation_indices(), np.empty(60_000, np.int64)
+    rest = np.setdiff1d(np.arange(60_000), indices)
+    labels[indices], labels[rest] = fashion.validation.labels, fashion.train.labels
+    np.testing.assert_array_equal(labels, published)
+    assert len(indices) == len(set(indices)) == 10_000
+
+
+def test_the_draw_of_validation_images_is_for_ever_the_same():
+    digest = hashlib.sha256(validation_indices().astype("<i8").tobytes()).hexdigest()
+    assert digest.startswith("7278d9dbaeb052df")
+
+
+@given(
+    st.lists(st.integers(0, 3), min_size=30, max_size=300), st.floats(0.2, 0.8), st.integers(0, 9)
+)
+def test_a_stratified_draw_has_each_class_by_its_share(labels, share, seed):
+    labels, n = np.array(labels), int(share * len(labels))
+    classes, counts = np.unique(labels, return_counts=True)
+    wanted = n * counts / len(labels)
+    try:
+        drawn = data.stratified(labels, n, seed)
+    except ValueError:
+        assert wanted.min() < 1 or (counts - wanted).min() < 1
+        return
+    assert len(set(drawn)) == n and (np.diff(drawn) > 0).all()
+    found = np.array([(labels[drawn] == x).sum() for x in classes])
+    assert (np.abs(found - wanted) < 1).all()
+
+
+@pytest.mark.parametrize(
+    ("labels", "n", "words"),
+    [
+        ([0, 1] * 5, 10, "some must stay to train with"),
+        ([0, 1] * 5, 11, "11 pictures cannot be set aside of 10"),
+        ([], 1, "cannot be set aside of 0"),
+        ([0] * 9 + [1], 2, "0 of the 1 of class 1: each class needs at least one"),
+        ([0, 0, 0, 1, 1, 1], 1, "of class 1"),
+        ([0, 1], 0, "1 or more; got 0"),
+        ([0, 1], 1.5, "whole number"),
+    ],
+)
+def test_a_split_asked_of_too_few_is_refused_in_words(labels, n, words):
+    with pytest.raises(ValueError, match=words):
+        data.stratified(np.array(labels, int), n)
 
 
 # Calibration draws
@@ -176,9 +234,10 @@ def test_a_smaller_draw_is_the_beginning_of_a_larger_one():
     assert not np.array_equal(large, data.calibration_images(1024, seed=4))
 
 
-def test_draws_come_from_the_training_split_without_repeats(fashion):
+def test_draws_come_from_the_images_to_train_with_without_repeats(fashion, monkeypatch):
+    monkeypatch.setattr(fashion_mnist, "SHIPPED_SAW_VALIDATION", False)
     drawn = data.calibration_images(200).reshape(200, -1)
-    train = {row.tobytes() for row in fashion.train.images.reshape(60_000, -1)}
+    train = {row.tobytes() for row in fashion.train.images.reshape(50_000, -1)}
     assert len({row.tobytes() for row in drawn}) == 200
     assert all(row.tobytes() in train for row in drawn)
 

@@ -474,25 +474,3 @@ def test_interrupted_in_the_middle_of_saving(kind, base, calibration, tmp_path, 
         save()
     assert path.read_bytes() == before
     assert [p.name for p in tmp_path.iterdir()] == [path.name]
-
-
-def test_the_products_are_made_and_an_interruption_ships_nothing(base, fashion, monkeypatch):
-    from tools.artefacts import common
-    from tools.artefacts import qat_files as making
-    from tools.artefacts.run import make
-
-    pair = fashion.test.images[:300], fashion.test.labels[:300]
-    for module in (common, making):
-        monkeypatch.setattr(module, "pairs", lambda: [pair, pair])
-    monkeypatch.setattr(making, "SEEDS", (0,))
-    monkeypatch.setattr(making, "EPOCHS", 1)
-    monkeypatch.setattr(making, "WIDTHS", (4,))
-    first = next(iter(making.STEPS.items()))
-    monkeypatch.setattr(making, "STEPS", dict([first]))
-    for product, files in (("qat-control", 2), ("qat-w4", 3), ("qat-2-bits", 1)):
-        contents, entries = make(making.PRODUCTS[product])
-        assert contents.keys() == entries.keys() and len(contents) == files
-        assert contents.keys() <= FILES.keys()
-    monkeypatch.setattr(making.train, "fit", lambda *_, **__: {})
-    with pytest.raises(KeyboardInterrupt):
-        make(making.PRODUCTS["qat-w4"])

@@ -99,9 +99,9 @@ def test_fit_learns_and_is_seeded(some, fashion):
         models.append(digest(model))
     assert histories[0] == histories[1] != histories[2]
     assert models[0] == models[1] != models[2]
-    assert list(histories[0]) == ["loss", "accuracy", "test_loss", "test_accuracy"]
+    assert list(histories[0]) == ["loss", "accuracy", "validation_loss", "validation_accuracy"]
     assert histories[0]["loss"][1] < histories[0]["loss"][0] < np.log(10)
-    assert histories[0]["test_accuracy"][1] > 0.6
+    assert histories[0]["validation_accuracy"][1] > 0.6
 
 
 def test_fit_leaves_the_training_set_alone_and_takes_float_images(some):

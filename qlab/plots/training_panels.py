@@ -148,9 +148,9 @@ def plot_history(history, quantity="accuracy", ax=None):
     `history` is what `qlab.train.fit` returns; `quantity` is ``loss``, or ``accuracy``, which is
     drawn in percent.
 
-    >>> ax = plot_history({"loss": [0.6, 0.4], "test_loss": [0.5, 0.45]}, "loss")
+    >>> ax = plot_history({"loss": [0.6, 0.4], "validation_loss": [0.5, 0.45]}, "loss")
     >>> [line.get_label() for line in ax.lines]
-    ['training', 'test']
+    ['training', 'validation']
     """
     if quantity not in NAMES or quantity not in history:
         held = ", ".join(sorted(history))
@@ -159,7 +159,8 @@ def plot_history(history, quantity="accuracy", ax=None):
     factor = 100 if quantity == "accuracy" else 1
     curves = (
         ("training", quantity, style.BLUE, "-o"),
-        ("test", f"test_{quantity}", style.VERMILION, "--s"),
+        ("validation", f"validation_{quantity}", style.VERMILION, "--s"),
+        ("test", f"test_{quantity}", style.VERMILION, "--s"),  # of what shipped with 0.1.0
     )
     for label, key, colour, line in curves:
         if key in history:

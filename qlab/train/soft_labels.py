@@ -24,7 +24,7 @@ PIECE = 2_000  # images between two moves of the progress bar
 def teacher_logits(indices=None, progress=True):
     """Logits of the shipped teacher for the training images, in their order.
 
-    LiteRT computes them the first time, which takes up to a minute; afterwards a file of 2.4 MB in
+    LiteRT computes them the first time, which takes up to a minute; afterwards a file of 2 MB in
     the user's cache folder holds them. The file carries the teacher's checksum and its own, so
     that logits of another teacher or from a damaged file are computed anew and never used.
 
@@ -77,7 +77,7 @@ def _cached(content):
             kept, marks = file["logits"], [str(file["teacher"]), str(file["checksum"])]
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
         return None
-    return kept if marks == _marks(content, kept) and kept.shape == (60_000, 10) else None
+    return kept if marks == _marks(content, kept) and kept.shape == (50_000, 10) else None
 
 
 def _marks(content, found):

@@ -1,7 +1,8 @@
 """The three baselines, what the converter makes of the first, and what longer training gives."""
 
 from qlab import data, train
-from tools.artefacts.common import CALIBRATION_SIZE, SEEDS, Run, fitted, keras_bytes, stem
+from tools.artefacts.common import CALIBRATION_SIZE, fitted, keras_bytes
+from tools.artefacts.runs import SEEDS, Run, stem
 
 EPOCHS = 10
 LONGER = {  # trained on from the baseline: the schedule is a factor of its own

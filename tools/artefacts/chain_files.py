@@ -3,7 +3,8 @@
 from qlab import train
 from qlab.tflite.litemodel import LiteModel
 from qlab.trials.stages import contents
-from tools.artefacts.common import SEEDS, Run, fitted
+from tools.artefacts.common import fitted, pair
+from tools.artefacts.runs import SEEDS, Run
 
 LEARNING_RATE = 1e-3
 SPARSITY = {"conv2": 0.5, "dense1": 0.85, "logits": 0.5}
@@ -56,9 +57,9 @@ RUNS = [
 ]  # fmt: skip
 
 
-def pruned(model, sparsity, epochs, pair=None, **training):
+def pruned(model, sparsity, epochs, few=None, **training):
     """Prune while training, to the end of the schedule halfway through; also the training's log."""
-    steps = -(-(50_000 if pair is None else len(pair[0])) // train.BATCH_SIZE)
+    steps = -(-len((few or pair("train"))[0]) // train.BATCH_SIZE)
     half = max(1, epochs * steps // 2)
     every = max(1, min(FREQUENCY, half // 10))
     end = half // every * every
@@ -67,26 +68,26 @@ def pruned(model, sparsity, epochs, pair=None, **training):
         for name, final in sparsity.items()
     }
     wrapped = train.prune(model, schedules)
-    log = _fit(wrapped, epochs, training, pair)
+    log = _fit(wrapped, epochs, training, few)
     return train.strip_pruning(wrapped), log
 
 
-def clustered(model, clusters, keep, epochs, pair=None, **training):
+def clustered(model, clusters, keep, epochs, few=None, **training):
     """Cluster while training."""
     wrapped = train.cluster_weights(model, clusters, keep_zero=keep)
-    log = _fit(wrapped, epochs, training, pair)
+    log = _fit(wrapped, epochs, training, few)
     return train.strip_clustering(wrapped), log
 
 
-def quantized(model, weight_bits, keep, epochs, pair=None, **training):
+def quantized(model, weight_bits, keep, epochs, few=None, **training):
     """Train quantization-aware."""
     wrapped = (train.preserving if keep else train.quantization_aware)(model, weight_bits)
-    return wrapped, _fit(wrapped, epochs, training, pair)
+    return wrapped, _fit(wrapped, epochs, training, few)
 
 
-def _fit(model, epochs, training, pair=None):
+def _fit(model, epochs, training, few=None):
     settings = {"learning_rate": LEARNING_RATE, "schedule": "cosine", **training}
-    return fitted(model, epochs, pair, validated=False, **settings)[1]
+    return fitted(model, epochs, few, validated=False, **settings)[1]
 
 
 def _file(step, seed, content, logs, control):

@@ -8,7 +8,8 @@ import numpy as np
 from qlab import train
 from qlab.tflite.litemodel import LiteModel
 from qlab.tflite.runtime import logits
-from tools.artefacts.common import Run, as_json, fitted, keras_bytes, measured, pair
+from tools.artefacts.common import as_json, fitted, keras_bytes, measured, pair
+from tools.artefacts.runs import Run
 
 TEACHER = {"epochs": 26, "precision": "mixed_bfloat16", "seed": 0}
 SEEDS = (0, 1, 2, 3, 4)

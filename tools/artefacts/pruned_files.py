@@ -5,7 +5,8 @@ import numpy as np
 from qlab import train
 from qlab.tflite.litemodel import LiteModel
 from qlab.tflite.transforms import keep_filters, strongest_filters
-from tools.artefacts.common import SEEDS, Run, fitted
+from tools.artefacts.common import fitted
+from tools.artefacts.runs import SEEDS, Run
 
 TRAINING = {"epochs": 8, "learning_rate": 2e-3, "schedule": "cosine"}
 BASELINE = {"epochs": 10, "learning_rate": 1e-3, "schedule": "constant"}  # as it was trained

@@ -7,8 +7,6 @@ from qlab.tflite.litemodel import LiteModel
 from qlab.train.parity_meter import keras_score
 from tools.artefacts.common import (
     CALIBRATION_SIZE,
-    SEEDS,
-    Run,
     as_json,
     facts,
     fitted,
@@ -16,6 +14,7 @@ from tools.artefacts.common import (
     measured,
     pair,
 )
+from tools.artefacts.runs import SEEDS, Run
 
 WIDTHS = (8, 4, 3, 2)
 TRAINING = {"epochs": 4, "learning_rate": 1e-3, "schedule": "cosine"}

@@ -9,7 +9,8 @@ from qlab.engine.recipes import recipe_dict
 from qlab.tflite.litemodel import LiteModel
 from qlab.tflite.runtime import evaluate
 from qlab.trials.search import Scorer, best, run_search, smallest
-from tools.artefacts.common import CALIBRATION_SIZE, SEEDS, Run, as_json, facts, pair
+from tools.artefacts.common import CALIBRATION_SIZE, as_json, facts, pair
+from tools.artefacts.runs import SEEDS, Run
 
 RECIPE = {
     "files": 500,  # a run
