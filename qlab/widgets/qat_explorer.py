@@ -126,7 +126,7 @@ class QatExplorer(ThreadedExplorer, ModelExplorer):
     def _steps(self, epochs, images):
         self.live = live = Live(self.weight_bits, epochs, images)
         self.download.clear()
-        for step in live.steps((self.subject.images, self.subject.labels)):
+        for step in live.steps(self.subject.score):
             if step[-1] and self.result is not None:
                 self.present(self.result)
             yield step
@@ -139,8 +139,9 @@ class QatExplorer(ThreadedExplorer, ModelExplorer):
         reference = self.subject.float_measurement
         self._ways = picture.put(WaysPanel, reference.accuracy, reference.interval)
         self._weights = picture.put(StepsPanel)
-        self._loss = picture.put(LearningPanel, "loss")
-        self._accuracy = picture.put(LearningPanel, "accuracy")
+        scored = self.subject.split.name or "yours"
+        self._loss = picture.put(LearningPanel, "loss", scored)
+        self._accuracy = picture.put(LearningPanel, "accuracy", scored)
         return picture
 
     def _live_here(self):

@@ -85,7 +85,7 @@ def scored_again(subject, model):
 
 def _kept(entry):
     """What is said of a model on the board."""
-    scored = f"{percent(entry.accuracy)} of {entry.n:,} test images"
+    scored = f"{percent(entry.accuracy)} of {entry.n:,} {entry.images_are}"
     yield "", "On the Pareto board as "
     yield "b", entry.name
     yield "", f": {scored}, {entry.gzip_bytes:,} bytes gzipped. "

@@ -275,7 +275,7 @@ class ModelExplorer(Explorer):
     model : qlab.LiteModel or None
         A float32 model; None for the shipped baseline.
     images : ndarray of uint8, shape (n, 28, 28, 1), or None
-        To score on; None for the 10,000 test images.
+        To score on; None for the course's: the 10,000 that it chooses with.
     labels : ndarray of int, shape (n,), or None
         Give both images and labels, or neither.
     calibration_images : ndarray of uint8, shape (n, 28, 28, 1), or None
