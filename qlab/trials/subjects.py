@@ -15,6 +15,7 @@ from qlab.engine.recipes import Recipe
 from qlab.tflite.sparse_encoding import sparse_file
 
 LATENCY_RUNS = 50
+PART = 1_000  # test images scored in a step
 REMEMBERED = 32
 CALIBRATION_SIZE = 128  # where nothing else is asked for
 
@@ -124,6 +125,11 @@ class Subject:
         """Measurement of any file on the subject's images."""
         return scored(model, self.split)
 
+    @property
+    def may_ask(self):
+        """bool: whether it is scored on the course's images, and they are not the test images."""
+        return self.split.name not in ("", "test")
+
     def on(self, split):
         """The same model and engine, scored on other images."""
         return replace(self, split=split, float_measurement=scored(self.model, split))
@@ -154,6 +160,15 @@ def scored(model, split, **how):
     """Measurement of a file on a split, which knows what the images are called."""
     measured = qlab.evaluate(model, split.images, split.labels, **how)
     return replace(measured, images_are=split.images_are)
+
+
+def asked(model):
+    """Score a file on the test images; yield how far it is, and return the Measurement."""
+    test, classes = qlab.data.load().test, []
+    for start in range(0, len(test), PART):
+        yield start, len(test), "test images scored"
+        classes.append(qlab.predict(model, test.images[start : start + PART]))
+    return Measurement(np.concatenate(classes), test.labels, images_are=test.images_are)
 
 
 def require_pair(images, labels):
