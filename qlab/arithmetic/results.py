@@ -32,6 +32,8 @@ class Measurement:
         ``simulated`` (arithmetic that no runtime executed).
     elapsed_ms : float or None
         Wall time of the scoring, milliseconds.
+    images_are : str
+        What the images are called on screen, such as "validation images".
 
     Raises
     ------
@@ -49,6 +51,7 @@ class Measurement:
     labels: np.ndarray = field(repr=False)
     kind: str = "measured"
     elapsed_ms: float | None = None
+    images_are: str = "images"
     correct: int = field(init=False)
     n: int = field(init=False)
 

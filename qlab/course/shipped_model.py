@@ -25,7 +25,7 @@ def _trials():
 
 
 def score(recipe):
-    """Build the file that `recipe` describes and score it on all test images."""
+    """Build the file that `recipe` describes and score it on the images to choose with."""
     trial = _trials()(recipe)
     return trial.model, trial.measurement
 

@@ -39,6 +39,12 @@ class Split:
 
     images: np.ndarray = field(repr=False)
     labels: np.ndarray = field(repr=False)
+    name: str = ""
+
+    @property
+    def images_are(self):
+        """str: what the pictures are called on screen, such as "validation images"."""
+        return f"{self.name} images".strip()
 
     def __len__(self):
         return len(self.labels)
@@ -58,7 +64,7 @@ class FashionMNIST:
     @cached_property
     def validation(self):
         """Split: 10,000 pictures to choose with, 1,000 of each class."""
-        return _part(_read_split("train"), validation_indices())
+        return _part(_read_split("train"), validation_indices(), "validation")
 
     @cached_property
     def test(self):
@@ -239,13 +245,13 @@ def _class_indices(classes):
 def _without_validation(split):
     keep = np.ones(len(split), bool)
     keep[validation_indices()] = False
-    return _part(split, keep)
+    return _part(split, keep, split.name)
 
 
-def _part(split, which):
+def _part(split, which, name):
     images, labels = split.images[which], split.labels[which]
     images.flags.writeable = labels.flags.writeable = False
-    return Split(images, labels)
+    return Split(images, labels, name)
 
 
 def _is_whole(value):
@@ -257,4 +263,4 @@ def _read_split(name):
     _, (images, labels) = fetching.read(files)
     labels = labels.astype(np.int64)
     labels.flags.writeable = False
-    return Split(images[..., None], labels)
+    return Split(images[..., None], labels, name)

@@ -142,6 +142,7 @@ FIELDS = {
         "passed": _WHEN_FIELD,
     },
     "notebooks": {"first": _WHEN_FIELD, "last": _WHEN_FIELD, "seconds": _COUNT},
+    "test_images": {"asked": _COUNT},  # by the SHA-256 of the file that they were asked about
 }
 
 GUESSED = ("guess", "guessed")
@@ -149,6 +150,7 @@ REVEALED = ("counted", "late", "truth", "measured", "right", "revealed")
 COMBINED = {  # of every other field: one value from those of two entries
     "attempts": lambda counts: min(sum(counts), MOST_COUNT),
     "seconds": lambda counts: min(sum(counts), MOST_COUNT),
+    "asked": lambda counts: min(sum(counts), MOST_COUNT),
     "failures": max,
     "hints": lambda lists: list(dict.fromkeys(itertools.chain(*lists)))[:50],
     "mistakes": lambda lists: list(dict.fromkeys(itertools.chain(*lists)))[:50],

@@ -112,6 +112,23 @@ def record_solution(exercise_id):
     _change("exercises", exercise_id, change)
 
 
+def record_asked(sha256):
+    """Count how often the test images were asked about a file, and return the count.
+
+    A progress file holds 1,000 files: one more, and that not asked about for longest is forgotten.
+    """
+
+    def whole(progress):
+        progress["learner"] = progress["learner"] or _named_outside()
+        files = progress["test_images"]
+        asked = files.pop(sha256, {}).get("asked", 0)
+        files[sha256] = {"asked": min(asked + 1, document.MOST_COUNT)}
+        for oldest in list(files)[: -document.MOST_ENTRIES]:
+            del files[oldest]
+
+    return _store().update(whole)["test_images"][sha256]["asked"]
+
+
 def forget():
     """Start afresh; the file is set aside, not deleted."""
     _store().forget()

@@ -104,7 +104,7 @@ class LearningPanel:
     """Loss or accuracy over the epochs of a live training."""
 
     @style.styled
-    def __init__(self, ax, quantity):
+    def __init__(self, ax, quantity, scored):
         self.ax, self.quantity = ax, quantity
         self.training = mark(ax, "-o", color=style.BLUE, ms=4, lw=1.4)
         self.scored = mark(ax, "--s", color=style.VERMILION, ms=4, lw=1.4)
@@ -116,7 +116,7 @@ class LearningPanel:
         ax.yaxis.set_major_locator(MaxNLocator(5))
         if quantity == "accuracy":
             ticks(ax.yaxis, "{:.3g}", 100)
-            shown = {"training": self.training, "test, LiteRT": self.scored, "best": self.best}
+            shown = {"training": self.training, f"{scored}, LiteRT": self.scored, "best": self.best}
             legend(ax, shown, fontsize=7.5, handlelength=1.6, borderaxespad=0.2)
         self.frame(1, [0.85, 0.95] if quantity == "accuracy" else [0.0, 0.4])
 

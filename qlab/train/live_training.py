@@ -7,7 +7,6 @@ import numpy as np
 
 from qlab import data
 from qlab.arithmetic.results import Measurement
-from qlab.tflite import runtime
 from qlab.tflite.litemodel import LiteModel
 from qlab.train.fake_quantization import quantization_aware, weight_quantizer
 from qlab.train.fitting import (
@@ -38,7 +37,7 @@ class Frame:
     weights: dict = field(repr=False)
 
 
-def live_quantization_aware(weight_bits, images, labels, scored, epochs=1):
+def live_quantization_aware(weight_bits, images, labels, score, epochs=1):
     """Train the shipped baseline on, quantization-aware, and look at it each quarter epoch."""
     if not 0 < epochs < np.inf:
         raise ValueError(f"epochs must be above 0; got {epochs!r}")
@@ -53,11 +52,11 @@ def live_quantization_aware(weight_bits, images, labels, scored, epochs=1):
     epoch = -(-len(images) // BATCH_SIZE)
     total = max(1, round(epochs * epoch))
     compile_classifier(aware, rate(LEARNING_RATE, "cosine", total))
-    yield 0, total, _frame(aware, 0.0, None, scored)
-    yield from _train(aware, in_batches(images, labels, BATCH_SIZE, 0), epoch, total, scored)
+    yield 0, total, _frame(aware, 0.0, None, score)
+    yield from _train(aware, in_batches(images, labels, BATCH_SIZE, 0), epoch, total, score)
 
 
-def _train(aware, batches, epoch, total, scored):
+def _train(aware, batches, epoch, total, score):
     """Train batch by batch; pause often, and take a frame at each quarter of an epoch."""
     done, paused = 0, time.monotonic()
     while done < total:
@@ -65,7 +64,7 @@ def _train(aware, batches, epoch, total, scored):
             mean = aware.train_on_batch(x, y, reset_metrics=False)
             done += 1
             if done == total or done * FRAMES // epoch > (done - 1) * FRAMES // epoch:
-                yield done, total, _frame(aware, done / epoch, mean, scored)
+                yield done, total, _frame(aware, done / epoch, mean, score)
                 aware.reset_metrics()
             elif time.monotonic() - paused > BREATH or done == 1:
                 yield done, total, None
@@ -76,10 +75,10 @@ def _train(aware, batches, epoch, total, scored):
                 return
 
 
-def _frame(aware, epoch, mean, scored):
+def _frame(aware, epoch, mean, score):
     model = LiteModel(convert_quantized(aware))  # packed is what the learner takes away
     loss, accuracy = (None, None) if mean is None else (float(value) for value in mean)
-    return Frame(epoch, loss, accuracy, model, runtime.evaluate(model, *scored), _weights(aware))
+    return Frame(epoch, loss, accuracy, model, score(model), _weights(aware))
 
 
 def _weights(aware):

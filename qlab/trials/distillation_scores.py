@@ -53,8 +53,8 @@ class Grid:
 class Answers:
     """Teacher and students on some images; each is asked when first needed, and remembered."""
 
-    def __init__(self, images, labels):
-        self.images, self.labels = images, labels
+    def __init__(self, images, labels, images_are="images"):
+        self.images, self.labels, self.images_are = images, labels, images_are
         self._arms = {}
 
     @cached_property
@@ -65,7 +65,10 @@ class Answers:
     @cached_property
     def teacher_score(self):
         """Measurement of the teacher."""
-        return Measurement(self.teacher.argmax(axis=1), self.labels)
+        return self._measured(self.teacher)
+
+    def _measured(self, logits):
+        return Measurement(logits.argmax(axis=1), self.labels, images_are=self.images_are)
 
     @cached_property
     def order(self):
@@ -95,7 +98,7 @@ class Answers:
             for name in names[arm]:
                 model = qlab.pretrained(name)
                 answers = runtime.logits(model, self.images)
-                scores[arm].append(Measurement(answers.argmax(axis=1), self.labels))
+                scores[arm].append(self._measured(answers))
                 kept.setdefault(arm, answers)
                 size, done = model.file_bytes, done + 1
                 progress(done, total)

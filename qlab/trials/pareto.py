@@ -15,8 +15,8 @@ from qlab.arithmetic.results import Latency, Measurement
 from qlab.engine.recipes import recipe_dict
 from qlab.tflite import artefacts
 from qlab.tflite.litemodel import LiteModel, require_lite_model
-from qlab.tflite.runtime import evaluate, latency
-from qlab.trials import shelf
+from qlab.tflite.runtime import latency
+from qlab.trials import shelf, subjects
 from qlab.trials.fronts import COSTS, front, rows, standings
 
 __all__ = ["COSTS", "Entry", "drop", "entries", "front", "keep", "remeasure", "rows", "standings"]
@@ -50,6 +50,11 @@ class Entry:
     def interval(self):
         """(float, float): 95 % Wilson interval of the accuracy."""
         return wilson_interval(self.correct, self.n)
+
+    @property
+    def images_are(self):
+        """str: what the images that scored it are called, if that is known."""
+        return self.measurement.images_are if self.measurement else "images"
 
     @property
     def latency_ms(self):
@@ -173,8 +178,7 @@ def _entry(name, origin, recipe, cached, content, sha, timed):
 
 def _measure(sha, model):
     """Score and time one model; both or neither are remembered."""
-    test = data.load().test
-    measurement = evaluate(model, test.images, test.labels, threads=1)
+    measurement = subjects.scored(model, subjects.course_images(), threads=1)
     timed = latency(model, runs=RUNS)
     _measured[sha], _timed[sha] = measurement, timed
 
@@ -200,6 +204,6 @@ def unfit(model):
     if given == 28 * 28 and answered == len(data.CLASS_NAMES):
         return ""
     return (
-        f"it takes {shapes[0]} and answers {shapes[1]}; the course's test images are "
+        f"it takes {shapes[0]} and answers {shapes[1]}; the course's images are "
         f"(n, 28, 28, 1), of {len(data.CLASS_NAMES)} classes"
     )

@@ -126,8 +126,8 @@ class Live:
         best = self.best
         return None if best is None else best.measurement
 
-    def steps(self, scored):
-        """Train for real, a few batches a step."""
+    def steps(self, score):
+        """Train for real, a few batches a step; `score` measures a file."""
         yield 0, 1, f"{self.weight_bits} bits, TensorFlow starts, about 15 s", False
         from qlab.train.live_training import live_quantization_aware
 
@@ -135,7 +135,7 @@ class Live:
         images, labels = train.images[: self.images], train.labels[: self.images]
         started = None
         for done, total, frame in live_quantization_aware(
-            self.weight_bits, images, labels, scored, self.epochs
+            self.weight_bits, images, labels, score, self.epochs
         ):
             if frame is not None:
                 self.frames.append(frame)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property, lru_cache
 
 import numpy as np
@@ -10,10 +10,12 @@ import numpy as np
 import qlab
 from qlab.arithmetic.metrics import sparsity
 from qlab.arithmetic.results import Measurement
+from qlab.data import Split
 from qlab.engine.recipes import Recipe
 from qlab.tflite.sparse_encoding import sparse_file
 
 LATENCY_RUNS = 50
+PART = 1_000  # test images scored in a step
 REMEMBERED = 32
 CALIBRATION_SIZE = 128  # where nothing else is asked for
 
@@ -99,9 +101,16 @@ class Subject:
     """A float model, the engine that compresses it, and the images that score what comes out."""
 
     compressor: qlab.Compressor
-    images: np.ndarray
-    labels: np.ndarray
+    split: Split
     float_measurement: Measurement
+
+    @property
+    def images(self):
+        return self.split.images
+
+    @property
+    def labels(self):
+        return self.split.labels
 
     @property
     def model(self):
@@ -114,7 +123,16 @@ class Subject:
 
     def score(self, model):
         """Measurement of any file on the subject's images."""
-        return qlab.evaluate(model, self.images, self.labels)
+        return scored(model, self.split)
+
+    @property
+    def may_ask(self):
+        """bool: whether it is scored on the course's images, and they are not the test images."""
+        return self.split.name not in ("", "test")
+
+    def on(self, split):
+        """The same model and engine, scored on other images."""
+        return replace(self, split=split, float_measurement=scored(self.model, split))
 
     def trial(self, recipe):
         """Carry out a recipe, and measure what came out, here and now."""
@@ -126,6 +144,33 @@ class Subject:
         return lru_cache(REMEMBERED)(self.trial)
 
 
+@lru_cache(maxsize=1)
+def course_images():
+    """Split: what explorers, exercises and fronts choose with; read once."""
+    return qlab.data.load().test  # `.validation` as soon as what ships was trained without it
+
+
+def images_to_choose_with(images=None, labels=None):
+    """Split: the images given, or the course's."""
+    require_pair(images, labels)
+    return course_images() if images is None else Split(images, labels)
+
+
+def scored(model, split, **how):
+    """Measurement of a file on a split, which knows what the images are called."""
+    measured = qlab.evaluate(model, split.images, split.labels, **how)
+    return replace(measured, images_are=split.images_are)
+
+
+def asked(model):
+    """Score a file on the test images; yield how far it is, and return the Measurement."""
+    test, classes = qlab.data.load().test, []
+    for start in range(0, len(test), PART):
+        yield start, len(test), "test images scored"
+        classes.append(qlab.predict(model, test.images[start : start + PART]))
+    return Measurement(np.concatenate(classes), test.labels, images_are=test.images_are)
+
+
 def require_pair(images, labels):
     """Raise in words if only one of the two is given."""
     if (images is None) != (labels is None):
@@ -133,25 +178,20 @@ def require_pair(images, labels):
 
 
 def subject(model=None, images=None, labels=None, calibration_images=None):
-    """What is not given is the course's: the shipped baseline, the 10,000 test images."""
-    if all(given is None for given in (model, images, labels, calibration_images)):
-        return _baseline()
-    require_pair(images, labels)
-    return _build(model, images, labels, calibration_images)
+    """What is not given is the course's: the shipped baseline, and `course_images`."""
+    split = images_to_choose_with(images, labels)
+    own = any(given is not None for given in (model, images, calibration_images))
+    return _build(model, split, calibration_images) if own else _baseline(split)
 
 
 @lru_cache(maxsize=1)
-def _baseline():
-    return _build(None, None, None, None)
+def _baseline(split):
+    return _build(None, split, None)
 
 
-def _build(model, images, labels, calibration_images):
+def _build(model, split, calibration_images):
     """Load what is missing, calibrate, and score the float model."""
     model = qlab.pretrained("baseline") if model is None else model
-    if images is None:
-        test = qlab.data.load().test
-        images, labels = test.images, test.labels
     if calibration_images is None:
         calibration_images = qlab.data.calibration_images()
-    compressor = qlab.Compressor(model, calibration_images)
-    return Subject(compressor, images, labels, qlab.evaluate(model, images, labels))
+    return Subject(qlab.Compressor(model, calibration_images), split, scored(model, split))

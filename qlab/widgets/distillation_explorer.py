@@ -5,8 +5,8 @@ import numpy as np
 import qlab
 from qlab.arithmetic.distillation import class_similarity, loss_terms, softened
 from qlab.plots.distillation_panels import AnswerPanel, GridPanel, PullPanel, SimilarityPanel
+from qlab.trials import subjects
 from qlab.trials.distillation_scores import ARMS, Answers, grid, shipped_students
-from qlab.trials.subjects import require_pair
 from qlab.widgets.kit import readout
 from qlab.widgets.kit.explorer import Explorer, Shown
 from qlab.widgets.kit.live import LivePicture
@@ -69,12 +69,9 @@ class DistillationExplorer(Explorer):
 
     def __init__(self, images=None, labels=None, **settings):
         super().__init__()
-        require_pair(images, labels)
-        dataset = qlab.data.load()
-        self.names = dataset.class_names
-        if images is None:
-            images, labels = dataset.test.images, dataset.test.labels
-        self.answers = Answers(images, labels)
+        self.names = qlab.data.CLASS_NAMES
+        split = subjects.images_to_choose_with(images, labels)
+        self.answers = Answers(split.images, split.labels, split.images_are)
         self._choices = {_words(*key): key for key in shipped_students()}
         self.students = next(iter(self._choices))
         self.assemble(self.controls(), self._picture(), settings=settings)

@@ -96,6 +96,7 @@ class FlipGallery(ModelExplorer):
         self._gallery.show(self.subject.images[some], *answers, self._nothing())
         self._counts.show(result.newly_wrong, result.newly_right, self._chosen())
         changed, n = int((result.kinds != SAME).sum()), result.measurement.n
+        images_are = result.measurement.images_are
         shown = f"{len(some)} of {len(result.matching):,}"
         cells = (
             readout.accuracy(result.measurement),
@@ -103,7 +104,7 @@ class FlipGallery(ModelExplorer):
             readout.cell(
                 "Class changed",
                 f"{changed:,}",
-                f"{100 * changed / n:.2f} % of {n:,} images",
+                f"{100 * changed / n:.2f} % of {n:,} {images_are}",
                 f"{shown} shown",
             ),
         )

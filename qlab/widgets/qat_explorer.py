@@ -63,7 +63,9 @@ class QatExplorer(ThreadedExplorer, ModelExplorer):
         self.job = ThreadedJob(
             "Start live training", self._job_steps, self.guard, "the best so far"
         )
-        self.download = self.offer("Download the best so far", self.tflite, self._live_recipe)
+        self.download = self.offer(
+            "Download the best so far", self.tflite, self._live_recipe, asks=False
+        )
         self.assemble(self.controls(), self._picture(), [self.job, self.download], settings)
 
     def compute(self):
@@ -126,7 +128,7 @@ class QatExplorer(ThreadedExplorer, ModelExplorer):
     def _steps(self, epochs, images):
         self.live = live = Live(self.weight_bits, epochs, images)
         self.download.clear()
-        for step in live.steps((self.subject.images, self.subject.labels)):
+        for step in live.steps(self.subject.score):
             if step[-1] and self.result is not None:
                 self.present(self.result)
             yield step
@@ -139,8 +141,9 @@ class QatExplorer(ThreadedExplorer, ModelExplorer):
         reference = self.subject.float_measurement
         self._ways = picture.put(WaysPanel, reference.accuracy, reference.interval)
         self._weights = picture.put(StepsPanel)
-        self._loss = picture.put(LearningPanel, "loss")
-        self._accuracy = picture.put(LearningPanel, "accuracy")
+        scored = self.subject.split.name or "yours"
+        self._loss = picture.put(LearningPanel, "loss", scored)
+        self._accuracy = picture.put(LearningPanel, "accuracy", scored)
         return picture
 
     def _live_here(self):

@@ -133,6 +133,8 @@ class SearchExplorer(ModelExplorer):
         require_pair(images, labels)
         images, labels = search_images() if images is None else (images, labels)
         super().__init__(model, test_images, test_labels, calibration_images)
+        if test_images is None:
+            self.subject = self.subject.on(qlab.data.load().test)
         compressor = self.subject.compressor
         names = "uniform", *METHODS
         self._scorers = {name: Scorer(compressor, images, labels, base) for name in names}
@@ -144,9 +146,8 @@ class SearchExplorer(ModelExplorer):
         self._finals = {}
         self.job = Job("Search", self._steps, self.guard)
         self.final_job = Job("Ask the test images", self._final_steps, self.guard)
-        self.download = self.offer(
-            "Download the best .tflite", self.tflite, lambda: self._chosen().recipe
-        )
+        recipe, asks = lambda: self._chosen().recipe, False  # it has a button of its own
+        self.download = self.offer("Download the best .tflite", self.tflite, recipe, asks)
         actions = [self.job, self.final_job, self.download]
         self.assemble(self.controls(), self._picture(), actions, settings)
 

@@ -105,3 +105,32 @@ def test_the_dark_theme_adapts_the_picture(lab, explorer):
     explorer.get_by_label("Weight bits").select_option("3")
     expect(explorer.get_by_role("img", name=re.compile("7 levels"))).to_be_visible()
     lab.screenshot("quantization-dark")
+
+
+CHOOSING = """from qlab.trials import subjects
+validation = qlab.data.load().validation
+subjects.course_images = lambda: validation"""
+
+
+def test_the_test_images_answer_the_keyboard_and_a_setting_takes_the_answer_away(lab):
+    """The button stands in the row of the others, and keeps the focus while it works."""
+    lab.open(lab.write("asking.ipynb", f"import qlab\n{CHOOSING}", *CELLS[:2]))
+    lab.run_all()
+    explorer = lab.page.locator(".qlab-explorer")
+    expect(explorer.locator(".qlab-readout")).to_contain_text("10,000 validation images")
+    names = "Download this .tflite", "Keep on the board", "Ask the test images"
+    buttons = [explorer.get_by_role("button", name=name) for name in names]
+    assert len({button.bounding_box()["y"] for button in buttons}) == 1
+
+    buttons[1].focus()
+    lab.page.keyboard.press("Tab")
+    expect(buttons[2]).to_be_focused()
+    said = explorer.locator(".qlab-download [role=status]").filter(has_text="Test images:")
+    for often in ("once", "2 times"):
+        lab.page.keyboard.press("Enter")
+        words = rf"^Test images: \d\d\.\d\d % .* asked {often} for this model"
+        expect(said).to_have_text(re.compile(words))
+        expect(buttons[2]).to_be_focused()
+    lab.screenshot("test-images-asked", explorer)
+    explorer.get_by_label("Weight bits").select_option("4")
+    expect(said).to_have_count(0)

@@ -57,7 +57,7 @@ def test_ids_of_today_and_of_nowhere_stay():
 # The file
 
 
-@pytest.mark.parametrize("kind", document.FIELDS)
+@pytest.mark.parametrize("kind", RAW.keys() & document.FIELDS)
 def test_all_entries_are_carried_over(path, kind):
     assert RAW[kind]
     assert memory.progress()[kind] == {current(id): entry for id, entry in RAW[kind].items()}
@@ -70,7 +70,7 @@ def test_reading_changes_no_file_and_the_first_thing_done_writes_all_of_it(path)
     predict("welcome.size").guess("less than 2 times")
     written = json.loads(path.read_bytes())
     for kind in document.FIELDS:
-        assert set(written[kind]) == {current(id) for id in RAW[kind]}
+        assert set(written[kind]) == {current(id) for id in RAW.get(kind, ())}
     assert written["questions"]["welcome.size"]["counted"] == "4 times or more"
 
 

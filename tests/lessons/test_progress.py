@@ -230,6 +230,36 @@ def test_two_kernels_see_each_other(path):
     )
 
 
+def test_asking_the_test_images_is_counted_for_each_file_and_is_no_work_on_a_notebook(path):
+    assert [memory.record_asked(sha) for sha in ("ab", "cd", "ab")] == [1, 1, 2]
+    new_kernel()
+    assert memory.record_asked("ab") == 3
+    assert on_disk(path) == {
+        **document.empty(),
+        "test_images": {"cd": {"asked": 1}, "ab": {"asked": 3}},
+    }
+
+
+def test_an_older_file_goes_on_and_a_count_ends_where_the_file_allows(path):
+    path.parent.mkdir()
+    asked = {"ab": {"asked": document.MOST_COUNT}, "cd": {}}
+    path.write_bytes(with_(questions={"welcome.size": {"guess": "12"}}))
+    assert memory.record_asked("ab") == 1
+    path.write_bytes(with_(test_images=asked))
+    assert memory.record_asked("ab") == document.MOST_COUNT
+    assert memory.record_asked("cd") == 1
+    on_disk(path)
+
+
+def test_of_too_many_files_that_not_asked_about_for_longest_is_forgotten(path):
+    path.parent.mkdir()
+    path.write_bytes(with_(test_images={f"{i:064x}": {"asked": 2} for i in range(1000)}))
+    assert memory.record_asked(f"{0:064x}") == 3
+    assert memory.record_asked("new") == 1
+    asked = on_disk(path)["test_images"]
+    assert len(asked) == 1000 and f"{0:064x}" in asked and f"{1:064x}" not in asked
+
+
 # Broken files
 
 GOOD = document.to_bytes(
@@ -279,6 +309,11 @@ BROKEN = {
     "many hints": with_(exercises={"a": {"hints": [1] * 51}}),
     "mistakes": with_(exercises={"a": {"mistakes": [1]}}),
     "seconds": with_(notebooks={"00": {"seconds": "9"}}),
+    "files asked about": with_(test_images=["ab"]),
+    "too many files": with_(test_images={str(i): {} for i in range(1001)}),
+    "long checksum": with_(test_images={"a" * 501: {"asked": 1}}),
+    "asked without end": with_(test_images={"ab": {"asked": 10**9 + 1}}),
+    "asked as text": with_(test_images={"ab": {"asked": "1"}}),
 }
 
 

@@ -20,6 +20,7 @@ from qlab.course.ptq.representative import representative_dataset
 from qlab.lessons.exercises import Finding
 from qlab.tflite.litemodel import LiteModel, ModelError
 from qlab.tflite.runtime import interpreter
+from qlab.trials import subjects
 
 
 def _file(data):
@@ -92,9 +93,10 @@ def _why_float(kinds):
 
 
 def _score(small):
-    test = qlab.data.load().test
-    before = qlab.evaluate(shipped.model(), test.images, test.labels).accuracy
-    after = qlab.evaluate(small, test.images, test.labels).accuracy
+    before, after = (
+        subjects.scored(model, subjects.course_images()).accuracy
+        for model in (shipped.model(), small)
+    )
     if after < before - LOST:
         graph = small.parsed.subgraphs[0]
         scale = graph.tensors[graph.inputs[0]].quantization.scale[0]
@@ -171,7 +173,7 @@ def _judge_app(answer):
 
 def _judge_on(answer, name):
     model = qlab.LiteModel.from_file(qlab.artefacts.path(f"{name}.tflite"))
-    images = qlab.data.load().test.images[:IMAGES]
+    images = subjects.course_images().images[:IMAGES]
     engine, truth = interpreter(model), qlab.predict(model, images)
     _, stopped = attempt(answer, engine, images[0])
     got, stopped = (None, stopped) if stopped else attempt(_answers, answer, engine, images)

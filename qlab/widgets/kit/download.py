@@ -1,16 +1,19 @@
-"""A button that gives the learner a file, without help from the server; and one that keeps it."""
+"""Buttons for a file: it is given to the learner, kept on the board, scored on the test images."""
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 
 import ipywidgets
 import traitlets
 
+from qlab.lessons import memory
 from qlab.tflite.litemodel import LiteModel
-from qlab.trials import pareto
+from qlab.trials import pareto, subjects
 from qlab.widgets.kit.front_end import FrontEnd
-from qlab.widgets.kit.readout import percent
+from qlab.widgets.kit.job import Job
+from qlab.widgets.kit.readout import interval, percent
 
 
 class Link(FrontEnd):
@@ -34,7 +37,7 @@ class Link(FrontEnd):
 class Download(ipywidgets.HBox):
     """A button; pressed, it makes the file and hands it to the browser."""
 
-    def __init__(self, label, make, guard=None, recipe=None):
+    def __init__(self, label, make, guard=None, recipe=None, asks=False):
         self.make, self.recipe = make, recipe
         run = guard or (lambda work: work())
         self.button = ipywidgets.Button(description=label, icon="download")
@@ -48,6 +51,11 @@ class Download(ipywidgets.HBox):
             )
             again.on_click(lambda _: run(self.keep))
             self.buttons.append(again)
+        self.asking = None
+        if asks:
+            self.asking = Job("Ask the test images", self._ask, run, "your count", done="")
+            self.asking.button.tooltip = "Score this file, as it is, on the 10,000 test images"
+            self.buttons.append(self.asking)
         super().__init__([*self.buttons, self.link])
         self.add_class("qlab-download")
 
@@ -66,8 +74,18 @@ class Download(ipywidgets.HBox):
         self._show(Link(_kept(entry)))
         return entry
 
+    def _ask(self):
+        """Steps of the button: test images are scored; after the last, it counts and answers."""
+        _, data, _ = self.make()
+        measured = yield from subjects.asked(LiteModel(data))
+        times = memory.record_asked(hashlib.sha256(data).hexdigest())
+        self._show(Link(_answered(measured, times)))
+
     def clear(self):
-        """Take the link away: it is of an earlier setting."""
+        """Take the link or the answer away: it is of an earlier setting."""
+        if self.asking:
+            self.asking.cancel()
+            self.asking.clear()
         if self.link.text:
             self._show(Link())
 
@@ -83,9 +101,20 @@ def scored_again(subject, model):
     return f"Scored again: {percent(subject.score(model).accuracy)}."
 
 
+def _answered(measured, times):
+    """What the test images say of a file, and how often this learner has asked them."""
+    often = "once" if times == 1 else f"{times:,} times"
+    yield (
+        "",
+        f"Test images: {percent(measured.accuracy)} (95 % interval {interval(measured)}). You have "
+        f"asked {often} for this model; choose with the {subjects.course_images().images_are}, or "
+        "the test images stop being a test.",
+    )
+
+
 def _kept(entry):
     """What is said of a model on the board."""
-    scored = f"{percent(entry.accuracy)} of {entry.n:,} test images"
+    scored = f"{percent(entry.accuracy)} of {entry.n:,} {entry.images_are}"
     yield "", "On the Pareto board as "
     yield "b", entry.name
     yield "", f": {scored}, {entry.gzip_bytes:,} bytes gzipped. "

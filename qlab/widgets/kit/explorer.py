@@ -168,9 +168,9 @@ class Explorer(ipywidgets.VBox):
         self.cards = {x: made[x].metadata["control"](self, x) for x in names if x in made}
         return list(self.cards.values())
 
-    def offer(self, label, make, recipe=None):
+    def offer(self, label, make, recipe=None, asks=False):
         """A `Download` whose troubles are told where the explorer tells its own."""
-        return Download(label, make, self.guard, recipe)
+        return Download(label, make, self.guard, recipe, asks)
 
     def set(self, **settings):
         """Change several settings with one update; if one is refused, none is changed.
@@ -204,11 +204,11 @@ class Explorer(ipywidgets.VBox):
 
     def update(self):
         """Compute the current settings, show them and return the `result`; errors are raised."""
-        result = self.compute()
-        self.present(result)
         for action in self.actions:
             if isinstance(action, Download):
                 action.clear()
+        result = self.compute()
+        self.present(result)
         self.result = result
         self._say("")
         return result
@@ -275,7 +275,7 @@ class ModelExplorer(Explorer):
     model : qlab.LiteModel or None
         A float32 model; None for the shipped baseline.
     images : ndarray of uint8, shape (n, 28, 28, 1), or None
-        To score on; None for the 10,000 test images.
+        To score on; None for the course's: the 10,000 that it chooses with.
     labels : ndarray of int, shape (n,), or None
         Give both images and labels, or neither.
     calibration_images : ndarray of uint8, shape (n, 28, 28, 1), or None
@@ -309,6 +309,11 @@ class ModelExplorer(Explorer):
         self.layers = {x.name: x.weights for x in weighted}
         if self.has_trait("layer"):
             self.layer = max(self.layers, key=lambda name: self.layers[name].size)
+
+    def offer(self, label, make, recipe=None, asks=True):
+        """A `Download`; a model's also asks the test images, where others score it until then."""
+        asks = asks and recipe is not None and self.subject.may_ask
+        return super().offer(label, make, recipe, asks)
 
     def scored(self, name, model, words=""):
         """A file for a `Download`, scored again as it is taken away: name, content, and words."""

@@ -14,8 +14,8 @@ PATIENCE = 10  # seconds that the end of the process waits for a step
 class Job(ipywidgets.HBox):
     """A button for slow work that keeps what it had when it is stopped."""
 
-    def __init__(self, label, work, guard, kept="what was measured"):
-        self.label, self.work, self.guard, self.kept = label, work, guard, kept
+    def __init__(self, label, work, guard, kept="what was measured", done="Done."):
+        self.label, self.work, self.guard, self.kept, self.done = label, work, guard, kept, done
         self.button, self.status = ipywidgets.Button(), ipywidgets.HTML()
         self.button.on_click(lambda _: self.cancel() if self.running else self.start())
         self._steps, self._task = None, None
@@ -82,7 +82,7 @@ class Job(ipywidgets.HBox):
             if self._steps is not steps:
                 return False
             if step is over or step is None:
-                self._end("Done." if step is over else "")
+                self._end(self.done if step is over else "")
                 return False
             self.show(*step)
             return True

@@ -46,7 +46,7 @@ def accuracy(measurement, name="Accuracy"):
         name,
         f"{percent(measurement.accuracy)} {badge(measurement.kind)}",
         f"95 % interval {interval(measurement)}",
-        f"{measurement.n:,} images{time}",
+        f"{measurement.n:,} {measurement.images_are}{time}",
     )
 
 
@@ -172,7 +172,7 @@ def mean_cell(name, measurements):
         name,
         f"{mean(measurements)} {badge(measurements[0].kind)}",
         f"mean of {len(measurements)} seeds: {each}",
-        f"{measurements[0].n:,} images each",
+        f"{measurements[0].n:,} {measurements[0].images_are} each",
     )
 
 
