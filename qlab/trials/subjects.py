@@ -10,7 +10,7 @@ import numpy as np
 import qlab
 from qlab.arithmetic.metrics import sparsity
 from qlab.arithmetic.results import Measurement
-from qlab.data import Split
+from qlab.data import Split, fashion_mnist
 from qlab.engine.recipes import Recipe
 from qlab.tflite.sparse_encoding import sparse_file
 
@@ -147,7 +147,8 @@ class Subject:
 @lru_cache(maxsize=1)
 def course_images():
     """Split: what explorers, exercises and fronts choose with; read once."""
-    return qlab.data.load().test  # `.validation` as soon as what ships was trained without it
+    dataset = qlab.data.load()
+    return dataset.test if fashion_mnist.SHIPPED_SAW_VALIDATION else dataset.validation
 
 
 def images_to_choose_with(images=None, labels=None):

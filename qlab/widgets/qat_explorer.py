@@ -63,9 +63,7 @@ class QatExplorer(ThreadedExplorer, ModelExplorer):
         self.job = ThreadedJob(
             "Start live training", self._job_steps, self.guard, "the best so far"
         )
-        self.download = self.offer(
-            "Download the best so far", self.tflite, self._live_recipe, asks=False
-        )
+        self.download = self.offer("Download the best so far", self.tflite, self._live_recipe)
         self.assemble(self.controls(), self._picture(), [self.job, self.download], settings)
 
     def compute(self):

@@ -57,7 +57,7 @@ def test_ids_of_today_and_of_nowhere_stay():
 # The file
 
 
-@pytest.mark.parametrize("kind", RAW.keys() & document.FIELDS)
+@pytest.mark.parametrize("kind", sorted(RAW.keys() & document.FIELDS))
 def test_all_entries_are_carried_over(path, kind):
     assert RAW[kind]
     assert memory.progress()[kind] == {current(id): entry for id, entry in RAW[kind].items()}
