@@ -132,9 +132,12 @@ def test_it_is_not_there_where_the_test_images_are_all_that_is_scored(kind, fash
     assert row(explorer)[1:] == ["Keep on the board"]
 
 
-def test_a_table_and_a_live_training_have_no_such_button(calibrated):
-    explorers = widgets.QatExplorer(**calibrated), widgets.QuantizationExplorer(**calibrated)
-    assert explorers[0].download.asking is explorers[1].save_trail.asking is None
+def test_a_table_has_no_such_button_and_before_a_live_training_it_says_what_to_do(calibrated):
+    assert widgets.QuantizationExplorer(**calibrated).save_trail.asking is None
+    explorer = widgets.QatExplorer(**calibrated)
+    explorer.download.asking.button.click()
+    assert "press 'Start live training' first" in explorer.error
+    assert not memory.progress()["test_images"]
 
 
 def test_a_search_still_asks_the_test_images_by_its_own_button(calibrated):
