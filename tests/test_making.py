@@ -4,6 +4,7 @@ import dataclasses
 import io
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -21,7 +22,7 @@ import qlab
 from qlab import data, train
 from qlab.data.fashion_mnist import validation_indices
 from qlab.tflite import artefacts, runtime
-from tools.artefacts import common, distilled_files, pruned_files
+from tools.artefacts import common, distilled_files, pruned_files, table
 from tools.artefacts import run as making
 from tools.artefacts.runs import Run, Workshop, digest
 
@@ -422,6 +423,26 @@ def test_shipping_scores_both_splits_and_leaves_nothing_old(finished, monkeypatc
     known = manifest["data"]["validation"]
     assert known["indices_sha256"] == digest(validation_indices().astype("<i8"))
     assert (entry["run"], entry["recipe"]) == ("baseline-seed0", {"seed": 0})
+
+
+def test_the_table_has_a_line_a_family_with_an_interval_over_its_seeds(tmp_path):
+    for seed in (0, 1, 2):
+        name = f"qat-w2-seed{seed}.tflite"
+        shutil.copy(artefacts.path(name), tmp_path / name)
+    shutil.copy(artefacts.path("baseline.tflite"), tmp_path / "baseline.tflite")
+    files = {path.name: path for path in tmp_path.iterdir()}
+    splits = {x: [part[:100] for part in common.pair(x)] for x in table.SPLITS}
+    _, _, *rows = table.lines(files, splits.get)
+    assert [row.split(" | ")[:2] for row in rows] == [["| baseline", "1"], ["| qat-w2", "3"]]
+    found = [
+        [qlab.evaluate(qlab.LiteModel(files[f"qat-w2-seed{x}.tflite"].read_bytes()), *pair).accuracy
+         for x in (0, 1, 2)]
+        for pair in splits.values()
+    ]  # fmt: skip
+    for cell, scores in zip(rows[1].split(" | ")[3:], found, strict=True):
+        mean, low, high = (float(x) for x in re.findall(r"\d+\.\d+", cell)[:3])
+        assert mean == pytest.approx(100 * np.mean(scores), abs=0.01)
+        assert low < min(mean, 100 * min(scores)) <= max(mean, 100 * max(scores)) < high
 
 
 def test_a_file_that_was_changed_after_it_was_made_is_not_shipped(finished):

@@ -209,6 +209,7 @@ def main(arguments=None):
     parser.add_argument(
         "--no-ship", action="store_true", help="leave the shipped files as they are"
     )
+    parser.add_argument("--table", action="store_true", help="accuracy of each family made so far")
     parser.add_argument("--one", metavar="RUN", help=argparse.SUPPRESS)
     asked = parser.parse_args(arguments)
     runs, folder = all_runs(), asked.folder
@@ -221,6 +222,12 @@ def main(arguments=None):
     chosen = _with_needs(runs, asked.only) if asked.only else runs
     if not chosen:
         parser.error(f"no run's name begins with {asked.only!r}; --list says which there are")
+    if asked.table:
+        from tools.artefacts import common, table
+
+        for line in table.lines(_models(chosen, folder), common.pair):
+            print(line, flush=True)
+        return 0
     if asked.list:
         print("\n".join(f"{'done' if state(folder, x) else '    '}  {x}" for x in chosen))
         return 0
@@ -263,6 +270,16 @@ def _train_and_ship(asked, runs, wanted, whole):
 
 def _stop(*_):
     raise KeyboardInterrupt
+
+
+def _models(runs, folder):
+    """Paths of all models that finished runs made, by file name."""
+    states = {name: state(folder, name) for name in runs}
+    return {
+        file: Path(folder) / name / file
+        for name, known in states.items()
+        for file in (known or {"files": ()})["files"]
+    }
 
 
 def _with_needs(runs, beginning):
