@@ -1,4 +1,4 @@
-"""Each family of trained models: mean accuracy over its seeds, with its interval, on both splits."""
+"""Each family of trained models: mean accuracy over seeds, with its interval, on both splits."""
 
 import re
 
