@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import zlib
-
 import numpy as np
 
 from qlab.tflite.graph import op_name, stored_index
+from qlab.tflite.gzipping import deflate_size
 from qlab.tflite.operators import WEIGHTED
 from qlab.tflite.reading import Reader, place
 
@@ -21,9 +20,9 @@ def byte_counts(data):
 
 
 def compressed_byte_counts(data):
-    """Bytes that each part takes when it is compressed alone, as gzip does (DEFLATE, level 6)."""
+    """Bytes that each part takes when it is compressed alone, as gzip does."""
     owner, data = owners(data), np.frombuffer(data, np.uint8)
-    return {part: _deflated(data[owner == i]) for i, part in enumerate(PARTS)}
+    return {part: deflate_size(data[owner == i].tobytes()) for i, part in enumerate(PARTS)}
 
 
 def owners(data):
@@ -68,11 +67,3 @@ class _Noting(Reader):
     def see(self, start, size, width=1, text=False):
         super().see(start, size, width)
         self.owner[start : start + size] = NAMES if text else GRAPH
-
-
-def _deflated(data):
-    """Length of the DEFLATE stream of these bytes; 0 for none."""
-    if not data.size:
-        return 0
-    stream = zlib.compressobj(6, zlib.DEFLATED, -zlib.MAX_WBITS)
-    return len(stream.compress(data.tobytes())) + len(stream.flush())

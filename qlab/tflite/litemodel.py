@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gzip
 import math
 import os
 from dataclasses import dataclass
@@ -25,6 +24,7 @@ from qlab.tflite.graph import (
     shape_of,
     stored_constant,
 )
+from qlab.tflite.gzipping import gzip_size
 from qlab.tflite.operators import PLUMBING, WEIGHTED
 from qlab.tflite.packing import pack_weights
 from qlab.tflite.reading import Damaged, Reader
@@ -209,8 +209,8 @@ class LiteModel:
 
     @cached_property
     def gzip_bytes(self):
-        """int: size of the gzipped file, bytes."""
-        return len(gzip.compress(self.data, compresslevel=6, mtime=0))
+        """int: size of the file gzipped at level 9, bytes."""
+        return gzip_size(self.data)
 
     def packed(self):
         """Return the same model with weights of 4 bits or fewer stored two to a byte.
