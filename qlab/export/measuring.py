@@ -18,6 +18,7 @@ from qlab.arithmetic.results import Measurement
 from qlab.engine.recipes import recipe_dict
 from qlab.system.machine import about_machine, versions
 from qlab.tflite import artefacts
+from qlab.tflite.gzipping import GZIP_LEVEL
 from qlab.tflite.litemodel import LiteModel
 from qlab.tflite.runtime import predict
 from qlab.tflite.timing import LatencyReport, latency_report
@@ -128,6 +129,7 @@ def _measured(file):
     found = {
         "bytes": file.model.file_bytes,
         "gzip_bytes": file.model.gzip_bytes,
+        "gzip_level": GZIP_LEVEL,
         "latency_ms": [
             {
                 "threads": row.threads,

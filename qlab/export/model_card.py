@@ -16,6 +16,7 @@ from qlab.export.measuring import today
 from qlab.export.microcontroller import obstacles, resolver_calls
 from qlab.system.machine import versions
 from qlab.system.text import fill, markdown
+from qlab.tflite.gzipping import GZIPPED
 from qlab.tflite.litemodel import ModelError
 from qlab.tflite.operations import count_operations, energy
 from qlab.tflite.timing import CARRIES_OVER, ELSEWHERE
@@ -40,6 +41,7 @@ def card(examined, names):
         artefact=examined.source.get("artefact"),
         files=examined.files,
         packed=examined.packed,
+        gzipped=GZIPPED,
         measured=whole.measurement,
         latency=whole.latency,
         elsewhere=ELSEWHERE,

@@ -19,6 +19,7 @@ from qlab.plots.drawing import (
     weight_axes,
     zoom,
 )
+from qlab.tflite.gzipping import GZIPPED
 
 BINS = 61
 ABOVE = 0.03  # of accuracy above the baseline: models that were trained longer, and the legend
@@ -71,7 +72,7 @@ class WorthPanel:
         ax.set(xscale="log", xlim=(left, right))
         every = SIZES if sizes else [2**i for i in range(1, 9)]
         ticks(ax.xaxis, at=[x for x in every if left <= x <= right])
-        ax.set_xlabel("file, gzipped (KB)" if sizes else "clusters, or codes of the rounding")
+        ax.set_xlabel(f"file, {GZIPPED} (KB)" if sizes else "clusters, or codes of the rounding")
         ax.set_title(f"Accuracy against {'size' if sizes else 'values'}")
         baseline(ax, reference, interval)
         self.clusters = mark(ax, "-o", color=style.BLUE, ms=4, lw=1.2)

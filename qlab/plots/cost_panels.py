@@ -17,6 +17,7 @@ from qlab.plots.drawing import (
     ticks,
     zoom,
 )
+from qlab.tflite.gzipping import GZIPPED
 from qlab.trials.fronts import COSTS, front
 
 SIZES = (2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10_000)
@@ -41,7 +42,7 @@ class TradeoffPanel:
         ax.set_xscale("log")
         ax.set_yscale("function", functions=(_errors, _accuracies))
         ax.set(xlim=(smallest / 1000, size * 1.5), ylim=(chance, top))
-        ax.set(xlabel="file, gzipped (KB)", ylabel="accuracy (%)", title="Accuracy against size")
+        ax.set(xlabel=f"file, {GZIPPED} (KB)", ylabel="accuracy (%)", title="Accuracy against size")
         left, right = ax.get_xlim()
         ticks(ax.xaxis, at=[t for t in SIZES if left <= t <= right])
         ticks(ax.yaxis, "{:.3g}", 100, at=[t for t in ACCURACIES if chance < t < top])
@@ -198,7 +199,7 @@ class TrialsPanel:
     @style.styled
     def __init__(self, ax, reference, largest):
         zoom(ax, reference, side="right")
-        ax.set(xlim=(0, largest / 1000), xlabel="file, packed and gzipped (KB)")
+        ax.set(xlim=(0, largest / 1000), xlabel=f"file, packed and {GZIPPED} (KB)")
         ax.set_title("Every file made, scored on the search images")
         ticks(ax.xaxis)
         ax.grid(True)

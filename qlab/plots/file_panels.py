@@ -7,6 +7,7 @@ from matplotlib.ticker import MaxNLocator
 from qlab.plots import style
 from qlab.plots.drawing import mark, offset_text, ticks
 from qlab.tflite.anatomy import PARTS
+from qlab.tflite.gzipping import GZIPPED
 
 COLOURS = dict(
     zip(
@@ -151,7 +152,7 @@ def plot_stages(chains, ax=None):
         for place, size in enumerate(sizes):
             look = {"ha": "center", "color": colour, "fontsize": 8.5}
             offset_text(ax, (place, size), shift, f"{size:.1f}", **look)
-    ax.set(yscale="log", ylabel="file, gzipped (KB)", title="What is left after each step")
+    ax.set(yscale="log", ylabel=f"file, {GZIPPED} (KB)", title="What is left after each step")
     ticks(ax.yaxis, "{:g}", at=SIZES)
     ax.set_xticks(range(len(longest)), [_label(x) for x in longest])
     ax.margins(x=0.07)

@@ -6,9 +6,10 @@ import numpy as np
 
 from qlab.arithmetic.results import compare
 from qlab.engine.recipes import recipe_words
+from qlab.tflite.gzipping import GZIPPED
 
 COSTS = {
-    "gzip_bytes": "file, gzipped (bytes)",
+    "gzip_bytes": f"file, {GZIPPED} (bytes)",
     "file_bytes": "file (bytes)",
     "latency_ms": "latency, one image, one thread (ms)",
 }

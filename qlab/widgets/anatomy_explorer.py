@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from qlab.engine.recipes import ACTIVATION_BITS, GRANULARITIES, WEIGHT_BITS, Recipe
 from qlab.plots.file_panels import FilePanel, RestPanel
 from qlab.tflite.anatomy import PARTS, compressed_byte_counts
+from qlab.tflite.gzipping import GZIPPED
 from qlab.tflite.litemodel import LiteModel
 from qlab.widgets.kit import readout
 from qlab.widgets.kit.explorer import ModelExplorer, Shown
@@ -103,7 +104,7 @@ class AnatomyExplorer(ModelExplorer):
             _size_cell("This file", size, before, readout.badge("measured")),
             _size_cell("Its weights", result.parts["weights"], base.parts["weights"]),
             _size_cell("Everything else", result.rest, base.rest),
-            _size_cell("This file, gzipped", gzipped, base.model.gzip_bytes),
+            _size_cell(f"This file, {GZIPPED}", gzipped, base.model.gzip_bytes),
         )
         alt = f"This file has {size:,} bytes: {parts}. The float32 file has {before:,}."
         return Shown(alt, cells, explain(result, base), [_table(result, base)])

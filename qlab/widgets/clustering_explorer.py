@@ -10,6 +10,7 @@ from qlab.arithmetic.affine import INTEGER_BITS
 from qlab.arithmetic.clusters import CLUSTERS, bits_per_weight
 from qlab.engine.recipes import GRANULARITIES, Recipe
 from qlab.plots.clustering_panels import ValuesPanel, WorthPanel
+from qlab.tflite.gzipping import GZIPPED
 from qlab.trials.shipped import TunedModels
 from qlab.trials.subjects import Trial
 from qlab.widgets.kit import readout
@@ -196,7 +197,7 @@ def cells(result, trained):
     pair = clusters, rounded
     sizes = (
         ("file", *(f"{x.file_bytes:,}" for x in pair)),
-        ("gzipped", *(f"{x.gzip_bytes:,}" for x in pair)),
+        (GZIPPED, *(f"{x.gzip_bytes:,}" for x in pair)),
         ("packed floor", *(f"{floor_bytes(x):,}" for x in pair)),
     )
     made = [

@@ -9,6 +9,7 @@ from qlab.arithmetic.results import Comparison
 from qlab.engine.recipes import recipe_words
 from qlab.plots.cost_panels import ParetoPanel, columns, label, scaled
 from qlab.system.text import to_csv
+from qlab.tflite.gzipping import GZIPPED
 from qlab.tflite.timing import ELSEWHERE
 from qlab.trials import fronts, pareto
 from qlab.widgets.kit import controls, readout
@@ -20,7 +21,7 @@ from qlab.widgets.kit.readout import percent
 from qlab.widgets.kit.traits import choice
 
 COSTS = {
-    "gzip_bytes": "size of the file, gzipped",
+    "gzip_bytes": f"size of the file, {GZIPPED}",
     "file_bytes": "size of the file",
     "latency_ms": "latency here",
 }
@@ -189,7 +190,7 @@ def _beside(result):
 
 def _cost_cells(entry):
     yield readout.cell(
-        "Gzipped",
+        GZIPPED.capitalize(),
         f"{entry.gzip_bytes:,} <small>bytes</small>",
         f"the file itself {entry.file_bytes:,}",
         readout.badge("measured"),

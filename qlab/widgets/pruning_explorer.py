@@ -7,6 +7,7 @@ import numpy as np
 import qlab
 from qlab.arithmetic.sparsity import SCOPES
 from qlab.plots.pruning_panels import CliffPanel, GainsPanel, HolePanel, MaskPanel, as_table
+from qlab.tflite.gzipping import GZIPPED
 from qlab.trials.pruned import BLOCK, SHIPPED, NarrowNetwork, Pruner, in_turn
 from qlab.trials.shipped import TunedModels
 from qlab.widgets.kit import controls, readout
@@ -23,7 +24,7 @@ WORDS = {
     "block": "blocks of 4 inputs",
     "filters": "whole filters",
 }
-SIZES = (("file", "file_bytes"), ("gzipped", "gzip_bytes"), ("zeros left out", "sparse_bytes"))
+SIZES = (("file", "file_bytes"), (GZIPPED, "gzip_bytes"), ("zeros left out", "sparse_bytes"))
 BINS = 16  # rows of a histogram's table
 NEAR = 0.03  # a trained model is of this sparsity if it is no further away
 

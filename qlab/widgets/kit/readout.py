@@ -8,6 +8,7 @@ import numpy as np
 from qlab.arithmetic.results import ALPHA, in_points
 from qlab.lessons import cards
 from qlab.lessons.cards import Cell
+from qlab.tflite.gzipping import GZIPPED
 
 BADGES = {
     "measured": "run here, just now",
@@ -91,7 +92,7 @@ def sizes(model_sizes):
     rows = (
         (f"{model_sizes.float32_bytes:,}", "float32 file"),
         (f"{model_sizes.file_bytes:,}", "this file"),
-        (f"{model_sizes.gzip_bytes:,}", "this file, gzipped"),
+        (f"{model_sizes.gzip_bytes:,}", f"this file, {GZIPPED}"),
         (f"{model_sizes.packed_floor_bytes:,}", "packed floor"),
     )
     return table_cell("Size in bytes", (), rows, words=1)
