@@ -68,7 +68,7 @@ def _progress(done, total):
 def lines(ranked):
     """Yield a board as lines of text."""
     for league in challenge.LEAGUES:
-        yield f"League {league}: the smallest gzipped file with a test accuracy of {league} or more"
+        yield challenge.league_words(league)
         rows = ranked.league(league)
         yield f"{HEAD}name" if rows else " nobody yet"
         yield from map(_line, rows)

@@ -15,10 +15,11 @@ from qlab import data as course_data
 from qlab.arithmetic.metrics import wilson_interval
 from qlab.challenge import intake, reader, rules, sandbox
 from qlab.challenge.intake import Refused
+from qlab.tflite.gzipping import GZIP_LEVEL, GZIPPED
 from qlab.tflite.litemodel import LiteModel
 from qlab.tflite.runtime import PIXEL_SCALE
 
-GRADER = f"2, LiteRT {ai_edge_litert.__version__}"
+GRADER = f"2, gzip level {GZIP_LEVEL}, LiteRT {ai_edge_litert.__version__}"
 """Changes when the same file may get another verdict."""
 LEAGUES = ("0.90", "0.85")
 """The leagues, by the test accuracy that they ask for."""
@@ -89,15 +90,20 @@ def _lines(verdict):
         yield f"            {verdict.correct:,} of {verdict.n:,} test pictures, measured now"
     if verdict.sha256:
         ranks = ": this is what ranks" if verdict.qualifies else ""
-        yield f"  gzipped   {verdict.gzip_bytes:,} bytes{ranks}"
+        yield f"  gzipped   {verdict.gzip_bytes:,} bytes, at level {GZIP_LEVEL}{ranks}"
         yield f"  file      {verdict.file_bytes:,} bytes"
         yield f"  SHA-256   {verdict.sha256}"
     if verdict.gaps:
         yield f"  This system could not limit its {', '.join(verdict.gaps)} while it ran."
 
 
+def league_words(league):
+    """What is asked for in a league."""
+    return f"League {league}: the smallest file of test accuracy {league} or more, {GZIPPED}"
+
+
 def grade(path, test=None, limits=None):
-    """Measure a file for the challenge: the smallest gzipped `.tflite` that is accurate enough.
+    """Measure a file for the challenge: the smallest `.tflite`, gzipped, that is accurate enough.
 
     The file is read with care, taken apart by a reader that follows no offset unchecked, held
     against the rules, and run in a sealed process that sees the pictures in random order and never

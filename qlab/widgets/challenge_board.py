@@ -138,10 +138,9 @@ def summary(board):
 
 
 def _table(league, rows):
-    caption = f"League {league}: the smallest gzipped file with a test accuracy of {league} or more"
     head = [Cell(x, {"scope": "col", **WHO}) if x == "who" else x for x in HEAD]
     body = [_row(row) for row in rows] or [[Cell("nobody yet", {"colspan": len(HEAD)})]]
-    return readout.table(caption, head, body)
+    return readout.table(challenge.league_words(league), head, body)
 
 
 def _row(row):
