@@ -165,8 +165,10 @@ def ship(runs, folder, target):
             if hashlib.sha256(contents[file]).hexdigest() != entry["sha256"]:
                 raise ValueError(f"{name}/{file} was changed after it was made; train it anew")
             if file.endswith(".tflite"):
+                model = LiteModel(contents[file])
+                entry["gzip_bytes"] = model.gzip_bytes
                 for split in ("validation", "test"):
-                    score = evaluate(LiteModel(contents[file]), *pair(split))
+                    score = evaluate(model, *pair(split))
                     entry[split] = facts(score)
                     answers[f"{file.removesuffix('.tflite')}/{split}"] = np.uint8(score.predictions)
             files[file] = {**entry, "run": name, "recipe": known["recipe"], "made": known["made"]}

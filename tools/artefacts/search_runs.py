@@ -6,6 +6,7 @@ from qlab import data
 from qlab.arithmetic.results import compare
 from qlab.engine.compressor import Compressor
 from qlab.engine.recipes import recipe_dict
+from qlab.tflite.gzipping import GZIP_LEVEL
 from qlab.tflite.litemodel import LiteModel
 from qlab.tflite.runtime import evaluate
 from qlab.trials.search import Scorer, best, run_search, smallest
@@ -20,6 +21,7 @@ RECIPE = {
     "agreement": 400,  # random recipes by which two halves of the validation images are compared
     "calibration_size": CALIBRATION_SIZE,
     "seeds": list(SEEDS),
+    "gzip_level": GZIP_LEVEL,  # at another level another file may be the smallest
 }
 
 
