@@ -584,7 +584,7 @@ def test_the_command_says_yes(tmp_path, capsys):
     assert "qualifies for league 0.90 and league 0.85\n" in said
     assert "  accuracy  90.66 %, 95 % interval 90.07 to 91.21 %\n" in said
     assert "9,066 of 10,000 test pictures, measured now" in said
-    assert re.search(r"  gzipped   [\d,]+ bytes, at level 9: this is what ranks\n", said)
+    assert re.search(r"  gzipped   [\d,]+ bytes, at level 6: this is what ranks\n", said)
     assert "\x1b" not in said
 
 

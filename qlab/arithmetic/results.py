@@ -190,7 +190,7 @@ class Sizes:
     file_bytes : int
         This file.
     gzip_bytes : int
-        This file, gzipped at level 9.
+        This file, gzipped at level 6.
     packed_floor_bytes : int
         Weights x bits / 8, and nothing else: what no format can go below without coding. So zeros
         count in full (`qlab.sparse_encoding` leaves them out), and clusters too.

@@ -209,7 +209,7 @@ class LiteModel:
 
     @cached_property
     def gzip_bytes(self):
-        """int: size of the file gzipped at level 9, bytes."""
+        """int: size of the file gzipped at level 6, bytes."""
         return gzip_size(self.data)
 
     def packed(self):
