@@ -14,8 +14,10 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "clusters",
         "distillation",
         "metrics",
+        "moments",
         "observers",
         "results",
+        "rounding",
         "sparsity",
     ),
 )
