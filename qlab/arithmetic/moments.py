@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
-AT_ONCE = 2**20  # numbers of patches in memory, and summed in float32 before float64 takes over
+AT_ONCE = 2**20  # numbers of patches in memory
+SUMMED = 2**13  # products that are summed in float32 before float64 takes over
 
 
 @dataclass(frozen=True, eq=False)
@@ -19,6 +20,8 @@ class Moments:
     products: np.ndarray  # (groups, inputs, inputs)
 
     def __add__(self, other):
+        if self.sums.shape != other.sums.shape:
+            raise ValueError(f"{self.sums.shape} and {other.sums.shape} are different inputs")
         return Moments(
             self.count + other.count, self.sums + other.sums, self.products + other.products
         )
@@ -42,7 +45,7 @@ def input_moments(inputs):
     inputs = np.asarray(inputs, np.float32)
     if inputs.ndim < 2 or inputs.size == 0:
         raise ValueError(f"the inputs have shape {inputs.shape}; give one row or more of them")
-    return _pooled(inputs.reshape(1, -1, inputs.shape[-1]))
+    return _pooled(inputs.reshape(1, -1, inputs.shape[-1]).swapaxes(1, 2))
 
 
 def patch_moments(images, kernel, strides=(1, 1), padding="VALID", dilations=(1, 1), groups=1):
@@ -61,6 +64,8 @@ def patch_moments(images, kernel, strides=(1, 1), padding="VALID", dilations=(1,
         raise ValueError(f"the images have shape {images.shape}; give NHWC, and at least one")
     if groups < 1 or images.shape[3] % groups:
         raise ValueError(f"{images.shape[3]} channels do not divide into {groups} groups")
+    if min(*kernel, *strides, *dilations) < 1:
+        raise ValueError(f"kernel {kernel}, strides {strides}, dilations {dilations}: 1 or more")
     if padding not in ("SAME", "VALID"):
         raise ValueError(f"padding is {padding!r}; choose SAME or VALID")
     spans = [(k - 1) * d + 1 for k, d in zip(kernel, dilations, strict=True)]
@@ -78,13 +83,12 @@ def patch_moments(images, kernel, strides=(1, 1), padding="VALID", dilations=(1,
 
 
 def _patches(images, spans, strides, dilations, groups):
-    """Patches, shape (groups, places, inputs)."""
-    windows = sliding_window_view(images, spans, (1, 2))
-    windows = windows[:, :: strides[0], :: strides[1], :, :: dilations[0], :: dilations[1]]
-    n, rows, columns, channels, height, width = windows.shape
-    windows = windows.reshape(n, rows, columns, groups, channels // groups, height, width)
-    windows = windows.transpose(3, 0, 1, 2, 5, 6, 4)
-    return windows.reshape(groups, n * rows * columns, -1)
+    """Patches, shape (groups, inputs, places): copied a row of places at a time, which is fast."""
+    images = np.ascontiguousarray(images.transpose(3, 0, 1, 2))
+    windows = sliding_window_view(images, spans, (2, 3))
+    windows = windows[:, :, :: strides[0], :: strides[1], :: dilations[0], :: dilations[1]]
+    windows = windows.reshape(groups, -1, *windows.shape[1:]).transpose(0, 5, 6, 1, 2, 3, 4)
+    return windows.reshape(groups, -1, np.prod(windows.shape[4:]))
 
 
 def _pads(size, span, stride, padding):
@@ -94,11 +98,12 @@ def _pads(size, span, stride, padding):
     return total // 2, total - total // 2
 
 
-def _pooled(rows):
-    """`Moments` of rows of shape (groups, n, inputs), summed in float32 a little at a time."""
-    step = max(1, AT_ONCE // (rows.shape[0] * rows.shape[2]))
-    parts = [rows[:, start : start + step] for start in range(0, rows.shape[1], step)]
-    products = sum((x.swapaxes(1, 2) @ x).astype(np.float64) for x in parts)
+def _pooled(inputs):
+    """`Moments` of shape (groups, inputs, places), summed in float32 a little at a time."""
+    count = inputs.shape[2]
+    parts = (inputs[:, :, start : start + SUMMED] for start in range(0, count, SUMMED))
+    with np.errstate(over="ignore", invalid="ignore"):
+        products = sum((x @ x.swapaxes(1, 2)).astype(np.float64) for x in parts)
     if not np.isfinite(products).all():
         raise ValueError("an input is NaN, infinite or too large to square; look at the model")
-    return Moments(rows.shape[1], rows.sum(1, dtype=np.float64), products)
+    return Moments(count, inputs.sum(2, dtype=np.float64), products)

@@ -76,10 +76,10 @@ def gptq(weights, scale, bits, curvature, zeros=None, block=BLOCK):
     >>> gptq([[0.4, 0.4]], 1.0, 4, alike).tolist()  # their sum is 0.8: 0 and 0 are worse
     [[0, 1]]
     """
-    weights, grid = _matrix(weights), _grid(scale, bits, weights)
+    weights = _matrix(weights)
+    grid = _grid(scale, bits, weights)
     zeros = weights == 0 if zeros is None else np.asarray(zeros, bool)
-    if zeros.shape != weights.shape:
-        raise ValueError(f"zeros {zeros.shape} do not fit weights {weights.shape}")
+    _require_alike(weights, zeros, "zeros")
     _require_fit(weights, curvature.moments)
     if block < 1:
         raise ValueError(f"block is {block}; give the number of inputs rounded at a time")
@@ -97,9 +97,11 @@ def output_error(weights, codes, scale, moments):
     >>> output_error([[0.4, 0.4]], [[0, 1]], 1.0, [[1.0, 1.0], [1.0, 1.0]]).round(3).tolist()
     [0.04]
     """
-    weights, moments, scale = _matrix(weights), _stack(moments), np.asarray(scale, np.float64)
+    weights, codes, moments = _matrix(weights), np.asarray(codes), _stack(moments)
+    _require_alike(weights, codes, "codes")
     _require_fit(weights, moments)
-    error = _grouped(weights - codes * scale.reshape(-1, 1), len(moments))
+    error = weights - codes * _scales(scale, weights).astype(np.float64)[:, None]
+    error = _grouped(error, len(moments))
     return np.maximum((error @ moments * error).sum(2).reshape(-1), 0.0)
 
 
@@ -124,11 +126,14 @@ def least_squares_scale(weights, bits, axis=0):
     """
     weights = _matrix(weights)
     grid, other = symmetric_params(weights, bits, axis), None if axis is None else 1
-    largest = np.maximum(np.abs(weights).max(other, keepdims=True), np.float32(1e-9))
-    end, total = largest, lambda x: x.sum(other, keepdims=True)
+    largest = np.abs(weights).max(other, keepdims=True)
+    end = largest = np.where(largest > 0, largest, np.float32(grid.q_max))
     for _ in range(REFITS):
-        end = refit_range(weights, end, largest, float(grid.q_max), total)
-    return np.where(weights.any(other), end.reshape(grid.scale.shape) / grid.q_max, grid.scale)
+        end = refit_range(
+            weights, end, largest, float(grid.q_max), lambda x: x.sum(other, keepdims=True)
+        )
+    scale = end.reshape(grid.scale.shape) / np.float32(grid.q_max)
+    return np.where(scale > np.finfo(np.float32).tiny, scale, grid.scale)
 
 
 def moment_scale(weights, bits, curvature, axis=0, rounding="gptq"):
@@ -167,9 +172,12 @@ def bias_correction(weights, dequantized, mean_inputs):
     >>> bias_correction([[0.4, 1.0]], [[0.5, 1.0]], [2.0, 3.0]).round(3).tolist()
     [-0.2]
     """
-    error, mean = _matrix(weights) - _matrix(dequantized), np.atleast_2d(mean_inputs)
-    _require_fit(error, mean)
-    return (_grouped(error, len(mean)) @ mean[:, :, None].astype(np.float64)).reshape(-1)
+    weights, rounded = _matrix(weights), _matrix(dequantized)
+    mean = np.atleast_2d(np.asarray(mean_inputs, np.float64))
+    _require_alike(weights, rounded, "dequantized weights")
+    _require_fit(weights, mean)
+    error = np.subtract(weights, rounded, dtype=np.float64)
+    return (_grouped(error, len(mean)) @ mean[:, :, None]).reshape(-1)
 
 
 def equalizing_scales(range_out_of_first, range_into_second):
@@ -250,12 +258,21 @@ def _require_fit(weights, moments):
         )
 
 
-def _grid(scale, bits, weights):
-    """Grid of codes for each row; `symmetric_params` knows them, and refuses wrong bits."""
+def _require_alike(weights, other, what):
+    if other.shape != weights.shape:
+        raise ValueError(f"{what} {other.shape} do not fit weights of shape {weights.shape}")
+
+
+def _scales(scale, weights):
+    """A scale for each row."""
     scale = np.asarray(scale, np.float32)
     if scale.shape not in ((), (len(weights),)):
         raise ValueError(f"scales {scale.shape} do not fit weights of shape {weights.shape}")
     if not (np.isfinite(scale) & (scale > 0)).all():
         raise ValueError("a scale is not a finite number above 0")
-    grid = symmetric_params(weights, bits)
-    return replace(grid, scale=np.broadcast_to(scale, grid.scale.shape))
+    return np.broadcast_to(scale, len(weights))
+
+
+def _grid(scale, bits, weights):
+    """Grid of codes for each row; `symmetric_params` knows them, and refuses wrong bits."""
+    return replace(symmetric_params(weights, bits), scale=_scales(scale, weights))
