@@ -313,6 +313,12 @@ def test_the_grid_and_its_gradient(bits, weight_range):
     else:
         error, most = (((x - weights.numpy()) ** 2).sum(0) for x in (rounded.numpy(), plain))
         assert (error <= most * 1.001).all() and (bits == 8 or error.sum() < 0.9 * most.sum())
+        from qlab.arithmetic.rounding import least_squares_scale
+
+        top = 2 ** (bits - 1) - 1  # after one more step than NumPy's, which has settled
+        np.testing.assert_allclose(
+            variables["max_var"], least_squares_scale(weights.numpy().T, bits) * top, rtol=1e-5
+        )
 
 
 def test_save_and_load_keep_the_ranges(base, calibration, tmp_path):

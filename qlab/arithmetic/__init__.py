@@ -1,7 +1,7 @@
 """The arithmetic of making networks small, in NumPy alone.
 
-Affine grids, observers, masks, clusters, softened probabilities, and the statistics that say how
-sure a number is. Nothing here knows a file, a runtime or a picture, so each function can be
+Affine grids, observers, rounding, masks, clusters, softened probabilities, and the statistics that
+say how sure a number is. Nothing here knows a file, a runtime or a picture, so each function can be
 tested by property and against an independent oracle.
 """
 
@@ -14,8 +14,10 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "clusters",
         "distillation",
         "metrics",
+        "moments",
         "observers",
         "results",
+        "rounding",
         "sparsity",
     ),
 )

@@ -6,6 +6,7 @@ weights and activations.
 
 import contextlib
 
+from qlab.arithmetic.rounding import REFITS, refit_range
 from qlab.system.output import quiet
 from qlab.train.keras2 import keras, tf, tfmot
 
@@ -73,12 +74,8 @@ class WeightQuantizer(quantizers.LastValueQuantizer):
         x = tf.reshape(x, (-1, x.shape[-1]))
         largest = tf.maximum(tf.reduce_max(tf.abs(x), axes), 1e-9)
         if self.weight_range == "least-squares":
-            top = 2.0 ** (self.num_bits - 1) - 1
-            codes = tf.clip_by_value(tf.round(x * top / weights["max_var"]), -top, top)
-            scale = tf.math.divide_no_nan(
-                tf.reduce_sum(x * codes, axes), tf.reduce_sum(codes * codes, axes)
-            )
-            largest = tf.where(scale > 0, tf.minimum(scale * top, largest), largest)
+            top, total = 2.0 ** (self.num_bits - 1) - 1, lambda values: tf.reduce_sum(values, axes)
+            largest = refit_range(x, weights["max_var"], largest, top, total, tf)
         weights["max_var"].assign(largest)
         weights["min_var"].assign(-largest)
 
@@ -86,7 +83,7 @@ class WeightQuantizer(quantizers.LastValueQuantizer):
         """Set the ends for these weights, from nothing."""
         x = self._by_channel(kernel)
         WeightQuantizer.update(WeightQuantizer(self.num_bits, self.per_axis), x, weights)
-        for _ in range(30 if self.weight_range == "least-squares" else 0):
+        for _ in range(REFITS if self.weight_range == "least-squares" else 0):
             self.update(x, weights)
 
     def _by_channel(self, x):
