@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import gzip
 
-# What the gzip command takes when nothing is said. Level 9 makes a sparse file up to a tenth smaller,
-# but takes ten times as long for it (119 ms for 9), and a slider would wait for that. So a size is
-# told with its level.
+# What the gzip command takes when nothing is said. Level 9 makes a sparse file up to a tenth
+# smaller, but takes ten times as long for it (119 ms for 9), and a slider would wait for that.
 GZIP_LEVEL = 6
 GZIPPED = f"gzipped at level {GZIP_LEVEL}"
 FRAME_BYTES = 18  # of gzip itself, around the stream: a header of 10, checksum and length
