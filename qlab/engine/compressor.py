@@ -240,23 +240,31 @@ class Compressor:
 
     def _quantized(self, layer, bits, granularity, shape, weight_observer, rounding):
         weights = self._shaper.weights(layer.name, shape)
-        channels = self._axes[layer.name]
-        axis = channels if granularity == "per-channel" else None
-        others = None if axis is None else tuple(i for i in range(weights.ndim) if i != axis)
-        alive = weights.any(axis=others)
-        params, matrix = symmetric_params(weights, bits, axis), as_matrix(weights, channels)
-        if weight_observer == "mse":
-            by_row = None if axis is None else 0
-            scale = rounder.least_squares_scale(matrix, bits, by_row)
-            params = dataclasses.replace(params, scale=scale)
-        if not alive.all():  # an emptied channel keeps its old scale, the unit of its bias
-            former = symmetric_params(layer.weights, bits, axis).scale
-            params = dataclasses.replace(params, scale=np.where(alive, params.scale, former))
+        usual = "output" if rounding == "gptq" else "min-max"
+        observer = weight_observer or usual
+        params = self._weight_grid(layer, weights, bits, granularity, observer, rounding)
         if rounding == "nearest":
             return _read_only(StoredWeights(quantize(weights, params), params))
-        seen = self._inputs.curvature(layer.name)
-        codes = rounder.gptq(matrix, params.scale, bits, seen)
-        return _read_only(StoredWeights(from_matrix(codes, weights, channels), params))
+        axis, seen = self._axes[layer.name], self._inputs.curvature(layer.name)
+        codes = rounder.gptq(as_matrix(weights, axis), params.scale, bits, seen)
+        return _read_only(StoredWeights(from_matrix(codes, weights, axis), params))
+
+    def _weight_grid(self, layer, weights, bits, granularity, observer, rounding):
+        """Grid of a layer's weights; `observer` is one of `WEIGHT_OBSERVERS`."""
+        channels = self._axes[layer.name]
+        axis, rows = (channels, 0) if granularity == "per-channel" else (None, None)
+        params, matrix = symmetric_params(weights, bits, axis), as_matrix(weights, channels)
+        if observer == "mse":
+            scale = rounder.least_squares_scale(matrix, bits, rows)
+        elif observer == "output":
+            seen = self._inputs.curvature(layer.name)
+            scale = rounder.moment_scale(matrix, bits, seen, rows, rounding)
+        else:
+            scale = params.scale
+        alive = matrix.any(axis=None if axis is None else 1)
+        if not alive.all():  # an emptied channel keeps its old scale, the unit of its bias
+            scale = np.where(alive, scale, symmetric_params(layer.weights, bits, axis).scale)
+        return dataclasses.replace(params, scale=scale)
 
     def _grid(self, group, recipe, bits):
         """Grid of one group of activations, remembered; None for float."""

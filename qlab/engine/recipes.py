@@ -17,7 +17,7 @@ WEIGHT_BITS = (2, 3, 4, 5, 6, 7, 8, 16, 32)
 ACTIVATION_BITS = (2, 3, 4, 5, 6, 7, 8, 32)
 GRANULARITIES = ("per-channel", "per-tensor")
 OBSERVERS = ("min-max", "percentile", "mse")
-WEIGHT_OBSERVERS = ("min-max", "mse")
+WEIGHT_OBSERVERS = ("min-max", "mse", "output")
 LARGEST_CALIBRATION = 1024
 MOST_ENTRIES = 60
 MOST_TEXT = 200
@@ -56,9 +56,11 @@ class Recipe:
     clusters : int or None
         Distinct values that each layer's weights may take, 2 to 256; None for no limit. Zeros of
         pruning stay zeros, and zero is then one of them.
-    weight_observer : str
-        What sets the range of a layer's weights: ``min-max`` (the largest weight is the last code)
-        or ``mse`` (the least squared rounding error).
+    weight_observer : str or None
+        What sets the range of a layer's weights: ``min-max`` (the largest weight is the last
+        code), ``mse`` (least squared rounding error) or ``output`` (the layer's output, over the
+        calibration images, moves least). None is what goes with the rounding: ``min-max`` with
+        ``nearest`` and ``output`` with ``gptq``.
     rounding : str
         ``nearest``, or ``gptq``: to the code with which the layer's output, over the calibration
         images, moves least [1]_. A pruned weight stays zero. It has no meaning with clusters.
@@ -99,7 +101,7 @@ class Recipe:
     sparsity: float = 0.0
     sparsity_scope: str = "global"
     clusters: int | None = None
-    weight_observer: str = "min-max"
+    weight_observer: str | None = None
     rounding: str = "nearest"
     bias_correction: bool = False
 
@@ -135,7 +137,7 @@ _CHOICES = {
     "granularity": GRANULARITIES,
     "observer": OBSERVERS,
     "sparsity_scope": SCOPES,
-    "weight_observer": WEIGHT_OBSERVERS,
+    "weight_observer": (None, *WEIGHT_OBSERVERS),
     "rounding": ROUNDINGS,
 }
 _CHECKED = {
