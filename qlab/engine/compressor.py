@@ -8,8 +8,10 @@ from functools import lru_cache
 import numpy as np
 
 from qlab.arithmetic import observers
-from qlab.arithmetic.affine import affine_params, quantize, symmetric_params
+from qlab.arithmetic import rounding as rounder
+from qlab.arithmetic.affine import affine_params, dequantize, quantize, symmetric_params
 from qlab.engine.explaining import notes
+from qlab.engine.inputs import Inputs, as_matrix, from_matrix
 from qlab.engine.lowering import StoredWeights
 from qlab.engine.planning import Plan, Shaper, bits_of_groups, groups
 from qlab.engine.recipes import LARGEST_CALIBRATION, Recipe
@@ -68,6 +70,7 @@ class Compressor:
         self._axes = {name: x.channel_axis for name, x in self._weighted.items()}
         self._groups = groups(model)
         self._observations = _observe(model, self._groups, calibration_images)
+        self._inputs = Inputs(model, calibration_images)
         self._shaper, self._ranges, self._grids = Shaper(self.layers), {}, {}
         self._integers = lru_cache(REMEMBERED * len(self._weighted))(self._quantized)
         self._plans = lru_cache(PLANS)(self._plan)
@@ -154,7 +157,7 @@ class Compressor:
         shapes = self._shaper.shapes(recipe)
         bits = {name: recipe.bits("weight_bits", name) for name in self._weighted}
         stored = {
-            name: self._stored(layer, bits[name], recipe.granularity, shapes[name])
+            name: self._stored(layer, bits[name], recipe, shapes[name])
             for name, layer in self._weighted.items()
         }
         planned = bits_of_groups(set(self._groups.values()), recipe)
@@ -177,6 +180,12 @@ class Compressor:
                 if layer.weights is None and setting != "activation_bits":
                     raise ValueError(f"{name} has no weights, so {setting} cannot be set for it")
         self._check_clusters(recipe)
+        for name in self._weighted:
+            if recipe.setting("rounding", name) == "gptq" and recipe.setting("clusters", name):
+                raise ValueError(
+                    f"{name}: GPTQ moves weights away from their clusters' values; choose rounding "
+                    "'nearest' or no clusters"
+                )
 
     def _check_clusters(self, recipe):
         """Refuse more clusters than there are weights in the layer that asks, or in any."""
@@ -203,26 +212,59 @@ class Compressor:
             raise ValueError(f"{layer} has no weights")
         return layer
 
-    def _stored(self, layer, bits, granularity, shape):
+    def _stored(self, layer, bits, recipe, shape):
         """One layer's weights as they go into the file; integer ones are remembered."""
+        ways = [recipe.setting(x, layer.name) for x in ("weight_observer", "rounding")]
         if bits <= 8:
-            return self._integers(layer, bits, granularity, shape)
-        weights = np.ascontiguousarray(self._shaper.weights(layer.name, shape), np.float32)
-        if bits == 16:
-            limit = np.finfo(np.float16).max
-            weights = np.clip(weights, -limit, limit).astype(np.float16)
-        return _read_only(StoredWeights(weights))
+            stored = self._integers(layer, bits, recipe.granularity, shape, *ways)
+        else:
+            weights = np.ascontiguousarray(self._shaper.weights(layer.name, shape), np.float32)
+            if bits == 16:
+                limit = np.finfo(np.float16).max
+                weights = np.clip(weights, -limit, limit).astype(np.float16)
+            stored = _read_only(StoredWeights(weights))
+        if layer.bias is None or not recipe.setting("bias_correction", layer.name):
+            return stored
+        return dataclasses.replace(stored, bias=self._corrected(layer, stored))
 
-    def _quantized(self, layer, bits, granularity, shape):
+    def _corrected(self, layer, stored):
+        """The bias with which a layer's mean output is that of the float model."""
+        axis = self._axes[layer.name]
+        values = (
+            stored.values if stored.params is None else dequantize(stored.values, stored.params)
+        )
+        kept = as_matrix(values.astype(np.float32), axis)
+        mean = self._inputs.mean(layer.name)
+        more = rounder.bias_correction(as_matrix(layer.weights, axis), kept, mean)
+        return (layer.bias + more).astype(np.float32)
+
+    def _quantized(self, layer, bits, granularity, shape, weight_observer, rounding):
         weights = self._shaper.weights(layer.name, shape)
-        axis = self._axes[layer.name] if granularity == "per-channel" else None
-        others = None if axis is None else tuple(i for i in range(weights.ndim) if i != axis)
-        alive = weights.any(axis=others)
-        params = symmetric_params(weights, bits, axis)
+        usual = "output" if rounding == "gptq" else "min-max"
+        observer = weight_observer or usual
+        params = self._weight_grid(layer, weights, bits, granularity, observer, rounding)
+        if rounding == "nearest":
+            return _read_only(StoredWeights(quantize(weights, params), params))
+        axis, seen = self._axes[layer.name], self._inputs.curvature(layer.name)
+        codes = rounder.gptq(as_matrix(weights, axis), params.scale, bits, seen)
+        return _read_only(StoredWeights(from_matrix(codes, weights, axis), params))
+
+    def _weight_grid(self, layer, weights, bits, granularity, observer, rounding):
+        """Grid of a layer's weights; `observer` is one of `WEIGHT_OBSERVERS`."""
+        channels = self._axes[layer.name]
+        axis, rows = (channels, 0) if granularity == "per-channel" else (None, None)
+        params, matrix = symmetric_params(weights, bits, axis), as_matrix(weights, channels)
+        if observer == "mse":
+            scale = rounder.least_squares_scale(matrix, bits, rows)
+        elif observer == "output":
+            seen = self._inputs.curvature(layer.name)
+            scale = rounder.moment_scale(matrix, bits, seen, rows, rounding)
+        else:
+            scale = params.scale
+        alive = matrix.any(axis=None if axis is None else 1)
         if not alive.all():  # an emptied channel keeps its old scale, the unit of its bias
-            former = symmetric_params(layer.weights, bits, axis).scale
-            params = dataclasses.replace(params, scale=np.where(alive, params.scale, former))
-        return _read_only(StoredWeights(quantize(weights, params), params))
+            scale = np.where(alive, scale, symmetric_params(layer.weights, bits, axis).scale)
+        return dataclasses.replace(params, scale=scale)
 
     def _grid(self, group, recipe, bits):
         """Grid of one group of activations, remembered; None for float."""

@@ -33,6 +33,7 @@ class StoredWeights:
 
     values: np.ndarray
     params: QuantParams | None = None
+    bias: np.ndarray | None = None  # where it is not the layer's own
 
 
 def needs_lower_clamp(params, activation):
@@ -61,10 +62,9 @@ def _emit(builder, operator, layer, activations, weights):
     stored = weights.get(layer.name)
     grids = [activations[i] for i in layer.inputs]
     integer = planned is not None and None not in grids
+    bias = layer.bias if stored is None or stored.bias is None else stored.bias
     if integer and stored is not None:
-        integer = stored.params is not None and sums_fit(
-            layer.bias, grids[0], stored.params, planned
-        )
+        integer = stored.params is not None and sums_fit(bias, grids[0], stored.params, planned)
     inputs = []
     for position, index in enumerate(int(i) for i in operator.inputs):
         if index in layer.inputs and not (layer.op in WEIGHTED and position):
@@ -72,7 +72,9 @@ def _emit(builder, operator, layer, activations, weights):
         elif stored is not None and position == 1:
             inputs.append(builder.weights(index, stored, integer))
         elif stored is not None and position == 2 and integer and index >= 0:
-            inputs.append(builder.bias(index, layer.bias, grids[0].scale * stored.params.scale))
+            inputs.append(builder.bias(index, bias, grids[0].scale * stored.params.scale))
+        elif stored is not None and position == 2 and stored.bias is not None and index >= 0:
+            inputs.append(builder._stored(index, stored.bias, None))
         else:
             inputs.append(builder.constant(index, integer))
     stages = _stages(layer, planned, integer)

@@ -170,8 +170,10 @@ class Plan:
     @cached_property
     def model(self):
         """LiteModel: the file that the recipe describes."""
-        integer = any(x.values.dtype != np.float32 for x in self.stored.values())
-        if not integer and all(grid is None for grid in self.grids.values()):
+        changed = any(
+            x.values.dtype != np.float32 or x.bias is not None for x in self.stored.values()
+        )
+        if not changed and all(grid is None for grid in self.grids.values()):
             changed = {n: self.shaped(n) for n, shape in self.shapes.items() if shape != Shape()}
             return with_weights(self.source, changed) if changed else self.source
         bits = self.recipe.weight_bits, self.recipe.activation_bits

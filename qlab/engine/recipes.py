@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from qlab.arithmetic.clusters import require_clusters
+from qlab.arithmetic.rounding import ROUNDINGS
 from qlab.arithmetic.sparsity import SCOPES, require_sparsity
 from qlab.system.text import printable
 
@@ -16,6 +17,7 @@ WEIGHT_BITS = (2, 3, 4, 5, 6, 7, 8, 16, 32)
 ACTIVATION_BITS = (2, 3, 4, 5, 6, 7, 8, 32)
 GRANULARITIES = ("per-channel", "per-tensor")
 OBSERVERS = ("min-max", "percentile", "mse")
+WEIGHT_OBSERVERS = ("min-max", "mse", "output")
 LARGEST_CALIBRATION = 1024
 MOST_ENTRIES = 60
 MOST_TEXT = 200
@@ -44,7 +46,8 @@ class Recipe:
         How many of the calibration images to use, 1 to 1,024.
     overrides : mapping of str to mapping
         ``{layer name: {"weight_bits": 4, "activation_bits": 6, "sparsity": 0.9, "clusters": 16}}``,
-        each only where wanted; kept as sorted tuples, so that a recipe is hashable.
+        and ``weight_observer``, ``rounding``, ``bias_correction``; each only where wanted. Kept as
+        sorted tuples, so that a recipe is hashable.
     sparsity : float in [0, 1)
         Fraction of the weights set to zero, the smallest ones. Biases are kept.
     sparsity_scope : str
@@ -53,6 +56,16 @@ class Recipe:
     clusters : int or None
         Distinct values that each layer's weights may take, 2 to 256; None for no limit. Zeros of
         pruning stay zeros, and zero is then one of them.
+    weight_observer : str or None
+        What sets the range of a layer's weights: ``min-max`` (the largest weight is the last
+        code), ``mse`` (least squared rounding error) or ``output`` (the layer's output, over the
+        calibration images, moves least). None is what goes with the rounding: ``min-max`` with
+        ``nearest`` and ``output`` with ``gptq``.
+    rounding : str
+        ``nearest``, or ``gptq``: to the code with which the layer's output, over the calibration
+        images, moves least [1]_. A pruned weight stays zero. It has no meaning with clusters.
+    bias_correction : bool
+        Change each bias so that the layer's mean output stays what it was in float [2]_.
 
     Raises
     ------
@@ -62,6 +75,11 @@ class Recipe:
     Notes
     -----
     Weights are pruned, then clustered, then quantized.
+
+    References
+    ----------
+    .. [1] Frantar et al., GPTQ, ICLR 2023, arXiv:2210.17323.
+    .. [2] Nagel et al., ICCV 2019, arXiv:1906.04721, section 4.2.
 
     Examples
     --------
@@ -83,6 +101,9 @@ class Recipe:
     sparsity: float = 0.0
     sparsity_scope: str = "global"
     clusters: int | None = None
+    weight_observer: str | None = None
+    rounding: str = "nearest"
+    bias_correction: bool = False
 
     def __post_init__(self):
         for name in (*_CHOICES, *_CHECKED):
@@ -116,12 +137,22 @@ _CHOICES = {
     "granularity": GRANULARITIES,
     "observer": OBSERVERS,
     "sparsity_scope": SCOPES,
+    "weight_observer": (None, *WEIGHT_OBSERVERS),
+    "rounding": ROUNDINGS,
 }
 _CHECKED = {
     "sparsity": require_sparsity,
     "clusters": lambda value, name: None if value is None else require_clusters(value, name),
+    "bias_correction": lambda value, name: _yes_or_no(value, name),
 }
-PER_LAYER = ("weight_bits", "activation_bits", "sparsity", "clusters")
+ROUNDING = ("weight_observer", "rounding", "bias_correction")
+PER_LAYER = ("weight_bits", "activation_bits", "sparsity", "clusters", *ROUNDING)
+
+
+def _yes_or_no(value, name):
+    if not isinstance(value, bool | np.bool_):
+        raise ValueError(f"{name} is {value!r}; choose True or False")
+    return bool(value)
 
 
 def _checked(name, value, label=None):
@@ -166,6 +197,9 @@ def recipe_dict(recipe):
         given["overrides"] = {layer: dict(bits) for layer, bits in recipe.overrides}
         if not given.get("sparsity"):
             given.pop("sparsity_scope", None)
+        for name in ROUNDING:  # what was always so before there was a choice is not said
+            if given[name] == Recipe.__dataclass_fields__[name].default:
+                del given[name]
         return _plain(given)
     if isinstance(recipe, Mapping):
         return _plain(dict(recipe))

@@ -1,0 +1,72 @@
+"""What the layers of a float model see: moments of their inputs, from the calibration images."""
+
+from __future__ import annotations
+
+import numpy as np
+from ai_edge_litert import schema_py_generated as schema
+
+from qlab.arithmetic.moments import input_moments, patch_moments
+from qlab.arithmetic.rounding import curvature
+from qlab.tflite import runtime
+
+MOST_IMAGES = 512  # more change nothing that can be measured
+AT_ONCE = 64
+_PADDINGS = {schema.Padding.SAME: "SAME", schema.Padding.VALID: "VALID"}
+
+
+class Inputs:
+    """Moments of every layer with weights, taken when the first of them is asked for."""
+
+    def __init__(self, model, images):
+        self._model, self._images = model, images[:MOST_IMAGES]
+        self._moments, self._curvatures = {}, {}
+
+    def mean(self, layer):
+        """Mean input of each weight of a row, float64, shape (groups, inputs)."""
+        return self._of(layer).mean
+
+    def curvature(self, layer):
+        """What GPTQ needs of a layer's inputs; remembered."""
+        if layer not in self._curvatures:
+            self._curvatures[layer] = curvature(self._of(layer).second)
+        return self._curvatures[layer]
+
+    def _of(self, layer):
+        if not self._moments:
+            self._moments = self._seen()
+        return self._moments[layer]
+
+    def _seen(self):
+        """Run the images through the float model once more, and add up."""
+        model, found = self._model, {}
+        steps = zip(model.layers, model.parsed.subgraphs[0].operators, strict=True)
+        weighted = [(x, operator) for x, operator in steps if x.weights is not None]
+        tensors = sorted({layer.inputs[0] for layer, _ in weighted})
+        for _, batch in runtime.activations(model, self._images, tensors, AT_ONCE):
+            values = dict(zip(tensors, batch, strict=True))
+            for layer, operator in weighted:
+                seen = _moments(layer, operator.builtinOptions, values[layer.inputs[0]])
+                found[layer.name] = found[layer.name] + seen if layer.name in found else seen
+        return found
+
+
+def _moments(layer, options, values):
+    if layer.op == "FULLY_CONNECTED":
+        return input_moments(values.reshape(-1, layer.weights.shape[1]))
+    _, height, width, depth = layer.weights.shape
+    groups = values.shape[3] if layer.op == "DEPTHWISE_CONV_2D" else values.shape[3] // depth
+    return patch_moments(
+        values, (height, width), (options.strideH, options.strideW), _PADDINGS[options.padding],
+        (options.dilationHFactor, options.dilationWFactor), groups,
+    )  # fmt: skip
+
+
+def as_matrix(values, axis):
+    """A layer's weights, a row for each output, a column for each input that it sums over."""
+    return np.moveaxis(values, axis, 0).reshape(values.shape[axis], -1)
+
+
+def from_matrix(matrix, like, axis):
+    """The inverse of `as_matrix`, in the shape of `like`."""
+    shape = np.moveaxis(like, axis, 0).shape
+    return np.ascontiguousarray(np.moveaxis(matrix.reshape(shape), 0, axis))

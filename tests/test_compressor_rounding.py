@@ -1,0 +1,193 @@
+"""The engine's better rounding: GPTQ, weight ranges and corrected biases, in real files."""
+
+import numpy as np
+import pytest
+
+import qlab
+from qlab import Recipe
+from qlab.arithmetic import rounding
+from qlab.arithmetic.affine import quantize
+from qlab.engine.inputs import as_matrix, from_matrix
+from qlab.engine.recipes import recipe_dict, recipe_words
+from qlab.tflite import runtime
+from tests.engine import CALIBRATION, compressor, float_model, pictures
+
+FLOAT = {"activation_bits": 32}
+
+
+@pytest.fixture(scope="module")
+def baseline():
+    return qlab.Compressor(qlab.pretrained("baseline"), qlab.data.calibration_images(512))
+
+
+def layers(engine):
+    return [x for x in engine.layers if x.weights is not None]
+
+
+def output_errors(engine, layer, recipe):
+    """Mean squared error of each output of a layer, over what the layer sees in calibration."""
+    stored = engine.plan(recipe).stored[layer.name]
+    weights, codes = (as_matrix(x, layer.channel_axis) for x in (layer.weights, stored.values))
+    moments = engine._inputs.curvature(layer.name).moments
+    return rounding.output_error(weights, codes, stored.params.scale, moments)
+
+
+def output(model, tensor, images):
+    """What a tensor holds for all images."""
+    return np.concatenate([x for _, (x,) in runtime.activations(model, images, [tensor])])
+
+
+def test_what_was_always_so_is_the_default_and_is_not_said():
+    same = Recipe(weight_observer="min-max", rounding="nearest", bias_correction=False)
+    engine = compressor("depthwise")
+    plain = Recipe(weight_bits=3, calibration_size=8)
+    named = plain.replace(weight_observer="min-max")
+    assert engine.compress(plain).data == engine.compress(named).data
+    assert not {"weight_observer", "rounding", "bias_correction"} & set(recipe_dict(Recipe()))
+    assert recipe_dict(same)["weight_observer"] == "min-max"
+    said = recipe_words(recipe_dict(Recipe(rounding="gptq", bias_correction=True)))
+    assert "rounding gptq" in said and "bias correction True" in said
+
+
+@pytest.mark.parametrize("name", ["depthwise", "residual", "concatenate", "tanh_mlp", "mixture"])
+@pytest.mark.parametrize("granularity", ["per-channel", "per-tensor"])
+def test_no_output_of_any_layer_is_worse_than_with_nearest(name, granularity):
+    engine = compressor(name)
+    recipe = Recipe(3, 32, granularity, calibration_size=8, weight_observer="min-max")
+    better = 0
+    for layer in layers(engine):
+        near = output_errors(engine, layer, recipe)
+        ours = output_errors(engine, layer, recipe.replace(rounding="gptq"))
+        assert (ours <= near * (1 + 1e-9) + 1e-12).all()
+        better += ours.sum() < near.sum()
+    assert better
+
+
+@pytest.mark.parametrize("name", ["depthwise", "mixture"])
+def test_moments_are_of_what_each_layer_sums(name):
+    """Without its activation, a layer's mean output is its weights times the mean of its inputs."""
+    engine, images = compressor(name), pictures()[:CALIBRATION]
+    model = float_model(name)
+    for layer in layers(engine):
+        if layer.activation != "NONE":
+            continue
+        values = output(model, layer.output, images)
+        ours = engine._inputs.mean(layer.name)
+        weights = as_matrix(layer.weights, layer.channel_axis).astype(float)
+        groups = weights.reshape(len(ours), -1, weights.shape[1])
+        mean = (groups @ ours[:, :, None]).reshape(-1)
+        mean += 0 if layer.bias is None else layer.bias
+        seen = values.reshape(-1, values.shape[-1]).mean(0)
+        np.testing.assert_allclose(mean, seen, atol=1e-3 * np.abs(values).max())
+
+
+def test_on_the_baseline_few_bits_are_enough_without_training(baseline, fashion):
+    images, labels = fashion.test.images[:2000], fashion.test.labels[:2000]
+
+    def accuracy(**settings):
+        return qlab.evaluate(baseline.compress(Recipe(**settings)), images, labels).accuracy
+
+    full = qlab.evaluate(baseline.model, images, labels).accuracy
+    assert accuracy(weight_bits=3, rounding="gptq") > full - 0.012
+    two = {way: accuracy(weight_bits=2, rounding=way) for way in ("nearest", "gptq")}
+    assert two["nearest"] < 0.5 < full - 0.06 < two["gptq"]
+
+
+def test_a_pruned_weight_stays_zero_and_the_others_make_up_for_it(baseline):
+    recipe = Recipe(weight_bits=4, sparsity=0.7, rounding="gptq")
+    for layer in layers(baseline):
+        gone = baseline.shaped(layer.name, recipe) == 0
+        codes = baseline.plan(recipe).stored[layer.name].values
+        assert gone.any() and not codes[gone].any()
+        near = quantize(
+            baseline.shaped(layer.name, recipe), baseline.weight_params(layer.name, recipe)
+        )
+        assert (codes != near).any()
+
+
+def test_a_layer_may_have_a_rounding_of_its_own(baseline):
+    recipe = Recipe(weight_bits=4, overrides={"dense1": {"rounding": "gptq"}})
+    plain, ours = baseline.plan(Recipe(weight_bits=4)), baseline.plan(recipe)
+    changed = {x.name for x in layers(baseline)
+               if (plain.stored[x.name].values != ours.stored[x.name].values).any()}  # fmt: skip
+    assert changed == {"dense1"}
+
+
+@pytest.mark.parametrize("observer", [None, "min-max", "mse", "output"])
+def test_each_range_makes_a_file_that_runs(baseline, observer, fashion):
+    recipe = Recipe(
+        weight_bits=3, granularity="per-tensor", weight_observer=observer, rounding="gptq"
+    )
+    found = qlab.evaluate(
+        baseline.compress(recipe), fashion.test.images[:500], fashion.test.labels[:500]
+    )
+    assert found.accuracy > 0.7
+    near = recipe.replace(rounding="nearest")
+    usual = {None: "min-max"}.get(observer, observer)
+    assert (
+        baseline.compress(near).data == baseline.compress(near.replace(weight_observer=usual)).data
+    )
+
+
+@pytest.mark.parametrize("settings", [{"weight_bits": 2}, {"weight_bits": 32, "sparsity": 0.5}])
+def test_with_its_bias_corrected_a_layers_mean_output_is_what_it_was(settings):
+    """Asked of the last layer, before which all is in float."""
+    images, engine = pictures()[:CALIBRATION], compressor("tanh_mlp")
+    last = layers(engine)[-1]
+    others = {x.name: {"weight_bits": 32, "sparsity": 0.0} for x in layers(engine)[:-1]}
+    recipe = Recipe(**settings, activation_bits=32, overrides=others)
+    whole = recipe.replace(weight_bits=32, sparsity=0.0)
+    means = []
+    for each in (whole, recipe, recipe.replace(bias_correction=True)):
+        model = engine.compress(each)
+        means.append(output(model, model.layer(last.name).output, images).mean(0))
+    off, kept = (np.abs(x - means[0]).max() for x in means[1:])
+    assert off > 0.01 and kept < off / 20
+
+
+def test_a_corrected_bias_is_in_the_integer_file_too(baseline):
+    recipe = Recipe(weight_bits=3, bias_correction=True)
+    plan = baseline.plan(recipe)
+    for layer in layers(baseline):
+        assert plan.stored[layer.name].bias.shape == layer.bias.shape
+    file = qlab.LiteModel.from_bytes(plan.model.data)
+    assert file.layer("dense1").bias.dtype == np.int32
+    before = baseline.compress(recipe.replace(bias_correction=False)).layer("dense1").bias
+    assert (file.layer("dense1").bias != before).any()
+
+
+def test_clusters_and_gptq_have_no_meaning_together(baseline):
+    with pytest.raises(ValueError, match="conv1: GPTQ moves weights away from their clusters"):
+        baseline.compress(Recipe(clusters=16, rounding="gptq"))
+    own = {x.name: {"rounding": "nearest"} for x in layers(baseline)}
+    assert baseline.compress(Recipe(clusters=16, rounding="gptq", overrides=own)).file_bytes
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"rounding": "up"}, "rounding is 'up'; choose one of nearest, gptq"),
+        ({"weight_observer": "percentile"}, "choose one of None, min-max, mse, output"),
+        ({"bias_correction": 1}, "bias_correction is 1; choose True or False"),
+        ({"overrides": {"a": {"rounding": 3}}}, "a: rounding is 3"),
+    ],
+)
+def test_a_wrong_setting_is_said_in_words(settings, words):
+    with pytest.raises(ValueError, match=words):
+        Recipe(**settings)
+
+
+@pytest.mark.parametrize("images", [np.zeros((4, 28, 28, 1), np.uint8), pictures()[:1]])
+def test_blank_images_and_a_single_one_are_enough_to_round(images):
+    engine = qlab.Compressor(qlab.pretrained("baseline"), images)
+    recipe = Recipe(weight_bits=2, rounding="gptq", bias_correction=True, calibration_size=1)
+    assert np.isfinite(engine.plan(recipe).weights("dense1")).all()
+    assert qlab.predict(engine.compress(recipe), pictures()[:8]).shape == (8,)
+
+
+@pytest.mark.parametrize(("shape", "axis"), [((3, 2, 2, 4), 0), ((1, 3, 3, 6), 3), ((5, 7), 0)])
+def test_a_matrix_goes_back_into_the_layers_shape(shape, axis):
+    values = np.arange(np.prod(shape)).reshape(shape)
+    matrix = as_matrix(values, axis)
+    assert matrix.shape == (shape[axis], np.prod(shape) // shape[axis])
+    np.testing.assert_array_equal(from_matrix(matrix, values, axis), values)
