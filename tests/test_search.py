@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 import qlab
+from qlab.data.fashion_mnist import calibration_split
 from qlab.plots import style
 from qlab.plots.cost_panels import TrialsPanel, climbing
 from qlab.trials import search as module
@@ -36,17 +37,14 @@ def run(score, method, files, seed=0, budget=BUDGET):
     return best(score.trials, budget)
 
 
-def test_search_images_are_training_images_that_calibrate_nothing(fashion):
+def test_search_images_are_training_images_that_calibrate_nothing():
     images, labels = search_images(3000)
     seen = {image.tobytes() for image in qlab.data.calibration_images(1024)}
-    train = {image.tobytes(): label for image, label in zip(*_all(fashion.train), strict=True)}
+    known = calibration_split()
+    train = {x.tobytes(): y for x, y in zip(known.images, known.labels, strict=True)}
     assert not seen & {image.tobytes() for image in images}
     assert all(train[i.tobytes()] == label for i, label in zip(images, labels, strict=True))
     assert np.array_equal(search_images(10)[0], images[:10])
-
-
-def _all(split):
-    return split.images, split.labels
 
 
 @pytest.mark.parametrize("n", [0, -1, 60_000, 2.5, True])

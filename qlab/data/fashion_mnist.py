@@ -215,14 +215,19 @@ def calibration_images(n=1024, seed=0, classes=None):
         if not _is_whole(value) or value < least:
             raise ValueError(f"{name} must be a whole number, {least} or more; got {value!r}")
     wanted = None if classes is None else _class_indices(classes)
-    split = _read_split("train")
-    split = split if SHIPPED_SAW_VALIDATION else _without_validation(split)
+    split = calibration_split()
     order = np.random.Generator(np.random.PCG64(seed)).permutation(len(split))
     if wanted is not None:
         order = order[np.isin(split.labels[order], wanted)]
     if n > len(order):
         raise ValueError(f"n is {n:,}, but there are only {len(order):,} such pictures")
     return split.images[order[:n]]
+
+
+def calibration_split():
+    """What calibration images are drawn from; read anew, so that it is not kept in memory."""
+    split = _read_split("train")
+    return split if SHIPPED_SAW_VALIDATION else _without_validation(split)
 
 
 def _class_indices(classes):

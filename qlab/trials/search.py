@@ -7,8 +7,8 @@ from itertools import islice
 
 import numpy as np
 
-from qlab import data
 from qlab.arithmetic.sparsity import SCOPES
+from qlab.data import fashion_mnist
 from qlab.engine.recipes import LARGEST_CALIBRATION, Recipe
 from qlab.tflite.runtime import evaluate
 
@@ -93,7 +93,7 @@ def search_images(n=5000, seed=0):
     >>> images.shape, labels.shape
     ((10, 28, 28, 1), (10,))
     """
-    split = data.FashionMNIST().train  # of an object of its own, so that it is not kept in memory
+    split = fashion_mnist.calibration_split()
     most = len(split) - LARGEST_CALIBRATION
     if isinstance(n, bool) or not isinstance(n, int | np.integer) or not 1 <= n <= most:
         raise ValueError(f"n is {n!r}; there are {most:,} training images besides calibration's")
