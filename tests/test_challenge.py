@@ -81,8 +81,9 @@ def test_a_file_that_insists_on_so_many_pictures_a_call(batch, few):
     assert grade_bytes(data, few).correct == grade_bytes(shipped("baseline"), few).correct
 
 
-def test_a_network_with_branches_and_packed_weights(few):
-    model = engine.compressor("mixture").compress(qlab.Recipe(weight_bits=4)).packed()
+@pytest.mark.parametrize("bits", [2, 4])
+def test_a_network_with_branches_and_packed_weights(bits, few):
+    model = engine.compressor("mixture").compress(qlab.Recipe(weight_bits=bits)).packed()
     predictions = qlab.predict(model, few.images, batch=1)
     assert grade_bytes(model.data, few).correct == (predictions == few.labels).sum()
 

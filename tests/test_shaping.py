@@ -228,12 +228,6 @@ def test_weights_are_those_of_the_file_in_real_values(bits, granularity):
         assert np.abs(weights - shaped).max() <= np.max(scale) / 2 + 1e-6 or params is None
 
 
-def test_the_floor_counts_zeros_and_clusters_in_full():
-    compressor, recipe = engine.compressor("baseline"), Recipe(4, sparsity=0.9, clusters=4)
-    sizes = compressor.sizes(compressor.compress(recipe), recipe)
-    assert sizes.packed_floor_bytes == 75_426 * 4 / 8
-
-
 def test_notes_say_what_is_unexpected():
     compressor = engine.compressor("baseline")
     assert compressor.notes(Recipe()) == ()

@@ -114,8 +114,9 @@ def test_what_litert_cannot_run_so_stays_dense(mode):
     assert "DENSIFY" not in operators(sparse_file(pruned))
 
 
-def test_packed_weights_stay_packed():
-    packed = engine.compressor("baseline").compress(Recipe(4, sparsity=0.9)).packed()
+@pytest.mark.parametrize("bits", [2, 4])
+def test_packed_weights_stay_packed(bits):
+    packed = engine.compressor("baseline").compress(Recipe(bits, sparsity=0.9)).packed()
     assert sparse_file(packed) is packed
 
 

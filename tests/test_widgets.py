@@ -239,7 +239,7 @@ class TestReadout:
         html = readout.sizes(Sizes(305_996, 84_608, 70_001, 75_609))
         assert all(
             text in html
-            for text in ("305,996", "84,608", "70,001", "75,609", "packed floor", "gzipped")
+            for text in ("305,996", "84,608", "70,001", "75,609", "this file, packed", "gzipped")
         )
 
 

@@ -8,7 +8,7 @@ import qlab
 from qlab.engine.recipes import Recipe
 from qlab.trials.shipped import families
 from qlab.widgets import ClusteringExplorer
-from qlab.widgets.clustering_explorer import floor_bytes
+from qlab.widgets.clustering_explorer import indexed_bytes
 
 N = 400
 
@@ -77,10 +77,10 @@ def test_sizes_are_those_of_the_files(explorer):
     assert ways[0].model.file_bytes == qlab.pretrained("baseline").file_bytes
     assert ways[0].model.gzip_bytes < 0.25 * ways[0].model.file_bytes
     for way in ways:
-        for count in (way.model.file_bytes, way.model.gzip_bytes, floor_bytes(way)):
+        for count in (way.model.file_bytes, way.model.gzip_bytes, way.packed_bytes):
             assert f"{count:,}" in explorer.readout.value
-    assert floor_bytes(ways[0]) == 75_426 // 2 + 4 * 4 * 16
-    assert floor_bytes(ways[1]) == 75_426 // 2
+    assert indexed_bytes(ways[0]) == 75_426 // 2 + 4 * 4 * 16
+    assert f"{indexed_bytes(ways[0]):,}" in explorer.notes.value
 
 
 def test_the_curves_grow_and_the_button_fills_them(explorer):

@@ -191,15 +191,14 @@ class Sizes:
         This file.
     gzip_bytes : int
         This file, gzipped at level 6.
-    packed_floor_bytes : int
-        Weights x bits / 8, and nothing else: what no format can go below without coding. So zeros
-        count in full (`qlab.sparse_encoding` leaves them out), and clusters too.
+    packed_bytes : int
+        The same file with weights of few bits stored several to a byte (`LiteModel.packed`).
     """
 
     float32_bytes: int
     file_bytes: int
     gzip_bytes: int
-    packed_floor_bytes: int
+    packed_bytes: int
 
 
 def in_points(difference):

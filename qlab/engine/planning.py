@@ -183,14 +183,8 @@ class Plan:
             pack(lower(source.parsed, source.layers, self.grids, self.stored, words.encode()))
         )
 
-    @property
-    def floor_bytes(self):
-        """int: weights x bits / 8, which no format goes below without coding."""
-        bits = sum(self.weight_bits[name] * x.values.size for name, x in self.stored.items())
-        return -(-bits // 8)
-
     def sizes(self, model=None):
         """Sizes of this plan's model, or of another form of it."""
         model = self.model if model is None else model
-        whole, gzipped = model.file_bytes, model.gzip_bytes
-        return Sizes(self.source.file_bytes, whole, gzipped, self.floor_bytes)
+        sizes = model.file_bytes, model.gzip_bytes, model.packed_bytes
+        return Sizes(self.source.file_bytes, *sizes)

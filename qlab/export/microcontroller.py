@@ -12,7 +12,7 @@ from pathlib import Path
 
 from ai_edge_litert import schema_py_generated as schema
 
-from qlab.tflite.graph import op_name
+from qlab.tflite.graph import PACKED_BITS, op_name
 from qlab.tflite.litemodel import require_lite_model
 from qlab.tflite.operators import WEIGHTED, named
 
@@ -142,8 +142,8 @@ def _about(model):
     yield "const, so that it stays in flash. Give it to tflite::GetModel()."
     for sentence in obstacles(model):
         yield f"TensorFlow Lite Micro cannot run it as it is: {sentence}"
-    if needs_int4(model):
-        yield "Weights of 4 bits, two to a byte: the kernels of the target must take them."
+    if is_packed(model):
+        yield "Several weights share a byte: the kernels of the target must take them so."
 
 
 def _commented(lines):
@@ -172,22 +172,24 @@ def resolver_calls(model):
 def obstacles(model):
     """Why TensorFlow Lite Micro could not run this model as it is."""
     found = [f"It has no operator {op}." for op in operators(model) if op not in KNOWN]
-    pairs = set(_pairs(model.parsed))
-    kinds = schema.TensorType
-    if any(
-        data == kinds.FLOAT32 and weights in (kinds.INT8, kinds.INT4) for data, weights in pairs
-    ):
+    layers, kinds = set(_types(model.parsed)), schema.TensorType
+    integers = (kinds.INT8, *PACKED_BITS)
+    if any(data == kinds.FLOAT32 and weights in integers for _, data, weights in layers):
         found.append(
             "It does not run dynamic range quantization: integer weights need integer activations."
+        )
+    if any(op == "FULLY_CONNECTED" and weights in PACKED_BITS for op, _, weights in layers):
+        found.append(
+            "Its FULLY_CONNECTED takes one weight a byte, and in this file several share one."
         )
     if _unpacks_float16(model.parsed):
         found.append("Its DEQUANTIZE takes int8 and int16, not the float16 weights of this model.")
     return tuple(found)
 
 
-def needs_int4(model):
-    """Whether the model has weights of 4 bits, packed two to a byte."""
-    return any(weights == schema.TensorType.INT4 for _, weights in _pairs(model.parsed))
+def is_packed(model):
+    """Whether weights of the model share a byte."""
+    return any(weights in PACKED_BITS for _, _, weights in _types(model.parsed))
 
 
 def _camel(op):
@@ -195,12 +197,13 @@ def _camel(op):
     return op.title().replace("_", "")
 
 
-def _pairs(graph):
-    """Types of the input and of the weights of each layer that has weights."""
+def _types(graph):
+    """Operator of each layer that has weights, and the types of its input and of its weights."""
     tensors = graph.subgraphs[0].tensors
     for operator in graph.subgraphs[0].operators:
-        if op_name(graph, operator) in WEIGHTED:
-            yield tensors[operator.inputs[0]].type, tensors[operator.inputs[1]].type
+        op = op_name(graph, operator)
+        if op in WEIGHTED:
+            yield op, *(tensors[i].type for i in operator.inputs[:2])
 
 
 def _unpacks_float16(graph):

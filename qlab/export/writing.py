@@ -56,7 +56,7 @@ def export(model, to, name="model", recipe=None, force=False, verify=False, say=
     Returns
     -------
     dict of str to pathlib.Path
-        By file name: ``NAME.tflite``; ``NAME-packed.tflite`` where weights fit 4 bits;
+        By file name: ``NAME.tflite``; ``NAME-packed.tflite`` where weights fit 4 or 2 bits;
         ``NAME.h`` and ``NAME.c``; ``NAME-card.md``; ``NAME-provenance.json``.
 
     Raises

@@ -73,7 +73,7 @@ class RecipesPanel:
     """Accuracy against size: the learner's mixed recipe and uniform ones."""
 
     @style.styled
-    def __init__(self, ax, reference, largest, xlabel="packed floor (KB): weights × bits / 8"):
+    def __init__(self, ax, reference, largest, xlabel="packed file (KB)"):
         self.ax = ax
         zoom(ax, reference)
         ax.set(xlim=(0, largest * 1.12 / 1000), xlabel=xlabel)

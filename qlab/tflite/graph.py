@@ -20,6 +20,7 @@ DTYPES = {
     schema.TensorType.INT64: np.dtype("<i8"),
     schema.TensorType.BOOL: np.dtype("?"),
 }
+PACKED_BITS = {schema.TensorType.INT4: 4, schema.TensorType.INT2: 2}  # several codes to a byte
 OP_NAMES = {v: k for k, v in vars(schema.BuiltinOperator).items() if isinstance(v, int)}
 
 
@@ -55,8 +56,8 @@ def constant(model, index):
     data = model.buffers[tensor.buffer].data
     if data is None or len(data) == 0:
         return None
-    if tensor.type == schema.TensorType.INT4:
-        return unpack_int4(np.asarray(data, np.uint8), shape_of(tensor))
+    if tensor.type in PACKED_BITS:
+        return unpack_codes(data, PACKED_BITS[tensor.type], shape_of(tensor))
     values = np.frombuffer(np.asarray(data, np.uint8), DTYPES[tensor.type])
     if tensor.sparsity is not None:
         return expanded(values, shape_of(tensor), tensor.sparsity)
@@ -116,17 +117,26 @@ def new_operator(model, name, version, inputs, output, options=None):
     return new
 
 
-def pack_int4(codes):
-    """Codes from -8 to 7 two to a byte, the first in the low half."""
-    codes = np.asarray(codes, np.int8).reshape(-1)
-    if codes.size and not (codes.min() >= -8 and codes.max() <= 7):
-        raise ValueError(f"codes from {codes.min()} to {codes.max()} do not fit 4 bits (-8 to 7)")
-    halves = np.zeros(-(-codes.size // 2) * 2, np.uint8)
-    halves[: codes.size] = codes.view(np.uint8) & 15
-    return halves[::2] | (halves[1::2] << 4)
+def stored_bytes(kind, count):
+    """Bytes of so many numbers of a tensor type; None if qlab does not know the type."""
+    if kind in PACKED_BITS:
+        return -(-count * PACKED_BITS[kind] // 8)
+    return count * DTYPES[kind].itemsize if kind in DTYPES else None
 
 
-def unpack_int4(packed, shape):
-    """Undo `pack_int4`, as int8."""
-    codes = np.stack([packed & 15, packed >> 4], axis=-1).reshape(-1)[: int(np.prod(shape))]
-    return ((codes ^ 8).astype(np.int8) - 8).reshape(shape)
+def pack_codes(codes, bits):
+    """Signed codes of 2 or 4 bits, four or two to a byte, the first in the lowest bits."""
+    codes, half, each = np.asarray(codes, np.int8).reshape(-1), 2 ** (bits - 1), 8 // bits
+    if codes.size and not (codes.min() >= -half and codes.max() < half):
+        span = f"codes from {codes.min()} to {codes.max()}"
+        raise ValueError(f"{span} do not fit {bits} bits ({-half} to {half - 1})")
+    fields = np.zeros((-(-codes.size // each), each), np.uint8)
+    fields.reshape(-1)[: codes.size] = codes.view(np.uint8) & (2**bits - 1)
+    return np.bitwise_or.reduce(fields << np.arange(0, 8, bits, np.uint8), axis=1)
+
+
+def unpack_codes(packed, bits, shape):
+    """Undo `pack_codes`, as int8."""
+    fields = np.asarray(packed, np.uint8)[:, None] >> np.arange(0, 8, bits, np.uint8)
+    codes, half = fields.reshape(-1)[: int(np.prod(shape))] & (2**bits - 1), 2 ** (bits - 1)
+    return ((codes ^ half).astype(np.int8) - half).reshape(shape)

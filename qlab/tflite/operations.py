@@ -8,7 +8,16 @@ from dataclasses import dataclass
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
-from qlab.tflite.graph import DTYPES, constant, op_name, shape_of, stored_constant, stored_index
+from qlab.tflite.graph import (
+    DTYPES,
+    PACKED_BITS,
+    constant,
+    op_name,
+    shape_of,
+    stored_bytes,
+    stored_constant,
+    stored_index,
+)
 from qlab.tflite.litemodel import ModelError, require_lite_model
 from qlab.tflite.operators import OPERATORS, PLUMBING, WEIGHTED
 
@@ -154,15 +163,12 @@ def _arithmetic(graph, data, weights, name):
         return "float32" if found == kinds.FLOAT32 else DTYPES.get(found, np.dtype("i1")).name
     if tensors[weights].type in (kinds.FLOAT32, kinds.FLOAT16):
         return "float32"
-    if tensors[weights].type in (kinds.INT8, kinds.UINT8, kinds.INT4):
+    if tensors[weights].type in (kinds.INT8, kinds.UINT8, *PACKED_BITS):
         return "int16x8" if found == kinds.INT16 else "int8"
     raise ModelError(f"{name}: qlab does not know what its kernel multiplies")
 
 
 def _bytes(graph, index):
-    """Bytes of a tensor: 4-bit numbers two to a byte."""
+    """Bytes of a tensor, those of packed codes rounded up."""
     tensor = graph.subgraphs[0].tensors[index]
-    count = math.prod(shape_of(tensor))
-    if tensor.type == schema.TensorType.INT4:
-        return (count + 1) // 2
-    return count * DTYPES[tensor.type].itemsize
+    return stored_bytes(tensor.type, math.prod(shape_of(tensor)))

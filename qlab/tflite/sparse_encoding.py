@@ -21,7 +21,7 @@ def sparse_file(model):
     """Leave the zeros of a model's weights out of its file, which gives the same outputs.
 
     Layers stay as they are where this saves no bytes (too few zeros), or where LiteRT could not run
-    it: weights of packed INT4, or of dynamic range quantization. If that holds for all, the model
+    it: packed weights, or those of dynamic range quantization. If that holds for all, the model
     itself comes back.
 
     Each axis is dense but the last, which is compressed: a value and an index of one or two bytes

@@ -22,15 +22,15 @@ PROBES = 8  # random images by which tensors of the file are recognised as outpu
 
 
 def convert_quantized(model, packed=None):
-    """Convert a quantization-aware model to an int8 file, or a packed int4 one.
+    """Convert a quantization-aware model to an int8 file, or a packed one.
 
     Parameters
     ----------
     model : tf_keras.Model
         A model from `quantization_aware` or `preserving`, trained or not.
     packed : bool, optional
-        Whether to store two weights in a byte. By default it is done if any layer's weights have
-        4 bits or fewer.
+        Whether to store several weights in a byte, as `LiteModel.packed` does. By default it is
+        done if any layer's weights have 4 bits or fewer.
 
     Returns
     -------

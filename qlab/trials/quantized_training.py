@@ -116,7 +116,7 @@ class Live:
 
     @property
     def model(self):
-        """LiteModel or None: the best so far, weights of 4 bits or fewer packed."""
+        """LiteModel or None: the best so far, packed where its weights fit."""
         best = self.best
         return None if best is None else best.model
 

@@ -64,7 +64,7 @@ class Scorer:
         if recipe not in self._known:
             model = self.compressor.compress(recipe)
             score = evaluate(model, self.images, self.labels)
-            gzip_bytes = model.packed().gzip_bytes
+            gzip_bytes = model.packed_gzip_bytes
             trial = Candidate(len(self.trials) + 1, recipe, score.correct, score.n, gzip_bytes)
             self._known[recipe] = trial
             self.trials.append(trial)

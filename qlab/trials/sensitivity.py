@@ -27,7 +27,7 @@ def scan(compressor, images, labels, bits, base=None, which="weight_bits", level
     The comparisons are of a family: all layers, at so many levels of bits or sparsity.
     """
     base = Recipe() if base is None else base
-    dense, floor = compressor.compress(base), compressor.plan(base).floor_bytes
+    dense = compressor.compress(base)
     start = evaluate(dense, images, labels)
     names = layers_with(compressor.model, which)
     family = len(names) * levels
@@ -38,7 +38,7 @@ def scan(compressor, images, labels, bits, base=None, which="weight_bits", level
         if which == "sparsity":
             saved = encoded_bytes(dense) - encoded_bytes(model)
         else:
-            saved = floor - compressor.plan(recipe).floor_bytes
+            saved = dense.packed_bytes - model.packed_bytes
         about = {"layer": name, "bytes_saved": saved, "family": family}
         yield LayerTrial(recipe, None, measured, start, **about)
 

@@ -68,8 +68,8 @@ class Trial:
 
     @cached_property
     def packed_bytes(self):
-        """int: size of the file with weights of 4 bits or fewer packed two to a byte."""
-        return self.model.packed().file_bytes
+        """int: size of the file with weights of few bits stored several to a byte."""
+        return self.model.packed_bytes
 
     @cached_property
     def sparse(self):

@@ -12,7 +12,7 @@ from qlab.widgets.kit.explorer import ModelExplorer, Shown
 from qlab.widgets.kit.live import LivePicture
 from qlab.widgets.kit.traits import choice, steps
 
-PACKING = {False: "one to a byte", True: "two to a byte (INT4)"}
+PACKING = {False: "one to a byte", True: "packed, several to a byte"}
 
 
 @dataclass(frozen=True, eq=False)
@@ -171,9 +171,14 @@ def _of_weights(result, bits, kept):
     if abs(kept - bits / 32) < 0.0005:
         return f"The weights alone keep the promise: {size}."
     if kept > 0.2:
-        hint = "; codes of 4 bits or fewer can be packed two to a byte" if bits <= 4 else ""
+        hint = "; codes of 4 bits or fewer can share a byte" if bits <= 4 else ""
         return (
             f"int8 stores a {bits}-bit code in a whole byte, so the weights stop at {size}{hint}."
+        )
+    if bits == 2:
+        return (
+            "Packed, a 2-bit code takes 2 bits in dense layers (INT2) and 4 in convolutions "
+            f"(INT4), because LiteRT has no smaller form of these, so the weights stop at {size}."
         )
     return f"Packed INT4 gives each {bits}-bit code 4 bits, so the weights stop at {size}."
 

@@ -198,7 +198,7 @@ def cells(result, trained):
     sizes = (
         ("file", *(f"{x.file_bytes:,}" for x in pair)),
         (GZIPPED, *(f"{x.gzip_bytes:,}" for x in pair)),
-        ("packed floor", *(f"{floor_bytes(x):,}" for x in pair)),
+        ("packed", *(f"{x.packed_bytes:,}" for x in pair)),
     )
     made = [
         readout.accuracy(clusters.measurement, f"{clusters.recipe.clusters} clusters, at once"),
@@ -212,11 +212,9 @@ def cells(result, trained):
     return made
 
 
-def floor_bytes(trial):
-    """Bytes that the weights need, and nothing else."""
+def indexed_bytes(trial):
+    """Bytes of an index for each weight, and of a table of values for each layer."""
     k = trial.recipe.clusters
-    if not k:
-        return trial.sizes.packed_floor_bytes
     weights = [x.weights.size for x in trial.compressor.layers if x.weights is not None]
     tables = sum(4 * min(k, n) for n in weights)
     return -(-sum(weights) * bits_per_weight(k) // 8) + tables
@@ -228,8 +226,8 @@ def notes(result, granularity, tuned):
     said = [
         "Only weights are compressed here; activations stay float32. The clustered file holds its "
         f"{k} values as float32, 4 bytes a weight, so it is as large as before. Gzip finds the "
-        f"repetitions. An index of {bits_per_weight(k)} bits into a table of its layer would do: "
-        "that is the packed floor.",
+        f"repetitions. An index of {bits_per_weight(k)} bits into a table of its layer would do, "
+        f"{indexed_bytes(clusters):,} bytes for all weights, but LiteRT has no such form.",
     ]
     smaller = clusters.gzip_bytes < rounded.gzip_bytes
     why = (

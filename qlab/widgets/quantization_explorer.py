@@ -32,7 +32,7 @@ class Point(NamedTuple):
     accuracy_high: float
     file_bytes: int
     gzip_bytes: int
-    packed_floor_bytes: int
+    packed_bytes: int
     latency_median_ms: float
 
     @classmethod
@@ -128,10 +128,10 @@ class QuantizationExplorer(ModelExplorer):
         return Recipe(**{name: getattr(self, name) for name in own})
 
     def tflite(self):
-        """The file to take away, weights of 4 bits or fewer packed: name, content, and words."""
+        """The file to take away, packed where its weights fit: name, content, and words."""
         result = self.result or self.update()
         model = result.model.packed()
-        how = "Weights packed two to a byte. " if model.file_bytes < result.file_bytes else ""
+        how = "Weights packed several to a byte. " if model.file_bytes < result.file_bytes else ""
         name = f"qlab-w{self.weight_bits}-a{self.activation_bits}-{self.granularity}.tflite"
         return self.scored(name, model, how)
 

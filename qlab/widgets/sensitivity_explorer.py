@@ -71,8 +71,8 @@ class SensitivityExplorer(ModelExplorer):
     >>> explorer = SensitivityExplorer(images=test.images[:300], labels=test.labels[:300],
     ...                                calibration_images=test.images[300:310])
     >>> explorer.layer_bits = {"dense1": 4}
-    >>> explorer.recipe.overrides, explorer.result.mixed.sizes.packed_floor_bytes
-    ((('dense1', (('weight_bits', 4),)),), 39426)
+    >>> explorer.recipe.overrides, explorer.result.mixed.packed_bytes
+    ((('dense1', (('weight_bits', 4),)),), 47872)
     """
 
     question = "Which layer hurts most when it gets fewer bits?"
@@ -116,14 +116,15 @@ class SensitivityExplorer(ModelExplorer):
         worst = min(result.entries, key=lambda entry: entry.measurement.accuracy)
         alt = (
             f"{title}, all others at 8: {worst.layer} hurts most, {worst.comparison}. The "
-            f"mixed recipe has {score(mixed)} at {mixed.sizes.packed_floor_bytes:,} bytes."
+            f"mixed recipe has {score(mixed)} at {mixed.packed_bytes:,} bytes."
         )
         notes = list(self.subject.compressor.notes(mixed.recipe))
         notes += readout.at_once(len(result.entries), "layers")
         notes += readout.at_once(len(result.uniform), "uniform recipes")
-        if self.lowered == "weight_bits" and any(b in (5, 6, 7) for b in self.layer_bits.values()):
+        if self.lowered != "activation_bits" and {3, 5, 6, 7} & {*self.layer_bits.values()}:
             notes.append(
-                "Weights of 5 to 7 bits take a byte each in a file; the floor counts their bits."
+                "LiteRT has no form of 3, 5, 6 or 7 bits: in a packed file, weights of 3 bits take "
+                "4, and those of 5 to 7 bits take 8."
             )
         return Shown(alt, _cells(result), notes, _tables(result, title))
 
@@ -179,7 +180,7 @@ class SensitivityExplorer(ModelExplorer):
         height = max(300, 70 + 48 * len(self.names))
         picture = LivePicture(panels=2, width=900, height=height, ratios=(1.2, 1))
         reference = self.subject.float_measurement.accuracy
-        eight = sum(x.weights.size for x in self.subject.model.layers if x.weights is not None)
+        eight = self.subject.compressor.compress(self._uniform(8)).packed_bytes
         self._bars = picture.put(SensitivityPanel, reference, len(self.names))
         self._recipes = picture.put(RecipesPanel, reference, eight)
         return picture
@@ -188,20 +189,19 @@ class SensitivityExplorer(ModelExplorer):
         """Draw the mixed recipe beside the uniform ones."""
         mixed = result.mixed
         if mixed.recipe.overrides:
-            self._tried[mixed.recipe] = mixed.sizes.packed_floor_bytes, mixed.measurement.accuracy
+            self._tried[mixed.recipe] = mixed.packed_bytes, mixed.measurement.accuracy
         earlier = [point for recipe, point in self._tried.items() if recipe != mixed.recipe]
         uniform = {
-            f"all {b} bits": (c.sizes.packed_floor_bytes, c.measurement)
-            for b, c in result.uniform.items()
+            f"all {b} bits": (c.packed_bytes, c.measurement) for b, c in result.uniform.items()
         }
-        self._recipes.show((mixed.sizes.packed_floor_bytes, mixed.measurement), uniform, earlier)
+        self._recipes.show((mixed.packed_bytes, mixed.measurement), uniform, earlier)
 
 
 def _sizes(result):
-    """Recipe, what its bits need, and what its packed file has."""
+    """Recipe, and the size of its packed file."""
     named = {"mixed": result.mixed, "8 bits": result.uniform[8], "4 bits": result.uniform[4]}
     for name, x in named.items():
-        yield name, x, f"{x.sizes.packed_floor_bytes:,}", f"{x.packed_bytes:,}"
+        yield name, x, f"{x.packed_bytes:,}"
 
 
 def _cells(result):
@@ -211,7 +211,7 @@ def _cells(result):
         readout.accuracy(mixed.measurement, "Accuracy of your recipe"),
         readout.difference(result.comparison, "Difference to 8 bits everywhere"),
         readout.difference(result.compared(4), "Difference to 4 bits everywhere"),
-        readout.table_cell("Size in bytes", ("", "packed floor", "packed file"), rows),
+        readout.table_cell("Size in bytes", ("", "packed file"), rows),
     )
 
 
@@ -229,4 +229,4 @@ def _tables(result, title):
     header = ("layer lowered", "accuracy", "95 % interval", "to 8 bits", "bytes saved")
     yield readout.table(title, header, rows)
     rows = [(name, score(x), *sizes) for name, x, *sizes in _sizes(result)]
-    yield readout.table("Recipes", ("recipe", "accuracy", "packed floor", "packed file"), rows)
+    yield readout.table("Recipes", ("recipe", "accuracy", "packed file"), rows)

@@ -20,7 +20,7 @@ def test_byte_anatomy(lab):
     expect(place.locator(".qlab-notes")).to_contain_text("7-bit code in a whole byte")
     expect(picture).not_to_have_attribute("src", before)
     place.get_by_label("Weight bits").select_option("4")
-    place.get_by_label("Codes of 4 bits or fewer").select_option("two to a byte (INT4)")
+    place.get_by_label("Codes of 4 bits or fewer").select_option("packed, several to a byte")
     expect(readout).to_contain_text("37,713")
     place.get_by_label("Granularity").select_option("per-tensor")
     expect(place.locator(".qlab-notes")).to_contain_text("192 for scales and zero points")

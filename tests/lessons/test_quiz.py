@@ -159,7 +159,7 @@ def measured_in_qat():
     names = {"float control": "qat-control", "QAT, 2 bits": "qat-w2"}
     return {
         "slopes": straight_through(np.ones(4), np.array([-1.5, -0.4, 0.4, 1.5]), -1, 1),
-        "files": {bits: [qlab.pretrained(f"qat-w{bits}-seed0")] for bits in (4, 2)},
+        "files": {bits: [qlab.pretrained(f"qat-w{bits}-seed0").packed()] for bits in (4, 2)},
         "gains": {8: mean(8) - rounded("post_training", 8)},
         "shares": {2: (better - start) / (mean(2) - start)},
         "runs": {title: qlab.artefacts.history(name)[0] for title, name in names.items()},

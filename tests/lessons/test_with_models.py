@@ -60,7 +60,7 @@ def test_nonsense_where_a_number_is_wanted(value):
 
 def test_reference_recipe_passes():
     verdict = check("ptq.mixed_recipe", mixed_recipe())
-    assert verdict.passed and "Packed size" in verdict.lines[0]
+    assert verdict.passed and "Packed file" in verdict.lines[0]
 
 
 @pytest.mark.parametrize(
@@ -78,7 +78,7 @@ def test_recipe_outside_the_budget_gets_its_own_hint(recipe, words):
 
 
 def test_recipe_that_names_no_layer_is_told_in_words():
-    verdict = check("ptq.mixed_recipe", qlab.Recipe(overrides={"dense9": {"weight_bits": 3}}))
+    verdict = check("ptq.mixed_recipe", qlab.Recipe(overrides={"dense9": {"weight_bits": 4}}))
     assert "cannot be built" in verdict.lines[0] and "dense9" in verdict.lines[0]
 
 
@@ -93,7 +93,7 @@ def test_no_single_number_of_bits_meets_the_budget(model, measured):
     for bits in range(2, 9):
         recipe = qlab.Recipe(weight_bits=bits)
         small = compressor.compress(recipe)
-        fits = compressor.sizes(small, recipe).packed_floor_bytes <= BUDGET_BYTES
+        fits = small.packed_bytes <= BUDGET_BYTES
         good = qlab.evaluate(small, test.images, test.labels).accuracy >= BUDGET_ACCURACY
         assert not (fits and good), bits
 

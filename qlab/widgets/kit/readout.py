@@ -93,7 +93,7 @@ def sizes(model_sizes):
         (f"{model_sizes.float32_bytes:,}", "float32 file"),
         (f"{model_sizes.file_bytes:,}", "this file"),
         (f"{model_sizes.gzip_bytes:,}", f"this file, {GZIPPED}"),
-        (f"{model_sizes.packed_floor_bytes:,}", "packed floor"),
+        (f"{model_sizes.packed_bytes:,}", "this file, packed"),
     )
     return table_cell("Size in bytes", (), rows, words=1)
 
