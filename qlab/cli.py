@@ -93,14 +93,19 @@ def build_parser():
 
 
 def _data(arguments):
-    """Fetch and verify the data, and read both splits through once."""
+    """Fetch and verify the data, and read all splits through once."""
     from qlab import data
 
     print("looking for Fashion-MNIST", flush=True)
     folder = data.fetch(progress=True)
     dataset = data.load()
-    n_train, n_test = len(dataset.train.images), len(dataset.test.images)
-    print(f"Fashion-MNIST: {n_train:,} training and {n_test:,} test images, verified, in {folder}")
+    train, validation, test = (
+        f"{len(x.images):,}" for x in (dataset.train, dataset.validation, dataset.test)
+    )
+    print(
+        f"Fashion-MNIST: {train} training, {validation} validation and {test} test images, "
+        f"verified, in {folder}"
+    )
     return 0
 
 

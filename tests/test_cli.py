@@ -58,7 +58,7 @@ def test_a_wrong_command_line_exits_with_2(line, capsys):
 def test_data_says_what_was_found_and_where(fashion, capsys):
     assert cli.main(["data"]) == 0
     out = capsys.readouterr().out
-    assert "60,000 training and 10,000 test images, verified" in out
+    assert "50,000 training, 10,000 validation and 10,000 test images, verified" in out
     assert str(data.fetch(progress=False)) in out
 
 

@@ -54,7 +54,7 @@ def test_sensitivity_leads_to_a_mixed_recipe(lab):
     picture, readout = explorer.locator("img.qlab-picture"), explorer.locator(".qlab-readout")
     expect(picture).to_have_attribute("title", re.compile("dense1 hurts most"))
     explorer.get_by_label("dense1").select_option("4")
-    expect(readout).to_contain_text("39,426")
+    expect(readout).to_contain_text("47,872")
     lab.screenshot("sensitivity-light", explorer)
     explorer.get_by_role("button", name="Lower all layers too close to call").press("Enter")
     expect(explorer.get_by_label("conv2")).to_have_value("3")
