@@ -2,7 +2,7 @@
 
 from qlab import data, train
 from tools.artefacts.common import CALIBRATION_SIZE, fitted, keras_bytes
-from tools.artefacts.runs import SEEDS, Run, stem
+from tools.artefacts.runs import SEEDS, Run, by_seed, stem
 
 EPOCHS = 10
 LONGER = {  # trained on from the baseline: the schedule is a factor of its own
@@ -44,9 +44,8 @@ RUNS = [
     Run("conversions", conversions, {"seed": SEEDS[0], "calibration_size": CALIBRATION_SIZE},
         (f"baseline-seed{SEEDS[0]}",)),
     *(
-        Run(f"longer-{name}-seed{seed}", longer, {"name": name, "seed": seed, **training},
-            (f"baseline-seed{seed}",))
+        run
         for name, training in LONGER.items()
-        for seed in SEEDS
+        for run in by_seed(f"longer-{name}", longer, {"name": name, **training})
     ),
 ]  # fmt: skip

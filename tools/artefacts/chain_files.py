@@ -4,7 +4,7 @@ from qlab import train
 from qlab.tflite.litemodel import LiteModel
 from qlab.trials.stages import contents
 from tools.artefacts.common import fitted, pair
-from tools.artefacts.runs import SEEDS, Run
+from tools.artefacts.runs import SEEDS, by_seed
 
 LEARNING_RATE = 1e-3
 SPARSITY = {"conv2": 0.5, "dense1": 0.85, "logits": 0.5}
@@ -43,18 +43,12 @@ def chain(workshop, seed, epochs, sparsity, clusters):
 
 RUNS = [
     *(
-        Run(f"chain-{name}-seed{seed}", control,
-            {"name": name, "seed": seed, "epochs": list(epochs)}, (f"baseline-seed{seed}",))
+        run
         for name, epochs in CONTROLS.items()
-        for seed in SEEDS
+        for run in by_seed(f"chain-{name}", control, {"name": name, "epochs": list(epochs)})
     ),
-    *(
-        Run(f"chain-seed{seed}", chain, {
-            "seed": seed, "epochs": list(EPOCHS), "sparsity": SPARSITY, "clusters": CLUSTERS,
-        }, (f"baseline-seed{seed}",))
-        for seed in SEEDS
-    ),
-]  # fmt: skip
+    *by_seed("chain", chain, {"epochs": list(EPOCHS), "sparsity": SPARSITY, "clusters": CLUSTERS}),
+]
 
 
 def pruned(model, sparsity, epochs, few=None, **training):

@@ -6,7 +6,7 @@ from qlab import train
 from qlab.tflite.litemodel import LiteModel
 from qlab.tflite.transforms import keep_filters, strongest_filters
 from tools.artefacts.common import fitted
-from tools.artefacts.runs import SEEDS, Run
+from tools.artefacts.runs import SEEDS, Run, by_seed
 
 TRAINING = {"epochs": 8, "learning_rate": 2e-3, "schedule": "cosine"}
 BASELINE = {"epochs": 10, "learning_rate": 1e-3, "schedule": "constant"}  # as it was trained
@@ -74,20 +74,21 @@ def scratch(workshop, seed, before, technique, settings, **training):
 
 
 RUNS = [
-    Run(f"{name}-seed{seed}", make, {"seed": seed, **recipe, **TRAINING}, needs)
-    for seed in SEEDS
-    for name, make, recipe, needs in (
-        ("pruned-control", control, {}, (f"baseline-seed{seed}",)),
-        *(
-            (kind, treated, {"kind": kind, "technique": technique, "settings": settings},
-             (f"baseline-seed{seed}",))
-            for kind, (technique, settings) in KINDS.items()
-        ),
-        ("pruned-scratch", scratch, {
-            "before": BASELINE, "technique": "remove_filters",
-            "settings": KINDS["pruned-filters"][1],
-        }, ()),
-    )
+    *by_seed("pruned-control", control, TRAINING),
+    *(
+        run
+        for kind, (technique, settings) in KINDS.items()
+        for run in by_seed(kind, treated, {
+            "kind": kind, "technique": technique, "settings": settings, **TRAINING,
+        })
+    ),
+    *(
+        Run(f"pruned-scratch-seed{seed}", scratch, {
+            "seed": seed, "before": BASELINE, "technique": "remove_filters",
+            "settings": KINDS["pruned-filters"][1], **TRAINING,
+        })
+        for seed in SEEDS
+    ),
 ]  # fmt: skip
 
 

@@ -14,7 +14,7 @@ from tools.artefacts.common import (
     measured,
     pair,
 )
-from tools.artefacts.runs import SEEDS, Run
+from tools.artefacts.runs import SEEDS, Run, by_seed
 
 WIDTHS = (8, 4, 3, 2)
 TRAINING = {"epochs": 4, "learning_rate": 1e-3, "schedule": "cosine"}
@@ -112,19 +112,14 @@ def _post_training(file):
     return {str(b): measured(compressor.compress(r).to_bytes()) for b, r in recipes.items()}
 
 
-def _runs(name, make, recipe):
-    return [Run(f"{name}-seed{seed}", make, {"seed": seed, **recipe}, (f"baseline-seed{seed}",))
-            for seed in SEEDS]  # fmt: skip
-
-
-RUNS = _runs("qat-control", control, TRAINING)
+RUNS = by_seed("qat-control", control, TRAINING)
 for _bits in WIDTHS:
-    RUNS += _runs(f"qat-w{_bits}", aware, {
+    RUNS += by_seed(f"qat-w{_bits}", aware, {
         "weight_bits": _bits, "weight_range": RANGES[_bits],
         "calibration_size": CALIBRATION_SIZE, **TRAINING,
     })  # fmt: skip
 for _number, _name in enumerate(STEPS):
-    RUNS += _runs(f"qat-2-bits-{_number}", step, _step_recipe(_name))
+    RUNS += by_seed(f"qat-2-bits-{_number}", step, _step_recipe(_name))
 RUNS.append(
     Run("qat-2-bits", steps, {"names": {x: _step_recipe(x) for x in STEPS}, "seeds": list(SEEDS)},
         tuple(f"qat-2-bits-{i}-seed{seed}" for i in range(len(STEPS)) for seed in SEEDS))

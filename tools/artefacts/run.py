@@ -24,7 +24,8 @@ from qlab.data.fashion_mnist import VALIDATION_SEED, VALIDATION_SIZE
 from qlab.system.files import write_files
 from qlab.system.machine import about_machine, cores, versions
 from qlab.tflite import artefacts
-from tools.artefacts.runs import Workshop, digest
+from qlab.tflite.gzipping import gzip_size
+from tools.artefacts.runs import SEEDS, Workshop, digest
 
 PACKAGES = ("numpy", "tensorflow", "tf_keras", "tensorflow-model-optimization", "ai-edge-litert")
 FOLDER = artefacts.folder().parent / "training"
@@ -52,7 +53,7 @@ def all_runs():
                 visit(need)
             ordered[name] = runs[name]
 
-    for name in ("teacher", *(f"baseline-seed{x}" for x in range(3)), *runs):
+    for name in ("teacher", *(f"baseline-seed{x}" for x in SEEDS), *runs):
         visit(name)
     return ordered
 
@@ -106,15 +107,17 @@ def _made(seconds):
     }
 
 
-def train_all(runs, folder, workers):
+def train_all(runs, wanted, folder, workers):
     """Do what is not done yet, some runs side by side; returns the names of those that failed."""
-    wanted = digests(runs)
     waiting = [name for name in runs if state(folder, name) is None]
-    done, failed, working = len(runs) - len(waiting), [], {}
+    finished, failed, working = set(runs) - set(waiting), [], {}
+    done = len(finished)
     print(f"{done} of {len(runs)} runs are done; {workers} at a time", flush=True)
     try:
         while waiting or working:
-            ready = [x for x in waiting if all(state(folder, y) for y in runs[x].needs)]
+            ready = [x for x in waiting if finished.issuperset(runs[x].needs)]
+            if not working and not ready:
+                break  # what is left needs what failed
             for name in ready[: workers - len(working)]:
                 waiting.remove(name)
                 working[name] = _start(name, folder), time.monotonic()
@@ -125,11 +128,11 @@ def train_all(runs, folder, workers):
                 done += 1
                 if child.returncode or (state(folder, name) or {}).get("digest") != wanted[name]:
                     failed.append(name)
+                else:
+                    finished.add(name)
                 seconds = round(time.monotonic() - begun)
                 words = "FAILED" if name in failed else "done"
                 print(f"{done} of {len(runs)}: {name} {words} in {seconds} s", flush=True)
-            if not working and not ready:
-                break  # what is left needs what failed
             time.sleep(0.2)
     finally:
         for child, _ in working.values():
@@ -148,14 +151,10 @@ def _start(name, folder):
 
 def ship(runs, folder, target):
     """Copy what the runs made to `target`, score the models, and write the manifest."""
-    import numpy as np
-
     from qlab.data.fashion_mnist import validation_indices
-    from qlab.tflite.litemodel import LiteModel
-    from qlab.tflite.runtime import evaluate
-    from tools.artefacts.common import facts, pair
+    from tools.artefacts.common import measured
 
-    contents, files, answers = {}, {}, {}
+    contents, files = {}, {}
     for name in runs:
         known = state(folder, name)
         for file, entry in known["files"].items():
@@ -165,12 +164,8 @@ def ship(runs, folder, target):
             if hashlib.sha256(contents[file]).hexdigest() != entry["sha256"]:
                 raise ValueError(f"{name}/{file} was changed after it was made; train it anew")
             if file.endswith(".tflite"):
-                model = LiteModel(contents[file])
-                entry["gzip_bytes"] = model.gzip_bytes
-                for split in ("validation", "test"):
-                    score = evaluate(model, *pair(split))
-                    entry[split] = facts(score)
-                    answers[f"{file.removesuffix('.tflite')}/{split}"] = np.uint8(score.predictions)
+                entry["gzip_bytes"] = gzip_size(contents[file])
+                entry |= {x: measured(contents[file], x) for x in ("validation", "test")}
             files[file] = {**entry, "run": name, "recipe": known["recipe"], "made": known["made"]}
     indices = validation_indices()
     whole = {
@@ -257,7 +252,7 @@ def _train_and_ship(asked, runs, wanted, whole):
         shutil.rmtree(folder / name)
     signal.signal(signal.SIGTERM, _stop)
     try:
-        failed = train_all(runs, folder, asked.workers)
+        failed = train_all(runs, wanted, folder, asked.workers)
     except KeyboardInterrupt:
         print("Stopped. What is finished is kept; the same command goes on.", file=sys.stderr)
         return 130

@@ -30,6 +30,14 @@ class Run:
         return hashlib.sha256(json.dumps(whole, sort_keys=True).encode()).hexdigest()
 
 
+def by_seed(name, make, recipe):
+    """A run for each baseline, which it needs and whose seed it has."""
+    return [
+        Run(f"{name}-seed{seed}", make, {"seed": seed, **recipe}, (f"baseline-seed{seed}",))
+        for seed in SEEDS
+    ]
+
+
 class Workshop:
     """The folder where runs leave what they made; one subfolder a run."""
 
