@@ -9,7 +9,7 @@ import numpy as np
 
 from qlab.arithmetic import observers
 from qlab.arithmetic import rounding as rounder
-from qlab.arithmetic.affine import affine_params, dequantize, quantize, symmetric_params
+from qlab.arithmetic.affine import affine_params, quantize, symmetric_params
 from qlab.engine.explaining import notes
 from qlab.engine.inputs import Inputs, as_matrix, from_matrix
 from qlab.engine.lowering import StoredWeights
@@ -180,15 +180,9 @@ class Compressor:
                 if layer.weights is None and setting != "activation_bits":
                     raise ValueError(f"{name} has no weights, so {setting} cannot be set for it")
         self._check_clusters(recipe)
-        for name in self._weighted:
-            if recipe.setting("rounding", name) == "gptq" and recipe.setting("clusters", name):
-                raise ValueError(
-                    f"{name}: GPTQ moves weights away from their clusters' values; choose rounding "
-                    "'nearest' or no clusters"
-                )
 
     def _check_clusters(self, recipe):
-        """Refuse more clusters than there are weights in the layer that asks, or in any."""
+        """Refuse more clusters than there are weights in a layer or in any, and GPTQ with them."""
         sizes = {name: x.weights.size for name, x in self._weighted.items()}
         asked = [(recipe.clusters, max(sizes.values(), default=0), "the largest layer")]
         asked += [(dict(s).get("clusters"), sizes.get(n, 0), n) for n, s in recipe.overrides]
@@ -196,6 +190,12 @@ class Compressor:
             if clusters is not None and clusters > size:
                 raise ValueError(
                     f"{clusters} clusters are more than the {size} weights of {who}; ask for fewer"
+                )
+        for name in self._weighted:
+            if recipe.setting("rounding", name) == "gptq" and recipe.setting("clusters", name):
+                raise ValueError(
+                    f"{name}: GPTQ moves weights away from their clusters' values; choose rounding "
+                    "'nearest' or no clusters"
                 )
 
     def _check_size(self, calibration_size):
@@ -230,12 +230,9 @@ class Compressor:
     def _corrected(self, layer, stored):
         """The bias with which a layer's mean output is that of the float model."""
         axis = self._axes[layer.name]
-        values = (
-            stored.values if stored.params is None else dequantize(stored.values, stored.params)
-        )
-        kept = as_matrix(values.astype(np.float32), axis)
         mean = self._inputs.mean(layer.name)
-        more = rounder.bias_correction(as_matrix(layer.weights, axis), kept, mean)
+        before, kept = as_matrix(layer.weights, axis), as_matrix(stored.real, axis)
+        more = rounder.bias_correction(before, kept, mean)
         return (layer.bias + more).astype(np.float32)
 
     def _quantized(self, layer, bits, granularity, shape, weight_observer, rounding):

@@ -20,7 +20,7 @@ from itertools import pairwise
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
-from qlab.arithmetic.affine import QuantParams, affine_params, quantize
+from qlab.arithmetic.affine import QuantParams, affine_params, dequantize, quantize
 from qlab.tflite.graph import constant, new_operator
 from qlab.tflite.operators import DICTATED, MOVING, OPERATORS, WEIGHTED
 
@@ -34,6 +34,13 @@ class StoredWeights:
     values: np.ndarray
     params: QuantParams | None = None
     bias: np.ndarray | None = None  # where it is not the layer's own
+
+    @property
+    def real(self):
+        """The weights as real values, float32."""
+        if self.params is None:
+            return self.values.astype(np.float32)
+        return dequantize(self.values, self.params)
 
 
 def needs_lower_clamp(params, activation):
@@ -74,7 +81,7 @@ def _emit(builder, operator, layer, activations, weights):
         elif stored is not None and position == 2 and integer and index >= 0:
             inputs.append(builder.bias(index, bias, grids[0].scale * stored.params.scale))
         elif stored is not None and position == 2 and stored.bias is not None and index >= 0:
-            inputs.append(builder._stored(index, stored.bias, None))
+            inputs.append(builder.stored(index, bias, None))
         else:
             inputs.append(builder.constant(index, integer))
     stages = _stages(layer, planned, integer)
@@ -164,12 +171,12 @@ class _Builder:
             if integer and values.dtype == np.float32:
                 params = affine_params(values.min(), values.max(), 8)
                 values = quantize(values, params)
-            self._constants[key] = self._stored(index, values, params)
+            self._constants[key] = self.stored(index, values, params)
         return self._constants[key]
 
     def weights(self, index, stored, integer):
         """A layer's weights; compressed ones pass through DEQUANTIZE before a float operator."""
-        tensor = self._stored(index, stored.values, stored.params)
+        tensor = self.stored(index, stored.values, stored.params)
         if integer or stored.values.dtype == np.float32:
             return tensor
         values = self.copy_tensor(index, None, passing=True)
@@ -184,7 +191,7 @@ class _Builder:
         )
         scale = np.asarray(scale, np.float32)
         params = QuantParams(scale, np.zeros(scale.shape, np.int64), limits.min, limits.max, 0)
-        return self._stored(index, codes, params)
+        return self.stored(index, codes, params)
 
     def operator(self, name, version, inputs, output, like=None):
         """Add one operator, with the options of `like`."""
@@ -201,7 +208,7 @@ class _Builder:
             signature.inputs[0].tensorIndex, signature.outputs[0].tensorIndex = first, last
         return self.model
 
-    def _stored(self, index, values, params):
+    def stored(self, index, values, params):
         """A constant tensor named and shaped like tensor `index` of the source."""
         old, new = self.source.subgraphs[0].tensors[index], schema.TensorT()
         new.name, new.shape = old.name, old.shape

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from qlab.arithmetic.affine import QuantParams, dequantize
+from qlab.arithmetic.affine import QuantParams
 from qlab.arithmetic.clusters import cluster, count_different
 from qlab.arithmetic.results import Sizes
 from qlab.arithmetic.sparsity import magnitude_ranks, pruned_count
@@ -162,18 +162,13 @@ class Plan:
 
     def weights(self, layer):
         """A layer's weights as the file holds them, in real values."""
-        stored = self.stored[layer]
-        if stored.params is None:
-            return stored.values.astype(np.float32)
-        return dequantize(stored.values, stored.params)
+        return self.stored[layer].real
 
     @cached_property
     def model(self):
         """LiteModel: the file that the recipe describes."""
-        changed = any(
-            x.values.dtype != np.float32 or x.bias is not None for x in self.stored.values()
-        )
-        if not changed and all(grid is None for grid in self.grids.values()):
+        floats = all(x.values.dtype == np.float32 and x.bias is None for x in self.stored.values())
+        if floats and all(grid is None for grid in self.grids.values()):
             changed = {n: self.shaped(n) for n, shape in self.shapes.items() if shape != Shape()}
             return with_weights(self.source, changed) if changed else self.source
         bits = self.recipe.weight_bits, self.recipe.activation_bits

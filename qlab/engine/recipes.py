@@ -131,6 +131,12 @@ class Recipe:
         return dataclasses.replace(self, **changes)
 
 
+def _yes_or_no(value, name):
+    if not isinstance(value, bool | np.bool_):
+        raise ValueError(f"{name} is {value!r}; choose True or False")
+    return bool(value)
+
+
 _CHOICES = {
     "weight_bits": WEIGHT_BITS,
     "activation_bits": ACTIVATION_BITS,
@@ -143,16 +149,10 @@ _CHOICES = {
 _CHECKED = {
     "sparsity": require_sparsity,
     "clusters": lambda value, name: None if value is None else require_clusters(value, name),
-    "bias_correction": lambda value, name: _yes_or_no(value, name),
+    "bias_correction": _yes_or_no,
 }
 ROUNDING = ("weight_observer", "rounding", "bias_correction")
 PER_LAYER = ("weight_bits", "activation_bits", "sparsity", "clusters", *ROUNDING)
-
-
-def _yes_or_no(value, name):
-    if not isinstance(value, bool | np.bool_):
-        raise ValueError(f"{name} is {value!r}; choose True or False")
-    return bool(value)
 
 
 def _checked(name, value, label=None):
@@ -198,7 +198,7 @@ def recipe_dict(recipe):
         if not given.get("sparsity"):
             given.pop("sparsity_scope", None)
         for name in ROUNDING:  # what was always so before there was a choice is not said
-            if given[name] == Recipe.__dataclass_fields__[name].default:
+            if given[name] == getattr(Recipe, name):
                 del given[name]
         return _plain(given)
     if isinstance(recipe, Mapping):
