@@ -116,7 +116,8 @@ def validation_indices():
     >>> validation_indices()[:3]
     array([ 3, 21, 24])
     """
-    indices = stratified(_read_split("train").labels, VALIDATION_SIZE, VALIDATION_SEED)
+    _, (labels,) = fetching.read(["train-labels-idx1-ubyte.gz"])  # the pictures are not needed
+    indices = stratified(labels, VALIDATION_SIZE, VALIDATION_SEED)
     indices.flags.writeable = False
     return indices
 

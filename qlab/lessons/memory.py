@@ -118,15 +118,14 @@ def record_asked(sha256):
     A progress file holds 1,000 files: one more, and that not asked about for longest is forgotten.
     """
 
-    def whole(progress):
-        progress["learner"] = progress["learner"] or _named_outside()
+    def change(progress):
         files = progress["test_images"]
         asked = files.pop(sha256, {}).get("asked", 0)
         files[sha256] = {"asked": min(asked + 1, document.MOST_COUNT)}
         for oldest in list(files)[: -document.MOST_ENTRIES]:
             del files[oldest]
 
-    return _store().update(whole)["test_images"][sha256]["asked"]
+    return _update(change)["test_images"][sha256]["asked"]
 
 
 def forget():
@@ -149,12 +148,21 @@ def _change(kind, id, change):
     """Apply `change(entry, now)`, count the time, and return the entry as it is then."""
     now = document.now()
 
-    def whole(progress):
-        progress["learner"] = progress["learner"] or _named_outside()
+    def counted(progress):
         change(progress[kind].setdefault(id, {}), now)
         _spend(progress["notebooks"].setdefault(topic_of(id), {}), now)
 
-    return _store().update(whole)[kind][id]
+    return _update(counted)[kind][id]
+
+
+def _update(change):
+    """Apply `change(progress)` to a file that has the learner's name; return it as it is then."""
+
+    def whole(progress):
+        progress["learner"] = progress["learner"] or _named_outside()
+        change(progress)
+
+    return _store().update(whole)
 
 
 def _spend(notebook, now):
