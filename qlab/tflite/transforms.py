@@ -4,27 +4,32 @@ from __future__ import annotations
 
 import numpy as np
 
+from qlab.arithmetic.rounding import equalizing_scales
 from qlab.arithmetic.sparsity import require_sparsity
 from qlab.tflite.graph import constant, pack, replace_constant
 from qlab.tflite.litemodel import LiteModel, ModelError, require_lite_model
-from qlab.tflite.operators import OPERATORS, named
+from qlab.tflite.operators import OPERATORS, WEIGHTED, named
 
 FILTERED = named(channels="made")
+PROPORTIONAL = ("AVERAGE_POOL_2D", "MAX_POOL_2D", "MEAN", "PAD", "RELU", "RESHAPE")
+ROUNDS = 20  # of equalizing all pairs, one after the other
 
 
-def with_weights(model, weights):
+def with_weights(model, weights, biases=None):
     """The same float32 model with other weights in some layers, by name, in the shape they have."""
-    for name, values in weights.items():
-        held = model.layer(name).weights
-        if held is None or held.dtype != np.float32 or held.shape != np.shape(values):
-            raise ValueError(f"{name} has no float32 weights of shape {np.shape(values)}")
+    biases = {} if biases is None else biases
+    for kind, given in (("weights", weights), ("bias", biases)):
+        for name, values in given.items():
+            held = getattr(model.layer(name), kind)
+            if held is None or held.dtype != np.float32 or held.shape != np.shape(values):
+                raise ValueError(f"{name} has no float32 {kind} of shape {np.shape(values)}")
     graph = model.graph()
     if len(model.layers) != len(graph.subgraphs[0].operators):
         raise ModelError("weights can be replaced in a plain float32 model only; give that one")
     for operator, layer in zip(graph.subgraphs[0].operators, model.layers, strict=True):
-        if layer.name in weights:
-            new = np.asarray(weights[layer.name], np.float32)
-            replace_constant(graph, operator, 1, new)
+        for position, given in ((1, weights), (2, biases)):
+            if layer.name in given:
+                replace_constant(graph, operator, position, np.float32(given[layer.name]))
     return LiteModel(pack(graph))
 
 
@@ -75,12 +80,123 @@ def keep_filters(model, kept):
     return LiteModel(pack(graph))
 
 
-def _follow(model, kept):
-    """Each layer with the channels that are left of what it reads and of what it gives out."""
+def equalize(model):
+    """Give neighbouring layers channels of like ranges; the model computes the same as before.
+
+    What one layer's channel is divided by, the next layer multiplies [1]_. So one scale for all
+    channels of a layer serves them better. Needed between the two are ReLU, pooling or nothing: a
+    channel under ReLU6 cannot be rescaled, since its bend stays at 6.
+
+    .. [1] Nagel et al., ICCV 2019, arXiv:1906.04721, section 4.1.
+
+    >>> import qlab
+    >>> even = equalize(qlab.pretrained("baseline"))
+    >>> ranges = np.abs(even.layer("conv1").weights).max((1, 2, 3))
+    >>> bool(np.allclose(ranges, np.abs(even.layer("conv2").weights).max((0, 1, 2))))
+    True
+    """
+    pairs = equalizable(model)
+    if not pairs:
+        raise ModelError(
+            "no two layers of this model can be equalized: that takes two convolutions or dense "
+            "layers with nothing but ReLU, pooling or a reshape between them (ReLU6 has its bend "
+            "at 6, whatever the scale)"
+        )
+    held = _held(model)
+    for first, second in pairs * ROUNDS:
+        made, read = (np.abs(x).max((0, 2)) for x in _by_channel(held, first, second))
+        _multiply(held, first, second, 1 / equalizing_scales(made, read))
+    return _holding(model, held)
+
+
+def rescale(model, name, factors):
+    """Multiply the channels that a layer makes, and undo it in the layer that reads them.
+
+    What the model computes stays the same, but its channels may now have very different ranges.
+
+    >>> import qlab
+    >>> model = qlab.pretrained("baseline")
+    >>> uneven = rescale(model, "conv1", np.where(np.arange(32) < 4, 64, 1))
+    >>> float(np.abs(uneven.layer("conv1").weights[0] / model.layer("conv1").weights[0]).max())
+    64.0
+    """
+    pair = next((x for x in equalizable(model) if x[0].name == name), None)
+    if pair is None:
+        raise ModelError(f"what multiplies the channels of {name} cannot be undone after it")
+    channels, factors = pair[0].weights.shape[pair[0].channel_axis], np.asarray(factors, float)
+    if factors.shape != (channels,) or not (np.isfinite(factors) & (factors > 0)).all():
+        raise ValueError(f"factors must be {channels} numbers above 0, one for each channel")
+    held = _held(model)
+    _multiply(held, *pair, factors)
+    return _holding(model, held)
+
+
+def equalizable(model):
+    """Pairs of layers: channels of the first can be multiplied, and the second can undo it."""
+    _require_plain(model)
+    return [(x, y) for x in model.layers if x.op in WEIGHTED and (y := _undoing(model, x))]
+
+
+def _undoing(model, first):
+    """The layer that reads the channels of another, and nothing but they, in proportion."""
+    graph, last = model.parsed.subgraphs[0], first
+    while last.activation in ("NONE", "RELU") and last.output not in graph.outputs:
+        readers = [x for x in model.layers if last.output in x.inputs]
+        if len(readers) != 1 or readers[0].op not in (*PROPORTIONAL, *WEIGHTED):
+            return None
+        last = readers[0]
+        if last.op in WEIGHTED:  # in a grouped convolution a channel is not read by all
+            fits = last.weights.shape[-1] % first.weights.shape[first.channel_axis] == 0
+            return last if fits else None
+    return None
+
+
+def _held(model):
+    """Weights and bias by layer, to be changed in place."""
+    weighted = [x for x in model.layers if x.op in WEIGHTED]
+    return {
+        x.name: [None if y is None else y.astype(float) for y in (x.weights, x.bias)]
+        for x in weighted
+    }
+
+
+def _holding(model, held):
+    """The same model with these weights and biases."""
+    biases = {name: bias for name, (_, bias) in held.items() if bias is not None}
+    return with_weights(model, {name: weights for name, (weights, _) in held.items()}, biases)
+
+
+def _by_channel(held, first, second):
+    """Weights that make each channel and those that read it, as arrays (any, channel, any)."""
+    made, read = held[first.name][0], held[second.name][0]
+    made = np.moveaxis(made, first.channel_axis, -1)
+    channels = made.shape[-1]
+    times = read.shape[-1] // channels if second.op == "DEPTHWISE_CONV_2D" else 1
+    return made.reshape(-1, channels, 1), read.reshape(-1, channels, times)
+
+
+def _multiply(held, first, second, factors):
+    """Multiply channels where they are made, and divide where they are read."""
+    made, read = _by_channel(held, first, second)
+    made, read = made * factors[:, None], read / factors[:, None]
+    weights, bias = held[first.name]
+    turned = np.moveaxis(weights, first.channel_axis, -1).shape
+    held[first.name][0] = np.moveaxis(made.reshape(turned), -1, first.channel_axis)
+    if bias is not None:
+        held[first.name][1] = bias * factors
+    held[second.name][0] = read.reshape(held[second.name][0].shape)
+
+
+def _require_plain(model):
     require_lite_model(model)
     held = {x.weights.dtype.name for x in model.layers if x.weights is not None}
     if held != {"float32"} or len(model.layers) != len(model.parsed.subgraphs[0].operators):
-        raise ModelError("filters can be taken out of a float32 model only; give that one")
+        raise ModelError("channels can be changed in a float32 model only; give that one")
+
+
+def _follow(model, kept):
+    """Each layer with the channels that are left of what it reads and of what it gives out."""
+    _require_plain(model)
     graph = model.parsed.subgraphs[0]
     width = lambda tensor: int(graph.tensors[tensor].shape[-1])  # noqa: E731
     left, followed = {int(graph.inputs[0]): np.arange(width(int(graph.inputs[0])))}, []

@@ -14,7 +14,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "fitting": ["BATCH_SIZE", "LEARNING_RATE", "fit", "fit_teacher"],
         "keras2": ["keras", "tf", "tfmot"],
         "model_files": ["MODES", "convert", "load", "save"],
-        "networks": ["baseline", "student", "teacher"],
+        "networks": ["baseline", "separable", "student", "teacher"],
         "parity_meter": ["parity"],
         "qat_conversion": ["convert_quantized"],
         "soft_labels": ["teacher_logits"],

@@ -1,8 +1,9 @@
-"""The networks of the course, built untrained: the baseline, the teacher, and two students."""
+"""The networks of the course, untrained: two to make small, the teacher, and two students."""
 
 from qlab.train.keras2 import keras
 
 TEACHER_FILTERS = ((32,), (48, 48), (96, 128))  # of the convolutions between two poolings
+SEPARABLE_BLOCKS = ((64, 2), (128, 1), (128, 1), (256, 2))  # filters and stride
 STUDENT_FILTERS = {"20k": (16, 26, 40), "5k": (8, 12, 15)}
 
 
@@ -133,6 +134,55 @@ def student(name="5k", seed=0):
             layers.Dense(10, kernel_initializer=start(3), name="logits"),
         ],
         name=f"student-{name}",
+    )
+
+
+def separable(seed=0):
+    """Build the second network, untrained: depthwise-separable, as MobileNet (Howard et al. 2017).
+
+    A depthwise convolution looks at each channel alone, and one of 1 x 1 mixes the channels. After
+    each stands BatchNormalization, which conversion folds into the weights.
+
+    Parameters
+    ----------
+    seed : int
+        Decides the random initial weights (He normal; Glorot uniform in the last layer).
+
+    Returns
+    -------
+    tf_keras.Model
+        It takes and gives the same as `baseline`. Its layers with weights are conv1, depthwise2 to
+        depthwise5, each followed by pointwise2 to pointwise5, and logits.
+
+    Examples
+    --------
+    >>> from qlab import train
+    >>> train.separable().count_params()
+    69258
+    """
+    layers, seeds = keras.layers, iter(range(10 * seed, 10 * seed + 10))
+    start = lambda: keras.initializers.HeNormal(seed=next(seeds))  # noqa: E731
+
+    def normed(x, name):
+        x = layers.BatchNormalization(momentum=0.9, name=f"norm_{name}")(x)
+        return layers.ReLU(name=f"relu_{name}")(x)
+
+    x = image = keras.Input((28, 28, 1), name="image")
+    settings = {"padding": "same", "use_bias": False}
+    x = layers.Conv2D(32, 3, 2, name="conv1", kernel_initializer=start(), **settings)(x)
+    x = normed(x, "conv1")
+    for number, (filters, stride) in enumerate(SEPARABLE_BLOCKS, 2):
+        name = f"depthwise{number}"
+        x = layers.DepthwiseConv2D(
+            3, stride, name=name, depthwise_initializer=start(), **settings
+        )(x)  # fmt: skip
+        x, name = normed(x, name), f"pointwise{number}"
+        x = layers.Conv2D(filters, 1, name=name, kernel_initializer=start(), **settings)(x)
+        x = normed(x, name)
+    x = layers.GlobalAveragePooling2D(name="average")(x)
+    last = keras.initializers.GlorotUniform(seed=next(seeds))
+    return keras.Model(
+        image, layers.Dense(10, kernel_initializer=last, name="logits")(x), name="separable"
     )
 
 
