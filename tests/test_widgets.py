@@ -335,6 +335,37 @@ class TestQuantizationExplorer:
             explorer.calibration_size = size
         assert explorer.calibration_size == 40 and explorer.result is not None
 
+    @pytest.mark.parametrize(
+        ("rounding", "wanted"),
+        [
+            ("nearest", {}),
+            ("least squares", {"weight_observer": "mse"}),
+            ("gptq", {"rounding": "gptq"}),
+        ],
+    )
+    def test_rounding_reaches_the_file_and_the_trail(self, explorer, rounding, wanted):
+        explorer.set(weight_bits=3, rounding=rounding, bias_correction=True)
+        recipe = explorer.recipe
+        assert recipe == qlab.Recipe(
+            weight_bits=3, bias_correction=True, calibration_size=recipe.calibration_size, **wanted
+        )
+        made = explorer.subject.compressor.compress(recipe)
+        assert explorer.result.model.data == made.data
+        assert (explorer.trail[-1].rounding, explorer.trail[-1].bias_correction) == (rounding, True)
+        explorer.set(rounding="nearest", bias_correction=False)
+
+    def test_rare_settings_stand_in_a_row_that_can_be_opened(self, explorer):
+        parts = [set(part._dom_classes) for part in explorer.children]
+        place = next(i for i, names in enumerate(parts) if "qlab-more" in names)
+        assert "qlab-reveal-row" in parts[place - 1] and "qlab-controls" in parts[place - 2]
+        assert "More settings" in explorer.children[place - 1].value
+        rare = {x for x in explorer.settings if explorer.trait_metadata(x, "rare")}
+        assert rare == {"bias_correction", "observer", "calibration_size"}
+        assert list(explorer.children[place].children) == [
+            explorer.cards[x] for x in explorer.cards if x in rare
+        ]
+        assert len(explorer.children[place - 2].children) == 5
+
     def test_overrides_and_observer_reach_the_recipe(self, explorer):
         explorer.set(observer="percentile", overrides={"conv1": {"weight_bits": 3}})
         assert explorer.result.recipe.bits("weight_bits", "conv1") == 3

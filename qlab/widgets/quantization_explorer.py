@@ -14,9 +14,16 @@ from qlab.system.text import to_csv
 from qlab.widgets.kit import controls, readout
 from qlab.widgets.kit.explorer import ModelExplorer, Shown
 from qlab.widgets.kit.live import LivePicture
-from qlab.widgets.kit.traits import WholeWithin, choice, layer_name, number, steps
+from qlab.widgets.kit.traits import WholeWithin, choice, layer_name, number, rare, steps
 
 WEIGHT_BINS, ACTIVATION_BINS = 60, 64
+ROUNDINGS = {  # what the control says, and what it sets in a recipe
+    "nearest": ("nearest", {"rounding": "nearest", "weight_observer": None}),
+    "least squares": (
+        "nearest, least squares", {"rounding": "nearest", "weight_observer": "mse"}
+    ),
+    "gptq": ("GPTQ", {"rounding": "gptq", "weight_observer": None}),
+}  # fmt: skip
 
 
 class Point(NamedTuple):
@@ -25,6 +32,8 @@ class Point(NamedTuple):
     weight_bits: int
     activation_bits: int
     granularity: str
+    rounding: str
+    bias_correction: bool
     observer: str
     calibration_size: int
     accuracy: float
@@ -39,6 +48,8 @@ class Point(NamedTuple):
     def of(cls, trial):
         """Keep the numbers of a trial, and let its model and predictions go."""
         known = {**vars(trial.recipe), **vars(trial.sizes)}
+        settings = ROUNDINGS.items()
+        known["rounding"] = next(x for x, (_, y) in settings if y.items() <= known.items())
         low, high = trial.measurement.interval
         known |= {"accuracy": trial.measurement.accuracy, "accuracy_low": low}
         known |= {"accuracy_high": high, "latency_median_ms": trial.latency.median_ms}
@@ -53,9 +64,10 @@ class QuantizationExplorer(ModelExplorer):
     model, images, labels, calibration_images
         As in `ModelExplorer`.
     **settings
-        ``weight_bits``, ``activation_bits``, ``granularity``, ``layer``, ``calibration_size``, and
-        two that have no control: ``observer`` and ``overrides`` (bits of single layers, as in
-        `qlab.Recipe`).
+        ``weight_bits``, ``activation_bits``, ``granularity``, ``rounding`` (``nearest``,
+        ``least squares``: nearest, on the grid with the least squared error, or ``gptq``),
+        ``layer``, ``bias_correction``, ``observer``, ``calibration_size``, and one that has no
+        control: ``overrides`` (bits of single layers, as in `qlab.Recipe`).
 
     Attributes
     ----------
@@ -85,8 +97,10 @@ class QuantizationExplorer(ModelExplorer):
     weight_bits = steps("Weight bits", WEIGHT_BITS, 8)
     activation_bits = steps("Activation bits", ACTIVATION_BITS, 8)
     granularity = choice("Granularity", GRANULARITIES, "per-channel")
-    observer = traitlets.Enum(OBSERVERS, "min-max").tag(setting=True)
-    calibration_size = number("Calibration size", WholeWithin(128, 1, "available"), "sizes")
+    rounding = choice("Rounding", {x: words for x, (words, _) in ROUNDINGS.items()}, "nearest")
+    bias_correction = rare(choice("Bias correction", {False: "no", True: "yes"}, False))
+    observer = rare(choice("Range of activations", OBSERVERS, "min-max"))
+    calibration_size = rare(number("Calibration size", WholeWithin(128, 1, "available"), "sizes"))
     overrides = traitlets.Dict().tag(setting=True)
     layer = layer_name()
 
@@ -125,7 +139,8 @@ class QuantizationExplorer(ModelExplorer):
     def recipe(self):
         """qlab.Recipe: the settings as they are."""
         own = [field.name for field in fields(Recipe) if self.has_trait(field.name)]
-        return Recipe(**{name: getattr(self, name) for name in own})
+        known = {name: getattr(self, name) for name in own}
+        return Recipe(**known | ROUNDINGS[self.rounding][1])
 
     def tflite(self):
         """The file to take away, packed where its weights fit: name, content, and words."""
@@ -212,9 +227,15 @@ class QuantizationExplorer(ModelExplorer):
 
     def _tables(self):
         """The recipes tried, and the histograms in the picture."""
-        header = ("weight bits", "activation bits", "granularity", "bytes, gzipped", "accuracy")
+        header = ("weight bits", "activation bits", "granularity", "rounding", "bytes, gzipped",
+                  "accuracy")  # fmt: skip
         tried = [
-            (*point[:3], f"{point.gzip_bytes:,}", readout.percent(point.accuracy))
+            (
+                *point[:3],
+                ROUNDINGS[point.rounding][0],
+                f"{point.gzip_bytes:,}",
+                readout.percent(point.accuracy),
+            )
             for point in self.trail
         ]
         return readout.table("Recipes tried", header, tried), *self._histograms

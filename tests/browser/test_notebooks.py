@@ -75,6 +75,7 @@ def test_00_welcome(lab):
     expect(granularity).to_have_value("per-tensor")
     moves(place, lambda: place.get_by_label("Activation bits").select_option("3"))
     expect(place.locator("img.qlab-picture")).to_have_attribute("title", re.compile("range 0 to"))
+    place.get_by_text("More settings").click()
     size.fill("9")
     moves(place, lambda: size.press("Enter"))
     moves(place, lambda: spin(lab, size))

@@ -66,7 +66,8 @@ body[data-jp-theme-light="false"] img.qlab-picture {
 .qlab-explorer details.qlab-reveal > summary { cursor: pointer; font-size: 12px;
   line-height: 22px;
   color: var(--jp-ui-font-color1); width: fit-content; }
-@supports selector(:has(a)) { .qlab-numbers { display: none; }
+@supports selector(:has(a)) { .qlab-numbers, .qlab-more.qlab-controls { display: none; }
+  .qlab-reveal-row:has(details[open]) + .qlab-more.qlab-controls { display: grid; }
   .qlab-reveal-row:has(details[open]) + .qlab-numbers { display: block; } }
 .jupyter-widgets.qlab-numbers { max-height: 320px; overflow: auto; }
 .qlab-numbers .widget-html-content { display: flex; flex-flow: row wrap; gap: 8px 28px;

@@ -16,9 +16,7 @@ from qlab.widgets.kit.css import STYLE
 from qlab.widgets.kit.download import Download, scored_again
 from qlab.widgets.kit.hotspots import SpottedPicture
 
-REVEAL = (
-    '<details class="qlab-reveal"><summary>The numbers in this picture, as text</summary></details>'
-)
+REVEAL = '<details class="qlab-reveal"><summary>{}</summary></details>'
 
 ALERT = (
     '<div class="qlab-alert" role="alert"><b>This did not work.</b> {} '
@@ -111,7 +109,7 @@ class Explorer(ipywidgets.VBox):
         super().__init__()
         self.readout, self.notes = ipywidgets.HTML(), ipywidgets.HTML()
         self.numbers, self.alert = ipywidgets.HTML(), ipywidgets.HTML()
-        self.picture, self.actions = None, ()
+        self.picture, self.actions, self.cards = None, (), {}
         self._held, self._stale = True, False
         self._one_at_a_time = threading.RLock()
 
@@ -135,16 +133,16 @@ class Explorer(ipywidgets.VBox):
         """
         self.picture, self.actions = picture, tuple(actions)
         question = f'<div class="qlab-question">{escape(self.question)}</div>'
-        reveal = ipywidgets.HTML(REVEAL)
         parts = (
             ("question", ipywidgets.HTML(f"{STYLE}{question}")),
             ("controls", ipywidgets.Box(controls)),
+            *self._more(),
             ("alert-row", self.alert),
             ("readout-row", self.readout),
             ("picture-row", picture.widget),
             ("notes-row", self.notes),
             ("actions", ipywidgets.Box(self.actions)),
-            ("reveal-row", reveal),
+            ("reveal-row", ipywidgets.HTML(REVEAL.format("The numbers in this picture, as text"))),
             ("numbers", self.numbers),
         )
         for name, part in parts:
@@ -162,11 +160,21 @@ class Explorer(ipywidgets.VBox):
         return tuple(self.trait_names(setting=True))
 
     def controls(self):
-        """Make the control of each setting that has one, in the order of the class."""
+        """Make the control of each setting that has one, in the order of the class.
+
+        Those of rare settings are not returned: `assemble` puts them in a row that can be opened.
+        """
         names = dict.fromkeys(x for kind in reversed(type(self).__mro__) for x in vars(kind))
         made = self.traits(control=lambda make: make is not None)
         self.cards = {x: made[x].metadata["control"](self, x) for x in names if x in made}
-        return list(self.cards.values())
+        return [card for x, card in self.cards.items() if not made[x].metadata.get("rare")]
+
+    def _more(self):
+        """The row of rare settings, closed at first; none if there are none."""
+        rare = [self.cards[x] for x in self.cards if self.trait_metadata(x, "rare")]
+        if rare:
+            yield "reveal-row", ipywidgets.HTML(REVEAL.format("More settings"))
+            yield "more", ipywidgets.Box(rare, _dom_classes=["qlab-controls"])
 
     def offer(self, label, make, recipe=None, asks=False):
         """A `Download` whose troubles are told where the explorer tells its own."""
@@ -311,7 +319,7 @@ class ModelExplorer(Explorer):
             self.layer = max(self.layers, key=lambda name: self.layers[name].size)
 
     def offer(self, label, make, recipe=None, asks=True):
-        """A `Download`; a model's also asks the test images, where others score it until then."""
+        """A `Download`; a model's also asks the test images, unless the learner brings images."""
         asks = asks and recipe is not None and self.subject.may_ask
         return super().offer(label, make, recipe, asks)
 

@@ -19,6 +19,11 @@ def choice(label, values, default):
     return _setting(traitlets.Enum(tuple(values), default), controls.drop_down, label, named)
 
 
+def rare(setting):
+    """A setting whose control stands in the closed row "More settings"."""
+    return setting.tag(rare=True)
+
+
 def name_among(label, known, default=""):
     """One of the names in an attribute of the explorer; a drop-down."""
     return _setting(OneOf(known, default), controls.drop_down, label, known)
