@@ -11,6 +11,7 @@ import pytest
 
 import qlab
 from qlab.arithmetic.metrics import wilson_interval
+from qlab.data.fashion_mnist import VALIDATION_SEED, validation_indices
 from qlab.tflite import artefacts
 
 MODELS = [name for name in artefacts.manifest()["files"] if name.endswith(".tflite")]
@@ -40,52 +41,55 @@ def test_what_ships_is_what_the_manifest_says():
 
 def test_manifest_tells_how_the_baseline_was_trained():
     entry = artefacts.manifest()["files"]["baseline.tflite"]
-    assert entry["recipe"] == {
-        "network": "qlab.train.baseline",
-        "epochs": 10,
-        "batch_size": 128,
-        "optimizer": "Adam",
-        "learning_rate": 0.001,
-        "seed": 0,
-    }
-    by_seed = entry["by_seed"]
-    assert len(by_seed) >= 3
-    assert by_seed["0"] == entry["measured"]
-    assert len({result["correct"] for result in by_seed.values()}) > 1  # really trained thrice
+    assert entry["recipe"] == {"seed": 0, "epochs": 10, "learning_rate": 0.001}
+    (training,) = entry["trainings"]
+    assert (training["optimizer"], training["order_seed"]) == ("Adam", 0)
+    assert (training["epochs"], training["steps"], training["images"]) == (10, 3910, 50_000)
+    assert set(training["learning_rates"]) == {"0.001"}
 
 
+def test_manifest_tells_which_images_are_for_validation():
+    known = artefacts.manifest()["data"]["validation"]
+    indices = np.ascontiguousarray(validation_indices().astype("<i8"))
+    assert (known["size"], known["seed"]) == (len(indices), VALIDATION_SEED)
+    assert known["indices_sha256"] == hashlib.sha256(indices.tobytes()).hexdigest()
+
+
+@pytest.mark.parametrize("split", ["validation", "test"])
 @pytest.mark.parametrize("name", MODELS)
-def test_the_accuracy_in_the_manifest_comes_out_again(name, fashion):
-    measured = artefacts.manifest()["files"][name]["measured"]
-    assert measured["n"] == 10_000
-    assert measured["accuracy"] == measured["correct"] / 10_000
+def test_the_accuracy_in_the_manifest_comes_out_again(name, split, fashion):
+    known = artefacts.manifest()["files"][name][split]
+    assert known["n"] == 10_000
+    assert known["accuracy"] == known["correct"] / 10_000
     np.testing.assert_allclose(
-        measured["interval"], wilson_interval(measured["correct"], 10_000), atol=5e-5
+        known["interval"], wilson_interval(known["correct"], 10_000), atol=5e-5
     )
     # One of each family in full; of the other seeds, the teacher and slow kernels, a part.
     n = 1000 if re.search(r"int16x8|teacher|-seed[1-9]", name) else 10_000
-    score = qlab.evaluate(
-        qlab.pretrained(name.removesuffix(".tflite")),
-        fashion.test.images[:n],
-        fashion.test.labels[:n],
-    )
+    images = getattr(fashion, split)
+    model = qlab.pretrained(name.removesuffix(".tflite"))
+    score = qlab.evaluate(model, images.images[:n], images.labels[:n])
     if n == 10_000:  # another processor may round a few sums otherwise
-        assert abs(score.correct - measured["correct"]) <= 10
+        assert abs(score.correct - known["correct"]) <= 10
     else:
         spread = (score.accuracy * (1 - score.accuracy) / n) ** 0.5
-        assert abs(score.accuracy - measured["accuracy"]) <= 4 * spread
+        assert abs(score.accuracy - known["accuracy"]) <= 4 * spread
 
 
 def test_the_history_ends_where_the_model_is():
-    histories = artefacts.history("baseline")
-    by_seed = artefacts.manifest()["files"]["baseline.tflite"]["by_seed"]
+    histories, files = artefacts.history("baseline"), artefacts.manifest()["files"]
     assert list(histories) == [0, 1, 2]
     for seed, history in histories.items():
         assert {name: len(values) for name, values in history.items()} == dict.fromkeys(
-            ("loss", "accuracy", "test_loss", "test_accuracy"), 10
+            ("loss", "accuracy", "validation_loss", "validation_accuracy"), 10
         )
         assert history["loss"] == sorted(history["loss"], reverse=True)
-        assert abs(history["test_accuracy"][-1] - by_seed[str(seed)]["accuracy"]) <= 0.001
+        entry = files[f"baseline-seed{seed}.tflite" if seed else "baseline.tflite"]
+        assert abs(history["validation_accuracy"][-1] - entry["validation"]["accuracy"]) <= 0.001
+    assert len({history["loss"][-1] for history in histories.values()}) == 3  # trained thrice
+    assert list(artefacts.history("qat-w2-seed1")) == [1]
+    with pytest.raises(artefacts.ArtefactError, match="no training is called 'qat'; did you mean"):
+        artefacts.history("qat")
 
 
 def test_pretrained_needs_no_tensorflow():
@@ -143,3 +147,25 @@ def test_a_spoiled_manifest_is_refused_with_remedies(content, folder):
     for use in (qlab.pretrained, artefacts.verify, artefacts.manifest):
         with pytest.raises(artefacts.ArtefactError, match=r"manifest.json.*make artefacts"):
             use()
+
+
+CONTROLLED = [
+    (name, control)
+    for name, entry in artefacts.manifest()["files"].items()
+    for control in (*entry.get("controls", ()), *filter(None, [entry.get("control")]))
+]
+
+
+def test_every_trained_technique_has_a_control():
+    kinds = {name.partition("-")[0] for name, _ in CONTROLLED}
+    assert kinds == {"qat", "pruned", "clustered", "chain", "distilled"}
+
+
+@pytest.mark.parametrize(("name", "control"), CONTROLLED)
+def test_a_control_was_trained_as_its_model_was_step_by_step(name, control):
+    """Steps, learning rates, images and their order are what the trainings did, not their plan."""
+    files = artefacts.manifest()["files"]
+    done, beside = files[name]["trainings"], files[control]["trainings"]
+    on_the_way = files[name].get("step", "").endswith(("pruned", "clustered"))
+    assert done == (beside[: len(done)] if on_the_way else beside)
+    assert files[name]["recipe"]["seed"] == files[control]["recipe"]["seed"]

@@ -195,18 +195,12 @@ def test_a_packed_tensor_of_another_size_is_damaged():
 
 
 @pytest.mark.parametrize("name", MODELS)
-def test_a_shipped_model_predicts_the_same_once_it_is_packed(name, fashion):
+def test_a_shipped_model_is_packed_as_far_as_it_can_be(name):
     model = qlab.pretrained(name)
-    small, images = model.packed(), fashion.test.images[:1000]
-    assert (small is model) == (not name.startswith("qat-w2"))
-    if small is not model:
-        assert np.array_equal(qlab.predict(model, images), qlab.predict(small, images))
+    assert model.packed() is model
 
 
-def test_the_shipped_2_bit_model_fits_28_kilobytes(fashion):
-    model, test = qlab.pretrained("qat-w2-seed0"), fashion.test
-    small = model.packed()
-    assert (model.file_bytes, small.file_bytes) == (46_160, 27_848)
+def test_the_shipped_2_bit_model_fits_28_kilobytes():
+    small = qlab.pretrained("qat-w2-seed0")
+    assert small.file_bytes == 27_848
     assert weight_types(small) == [TYPES.INT4] * 2 + [TYPES.INT2] * 2
-    scores = [qlab.evaluate(x, test.images, test.labels) for x in (model, small)]
-    assert np.array_equal(scores[0].predictions, scores[1].predictions)

@@ -25,6 +25,9 @@ COST = st.sampled_from([1.0, 2.0, 3.0, 4.0, float("nan")])
 POINTS = st.lists(st.tuples(COST, st.sampled_from([0.1, 0.5, 0.6, 0.9])), max_size=12)
 
 
+SCORE = 1, 2, "validation images"
+
+
 @pytest.fixture(scope="module")
 def small():
     return qlab.pretrained("baseline-int8")
@@ -38,7 +41,14 @@ def renamed(model, words):
 
 
 def entry(name="m", cost=100, correct=900, origin="shipped", **others):
-    known = {"recipe": {}, "n": 1000, "kind": "cached", "file_bytes": cost, "sha256": name}
+    known = {
+        "recipe": {},
+        "n": 1000,
+        "kind": "cached",
+        "images_are": "images",
+        "file_bytes": cost,
+        "sha256": name,
+    }
     known |= {"latency": None, "latency_kind": "", **others}
     return pareto.Entry(name=name, origin=origin, correct=correct, gzip_bytes=cost, **known)
 
@@ -99,6 +109,16 @@ def test_without_answers_image_by_image_nothing_is_compared():
     assert pareto.standings([entry("a", 10, 900), scored("c", 30, 700)])[1] == fronts.APART
 
 
+def test_what_other_images_scored_is_not_compared():
+    """A model kept by version 0.1.0 was scored on the test images; it beats no other."""
+    old = entry("old", 10, 990, images_are="test images")
+    board = [scored("a", 20, 900), old, entry("b", 30, 950)]
+    assert pareto.standings(board) == [fronts.FRONT, fronts.APART, fronts.FRONT]
+    assert fronts.rivals(board) == [None, None, None]
+    place(about={name: value for name, value in GOOD.items() if name != "images_are"})
+    assert [kept.images_are for kept in shelf.kept()] == ["test images"]
+
+
 def test_a_model_that_was_never_timed_has_no_standing_in_latency():
     timed = entry("a", latency=Latency(0.1, 0.2, 1, 1, 9), latency_kind="measured")
     assert pareto.standings([timed, entry("b", correct=999)], "latency_ms") == [
@@ -115,13 +135,13 @@ def test_a_model_that_was_never_timed_has_no_standing_in_latency():
 def test_every_scored_shipped_model_is_there_with_its_own_sizes():
     found = {x.name: x for x in pareto.entries() if x.origin == "shipped"}
     files = artefacts.manifest()["files"]
-    scored = {n.removesuffix(".tflite") for n, e in files.items() if "measured" in e}
+    scored = {n.removesuffix(".tflite") for n, e in files.items() if "validation" in e}
     assert set(found) == {x for x in scored if f"{x}.tflite" in files}
     for name, each in found.items():
         model = qlab.pretrained(name)
         assert (each.file_bytes, each.gzip_bytes) == (model.file_bytes, model.gzip_bytes)
         assert each.latency.median_ms > 0
-        assert each.accuracy == pytest.approx(files[f"{name}.tflite"]["measured"]["accuracy"])
+        assert each.accuracy == pytest.approx(files[f"{name}.tflite"]["validation"]["accuracy"])
 
 
 def test_measuring_makes_cached_numbers_measured(fashion, monkeypatch):
@@ -133,8 +153,8 @@ def test_measuring_makes_cached_numbers_measured(fashion, monkeypatch):
     found = {x.name: x for x in pareto.entries()}
     assert found["baseline"].kind == "cached" and found["baseline"].measurement is None
     for name in ("baseline-int8", "qat-w2-seed0"):
-        test = fashion.test
-        again = qlab.evaluate(qlab.pretrained(name), test.images, test.labels, threads=1)
+        split = fashion.validation
+        again = qlab.evaluate(qlab.pretrained(name), split.images, split.labels, threads=1)
         assert (found[name].kind, found[name].correct) == ("measured", again.correct)
         np.testing.assert_array_equal(found[name].measurement.hits, again.hits)
         assert found[name].latency.runs == pareto.RUNS
@@ -162,7 +182,8 @@ def test_a_damaged_shipped_file_is_left_out_and_said(tmp_path, monkeypatch):
 
 def test_a_kept_model_is_measured_and_outlives_the_kernel(small, fashion, monkeypatch):
     mine = pareto.keep(renamed(small, "a"), " my\n int8 ", qlab.Recipe(weight_bits=8))
-    again = qlab.evaluate(small, fashion.test.images, fashion.test.labels, threads=1)
+    split = fashion.validation
+    again = qlab.evaluate(small, split.images, split.labels, threads=1)
     assert (mine.name, mine.origin, mine.kind) == ("my int8", "yours", "measured")
     assert (mine.correct, mine.n) == (again.correct, 10_000)
     assert mine.latency_kind == "measured"
@@ -195,23 +216,23 @@ def test_what_cannot_be_kept_is_said_in_words(small, monkeypatch, tmp_path):
     with pytest.raises(TypeError, match=r"takes a qlab\.LiteModel, not a str"):
         pareto.keep("model.tflite", "x")
     with pytest.raises(TypeError, match="a recipe is"):
-        shelf.put(small, "x", 4, (1, 2))
+        shelf.put(small, "x", 4, SCORE)
     shelf.folder().parent.mkdir(parents=True, exist_ok=True)
     shelf.folder().write_text("in the way")
     with pytest.raises(shelf.ShelfError, match="cannot be kept in"):
-        shelf.put(small, "x", None, (1, 2))
+        shelf.put(small, "x", None, SCORE)
     assert shelf.kept() == []
 
 
 def test_a_full_shelf_and_a_large_model_are_refused(small, monkeypatch):
     monkeypatch.setattr(shelf, "MOST_MODELS", 1)
-    shelf.put(renamed(small, "a"), "a", None, (1, 2))
-    shelf.put(renamed(small, "a"), "again", None, (1, 2))
+    shelf.put(renamed(small, "a"), "a", None, SCORE)
+    shelf.put(renamed(small, "a"), "again", None, SCORE)
     with pytest.raises(shelf.ShelfError, match="the shelf is full: 1 models"):
-        shelf.put(renamed(small, "b"), "b", None, (1, 2))
+        shelf.put(renamed(small, "b"), "b", None, SCORE)
     monkeypatch.setattr(shelf, "LARGEST_MODEL", 1000)
     with pytest.raises(shelf.ShelfError, match="1,000 at most"):
-        shelf.put(renamed(small, "c"), "c", None, (1, 2))
+        shelf.put(renamed(small, "c"), "c", None, SCORE)
 
 
 def test_an_interrupted_write_leaves_no_half_model(small, monkeypatch):
@@ -224,14 +245,14 @@ def test_an_interrupted_write_leaves_no_half_model(small, monkeypatch):
 
     monkeypatch.setattr(shelf.Path, "write_bytes", full)
     with pytest.raises(shelf.ShelfError, match="No space left on device"):
-        shelf.put(small, "a", None, (1, 2))
+        shelf.put(small, "a", None, SCORE)
     assert os.listdir(shelf.folder()) == []
 
 
 def test_many_at_once_lose_nothing(small):
     models = [renamed(small, str(i)) for i in range(8)]
     work = [
-        threading.Thread(target=shelf.put, args=(model, f"m{i}", None, (1, 2)))
+        threading.Thread(target=shelf.put, args=(model, f"m{i}", None, SCORE))
         for i, model in enumerate(models)
         for _ in range(3)
     ]
@@ -244,7 +265,7 @@ def test_many_at_once_lose_nothing(small):
 
 
 def test_another_process_sees_it(small):
-    shelf.put(small, "mine", "by hand", (9034, 10_000))
+    shelf.put(small, "mine", "by hand", (9034, 10_000, "validation images"))
     code = "from qlab.trials import shelf; print([(x.name, x.recipe) for x in shelf.kept()])"
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert run.stdout.strip() == "[('mine', {'words': 'by hand'})]"
@@ -278,7 +299,7 @@ def place(content=b"anything", about=GOOD, name=None):
     ],
 )
 def test_a_hostile_description_is_left_out_and_said(about, small):
-    shelf.put(small, "mine", None, (1, 2))
+    shelf.put(small, "mine", None, SCORE)
     place(about=about)
     troubles = []
     assert [x.name for x in shelf.kept(troubles)] == ["mine"]
@@ -333,7 +354,7 @@ def test_a_kept_file_is_checked_before_it_runs():
 
 
 def test_a_model_that_was_dropped_meanwhile_is_said(small):
-    shelf.put(small, "mine", None, (1, 2))
+    shelf.put(small, "mine", None, SCORE)
     (mine,) = [x for x in pareto.entries() if x.origin == "yours"]
     pareto.drop("mine")
     with pytest.raises(shelf.ShelfError, match="no longer on the shelf"):

@@ -114,6 +114,24 @@ def class_similarity(logits, labels, temperature=4.0):
     return np.stack([answers[labels == c].mean(axis=0) for c in classes])
 
 
+def permuted(answers, seed=0):
+    """A teacher's logits with the classes that it did not choose shuffled, image by image.
+
+    Each answer is as confident as before, but which class comes second is left to chance.
+
+    >>> found = permuted(np.float32([[5, 1, 2, 3]]))
+    >>> float(found[0, 0]), sorted(map(float, found[0, 1:]))
+    (5.0, [1.0, 2.0, 3.0])
+    """
+    generator = np.random.Generator(np.random.PCG64(seed))
+    order = np.argsort(-answers, axis=1, kind="stable")
+    targets = order.copy()
+    targets[:, 1:] = generator.permuted(order[:, 1:], axis=1)
+    found = np.empty_like(answers)
+    np.put_along_axis(found, targets, np.take_along_axis(answers, order, axis=1), axis=1)
+    return found
+
+
 def check_settings(temperature, alpha):
     """Raise ValueError, with the rule, unless temperature > 0 and 0 <= alpha <= 1."""
     _check_temperature(temperature)

@@ -26,10 +26,6 @@ CLASS_NAMES = (
     "Ankle boot",
 )
 VALIDATION_SIZE, VALIDATION_SEED = 10_000, 0
-# The shipped files are still those of version 0.1.0, which learned from all 60,000 pictures and
-# calibrated with some of these. Until the new ones ship, the course shows the old ones as they
-# were made. Retraining (tools/artefacts) sets this to False for itself.
-SHIPPED_SAW_VALIDATION = True
 _PREFIX = {"train": "train", "test": "t10k"}
 
 
@@ -227,8 +223,7 @@ def calibration_images(n=1024, seed=0, classes=None):
 
 def calibration_split():
     """What calibration images are drawn from; read anew, so that it is not kept in memory."""
-    split = _read_split("train")
-    return split if SHIPPED_SAW_VALIDATION else _without_validation(split)
+    return _without_validation(_read_split("train"))
 
 
 def _class_indices(classes):

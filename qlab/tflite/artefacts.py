@@ -3,6 +3,7 @@
 import difflib
 import hashlib
 import json
+import re
 from pathlib import Path
 
 MANIFEST = "manifest.json"
@@ -26,9 +27,11 @@ def folder():
 def manifest():
     """What the manifest says.
 
-    It has ``files``: for each file name its ``sha256``, ``bytes``, ``recipe``, and ``made`` (when,
-    on what processor, with which package versions); for a model also its accuracy ``measured`` on
-    the 10,000 test images, with its interval.
+    It has ``data``, which tells the validation images by a hash, and ``files``: for each file name
+    its ``sha256``, ``bytes``, the ``recipe`` of the ``run`` that made it, and ``made`` (when, on
+    what processor, with which package versions). For a model there are also its accuracy on the
+    10,000 images each of ``validation`` and ``test``, with the intervals, and where it was trained,
+    what was done in its ``trainings`` and the ``history`` of the last one.
 
     >>> from qlab import artefacts
     >>> artefacts.manifest()["files"]["baseline.tflite"]["recipe"]["epochs"]
@@ -96,14 +99,21 @@ def pretrained(name="baseline"):
 def history(name="baseline"):
     """Loss and accuracy of each epoch of a shipped model's training, by seed.
 
-    They are the lists that `qlab.train.fit` returned; the shipped model is that of the first seed.
+    They are the lists that `qlab.train.fit` returned. A baseline and its conversions have one
+    training; the name may be that of a family, such as "qat-w4".
 
     >>> from qlab import artefacts
     >>> len(artefacts.history("baseline")[0]["loss"])
     10
     """
-    seeds = json.loads(path(f"{name}-history.json").read_text("utf-8"))
-    return {int(seed): lists for seed, lists in seeds.items()}
+    found, file = {}, re.compile(rf"{re.escape(name)}(?:-seed\d+)?\.tflite")
+    for each, entry in manifest()["files"].items():
+        if file.fullmatch(each) and "history" in entry:
+            found[entry["recipe"]["seed"]] = entry["history"]
+    if not found:
+        trained = {re.sub(r"-seed\d+$", "", Path(x).stem) for x in manifest()["files"]}
+        raise ArtefactError(f"no training is called {name!r}; {_near(name, trained)}")
+    return dict(sorted(found.items()))
 
 
 def _near(name, known):

@@ -10,44 +10,52 @@ from functools import cached_property
 import numpy as np
 
 import qlab
-from qlab.arithmetic.distillation import softened
+from qlab.arithmetic.distillation import permuted, softened
 from qlab.arithmetic.results import Measurement
 from qlab.tflite import artefacts, runtime
 from qlab.trials.shipped import families
 
-ARMS = ("taught", "plain", "smoothed")
+ARMS = {
+    "taught": "taught",
+    "plain": "labels alone",
+    "smoothed": "label smoothing",
+    "permuted": "permuted teacher",
+}
+CONTROLS = tuple(ARMS)[1:]
 GRID = re.compile(r"distilled-grid-(\d+)\.json")
+GRID_STUDENT = "5k"  # all grids are of the smallest
 
 
 @dataclass(frozen=True, eq=False)
 class Arms:
     """Students of one size and one number of labels, scored: one measurement a seed and an arm."""
 
-    taught: tuple[Measurement, ...]
-    plain: tuple[Measurement, ...]
-    smoothed: tuple[Measurement, ...]
-    logits: dict
+    scores: dict
+    logits: dict  # of the first seed
     file_bytes: int
 
     @cached_property
     def _to(self):
-        controls = ARMS[1:]
-        return {x: qlab.compare(getattr(self, x), self.taught, len(controls)) for x in controls}
+        taught = self.scores["taught"]
+        return {x: qlab.compare(self.scores[x], taught, len(CONTROLS)) for x in CONTROLS}
 
-    def to(self, arm):
-        """Comparison over all seeds, from a control, one of two, to the taught students."""
-        return self._to[arm]
+    def to(self, control):
+        """Comparison over all seeds, from one of the controls to the taught students."""
+        return self._to[control]
 
 
 @dataclass(frozen=True, eq=False)
 class Grid:
-    """Students over temperature and alpha, measured earlier."""
+    """Students over temperature and alpha, measured earlier, and what was chosen of them."""
 
     student: str
     labels: int
     temperatures: list
     alphas: list
-    accuracies: np.ndarray
+    accuracies: np.ndarray  # of shape (alphas, temperatures, seeds)
+    chosen: tuple  # temperature, alpha
+    strengths: dict  # of label smoothing: the mean accuracy of each
+    strength: float  # that was chosen
 
 
 class Answers:
@@ -56,6 +64,14 @@ class Answers:
     def __init__(self, images, labels, images_are="images"):
         self.images, self.labels, self.images_are = images, labels, images_are
         self._arms = {}
+
+    def taught_by(self, arm):
+        """Logits of the teacher beside whom an arm is shown: of its own, if it had one."""
+        return self._permuted if arm == "permuted" else self.teacher
+
+    @cached_property
+    def _permuted(self):
+        return permuted(self.teacher)
 
     @cached_property
     def teacher(self):
@@ -93,17 +109,15 @@ class Answers:
     def _scored(self, stem, progress):
         names = {arm: seeds_of(f"{stem}-{arm}") for arm in ARMS}
         total, done = sum(map(len, names.values())), 0
-        scores, kept, size = {arm: [] for arm in ARMS}, {}, 0
-        for arm in ARMS:
-            for name in names[arm]:
-                model = qlab.pretrained(name)
-                answers = runtime.logits(model, self.images)
-                scores[arm].append(self._measured(answers))
-                kept.setdefault(arm, answers)
-                size, done = model.file_bytes, done + 1
-                progress(done, total)
-        logits = {arm: kept[arm] for arm in ARMS[:2]}
-        return Arms(*(tuple(scores[arm]) for arm in ARMS), logits, size)
+        scores, kept, size = dict.fromkeys(ARMS, ()), {}, 0
+        for arm, name in ((x, name) for x in ARMS for name in names[x]):
+            model = qlab.pretrained(name)
+            answers = runtime.logits(model, self.images)
+            scores[arm] += (self._measured(answers),)
+            kept.setdefault(arm, answers)
+            size, done = model.file_bytes, done + 1
+            progress(done, total)
+        return Arms(scores, kept, size)
 
 
 def shipped_students():
@@ -122,13 +136,22 @@ def grid(labels):
     """The measured students over temperature and alpha, learning from some number of labels."""
     files = artefacts.manifest()["files"]
     shipped = {int(match[1]): file for file in files if (match := GRID.fullmatch(file))}
-    found = max((n for n in shipped if n <= labels), default=min(shipped))
-    runs = json.loads(artefacts.path(shipped[found]).read_text("utf-8"))
-    temperatures, alphas, seeds = (
-        sorted({run[key] for run in runs}) for key in ("temperature", "alpha", "seed")
-    )
-    accuracies = np.full((len(alphas), len(temperatures), len(seeds)), np.nan)
-    for run in runs:
-        place = alphas.index(run["alpha"]), temperatures.index(run["temperature"])
-        accuracies[(*place, seeds.index(run["seed"]))] = run["accuracy"]
-    return Grid(files[shipped[found]]["recipe"]["student"], found, temperatures, alphas, accuracies)
+    if labels not in shipped:
+        known = ", ".join(f"{n:,}" for n in sorted(shipped))
+        raise ValueError(f"no grid is of {labels:,} labels; there are {known}")
+    found = json.loads(artefacts.path(shipped[labels]).read_text("utf-8"))
+    runs = _by_settings(found["runs"])
+    temperatures, alphas = (sorted({key[i] for key in runs}) for i in range(2))
+    accuracies = np.array([[runs[t, a] for t in temperatures] for a in alphas])
+    strengths = {a: np.mean(x) for (_, a), x in _by_settings(found["smoothing"]).items()}
+    chosen = found["chosen"]["temperature"], found["chosen"]["alpha"]
+    strength = found["smoothed"]["alpha"]
+    return Grid(GRID_STUDENT, labels, temperatures, alphas, accuracies, chosen, strengths, strength)
+
+
+def _by_settings(runs):
+    """Accuracies of the seeds of each temperature and alpha."""
+    found = {}
+    for run in sorted(runs, key=lambda run: run["seed"]):
+        found.setdefault((run["temperature"], run["alpha"]), []).append(run["accuracy"])
+    return found

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 import numpy as np
 
 from qlab.arithmetic.results import compare
@@ -29,11 +31,17 @@ def front(costs, accuracies):
     return np.array(found, int)
 
 
+def _costs(board, cost):
+    """What each model costs; NaN, so that it beats none, if other images scored it than most."""
+    usual = max(Counter(x.images_are for x in board).items(), key=lambda x: x[1], default=("",))[0]
+    return np.array([getattr(x, cost) if x.images_are == usual else np.nan for x in board], float)
+
+
 def rivals(board, cost="gzip_bytes"):
     """Of each model, the most accurate that costs no more; None on the front, or without a cost."""
     if cost not in COSTS:
         raise ValueError(f"cost is {cost!r}; choose one of {', '.join(COSTS)}")
-    costs = np.array([getattr(entry, cost) for entry in board], float)
+    costs = _costs(board, cost)
     ahead = front(costs, [entry.accuracy for entry in board]).tolist()
     cheaper = ([i for i in ahead if costs[i] <= own] for own in costs)
     return [
@@ -62,7 +70,7 @@ def standings(board, cost="gzip_bytes", found=None):
     The `comparisons` are taken as `found`, if they are there already.
     """
     found = comparisons(board, cost) if found is None else found
-    ahead = set(front([getattr(x, cost) for x in board], [x.accuracy for x in board]).tolist())
+    ahead = set(front(_costs(board, cost), [x.accuracy for x in board]).tolist())
     words = {None: APART, "better": BEATEN}
     return [
         FRONT if i in ahead else words.get(pair and pair.verdict, NEAR)
@@ -90,6 +98,7 @@ def _row(entry, standing):
         "low": round(low, 4),
         "high": round(high, 4),
         "images": entry.n,
+        "images_are": entry.images_are,
         "accuracy_kind": entry.kind,
         "file_bytes": entry.file_bytes,
         "gzip_bytes": entry.gzip_bytes,

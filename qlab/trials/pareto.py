@@ -34,6 +34,7 @@ class Entry:
     recipe: dict
     correct: int
     n: int
+    images_are: str
     kind: str
     file_bytes: int
     gzip_bytes: int
@@ -50,11 +51,6 @@ class Entry:
     def interval(self):
         """(float, float): 95 % Wilson interval of the accuracy."""
         return wilson_interval(self.correct, self.n)
-
-    @property
-    def images_are(self):
-        """str: what the images that scored it are called, if that is known."""
-        return self.measurement.images_are if self.measurement else "images"
 
     @property
     def latency_ms(self):
@@ -85,7 +81,7 @@ def keep(model, name, recipe=None):
     name = _free(shelf.clean_name(name), sha)
     _measure(sha, model)
     score = _measured[sha]
-    shelf.put(model, name, recipe, (score.correct, score.n), _timed[sha])
+    shelf.put(model, name, recipe, _facts(score), _timed[sha])
     return next(entry for entry in _yours([]) if entry.sha256 == sha)
 
 
@@ -125,7 +121,7 @@ def _free(name, sha):
 def _shipped(troubles):
     """Entries of the manifest's scored models; their files are timed at a glance."""
     for name, about in artefacts.manifest()["files"].items():
-        if not name.endswith(".tflite") or "measured" not in about:
+        if not name.endswith(".tflite") or "validation" not in about:
             continue
         try:
             content = (artefacts.folder() / name).read_bytes()
@@ -138,7 +134,7 @@ def _shipped(troubles):
             continue
         if sha not in _timed:
             _timed[sha] = latency(LiteModel(content), runs=GLANCE)
-        cached = about["measured"]["correct"], about["measured"]["n"]
+        cached = about["validation"]["correct"], about["validation"]["n"], "validation images"
         yield _entry(
             name.removesuffix(".tflite"), "shipped", about["recipe"], cached, content, sha, None
         )
@@ -146,7 +142,7 @@ def _shipped(troubles):
 
 def _yours(troubles):
     for kept in shelf.kept(troubles):
-        cached = kept.correct, kept.n
+        cached = kept.correct, kept.n, kept.images_are
         try:
             content = kept.data
         except (OSError, ValueError) as error:  # gone since it was listed
@@ -165,7 +161,7 @@ def _entry(name, origin, recipe, cached, content, sha, timed):
         name,
         origin,
         recipe_dict(recipe),
-        *((score.correct, score.n) if score else cached),
+        *(_facts(score) if score else cached),
         "measured" if score else "cached",
         len(content),
         _gzipped[sha],
@@ -174,6 +170,11 @@ def _entry(name, origin, recipe, cached, content, sha, timed):
         sha,
         score,
     )
+
+
+def _facts(score):
+    """What is kept of a measurement."""
+    return score.correct, score.n, score.images_are
 
 
 def _measure(sha, model):

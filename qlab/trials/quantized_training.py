@@ -15,9 +15,10 @@ from qlab.tflite import artefacts
 from qlab.trials.subjects import CALIBRATION_SIZE
 
 WIDTHS = (8, 4, 3, 2)
-SEEDS = (0, 1, 2)
-TRAINING_IMAGES = 60_000
-FILES = 1 + 2 * len(SEEDS)  # of one width
+BASELINES = ("baseline", "baseline-seed1", "baseline-seed2")  # where each seed began
+SEEDS = range(len(BASELINES))
+TRAINING_IMAGES = 50_000  # of data.load().train
+FILES = 3 * len(SEEDS)  # of one width
 
 
 @dataclass(frozen=True, eq=False)
@@ -25,7 +26,7 @@ class Scores:
     """Three ways to one width of weights, scored: rounded at once, after more training, QAT."""
 
     weight_bits: int
-    post_training: Measurement
+    post_training: tuple[Measurement, ...]
     control: tuple[Measurement, ...]
     qat: tuple[Measurement, ...]
     to_control: Comparison
@@ -40,7 +41,7 @@ class WidthScorer:
         self.subject, self.progress, self._known = subject, progress, {}
 
     def scores(self, weight_bits):
-        """Score the seven files of one width."""
+        """Score the nine files of one width."""
         if weight_bits not in self._known:
             self._known[weight_bits] = self._score(weight_bits)
         return self._known[weight_bits]
@@ -49,8 +50,10 @@ class WidthScorer:
         size = self.subject.calibration_size
         recipe = Recipe(weight_bits=bits, calibration_size=size)
         self._done = 0
-        post_training = self._evaluate(self.subject.compressor.compress(recipe))
-        control = tuple(self._evaluate(_control(s).compress(recipe)) for s in SEEDS)
+        post_training = tuple(self._evaluate(_engine(x).compress(recipe)) for x in BASELINES)
+        control = tuple(
+            self._evaluate(_engine(f"qat-control-seed{s}").compress(recipe)) for s in SEEDS
+        )
         qat = tuple(self._evaluate(qlab.pretrained(f"qat-w{bits}-seed{s}")) for s in SEEDS)
         return Scores(
             bits,
@@ -58,7 +61,7 @@ class WidthScorer:
             control,
             qat,
             qlab.compare(control, qat, family=len(WIDTHS)),
-            qlab.compare([post_training] * len(qat), qat, family=len(WIDTHS)),
+            qlab.compare(post_training, qat, family=len(WIDTHS)),
             _repaired(bits),
         )
 
@@ -78,11 +81,11 @@ def _repaired(bits):
     return tuple(x["post_training_least_squares"][str(bits)]["accuracy"] for x in entries)
 
 
-@lru_cache(maxsize=len(SEEDS))
-def _control(seed):
-    """The engine of one float control; its calibration set is the course's."""
+@lru_cache(maxsize=2 * len(SEEDS))
+def _engine(name):
+    """The engine of one shipped float model; its calibration set is the course's."""
     images = qlab.data.calibration_images(CALIBRATION_SIZE)
-    return qlab.Compressor(qlab.pretrained(f"qat-control-seed{seed}"), images)
+    return qlab.Compressor(qlab.pretrained(name), images)
 
 
 def weights_in_steps(model, float_model, layer):

@@ -7,9 +7,9 @@ from itertools import islice
 
 import numpy as np
 
+from qlab import data
 from qlab.arithmetic.sparsity import SCOPES
-from qlab.data import fashion_mnist
-from qlab.engine.recipes import LARGEST_CALIBRATION, Recipe
+from qlab.engine.recipes import Recipe
 from qlab.tflite.runtime import evaluate
 
 WEIGHT_BITS = (8, 7, 6, 5, 4, 3, 2)
@@ -79,27 +79,20 @@ class Scorer:
         return trial
 
 
-def search_images(n=5000, seed=0):
-    """Images to choose by: of the training split, and none that calibrates.
+def search_images(n=5000):
+    """Images to choose by: the first `n` of the validation images.
 
-    Choosing by the test images would fit the recipe to them, and the final score would flatter.
-    The training images flatter too, since the model has learned them; but all recipes alike, and
-    in the order of recipes they agree with fresh images about as well as fresh images among
-    themselves (``search.json`` has that, measured).
-
-    The seed is that of `qlab.data.calibration_images`, whose first 1,024 are left out.
+    No shipped model has learned them, and none of them calibrates. Choosing by the test images
+    would fit the recipe to them, and the final score would flatter.
 
     >>> images, labels = search_images(10)
     >>> images.shape, labels.shape
     ((10, 28, 28, 1), (10,))
     """
-    split = fashion_mnist.calibration_split()
-    most = len(split) - LARGEST_CALIBRATION
-    if isinstance(n, bool) or not isinstance(n, int | np.integer) or not 1 <= n <= most:
-        raise ValueError(f"n is {n!r}; there are {most:,} training images besides calibration's")
-    order = np.random.Generator(np.random.PCG64(seed)).permutation(len(split))
-    chosen = order[LARGEST_CALIBRATION : LARGEST_CALIBRATION + n]
-    return split.images[chosen], split.labels[chosen]
+    split = data.load().validation
+    if isinstance(n, bool) or not isinstance(n, int | np.integer) or not 1 <= n <= len(split):
+        raise ValueError(f"n is {n!r}; there are {len(split):,} validation images")
+    return split.images[:n], split.labels[:n]
 
 
 def best(trials, budget_bytes):

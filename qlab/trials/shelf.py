@@ -42,6 +42,7 @@ class Kept:
     file_bytes: int
     correct: int
     n: int
+    images_are: str
     latency: Latency | None
     machine: str
     when: str
@@ -118,8 +119,7 @@ def _about(name, recipe, score, latency):
         "version": VERSION,
         "name": name,
         "recipe": recipe_dict(recipe),
-        "correct": score[0],
-        "n": score[1],
+        **dict(zip(("correct", "n", "images_are"), score, strict=True)),
         "when": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
     }
     if latency is not None:
@@ -143,6 +143,7 @@ def _read(place):
         file_bytes=len(_verified(place)),
         correct=correct,
         n=n,
+        images_are=_line(about.get("images_are", "test images")),  # as version 0.1.0 had it
         latency=_latency(about.get("latency")),
         machine=_line(about.get("machine", "")),
         when=_line(about.get("when", "")),

@@ -89,7 +89,7 @@ def families(pattern):
     for file, entry in artefacts.manifest()["files"].items():
         match = re.fullmatch(rf"({pattern})-seed(\d+)\.tflite", file)
         if match:
-            control = entry["recipe"].get("control", "").removesuffix(".tflite")
+            control = entry.get("control", "").removesuffix(".tflite")
             found.setdefault(match[1], {})[int(match[2])] = file.removesuffix(".tflite"), control
     return found
 

@@ -5,6 +5,7 @@ from tools.artefacts.common import CALIBRATION_SIZE, fitted, keras_bytes
 from tools.artefacts.runs import SEEDS, Run, by_seed, stem
 
 EPOCHS = 10
+SEPARABLE = {"epochs": 10, "learning_rate": 2e-3, "schedule": "cosine"}
 LONGER = {  # trained on from the baseline: the schedule is a factor of its own
     "same-rate": {"epochs": 4, "learning_rate": train.LEARNING_RATE, "schedule": "constant"},
     "one-epoch": {"epochs": 1, "learning_rate": train.LEARNING_RATE, "schedule": "cosine"},
@@ -18,6 +19,14 @@ def baseline(workshop, seed, epochs, learning_rate):
     entry = {"trainings": [log], "history": history}
     yield f"{stem('baseline', seed)}.tflite", train.convert(model), entry
     yield f"{stem('baseline', seed)}.keras", keras_bytes(model), {}
+
+
+def separable(workshop, seed, epochs, **training):
+    """The second network, depthwise-separable, from random weights."""
+    model = train.separable(seed)
+    history, log = fitted(model, epochs, **training, seed=seed)
+    entry = {"trainings": [log], "history": history}
+    yield f"separable-seed{seed}.tflite", train.convert(model), entry
 
 
 def conversions(workshop, seed, calibration_size):
@@ -41,6 +50,7 @@ RUNS = [
             {"seed": seed, "epochs": EPOCHS, "learning_rate": train.LEARNING_RATE})
         for seed in SEEDS
     ),
+    *(Run(f"separable-seed{seed}", separable, {"seed": seed, **SEPARABLE}) for seed in SEEDS),
     Run("conversions", conversions, {"seed": SEEDS[0], "calibration_size": CALIBRATION_SIZE},
         (f"baseline-seed{SEEDS[0]}",)),
     *(

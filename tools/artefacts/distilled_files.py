@@ -6,6 +6,7 @@ import itertools
 import numpy as np
 
 from qlab import train
+from qlab.arithmetic.distillation import permuted
 from qlab.tflite.litemodel import LiteModel
 from qlab.tflite.runtime import logits
 from tools.artefacts.common import as_json, fitted, keras_bytes, measured, pair
@@ -21,7 +22,7 @@ GRID_STUDENT, GRID_SEEDS = "5k", SEEDS[:3]
 TEMPERATURES = (1.0, 2.0, 4.0, 8.0, 16.0)
 ALPHAS = (0.1, 0.5, 0.9, 1.0)
 SMOOTHINGS = {  # more where 0.2, the most elsewhere, was the best of three
-    600: (0.05, 0.1, 0.2, 0.4),
+    600: (0.05, 0.1, 0.2, 0.4, 0.6, 0.8),
     6_000: (0.05, 0.1, 0.2),
     50_000: (0.05, 0.1, 0.2),
 }
@@ -126,24 +127,6 @@ def answers_for(arm, workshop, indices, seed):
         return np.zeros((len(indices), 10), np.float32)
     found = np.fromfile(workshop.path("teacher-logits", "logits.npy"), "<f4").reshape(-1, 10)
     return permuted(found[indices], seed) if arm == "permuted" else found[indices]
-
-
-def permuted(answers, seed):
-    """A teacher's logits with the classes that it did not choose in another order, image by image.
-
-    So each answer is as confident as before, but what is next to right is any class.
-
-    >>> found = permuted(np.float32([[5, 1, 2, 3]]), seed=0)
-    >>> float(found[0, 0]), sorted(map(float, found[0, 1:]))
-    (5.0, [1.0, 2.0, 3.0])
-    """
-    generator = np.random.Generator(np.random.PCG64(seed))
-    order = np.argsort(-answers, axis=1, kind="stable")
-    targets = order.copy()
-    targets[:, 1:] = generator.permuted(order[:, 1:], axis=1)
-    found = np.empty_like(answers)
-    np.put_along_axis(found, targets, np.take_along_axis(answers, order, axis=1), axis=1)
-    return found
 
 
 def _grid_runs(labels):

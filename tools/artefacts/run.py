@@ -19,7 +19,6 @@ from pathlib import Path
 
 import filelock
 
-from qlab.data import fashion_mnist
 from qlab.data.fashion_mnist import VALIDATION_SEED, VALIDATION_SIZE
 from qlab.system.files import write_files
 from qlab.system.machine import about_machine, cores, versions
@@ -80,13 +79,9 @@ def make(run, recipe_digest, folder):
     if keras := sys.modules.get("tf_keras"):
         keras.backend.clear_session()  # the names that Keras numbers begin anew
     begun, contents, entries = time.monotonic(), {}, {}
-    before, fashion_mnist.SHIPPED_SAW_VALIDATION = fashion_mnist.SHIPPED_SAW_VALIDATION, False
-    try:
-        for name, content, entry in run.make(Workshop(folder), **run.recipe):
-            facts = {"sha256": hashlib.sha256(content).hexdigest(), "bytes": len(content)}
-            contents[name], entries[name] = content, facts | entry
-    finally:
-        fashion_mnist.SHIPPED_SAW_VALIDATION = before
+    for name, content, entry in run.make(Workshop(folder), **run.recipe):
+        facts = {"sha256": hashlib.sha256(content).hexdigest(), "bytes": len(content)}
+        contents[name], entries[name] = content, facts | entry
     known = {
         "digest": recipe_digest,
         "recipe": run.recipe,
