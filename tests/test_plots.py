@@ -159,20 +159,37 @@ class TestPredictions:
         assert segment[0, 0] < 75 < segment[1, 0]
 
 
-HISTORY = {"loss": [0.6, 0.4], "accuracy": [0.7, 0.8], "test_accuracy": [0.6, 0.75]}
+HISTORY = {"loss": [0.6, 0.4], "accuracy": [0.7, 0.8], "validation_accuracy": [0.6, 0.75]}
 
 
 class TestHistory:
-    def test_training_and_test_are_told_apart_by_more_than_colour(self):
+    def test_training_and_validation_are_told_apart_by_more_than_colour(self):
         ax = plots.plot_history(HISTORY)
-        train, test = ax.lines
-        assert test.get_ydata().tolist() == [60, 75] and train.get_xdata().tolist() == [1, 2]
-        assert train.get_linestyle() != test.get_linestyle()
-        assert train.get_marker() != test.get_marker()
+        train, held_out = ax.lines
+        assert held_out.get_ydata().tolist() == [60, 75] and train.get_xdata().tolist() == [1, 2]
+        assert train.get_linestyle() != held_out.get_linestyle()
+        assert train.get_marker() != held_out.get_marker()
 
     def test_what_is_not_there(self):
         with pytest.raises(ValueError, match="it holds accuracy, loss"):
             plots.plot_history(HISTORY, "f1")
+
+
+class TestIntervals:
+    rows = {"one": ([0.9], (0.89, 0.92)), "three": ([0.88, 0.9, 0.91], None)}  # noqa: RUF012
+
+    def test_a_row_for_each_name_with_its_values_and_its_interval(self):
+        ax = plots.plot_intervals(self.rows, "accuracy (%)")
+        places = [(line.get_xdata().tolist(), set(line.get_ydata())) for line in ax.lines]
+        assert places == [([90], {0}), ([88, 90, 91], {1})]
+        (only,) = ax.collections  # the second row has no interval
+        assert only.get_segments()[0].tolist() == [[89, 0], [92, 0]]
+        assert [label.get_text() for label in ax.get_yticklabels()] == ["one", "three"]
+        assert ax.get_ylim()[0] > ax.get_ylim()[1]  # the first row is on top
+
+    def test_the_reference_is_dashed(self):
+        *_, line = plots.plot_intervals(self.rows, "difference (points)", reference=0.01).lines
+        assert line.get_xdata() == [1, 1] and line.get_linestyle() == "--"
 
 
 class TestStages:

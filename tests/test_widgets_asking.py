@@ -23,7 +23,7 @@ def validation(fashion):
 
 @pytest.fixture
 def calibrated(validation, monkeypatch):
-    """Explorers choose with the validation images, as they will when all is trained anew."""
+    """Explorers choose with a few of the validation images, to be quick."""
     monkeypatch.setattr(subjects, "course_images", lambda: validation)
     return {"calibration_images": qlab.data.calibration_images(16)}
 
@@ -124,14 +124,6 @@ def test_it_is_not_there_for_images_of_ones_own(calibrated, validation):
     assert "200 images in" in explorer.readout.value
 
 
-@pytest.mark.parametrize("kind", KEEPERS, ids=lambda kind: kind.__name__)
-def test_it_is_not_there_where_the_test_images_are_all_that_is_scored(kind, fashion, monkeypatch):
-    few = qlab.data.Split(fashion.test.images[:200], fashion.test.labels[:200], fashion.test.name)
-    monkeypatch.setattr(subjects, "course_images", lambda: few)
-    explorer = kind(calibration_images=qlab.data.calibration_images(16))
-    assert row(explorer)[1:] == ["Keep on the board"]
-
-
 def test_a_table_has_no_such_button_and_before_a_live_training_it_says_what_to_do(calibrated):
     assert widgets.QuantizationExplorer(**calibrated).save_trail.asking is None
     explorer = widgets.QatExplorer(**calibrated)
@@ -148,6 +140,10 @@ def test_a_search_still_asks_the_test_images_by_its_own_button(calibrated):
     explorer.budget_kb = 40
     assert explorer.ask_test_images().measurement.images_are == "test images"
     assert "10,000 test images in" in explorer.readout.value
+    assert "asked the test images once for this very file" in explorer.notes.value
+    explorer.ask_test_images()
+    assert "asked the test images 2 times for this very file" in explorer.notes.value
+    assert [x["asked"] for x in memory.progress()["test_images"].values()] == [2]
 
 
 @pytest.mark.parametrize(
@@ -174,6 +170,6 @@ def test_the_board_says_which_images_scored_a_model(calibrated):
     assert " of 200 validation images, " in explorer.download.link.text
 
 
-def test_the_course_still_chooses_with_the_images_that_its_models_have_not_seen():
-    assert subjects.course_images().name == "test"
+def test_the_course_chooses_with_the_validation_images():
+    assert subjects.course_images().name == "validation"
     assert subjects.course_images() is subjects.course_images()

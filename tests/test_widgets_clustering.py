@@ -15,7 +15,7 @@ N = 400
 
 @pytest.fixture(scope="module")
 def given(fashion):
-    return {"images": fashion.test.images[:N], "labels": fashion.test.labels[:N]}
+    return {"images": fashion.validation.images[:N], "labels": fashion.validation.labels[:N]}
 
 
 @pytest.fixture(scope="module")

@@ -38,8 +38,8 @@ def on_the_board():
 
 
 def accuracy_of(data, fashion):
-    model = qlab.LiteModel(data)
-    return qlab.evaluate(model, fashion.test.images, fashion.test.labels, threads=1).accuracy
+    model, split = qlab.LiteModel(data), fashion.validation
+    return qlab.evaluate(model, split.images, split.labels, threads=1).accuracy
 
 
 @pytest.mark.parametrize("kind", KEEPERS, ids=lambda kind: kind.__name__)

@@ -20,7 +20,7 @@ def kept(name, words="", recipe="by hand", latency=None):
     """A model of mine on the shelf, unscored."""
     graph = qlab.pretrained("baseline-int8").graph()
     graph.description = f"{name}{words}".encode()
-    shelf.put(LiteModel(pack(graph)), name, recipe, (9034, 10_000), latency)
+    shelf.put(LiteModel(pack(graph)), name, recipe, (9034, 10_000, "validation images"), latency)
 
 
 def spots(explorer):
@@ -144,9 +144,9 @@ def test_measuring_turns_cached_into_measured(monkeypatch):
 
 def test_a_measured_model_is_shown_beside_its_rival(monkeypatch):
     monkeypatch.setattr(pareto, "_measured", {})
-    explorer = ParetoExplorer(model="qat-w2-seed0")
+    explorer = ParetoExplorer(model="qat-control-seed0")
     assert fronts.APART in explorer.readout.value
-    chosen = next(x for x in explorer.result.entries if x.name == "qat-w2-seed0")
+    chosen = next(x for x in explorer.result.entries if x.name == "qat-control-seed0")
     rival = explorer.result.rivals[explorer.result.chosen]
     assert rival.gzip_bytes <= chosen.gzip_bytes and rival.accuracy > chosen.accuracy
     list(pareto.remeasure([chosen, rival]))

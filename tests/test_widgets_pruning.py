@@ -18,10 +18,10 @@ N = 400
 
 @pytest.fixture(scope="module")
 def given(fashion):
-    test = fashion.test
+    few = fashion.validation
     return {
-        "images": test.images[:N],
-        "labels": test.labels[:N],
+        "images": few.images[:N],
+        "labels": few.labels[:N],
         "calibration_images": qlab.data.calibration_images(128),
     }
 
@@ -238,9 +238,9 @@ class TestTrained:
             tuned.seeds, tuned.measurements, tuned.controls, strict=True
         ):
             entry = files[f"pruned-90-seed{seed}.tflite"]
-            assert measured.correct == entry["measured"]["correct"]
+            assert measured.correct == entry["validation"]["correct"]
             name = families("pruned-90")["pruned-90"][seed][1]
-            assert control.correct == files[f"{name}.tflite"]["measured"]["correct"]
+            assert control.correct == files[f"{name}.tflite"]["validation"]["correct"]
         assert tuned.absent == pytest.approx(0.9, abs=0.01)
         assert tuned.comparison == qlab.compare(tuned.controls, tuned.measurements)
         assert {x.families for x in TunedModels(subject()).tuned(SHIPPED["single"])} == {4}

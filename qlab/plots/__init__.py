@@ -14,10 +14,10 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
     submod_attrs={
         "answer_panels": ["plot_class_accuracy", "plot_images", "plot_predictions"],
         "claim_panels": ["plot_claim"],
-        "distillation_panels": ["plot_similarity"],
+        "distillation_panels": ["plot_grid", "plot_similarity"],
         "file_panels": ["plot_stages"],
         "pruning_panels": ["plot_pruned_weights"],
         "quantization_panels": ["plot_fake_quantization"],
-        "training_panels": ["plot_history"],
+        "training_panels": ["plot_history", "plot_intervals"],
     },
 )

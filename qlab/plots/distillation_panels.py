@@ -12,6 +12,7 @@ from qlab.plots.drawing import legend, mark
 PALE = LinearSegmentedColormap.from_list("qlab-pale", [style.PAPER, style.SKY, style.BLUE])
 PULLS = {"with T²": style.BLUE, "without T²": style.VERMILION, "labels": style.SOFT}
 DASHES = {"with T²": "-", "without T²": (0, (5, 2)), "labels": ":"}
+CHOSEN = {"fill": False, "edgecolor": style.INK, "lw": 1.8, "ls": (0, (3, 1.5)), "zorder": 3}
 
 
 class AnswerPanel:
@@ -102,7 +103,10 @@ class PullPanel:
 
 
 class GridPanel:
-    """Accuracy of students over temperature and alpha: mean and spread over the seeds."""
+    """Accuracy of students over temperature and alpha: mean and spread over the seeds.
+
+    A dashed frame marks the cell that was chosen, a full one the settings shown.
+    """
 
     @style.styled
     def __init__(self, ax):
@@ -110,30 +114,35 @@ class GridPanel:
         edge = {"fill": False, "edgecolor": style.VERMILION, "lw": 2.2}
         self.here = ax.add_patch(Rectangle((-0.5, -0.5), 1, 1, **edge))
         self.marks = (self.here,)
+        self.chosen = ax.add_patch(Rectangle((0, 0), 0.86, 0.86, **CHOSEN))
         ax.tick_params(length=0)
         ax.set(xlabel="temperature", ylabel="alpha")
 
     @style.styled
-    def frame(self, temperatures, alphas, accuracies, title):
-        """Draw the heat map, in place of the one before."""
+    def frame(self, grid):
+        """Draw the heat map of a `qlab.trials.distillation_scores.Grid`, in place of the last."""
         for artist in self.behind:
             artist.remove()
-        self.temperatures, self.alphas = tuple(temperatures), tuple(alphas)
-        means = accuracies.mean(axis=-1)
+        self.temperatures, self.alphas = tuple(grid.temperatures), tuple(grid.alphas)
+        means = grid.accuracies.mean(axis=-1)
         self.behind = [self.ax.imshow(means, cmap=PALE, aspect="auto", origin="lower")]
-        self.ax.set_xticks(range(len(temperatures)), [f"{t:g}" for t in temperatures])
-        self.ax.set_yticks(range(len(alphas)), [f"{a:g}" for a in alphas])
-        self.ax.set_title(title)
+        self.ax.set_xticks(range(len(self.temperatures)), [f"{t:g}" for t in self.temperatures])
+        self.ax.set_yticks(range(len(self.alphas)), [f"{a:g}" for a in self.alphas])
+        self.ax.set_title(f"{grid.labels:,} labels, % ± spread")
+        self._frame(self.chosen, *grid.chosen)
         dark = means.min() + 0.72 * np.ptp(means)
         for (i, j), mean in np.ndenumerate(means):
-            words = f"{100 * mean:.1f}\n±{50 * np.ptp(accuracies[i, j]):.1f}"
+            words = f"{100 * mean:.1f}\n±{50 * np.ptp(grid.accuracies[i, j]):.1f}"
             look = {"color": style.PAPER if mean > dark else style.INK, "fontsize": 7}
             self.behind.append(self.ax.text(j, i, words, ha="center", va="center", **look))
 
     def show(self, temperature, alpha):
         """Mark the cell that is nearest to the settings, and return its row and column."""
+        return self._frame(self.here, temperature, alpha)
+
+    def _frame(self, rectangle, temperature, alpha):
         i, j = nearest(self.alphas, alpha), nearest(np.log(self.temperatures), np.log(temperature))
-        self.here.set_xy((j - 0.5, i - 0.5))
+        rectangle.set_xy((j - rectangle.get_width() / 2, i - rectangle.get_height() / 2))
         return i, j
 
 
@@ -154,4 +163,22 @@ def plot_similarity(similarity, class_names, ax=None):
     panel = SimilarityPanel(ax, class_names)
     panel.row.set_visible(False)
     panel.show(similarity, 0)
+    return ax
+
+
+@style.styled
+def plot_grid(grid, ax=None):
+    """Draw the accuracy of students over temperature and alpha, the chosen cell in a frame.
+
+    The grid is that of `qlab.trials.distillation_scores.grid`: each cell is a mean over seeds, and
+    ± half the distance from the worst to the best.
+
+    >>> from qlab.trials import distillation_scores
+    >>> plot_grid(distillation_scores.grid(6_000)).get_title(loc="left")
+    '6,000 labels, % ± spread'
+    """
+    ax = style.new_axes(ax, 4, 3)
+    panel = GridPanel(ax)
+    panel.here.set_visible(False)
+    panel.frame(grid)
     return ax

@@ -7,6 +7,7 @@ from matplotlib.ticker import MaxNLocator
 
 from qlab.plots import style
 from qlab.plots.drawing import (
+    DASHED,
     RIM,
     baseline,
     fan,
@@ -43,8 +44,8 @@ class WaysPanel:
         self.whiskers = [ax.vlines([], 0, 0, color=colour, lw=1.6) for colour in COLOURS]
         self.dots = [mark(ax, "o", color=colour, ms=4.5, **RIM) for colour in COLOURS]
         self.hollow = mark(ax, "o", ms=5, mfc="none", mec=style.GREEN, mew=1.1)
-        look = {"ha": "center", "va": "top", "fontsize": 7.5, "color": style.SOFT}
-        self.note = offset_text(ax, (0, 0), (0, -6), **look)
+        look = {"ha": "center", "va": "bottom", "fontsize": 7.5, "color": style.SOFT}
+        self.note = offset_text(ax, (0, 0), (0, 6), **look)
         self.marks = (*self.whiskers, *self.dots, self.hollow, self.note)
 
     def show(self, ways, cached=()):
@@ -56,7 +57,7 @@ class WaysPanel:
         self.hollow.set_data(1 + fan(cached, APART), cached)
         self.note.set_text("better grids,\ncached" if len(cached) else "")
         if len(cached):
-            self.note.xy = 1, min(cached)
+            self.note.xy = 1, max(cached)
 
 
 class StepsPanel:
@@ -160,7 +161,6 @@ def plot_history(history, quantity="accuracy", ax=None):
     curves = (
         ("training", quantity, style.BLUE, "-o"),
         ("validation", f"validation_{quantity}", style.VERMILION, "--s"),
-        ("test", f"test_{quantity}", style.VERMILION, "--s"),  # of what shipped with 0.1.0
     )
     for label, key, colour, line in curves:
         if key in history:
@@ -170,4 +170,30 @@ def plot_history(history, quantity="accuracy", ax=None):
     ax.xaxis.set_major_locator(MaxNLocator(integer=True))
     ax.grid(axis="y")
     ax.legend()
+    return ax
+
+
+@style.styled
+def plot_intervals(rows, xlabel, reference=None, ax=None):
+    """Draw a row for each name: a dot for each value, and a line for the interval, if it has one.
+
+    `rows` has (values, interval or None) by name, and `reference` is where a line is dashed. All
+    are fractions, and are drawn in percent or points.
+
+    >>> rows = {"one": ([0.9], (0.89, 0.91)), "three": ([0.88, 0.9, 0.91], None)}
+    >>> ax = plot_intervals(rows, "accuracy (%)")
+    >>> [len(line.get_xdata()) for line in ax.lines]
+    [1, 3]
+    """
+    ax = style.new_axes(ax, 6.2, 0.8 + 0.4 * len(rows))
+    for row, (values, interval) in enumerate(rows.values()):
+        if interval is not None:
+            ax.hlines(row, *(100 * end for end in interval), color=style.SKY, lw=5, alpha=0.7)
+        ax.plot(100 * np.asarray(values), np.full(len(values), row), "o", color=style.BLUE, **RIM)
+    if reference is not None:
+        ax.axvline(100 * reference, color=style.INK, lw=0.9, ls=DASHED)
+    ax.set_yticks(range(len(rows)), list(rows))
+    ax.set(xlabel=xlabel, ylim=(len(rows) - 0.5, -0.5))
+    ax.tick_params(axis="y", length=0, labelcolor=style.INK)
+    ax.grid(axis="x")
     return ax

@@ -221,7 +221,7 @@ def polynomial_decay(final, initial=0.5, begin_step=0, end_step=1000, power=3, f
     final, initial : float
         Fraction of weights in [0, 1) that are zero at the end and at the beginning.
     begin_step, end_step : int
-        Batches of training, counted from 1; 60,000 images in batches of 128 are 469 batches an
+        Batches of training, counted from 1; 50,000 images in batches of 128 are 391 batches an
         epoch. A schedule that begins at 0 prunes for the first time at step `frequency`.
     power : float
         How curved the rise is: 1 is a straight line.

@@ -69,8 +69,8 @@ class ClusteringExplorer(SweepingExplorer, ModelExplorer):
     Examples
     --------
     >>> import qlab
-    >>> test = qlab.data.load().test
-    >>> explorer = ClusteringExplorer(images=test.images[:200], labels=test.labels[:200])
+    >>> few = qlab.data.load().validation
+    >>> explorer = ClusteringExplorer(images=few.images[:200], labels=few.labels[:200])
     >>> explorer.clusters = 4
     >>> explorer.result.clusters.model.gzip_bytes < 40_000
     True

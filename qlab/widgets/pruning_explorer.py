@@ -57,9 +57,9 @@ class PruningExplorer(SweepingExplorer, ModelExplorer):
 
     Examples
     --------
-    >>> test = qlab.data.load().test
-    >>> explorer = PruningExplorer(images=test.images[:200], labels=test.labels[:200],
-    ...                            calibration_images=test.images[200:210])
+    >>> few = qlab.data.load().validation
+    >>> explorer = PruningExplorer(images=few.images[:200], labels=few.labels[:200],
+    ...                            calibration_images=few.images[200:210])
     >>> explorer.set(sparsity=0.5, method="filters")
     >>> explorer.result.file.file_bytes < 0.3 * explorer.result.dense.file_bytes
     True

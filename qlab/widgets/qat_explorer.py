@@ -26,7 +26,7 @@ class QatExplorer(ThreadedExplorer, ModelExplorer):
     Parameters
     ----------
     images, labels, calibration_images
-        As in `ModelExplorer`; the post-training quantization uses the first 128 calibration images.
+        As in `ModelExplorer`; shipped files are rounded with the course's 128 calibration images.
     **settings
         ``weight_bits`` (8, 4, 3 or 2) and ``layer``, whose weights are shown.
 
@@ -44,12 +44,12 @@ class QatExplorer(ThreadedExplorer, ModelExplorer):
 
     Examples
     --------
-    >>> test = qlab.data.load().test
-    >>> explorer = QatExplorer(images=test.images[:100], labels=test.labels[:100],
-    ...                        calibration_images=test.images[100:228], weight_bits=8)
+    >>> few = qlab.data.load().validation
+    >>> explorer = QatExplorer(images=few.images[:100], labels=few.labels[:100],
+    ...                        calibration_images=few.images[100:228], weight_bits=8)
     >>> explorer.weight_bits = 2
-    >>> min(m.accuracy for m in explorer.result.qat) > explorer.result.post_training.accuracy
-    True
+    >>> explorer.result.to_post_training.verdict
+    'better'
     """
 
     question = "What does training on rounded weights gain, and at how many bits?"
@@ -72,7 +72,7 @@ class QatExplorer(ThreadedExplorer, ModelExplorer):
 
     def show(self, result):
         live = self._live_here()
-        ways = [result.post_training], result.control, result.qat
+        ways = result.post_training, result.control, result.qat
         self._ways.show(ways, result.repaired_control)
         before, after, words = self._show_weights(live)
         alt = f"{_alt(result)} {words} {self._show_live(live)}"
@@ -87,7 +87,7 @@ class QatExplorer(ThreadedExplorer, ModelExplorer):
         epochs : float
             Such as 0.25.
         images : int
-            Training images an epoch, 1 to 60,000.
+            Training images an epoch, 1 to 50,000.
         stop : callable or None
             Asked before each few batches; training ends when it says True.
 
@@ -196,7 +196,7 @@ class QatExplorer(ThreadedExplorer, ModelExplorer):
 
 def _cells(result, live):
     cells = [
-        readout.accuracy(result.post_training, "Post-training"),
+        readout.mean_cell("Post-training", result.post_training),
         readout.mean_cell("Float control", result.control),
         readout.mean_cell("QAT", result.qat),
         readout.difference(result.to_control, "QAT to its control"),
@@ -228,7 +228,7 @@ def _notes(result, live):
 
 def _alt(result):
     return (
-        f"At {result.weight_bits} bits: post-training {percent(result.post_training.accuracy)}, "
+        f"At {result.weight_bits} bits: post-training {readout.mean(result.post_training)}, "
         f"float control {readout.mean(result.control)}, QAT {readout.mean(result.qat)}, means of "
         f"{len(result.qat)} seeds. QAT to its control: {result.to_control}."
     )
@@ -250,8 +250,8 @@ def tables(result, live, layer, before, after):
 
 def _ways(result):
     pairs = result.to_control, result.to_post_training
-    rows = [_row("post-training", "", result.post_training)]
-    rows += [_row("float control", s, m) for s, m in zip(SEEDS, result.control, strict=True)]
+    before = ("post-training", result.post_training), ("float control", result.control)
+    rows = [_row(way, s, m) for way, each in before for s, m in zip(SEEDS, each, strict=True)]
     for i, seed in enumerate(SEEDS):
         gained = (in_points(x.by_seed[i]) for x in pairs)
         rows.append((*_row("QAT", seed, result.qat[i])[:4], *gained))

@@ -15,7 +15,7 @@ from qlab.widgets.kit.live import LivePicture
 from qlab.widgets.kit.readout import percent
 from qlab.widgets.kit.traits import Sparsity, WholeWithin, number, steps
 
-EPOCHS, STEPS_PER_EPOCH = 8, 469  # of the shipped models: 60,000 images in batches of 128
+EPOCHS, STEPS_PER_EPOCH = 8, 391  # of the shipped models: 50,000 images in batches of 128
 END_STEP = 1500
 POWERS = (1, 2, 3, 4, 6, 8)
 FREQUENCIES = (1, 10, 25, 50, 100, 200, 500, 1000)
@@ -53,7 +53,7 @@ class ScheduleExplorer(Explorer):
     epochs : int
         Of the training.
     steps_per_epoch : int
-        Batches; 469 are 60,000 images in batches of 128.
+        Batches; 391 are 50,000 images in batches of 128.
     **settings
         ``begin_step``, ``end_step``, ``power``, ``frequency``, ``final_sparsity``, and
         ``initial_sparsity``, which has no control.

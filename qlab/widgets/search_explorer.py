@@ -1,5 +1,6 @@
 """Which bits and zeros for which layer? The explorer of mixed-precision search."""
 
+import hashlib
 import time
 from dataclasses import dataclass, replace
 
@@ -8,6 +9,7 @@ import traitlets
 import qlab
 from qlab.arithmetic.metrics import wilson_interval
 from qlab.arithmetic.results import Measurement
+from qlab.lessons import memory
 from qlab.plots.cost_panels import ProgressPanel, TrialsPanel
 from qlab.trials.search import (
     UNIFORM,
@@ -21,6 +23,7 @@ from qlab.trials.search import (
 )
 from qlab.trials.subjects import Trial, require_pair
 from qlab.widgets.kit import readout
+from qlab.widgets.kit.download import often
 from qlab.widgets.kit.explorer import ModelExplorer, Shown
 from qlab.widgets.kit.job import Job
 from qlab.widgets.kit.live import LivePicture
@@ -73,7 +76,7 @@ class SearchExplorer(ModelExplorer):
     """Search for bits and sparsity of each layer under a budget of bytes, file by file.
 
     Each step makes a real `.tflite` file, weighs it gzipped and scores it on search images, which
-    are training images. The test images are asked once, by a button, at the end.
+    are validation images. The test images are asked once, by a button, at the end.
 
     Parameters
     ----------
@@ -143,7 +146,7 @@ class SearchExplorer(ModelExplorer):
         largest = max(x.gzip_bytes for x in plain)
         self._budgets_kb = budgets(largest)
         self.budget_kb = max(1, round(0.35 * largest / 1000))
-        self._finals = {}
+        self._finals, self._asked = {}, {}
         self.job = Job("Search", self._steps, self.guard)
         self.final_job = Job("Ask the test images", self._final_steps, self.guard)
         recipe, asks = lambda: self._chosen().recipe, False  # it has a button of its own
@@ -177,7 +180,7 @@ class SearchExplorer(ModelExplorer):
         if most > self._progress.files:
             self._progress.frame(2 * most)
             self.picture.reframe()
-        said = notes(result, self.trials, len(self._finals))
+        said = notes(result, self.trials, len(self._finals), self._asked.get(result.recipe))
         return Shown(alt(result, self.trials), cells(result), said, tables(result, self.trials))
 
     def search(self, files=None, uniform=UNIFORM, progress=None):
@@ -205,13 +208,17 @@ class SearchExplorer(ModelExplorer):
         """Score the best recipe, and the best uniform one, on the test images.
 
         It returns the `Trial` of the best, whose ``reference`` is the uniform one's measurement.
+        Asking is counted, file by file, if the images are the course's.
         """
         chosen, uniform = self._chosen(), self.result.uniform
+        if self.subject.split.name:
+            sha256 = hashlib.sha256(self.tflite()[1]).hexdigest()
+            self._asked[chosen.recipe] = memory.record_asked(sha256)
         if chosen.recipe not in self._finals:
             reference = uniform and self.subject.trial(uniform.recipe).measurement
             final = self.subject.trial(chosen.recipe)
             self._finals[chosen.recipe] = replace(final, reference=reference)
-            self.update()
+        self.update()
         return self._finals[chosen.recipe]
 
     def tflite(self):
@@ -299,11 +306,13 @@ def cells(result):
     return found
 
 
-def notes(result, trials, asked):
+def notes(result, trials, asked, times):
     words = [
-        f"Chosen by {result.reference.n:,} search images. The model may have learned them, which "
-        "flatters all files alike; the test images are asked at the end."
+        f"Chosen by {result.reference.n:,} images to choose with. The best of many files was also "
+        "lucky with them, so its score flatters; the test images are asked at the end."
     ]
+    if times:
+        words.append(f"You have asked the test images {often(times)} for this very file.")
     if asked > 1:
         words.append(
             f"The test images were asked for {asked} recipes. Whoever goes on searching until "

@@ -70,10 +70,10 @@ class SparsitySensitivityExplorer(SweepingExplorer, ModelExplorer):
     Examples
     --------
     >>> import qlab
-    >>> test = qlab.data.load().test
+    >>> few = qlab.data.load().validation
     >>> explorer = SparsitySensitivityExplorer(
-    ...     images=test.images[:200], labels=test.labels[:200],
-    ...     calibration_images=test.images[200:210])
+    ...     images=few.images[:200], labels=few.labels[:200],
+    ...     calibration_images=few.images[200:210])
     >>> explorer.layer_sparsity = {"dense1": 0.9}
     >>> explorer.recipe.overrides, explorer.result.fits
     ((('dense1', (('sparsity', 0.9),)),), True)

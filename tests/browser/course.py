@@ -18,9 +18,9 @@ RUN_CELL = """async ([text, replacement]) => {
 
 
 def opened(lab, name, images=None):
-    """An explorer in a notebook of its own, on the first so many test images: its place."""
-    few = "" if images is None else f"images=test.images[:{images}], labels=test.labels[:{images}]"
-    data = "import qlab\ntest = qlab.data.load().test"
+    """An explorer in a notebook of its own, on the first so many validation images: its place."""
+    few = "" if images is None else f"images=some.images[:{images}], labels=some.labels[:{images}]"
+    data = "import qlab\nsome = qlab.data.load().validation"
     cell = f"from qlab.widgets import {name}\nexplorer = {name}({few})\nexplorer"
     lab.open(lab.write(f"{name}.ipynb", cell if images is None else f"{data}\n{cell}"))
     lab.run_all()
@@ -68,8 +68,8 @@ def downloaded(lab, place, button, images=10_000):
     """Press a download button with the keyboard: the file's suggested name, and its accuracy."""
     with lab.page.expect_download() as download:
         place.get_by_role("button", name=button).press("Enter")
-    model, test = qlab.LiteModel.from_file(download.value.path()), qlab.data.load().test
-    accuracy = qlab.evaluate(model, test.images[:images], test.labels[:images]).accuracy
+    model, split = qlab.LiteModel.from_file(download.value.path()), qlab.data.load().validation
+    accuracy = qlab.evaluate(model, split.images[:images], split.labels[:images]).accuracy
     return download.value.suggested_filename, accuracy
 
 

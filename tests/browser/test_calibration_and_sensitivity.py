@@ -52,14 +52,15 @@ def test_calibration_is_swept_stopped_and_ruined(lab):
 def test_sensitivity_leads_to_a_mixed_recipe(lab):
     explorer = opened(lab, "SensitivityExplorer")
     picture, readout = explorer.locator("img.qlab-picture"), explorer.locator(".qlab-readout")
-    expect(picture).to_have_attribute("title", re.compile("dense1 hurts most"))
+    expect(picture).to_have_attribute("title", re.compile("logits hurts most"))
     explorer.get_by_label("dense1").select_option("4")
     expect(readout).to_contain_text("47,872")
+    expect(readout).to_contain_text("worse")
     lab.screenshot("sensitivity-light", explorer)
     explorer.get_by_role("button", name="Lower all layers too close to call").press("Enter")
-    expect(explorer.get_by_label("conv2")).to_have_value("3")
+    expect(explorer.get_by_label("conv1")).to_have_value("3")
     expect(explorer.get_by_label("dense1")).to_have_value("8")
-    expect(readout).to_contain_text("worse")
+    expect(readout).to_contain_text("too close to call")
     name, accuracy = downloaded(lab, explorer, "Download the mixed .tflite")
     assert name == "qlab-mixed.tflite"
     # Packed, LiteRT runs other kernels than the recipe's file does, so it may answer otherwise.

@@ -67,6 +67,7 @@ def test_keyboard_and_mouse_move_it_and_the_file_loads_again(lab, explorer, tmp_
     state = read(explorer)
     explorer.get_by_label("Granularity").select_option("per-tensor")
     state = changed(explorer, state)
+    explorer.get_by_text("More settings").click()
     explorer.get_by_label("Calibration size").fill("1")
     explorer.get_by_label("Calibration size").press("Enter")
     state = changed(explorer, state)
@@ -79,8 +80,8 @@ def test_keyboard_and_mouse_move_it_and_the_file_loads_again(lab, explorer, tmp_
     path = tmp_path / download.value.suggested_filename
     download.value.save_as(path)
     assert path.name == "qlab-w4-a4-per-tensor.tflite"
-    model, test = qlab.LiteModel.from_file(path), qlab.data.load().test
-    accuracy = qlab.evaluate(model, test.images, test.labels).accuracy
+    model, split = qlab.LiteModel.from_file(path), qlab.data.load().validation
+    accuracy = qlab.evaluate(model, split.images, split.labels).accuracy
     said = explorer.locator(".qlab-download").first
     expect(said).to_contain_text(f"Scored again: {100 * accuracy:.2f} %")
 
@@ -107,14 +108,9 @@ def test_the_dark_theme_adapts_the_picture(lab, explorer):
     lab.screenshot("quantization-dark")
 
 
-CHOOSING = """from qlab.trials import subjects
-validation = qlab.data.load().validation
-subjects.course_images = lambda: validation"""
-
-
 def test_the_test_images_answer_the_keyboard_and_a_setting_takes_the_answer_away(lab):
     """The button stands in the row of the others, and keeps the focus while it works."""
-    lab.open(lab.write("asking.ipynb", f"import qlab\n{CHOOSING}", *CELLS[:2]))
+    lab.open(lab.write("asking.ipynb", "import qlab", *CELLS[:2]))
     lab.run_all()
     explorer = lab.page.locator(".qlab-explorer")
     expect(explorer.locator(".qlab-readout")).to_contain_text("10,000 validation images")

@@ -101,14 +101,18 @@ def scored_again(subject, model):
     return f"Scored again: {percent(subject.score(model).accuracy)}."
 
 
+def often(times):
+    """How often, in words."""
+    return "once" if times == 1 else f"{times:,} times"
+
+
 def _answered(measured, times):
     """What the test images say of a file, and how often this learner has asked them."""
-    often = "once" if times == 1 else f"{times:,} times"
     yield (
         "",
         f"Test images: {percent(measured.accuracy)} (95 % interval {interval(measured)}). You have "
-        f"asked {often} for this model; choose with the {subjects.course_images().images_are}, or "
-        "the test images stop being a test.",
+        f"asked {often(times)} for this model; choose with the "
+        f"{subjects.course_images().images_are}, or the test images stop being a test.",
     )
 
 
