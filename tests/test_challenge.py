@@ -45,17 +45,19 @@ def refusal(data, few, **limits):
 
 
 # ---- honest files -------------------------------------------------------------------------------
-@pytest.mark.parametrize("name", ["baseline-int8", "qat-w2-seed0"])
-def test_a_shipped_file_gets_what_the_manifest_says(name, tmp_path):
+@pytest.mark.parametrize(
+    ("name", "leagues"), [("baseline-int8", ("0.85",)), ("qat-w4-seed0", ("0.90", "0.85"))]
+)
+def test_a_shipped_file_gets_what_the_manifest_says(name, leagues, tmp_path):
     path = tmp_path / "mine.tflite"
     path.write_bytes(shipped(name))
     verdict = challenge.grade(path)
     entry = artefacts.manifest()["files"][f"{name}.tflite"]
-    assert verdict.correct == entry["measured"]["correct"] and verdict.n == 10_000
-    assert list(verdict.interval) == pytest.approx(entry["measured"]["interval"], abs=1e-4)
+    assert verdict.correct == entry["test"]["correct"] and verdict.n == 10_000
+    assert list(verdict.interval) == pytest.approx(entry["test"]["interval"], abs=1e-4)
     assert verdict.sha256 == entry["sha256"] and verdict.file_bytes == entry["bytes"]
     assert verdict.gzip_bytes == len(gzip.compress(path.read_bytes(), 6, mtime=0))
-    assert verdict.leagues == ("0.90", "0.85") and verdict.reason == ""
+    assert verdict.leagues == leagues and verdict.reason == ""
     if CAN_SEAL:
         assert verdict.gaps == ()
 
@@ -579,12 +581,15 @@ def test_the_filter_is_the_same_program_for_both_processors():
 # ---- the command --------------------------------------------------------------------------------
 def test_the_command_says_yes(tmp_path, capsys):
     path = tmp_path / "mine\x1b[31m.tflite"
-    path.write_bytes(shipped("qat-w2-seed0"))
+    path.write_bytes(shipped("qat-w4-seed0"))
     assert cli.main(["grade", str(path)]) == 0
     said = capsys.readouterr().out
     assert "qualifies for league 0.90 and league 0.85\n" in said
-    assert "  accuracy  90.66 %, 95 % interval 90.07 to 91.21 %\n" in said
-    assert "9,066 of 10,000 test pictures, measured now" in said
+    known = artefacts.manifest()["files"]["qat-w4-seed0.tflite"]["test"]
+    low, high = (100 * x for x in known["interval"])
+    score = f"{100 * known['accuracy']:.2f} %, 95 % interval {low:.2f} to {high:.2f} %"
+    assert f"  accuracy  {score}\n" in said
+    assert f"{known['correct']:,} of 10,000 test pictures, measured now" in said
     assert re.search(r"  gzipped   [\d,]+ bytes, at level 6: this is what ranks\n", said)
     assert "\x1b" not in said
 

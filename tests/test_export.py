@@ -86,7 +86,9 @@ def test_a_float32_file_exports_too(tmp_path):
     assert "baseline-packed.tflite" not in files
     text = files["baseline-card.md"].read_text()
     assert "(1, 28, 28, 1), FLOAT32." in text
-    assert "| 90.43 % | 89.8 to 91.0 % |" in text
+    known = artefacts.manifest()["files"]["baseline.tflite"]["test"]
+    low, high = (100 * x for x in known["interval"])
+    assert f"| {100 * known['accuracy']:.2f} % | {low:.1f} to {high:.1f} % |" in text
 
 
 # the C array
@@ -286,7 +288,7 @@ def test_a_shipped_file_is_recognised(tmp_path):
 
 def test_a_kept_model_brings_its_recipe(four_bits):
     assert examine(four_bits, "m").recipe == {}
-    shelf.put(four_bits, "mine", qlab.Recipe(weight_bits=4), (9, 10))
+    shelf.put(four_bits, "mine", qlab.Recipe(weight_bits=4), (9, 10, "validation images"))
     found = examine(four_bits, "m")
     assert found.source == {"kept_as": "mine"} and found.recipe["weight_bits"] == 4
 

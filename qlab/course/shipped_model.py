@@ -19,6 +19,11 @@ def compressor():
     return subject().compressor
 
 
+def float_accuracy():
+    """Accuracy of the float32 baseline on the images to choose with."""
+    return subject().float_measurement.accuracy
+
+
 @cache
 def _trials():
     return subject().remembering()

@@ -41,11 +41,15 @@ def rows(data):
 # Ids
 
 
+RETIRED = {"distillation.quiz.smoothing"}  # true of one setting alone, once all was trained anew
+ASKED_SINCE = {"baseline.seeds", "distillation.permuted", "distillation.quiz.neighbours"}
+
+
 def test_every_old_id_has_one_that_is_asked_today():
     old = {row["id"] for row in rows((OLD / "qlab-report.csv").read_bytes())}
     today = {current(id) for id in old}
     assert len(today) == len(old)
-    assert today <= {*QUESTIONS, *EXERCISES, *ITEMS, *NOTEBOOKS}
+    assert today - RETIRED <= {*QUESTIONS, *EXERCISES, *ITEMS, *NOTEBOOKS}
     assert set(RENAMED) <= old and {*TOPICS.values(), "museum"} <= set(NOTEBOOKS)
 
 
@@ -87,8 +91,8 @@ def test_a_report_of_an_old_file_says_what_it_said(path, tmp_path):
     assert cli.main(["report", "--to", str(tmp_path)]) == 0
     new = {row["id"]: row for row in rows((tmp_path / "qlab-report.csv").read_bytes())}
     old = rows((OLD / "qlab-report.csv").read_bytes())
-    assert len(old) == len(new)
-    for row in old:
+    assert new.keys() - {current(row["id"]) for row in old} == ASKED_SINCE
+    for row in [row for row in old if current(row["id"]) not in RETIRED]:
         renamed = {**row, "id": current(row["id"]), "notebook": current(row["notebook"])}
         assert new[renamed["id"]] == renamed
     page = (tmp_path / "qlab-report.html").read_text("utf-8")

@@ -35,8 +35,8 @@ def fresh_memory():
 
 def measured_in(topic):
     """The variables of a notebook that its quiz is about, measured as the notebook does."""
-    test, whole, engine = qlab.data.load().test, model(), compressor()
-    float32 = qlab.evaluate(whole, test.images, test.labels)
+    split, whole, engine = qlab.data.load().validation, model(), compressor()
+    float32 = qlab.evaluate(whole, split.images, split.labels)
     if topic == "welcome":
         small, after = score(qlab.Recipe())
         return {
@@ -66,7 +66,7 @@ def measured_in(topic):
         "calibration": qlab.data.calibration_images(64),
         "scores": {"int8": score(qlab.Recipe())[1]},
         "score": lambda recipe: score(recipe)[1],
-        "entries": tuple(scan(engine, test.images, test.labels, bits=2)),
+        "entries": tuple(scan(engine, split.images, split.labels, bits=2)),
     }
 
 
@@ -110,7 +110,7 @@ def measured_in_combine():
     entries, few = qlab.artefacts.manifest()["files"], qlab.data.load().test.images[:50]
 
     def accuracy(way, seed):
-        return entries[f"chain-{way}-seed{seed}.tflite"]["measured"]["accuracy"]
+        return entries[f"chain-{way}-seed{seed}.tflite"]["test"]["accuracy"]
 
     float32 = qlab.pretrained("chain-control-seed0")
     return {
@@ -127,19 +127,32 @@ def measured_in_combine():
 
 def measured_in_distillation():
     """Accuracies come from the manifest here; tests/test_shipped_distillation.py measures them."""
-    entries = qlab.artefacts.manifest()["files"]
-    gains, smoothed = {}, {}
-    for size, labels in (("5k", 600), ("20k", 600), ("5k", 6_000), ("5k", 60_000)):
-        means = {}
-        for arm in ("taught", "plain", "smoothed"):
-            names = [f"distilled-{size}-{labels}-{arm}-seed{seed}.tflite" for seed in range(5)]
-            means[arm] = np.mean([entries[name]["measured"]["accuracy"] for name in names])
-        gains[size, labels] = means["taught"] - max(means["plain"], means["smoothed"])
-        smoothed[size, labels] = means["taught"] - means["smoothed"]
+    entries, data = qlab.artefacts.manifest()["files"], qlab.data.load()
+    settings = ("5k", 600), ("20k", 600), ("5k", 6_000), ("5k", 50_000)
+
+    def names(size, labels, arm):
+        return [f"distilled-{size}-{labels}-{arm}-seed{seed}" for seed in range(5)]
+
+    def mean(*which):
+        found = [entries[f"{name}.tflite"]["validation"]["accuracy"] for name in names(*which)]
+        return np.mean(found)
+
+    def tested(*which):
+        models = map(qlab.pretrained, names(*which))
+        return [qlab.evaluate(model, data.test.images, data.test.labels) for model in models]
+
+    controls = "plain", "smoothed", "permuted"
     files = {"teacher": qlab.pretrained("teacher")}
     files["student"] = qlab.pretrained("distilled-5k-600-taught-seed0")
-    logits = qlab.runtime.logits(files["teacher"], qlab.data.load().test.images[:1])[0]
-    return {"logits": logits, "changed": 0, "gains": gains, "smoothed": smoothed, "files": files}
+    return {
+        "logits": qlab.runtime.logits(files["teacher"], data.validation.images[:1])[0],
+        "changed": 0,
+        "gains": {x: mean(*x, "taught") - max(mean(*x, arm) for arm in controls) for x in settings},
+        "files": files,
+        "true_to_permuted": [
+            qlab.compare(tested(*x, "permuted"), tested(*x, "taught"), family=12) for x in settings
+        ],
+    }
 
 
 def measured_in_qat():
@@ -149,7 +162,7 @@ def measured_in_qat():
 
     def mean(bits):
         return np.mean(
-            [entries[f"qat-w{bits}-seed{s}.tflite"]["measured"]["accuracy"] for s in range(3)]
+            [entries[f"qat-w{bits}-seed{s}.tflite"]["validation"]["accuracy"] for s in range(3)]
         )
 
     def rounded(kind, bits):
@@ -171,7 +184,7 @@ def measured_in_pruning():
     entries = qlab.artefacts.manifest()["files"]
 
     def mean(name):
-        found = [entries[f"{name}-seed{seed}.tflite"]["measured"] for seed in range(3)]
+        found = [entries[f"{name}-seed{seed}.tflite"]["validation"] for seed in range(3)]
         return np.mean([measured["accuracy"] for measured in found])
 
     sparse, whole = qlab.pretrained("pruned-90-seed0"), qlab.pretrained("pruned-control-seed0")

@@ -109,5 +109,5 @@ TRUTHS = {
     "changed": lambda changed: changed,
     "larger": lambda gains: gains["5k", 600] - gains["20k", 600],
     "size": lambda files: files["student"].file_bytes / files["teacher"].file_bytes,
-    "smoothing": lambda smoothed: sum(gain > 0 for gain in smoothed.values()),
+    "neighbours": lambda true_to_permuted: sum(x.verdict == "better" for x in true_to_permuted),
 }

@@ -31,7 +31,7 @@ def train_one_weight(weight, target, scale, rate, steps):
 
 
 def gain(baseline, control, aware):
-    """Gain of quantization-aware training over the same extra epochs without it."""
+    """Gain of quantization-aware training over the same further training without it."""
     return float(np.mean(aware) - np.mean(control))
 
 
