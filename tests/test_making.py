@@ -407,6 +407,29 @@ def finished(tmp_path):
     return {run.name: run}, tmp_path / "made", tmp_path / "target"
 
 
+def test_what_ships_by_the_same_recipe_is_kept_and_what_it_needed_is_not_made(tmp_path):
+    """Nothing is trained: all that ships is laid out anew, and ships again as it was."""
+    wanted = making.digests(RUNS)
+    assert "teacher-logits" in making.to_do(RUNS, tmp_path)
+    making.restore(RUNS, wanted, tmp_path)
+    assert making.to_do(RUNS, tmp_path) == []
+    assert making.state(tmp_path, "teacher-logits") is None
+    known = artefacts.manifest()["files"]["qat-w2-seed0.tflite"]
+    entry = making.state(tmp_path, "qat-w2-seed0")["files"]["qat-w2-seed0.tflite"]
+    assert set(known) - set(entry) == {*making.ADDED}
+    assert entry == {key: known[key] for key in entry}
+    assert (tmp_path / "qat-w2-seed0" / "qat-w2-seed0.tflite").read_bytes() == (
+        artefacts.path("qat-w2-seed0.tflite").read_bytes()
+    )
+
+    first = dataclasses.replace(RUNS["baseline-seed0"], recipe={"seed": 0, "epochs": 11})
+    other = RUNS | {first.name: first}
+    making.restore(other, making.digests(other), tmp_path / "other")
+    missing = making.to_do(other, tmp_path / "other")
+    assert {"baseline-seed0", "qat-w2-seed0", "qat-2-bits-0-seed1"} <= {*missing}
+    assert not {"baseline-seed1", "teacher", "pruned-scratch-seed0"} & {*missing}
+
+
 def test_shipping_scores_both_splits_and_leaves_nothing_old(finished, monkeypatch):
     making.ship(*finished)
     target = finished[-1]

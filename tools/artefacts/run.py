@@ -29,6 +29,8 @@ from tools.artefacts.runs import SEEDS, Workshop, digest
 PACKAGES = ("numpy", "tensorflow", "tf_keras", "tensorflow-model-optimization", "ai-edge-litert")
 FOLDER = artefacts.folder().parent / "training"
 ENTRIES = "run.json"
+OF_RUN = ("digest", "recipe", "made")  # what the manifest says of a file's run
+ADDED = ("run", *OF_RUN, "gzip_bytes", "validation", "test")  # to a file's own entry, in shipping
 
 
 def all_runs():
@@ -102,9 +104,43 @@ def _made(seconds):
     }
 
 
+def restore(runs, wanted, folder):
+    """Lay out anew, as finished runs, what ships and is still of the same recipe."""
+    shipped = {}
+    for file, entry in artefacts.manifest()["files"].items():
+        shipped.setdefault(entry["run"], {})[file] = entry
+    for name, run in runs.items():
+        entries = shipped.get(name, {})
+        same = {x.get("digest") for x in entries.values()} == {wanted[name]}
+        if same and state(folder, name) is None:
+            known = {
+                "digest": wanted[name],
+                "recipe": run.recipe,
+                "needs": list(run.needs),
+                "made": next(iter(entries.values()))["made"],
+                "files": {
+                    file: {key: entry[key] for key in entry if key not in ADDED}
+                    for file, entry in entries.items()
+                },
+            }
+            contents = {file: artefacts.path(file).read_bytes() for file in entries}
+            contents[ENTRIES] = (json.dumps(known, indent=1) + "\n").encode()
+            write_files(Path(folder) / name, contents)
+
+
+def to_do(runs, folder):
+    """Runs that are not finished; but not what only finished runs need."""
+    found = []
+    for name in reversed(runs):
+        users = [x for x in runs if name in runs[x].needs]
+        if state(folder, name) is None and (not users or set(users) & set(found)):
+            found.append(name)
+    return found[::-1]
+
+
 def train_all(runs, wanted, folder, workers):
     """Do what is not done yet, some runs side by side; returns the names of those that failed."""
-    waiting = [name for name in runs if state(folder, name) is None]
+    waiting = to_do(runs, folder)
     finished, failed, working = set(runs) - set(waiting), [], {}
     done = len(finished)
     print(f"{done} of {len(runs)} runs are done; {workers} at a time", flush=True)
@@ -151,7 +187,7 @@ def ship(runs, folder, target):
 
     contents, files = {}, {}
     for name in runs:
-        known = state(folder, name)
+        known = state(folder, name) or {"files": {}}  # what only finished runs needed
         for file, entry in known["files"].items():
             if entry.pop("part", False):
                 continue
@@ -161,7 +197,7 @@ def ship(runs, folder, target):
             if file.endswith(".tflite"):
                 entry["gzip_bytes"] = gzip_size(contents[file])
                 entry |= {x: measured(contents[file], x) for x in ("validation", "test")}
-            files[file] = {**entry, "run": name, "recipe": known["recipe"], "made": known["made"]}
+            files[file] = {**entry, "run": name, **{x: known[x] for x in OF_RUN}}
     indices = validation_indices()
     whole = {
         "data": {
@@ -193,6 +229,9 @@ def main(arguments=None):
     )
     parser.add_argument(
         "--folder", type=Path, default=FOLDER, help="where runs leave what they made"
+    )
+    parser.add_argument(
+        "--keep", action="store_true", help="train only what does not ship yet by today's recipe"
     )
     parser.add_argument("--again", action="store_true", help="train anew what another recipe made")
     parser.add_argument(
@@ -245,6 +284,8 @@ def _train_and_ship(asked, runs, wanted, whole):
         return 1
     for name in changed:
         shutil.rmtree(folder / name)
+    if asked.keep:
+        restore(runs, wanted, folder)
     signal.signal(signal.SIGTERM, _stop)
     try:
         failed = train_all(runs, wanted, folder, asked.workers)
