@@ -99,20 +99,23 @@ def pretrained(name="baseline"):
 def history(name="baseline"):
     """Loss and accuracy of each epoch of a shipped model's training, by seed.
 
-    They are the lists that `qlab.train.fit` returned. A baseline and its conversions have one
-    training; the name may be that of a family, such as "qat-w4".
+    They are the lists that `qlab.train.fit` returned. The name is that of one model or of a family,
+    such as "qat-w4".
 
     >>> from qlab import artefacts
     >>> len(artefacts.history("baseline")[0]["loss"])
     10
     """
-    found, file = {}, re.compile(rf"{re.escape(name)}(?:-seed\d+)?\.tflite")
-    for each, entry in manifest()["files"].items():
-        if file.fullmatch(each) and "history" in entry:
-            found[entry["recipe"]["seed"]] = entry["history"]
+    found, families = {}, set()
+    for file, entry in manifest()["files"].items():
+        if "history" in entry:
+            model = Path(file).stem
+            family = re.sub(r"-seed\d+$", "", model)
+            families.add(family)
+            if name in (model, family):
+                found[entry["recipe"]["seed"]] = entry["history"]
     if not found:
-        trained = {re.sub(r"-seed\d+$", "", Path(x).stem) for x in manifest()["files"]}
-        raise ArtefactError(f"no training is called {name!r}; {_near(name, trained)}")
+        raise ArtefactError(f"no training is called {name!r}; {_near(name, families)}")
     return dict(sorted(found.items()))
 
 

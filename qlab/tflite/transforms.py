@@ -104,8 +104,9 @@ def equalize(model):
         )
     held = _held(model)
     for first, second in pairs * ROUNDS:
-        made, read = (np.abs(x).max((0, 2)) for x in _by_channel(held, first, second))
-        _multiply(held, first, second, 1 / equalizing_scales(made, read))
+        made, read = map(np.abs, _by_channel(held, first, second))
+        made = made.reshape(-1, made.shape[-1]).max(0)
+        _multiply(held, first, second, 1 / equalizing_scales(made, read.max((0, 2))))
     return _holding(model, held)
 
 
@@ -155,7 +156,7 @@ def _held(model):
     """Weights and bias by layer, to be changed in place."""
     weighted = [x for x in model.layers if x.op in WEIGHTED]
     return {
-        x.name: [None if y is None else y.astype(float) for y in (x.weights, x.bias)]
+        x.name: [None if y is None else y.astype(float, order="C") for y in (x.weights, x.bias)]
         for x in weighted
     }
 
@@ -167,24 +168,20 @@ def _holding(model, held):
 
 
 def _by_channel(held, first, second):
-    """Weights that make each channel and those that read it, as arrays (any, channel, any)."""
-    made, read = held[first.name][0], held[second.name][0]
-    made = np.moveaxis(made, first.channel_axis, -1)
-    channels = made.shape[-1]
+    """Views of the weights that make each channel, (..., channel), and read it, (n, channel, m)."""
+    made = np.moveaxis(held[first.name][0], first.channel_axis, -1)
+    read, channels = held[second.name][0], made.shape[-1]
     times = read.shape[-1] // channels if second.op == "DEPTHWISE_CONV_2D" else 1
-    return made.reshape(-1, channels, 1), read.reshape(-1, channels, times)
+    return made, read.reshape(-1, channels, times)
 
 
 def _multiply(held, first, second, factors):
-    """Multiply channels where they are made, and divide where they are read."""
+    """Multiply channels where they are made, and divide where they are read, in place."""
     made, read = _by_channel(held, first, second)
-    made, read = made * factors[:, None], read / factors[:, None]
-    weights, bias = held[first.name]
-    turned = np.moveaxis(weights, first.channel_axis, -1).shape
-    held[first.name][0] = np.moveaxis(made.reshape(turned), -1, first.channel_axis)
-    if bias is not None:
-        held[first.name][1] = bias * factors
-    held[second.name][0] = read.reshape(held[second.name][0].shape)
+    made *= factors
+    read /= factors[:, None]
+    if (bias := held[first.name][1]) is not None:
+        bias *= factors
 
 
 def _require_plain(model):

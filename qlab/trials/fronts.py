@@ -33,8 +33,8 @@ def front(costs, accuracies):
 
 def _costs(board, cost):
     """What each model costs; NaN, so that it beats none, if other images scored it than most."""
-    usual = max(Counter(x.images_are for x in board).items(), key=lambda x: x[1], default=("",))[0]
-    return np.array([getattr(x, cost) if x.images_are == usual else np.nan for x in board], float)
+    usual = dict(Counter(x.images_are for x in board).most_common(1))
+    return np.array([getattr(x, cost) if x.images_are in usual else np.nan for x in board], float)
 
 
 def rivals(board, cost="gzip_bytes"):

@@ -212,7 +212,7 @@ class SearchExplorer(ModelExplorer):
         """
         chosen, uniform = self._chosen(), self.result.uniform
         if self.subject.split.name:
-            sha256 = hashlib.sha256(self.tflite()[1]).hexdigest()
+            sha256 = hashlib.sha256(self._packed(chosen).data).hexdigest()
             self._asked[chosen.recipe] = memory.record_asked(sha256)
         if chosen.recipe not in self._finals:
             reference = uniform and self.subject.trial(uniform.recipe).measurement
@@ -224,10 +224,14 @@ class SearchExplorer(ModelExplorer):
     def tflite(self):
         """The best file so far, packed: name, content, and words."""
         chosen, scorer = self._chosen(), self._scorers["greedy"]
-        model = self.subject.compressor.compress(chosen.recipe).packed()
+        model = self._packed(chosen)
         again = qlab.evaluate(model, scorer.images, scorer.labels)
         words = f"Scored again on the search images: {percent(again.accuracy)}."
         return f"qlab-mixed-{self.budget_kb:g}KB.tflite", model.data, words
+
+    def _packed(self, chosen):
+        """The file that the learner takes away."""
+        return self.subject.compressor.compress(chosen.recipe).packed()
 
     def _chosen(self):
         result = self.result or self.update()

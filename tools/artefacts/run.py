@@ -84,15 +84,20 @@ def make(run, recipe_digest, folder):
     for name, content, entry in run.make(Workshop(folder), **run.recipe):
         facts = {"sha256": hashlib.sha256(content).hexdigest(), "bytes": len(content)}
         contents[name], entries[name] = content, facts | entry
+    _finish(run, recipe_digest, _made(time.monotonic() - begun), contents, entries, folder)
+
+
+def _finish(run, recipe_digest, made, contents, entries, folder):
+    """Write a run's files, and what is known of them: with that it is finished."""
     known = {
         "digest": recipe_digest,
         "recipe": run.recipe,
         "needs": list(run.needs),
-        "made": _made(time.monotonic() - begun),
+        "made": made,
         "files": entries,
     }
-    contents[ENTRIES] = (json.dumps(known, indent=1) + "\n").encode()
-    write_files(Path(folder) / run.name, contents)
+    noted = (json.dumps(known, indent=1) + "\n").encode()
+    write_files(Path(folder) / run.name, {**contents, ENTRIES: noted})
 
 
 def _made(seconds):
@@ -113,19 +118,13 @@ def restore(runs, wanted, folder):
         entries = shipped.get(name, {})
         same = {x.get("digest") for x in entries.values()} == {wanted[name]}
         if same and state(folder, name) is None:
-            known = {
-                "digest": wanted[name],
-                "recipe": run.recipe,
-                "needs": list(run.needs),
-                "made": next(iter(entries.values()))["made"],
-                "files": {
-                    file: {key: entry[key] for key in entry if key not in ADDED}
-                    for file, entry in entries.items()
-                },
-            }
+            made = next(iter(entries.values()))["made"]
             contents = {file: artefacts.path(file).read_bytes() for file in entries}
-            contents[ENTRIES] = (json.dumps(known, indent=1) + "\n").encode()
-            write_files(Path(folder) / name, contents)
+            own = {
+                file: {key: entry[key] for key in entry if key not in ADDED}
+                for file, entry in entries.items()
+            }
+            _finish(run, wanted[name], made, contents, own, folder)
 
 
 def to_do(runs, folder):
