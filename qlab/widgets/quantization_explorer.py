@@ -17,7 +17,7 @@ from qlab.widgets.kit.live import LivePicture
 from qlab.widgets.kit.traits import WholeWithin, choice, layer_name, number, rare, steps
 
 WEIGHT_BINS, ACTIVATION_BINS = 60, 64
-ROUNDINGS = {  # what the control says, and what it sets in a recipe
+ROUNDING_CHOICES = {  # what the control says, and what it sets in a recipe
     "nearest": ("nearest", {"rounding": "nearest", "weight_observer": None}),
     "least squares": (
         "nearest, least squares", {"rounding": "nearest", "weight_observer": "mse"}
@@ -48,7 +48,7 @@ class Point(NamedTuple):
     def of(cls, trial):
         """Keep the numbers of a trial, and let its model and predictions go."""
         known = {**vars(trial.recipe), **vars(trial.sizes)}
-        settings = ROUNDINGS.items()
+        settings = ROUNDING_CHOICES.items()
         known["rounding"] = next(x for x, (_, y) in settings if y.items() <= known.items())
         low, high = trial.measurement.interval
         known |= {"accuracy": trial.measurement.accuracy, "accuracy_low": low}
@@ -97,7 +97,9 @@ class QuantizationExplorer(ModelExplorer):
     weight_bits = steps("Weight bits", WEIGHT_BITS, 8)
     activation_bits = steps("Activation bits", ACTIVATION_BITS, 8)
     granularity = choice("Granularity", GRANULARITIES, "per-channel")
-    rounding = choice("Rounding", {x: words for x, (words, _) in ROUNDINGS.items()}, "nearest")
+    rounding = choice(
+        "Rounding", {x: words for x, (words, _) in ROUNDING_CHOICES.items()}, "nearest"
+    )
     bias_correction = rare(choice("Bias correction", {False: "no", True: "yes"}, False))
     observer = rare(choice("Range of activations", OBSERVERS, "min-max"))
     calibration_size = rare(number("Calibration size", WholeWithin(128, 1, "available"), "sizes"))
@@ -140,7 +142,7 @@ class QuantizationExplorer(ModelExplorer):
         """qlab.Recipe: the settings as they are."""
         own = [field.name for field in fields(Recipe) if self.has_trait(field.name)]
         known = {name: getattr(self, name) for name in own}
-        return Recipe(**known | ROUNDINGS[self.rounding][1])
+        return Recipe(**known | ROUNDING_CHOICES[self.rounding][1])
 
     def tflite(self):
         """The file to take away, packed where its weights fit: name, content, and words."""
@@ -232,7 +234,7 @@ class QuantizationExplorer(ModelExplorer):
         tried = [
             (
                 *point[:3],
-                ROUNDINGS[point.rounding][0],
+                ROUNDING_CHOICES[point.rounding][0],
                 f"{point.gzip_bytes:,}",
                 readout.percent(point.accuracy),
             )

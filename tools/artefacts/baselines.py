@@ -15,18 +15,13 @@ LONGER = {  # trained on from the baseline: the schedule is a factor of its own
 def baseline(workshop, seed, epochs, learning_rate):
     """A baseline, from random weights."""
     model = train.baseline(seed)
-    history, log = fitted(model, epochs, learning_rate=learning_rate, seed=seed)
-    entry = {"trainings": [log], "history": history}
-    yield f"{stem('baseline', seed)}.tflite", train.convert(model), entry
+    yield _trained(stem("baseline", seed), model, epochs, learning_rate=learning_rate, seed=seed)
     yield f"{stem('baseline', seed)}.keras", keras_bytes(model), {}
 
 
 def separable(workshop, seed, epochs, **training):
     """The second network, depthwise-separable, from random weights."""
-    model = train.separable(seed)
-    history, log = fitted(model, epochs, **training, seed=seed)
-    entry = {"trainings": [log], "history": history}
-    yield f"separable-seed{seed}.tflite", train.convert(model), entry
+    yield _trained(f"separable-seed{seed}", train.separable(seed), epochs, **training, seed=seed)
 
 
 def conversions(workshop, seed, calibration_size):
@@ -38,10 +33,13 @@ def conversions(workshop, seed, calibration_size):
 
 def longer(workshop, name, seed, **training):
     """A baseline trained on, without any technique."""
-    model = workshop.baseline(seed)
-    history, log = fitted(model, **training, seed=seed)
-    entry = {"trainings": [log], "history": history}
-    yield f"longer-{name}-seed{seed}.tflite", train.convert(model), entry
+    yield _trained(f"longer-{name}-seed{seed}", workshop.baseline(seed), **training, seed=seed)
+
+
+def _trained(name, model, epochs, **training):
+    """A plain float file, with its entry, once the model is trained."""
+    history, log = fitted(model, epochs, **training)
+    return f"{name}.tflite", train.convert(model), {"trainings": [log], "history": history}
 
 
 RUNS = [
