@@ -18,7 +18,7 @@ SETTINGS = sorted(
     {tuple(x.split("-")[1:3]) for x in FILES if x.startswith("distilled-") and "seed" in x}
 )
 GRIDS = [x.split("-")[2].removesuffix(".json") for x in FILES if x.startswith("distilled-grid-")]
-COMPARISONS = 12  # that notebook 05 makes at once: four settings, three controls
+COMPARISONS = 12  # that notebook 06 makes at once: four settings, three controls
 
 
 @functools.cache

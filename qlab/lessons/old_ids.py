@@ -10,7 +10,7 @@ TOPICS = {
     "06": "combine",
     "07": "claims",
 }
-RENAMED = {  # where the name has changed as well
+RENAMED = {  # where the name has changed as well, or the topic
     "03.before": "qat.before_training",
     "03.eight": "qat.eight_bits",
     "03.quiz.eight": "qat.quiz.eight_bits",

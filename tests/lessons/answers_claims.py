@@ -1,4 +1,4 @@
-"""Answers to the exercises of notebook 07 as learners write them: right ones, classic mistakes."""
+"""Answers to the exercises of notebook 08 as learners write them: right ones, classic mistakes."""
 
 import math
 

@@ -1,4 +1,4 @@
-"""Answers to the exercises of notebook 04 as learners write them: right ones, classic mistakes."""
+"""Answers to the exercises of notebook 05 as learners write them: right ones, classic mistakes."""
 
 import numpy as np
 

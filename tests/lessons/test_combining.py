@@ -1,4 +1,4 @@
-"""Notebook 06's lessons agree with the modules that do its work."""
+"""Notebook 07's lessons agree with the modules that do its work."""
 
 import numpy as np
 import pytest

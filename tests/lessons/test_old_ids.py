@@ -176,7 +176,7 @@ def test_old_calls_work_and_are_kept_under_the_ids_of_today(tmp_path, monkeypatc
     shown = quiz(
         "04", **dict.fromkeys(("whole", "sparse", "small", "tiny", "mean", "work", "kept"))
     )
-    assert repr(shown).startswith("Quiz 04: 5 questions")
+    assert repr(shown).startswith("Quiz 05: 5 questions")
     assert check_claim("07.third", {"int8": 3.6}).claim is CLAIMS["claims.third"]
     done = memory.progress()
     assert list(done["questions"]) == ["qat.eight_bits"]

@@ -1,4 +1,4 @@
-"""Exercises and questions of notebook 04 that rest on real files."""
+"""Exercises and questions of notebook 05 that rest on real files."""
 
 import pytest
 

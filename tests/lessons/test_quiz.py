@@ -71,7 +71,7 @@ def measured_in(topic):
 
 
 def measured_in_claims():
-    """What notebook 07 measures, as it does."""
+    """What notebook 08 measures, as it does."""
     test, calibration = qlab.data.load().test, qlab.data.calibration_images(128)
     student = qlab.pretrained("distilled-5k-600-taught-seed0")
     before = qlab.evaluate(model(), test.images, test.labels).predictions
@@ -93,7 +93,7 @@ def measured_in_claims():
 
 
 def saved_in_claims():
-    """Bytes of the h5 files of notebook 07: the network, and wrapped by quantize_model."""
+    """Bytes of the h5 files of notebook 08: the network, and wrapped by quantize_model."""
     from qlab import train
 
     keras, quantization = train.keras, train.tfmot.quantization.keras
@@ -156,7 +156,7 @@ def measured_in_distillation():
 
 
 def measured_in_qat():
-    """What notebook 03 measures, from the manifest; tests/test_qat.py measures it anew."""
+    """What notebook 04 measures, from the manifest; tests/test_qat.py measures it anew."""
     entries = qlab.artefacts.manifest()["files"]
     controls = [entries[f"qat-control-seed{seed}.tflite"] for seed in range(3)]
 
@@ -180,7 +180,7 @@ def measured_in_qat():
 
 
 def measured_in_pruning():
-    """What notebook 04 measures; accuracies of trained models are those of the manifest."""
+    """What notebook 05 measures; accuracies of trained models are those of the manifest."""
     entries = qlab.artefacts.manifest()["files"]
 
     def mean(name):

@@ -45,7 +45,7 @@ class Download(ipywidgets.HBox):
         self.link = Link()
         self.buttons = [self.button]
         if recipe is not None:
-            tip = "Measure this file, and put it on the Pareto board of notebook 06"
+            tip = "Measure this file, and put it on the Pareto board of notebook 07"
             again = ipywidgets.Button(
                 description="Keep on the board", icon="thumb-tack", tooltip=tip
             )
