@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import qlab
-from qlab import Recipe
+from qlab import Recipe, train
 from qlab.arithmetic import rounding
 from qlab.arithmetic.affine import quantize
 from qlab.engine.inputs import as_matrix, from_matrix
@@ -185,6 +185,41 @@ def test_blank_images_and_a_single_one_are_enough_to_round(images):
     recipe = Recipe(weight_bits=2, rounding="gptq", bias_correction=True, calibration_size=1)
     assert np.isfinite(engine.plan(recipe).weights("dense1")).all()
     assert qlab.predict(engine.compress(recipe), pictures()[:8]).shape == (8,)
+
+
+RANDOM = np.random.default_rng(0).random((64, 12, 12, 8), np.float32)
+
+
+@pytest.mark.parametrize(
+    "layer",
+    [
+        lambda L: L.Conv2D(16, 3, groups=4, activation="relu"),
+        lambda L: L.Conv2D(16, 3, strides=2, padding="same", activation="relu"),
+        lambda L: L.Conv2D(12, 1, strides=3, activation="relu"),  # more outputs than inputs
+        lambda L: L.DepthwiseConv2D(3, depth_multiplier=2, activation="relu"),
+        lambda L: L.Conv2D(4, 3, kernel_initializer="zeros"),
+    ],
+)
+def test_any_layer_and_any_inputs_are_rounded_no_worse_than_to_nearest(layer):
+    keras = train.keras
+    parts = [keras.layers.Input((12, 12, 8)), layer(keras.layers), keras.layers.Flatten()]
+    model = qlab.LiteModel.from_keras(keras.Sequential([*parts, keras.layers.Dense(4)]))
+    for inputs in (RANDOM, np.full_like(RANDOM, 0.5), 0 * RANDOM, RANDOM[:1]):
+        engine = qlab.Compressor(model, inputs)
+        plain = Recipe(weight_bits=3, weight_observer="min-max", calibration_size=len(inputs))
+        better = plain.replace(rounding="gptq", bias_correction=True)
+        for x in layers(engine):
+            assert (output_errors(engine, x, better) <= output_errors(engine, x, plain)).all()
+        assert qlab.predict(engine.compress(better), inputs).shape == (len(inputs),)
+
+
+def test_a_layer_of_too_many_inputs_is_refused_in_words_and_no_other(monkeypatch):
+    monkeypatch.setattr("qlab.engine.inputs.MOST_INPUTS", 500)
+    engine = qlab.Compressor(qlab.pretrained("baseline"), pictures()[:8])
+    recipe = Recipe(weight_bits=3, rounding="gptq", calibration_size=8)
+    with pytest.raises(ValueError, match=r"dense1 has more than 500 inputs.*give that layer"):
+        engine.compress(recipe)
+    engine.compress(recipe.replace(overrides={"dense1": {"rounding": "nearest"}}))
 
 
 @pytest.mark.parametrize(("shape", "axis"), [((3, 2, 2, 4), 0), ((1, 3, 3, 6), 3), ((5, 7), 0)])
