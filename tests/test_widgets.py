@@ -150,7 +150,7 @@ class TestControls:
         assert (levels.images, box.value) == (1024, 1024)
 
     def test_every_control_has_a_labelled_box(self, explorer):
-        cards = explorer.children[1].children
+        cards = explorer.children[2].children
         assert 1 <= len(cards) <= 5
         labelled = ipywidgets.Dropdown, ipywidgets.BoundedIntText
         assert all(

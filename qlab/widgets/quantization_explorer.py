@@ -4,7 +4,6 @@ from dataclasses import fields
 from typing import NamedTuple
 
 import numpy as np
-import traitlets
 
 from qlab.engine import explaining
 from qlab.engine.recipes import ACTIVATION_BITS, GRANULARITIES, OBSERVERS, WEIGHT_BITS, Recipe
@@ -12,9 +11,10 @@ from qlab.plots.cost_panels import TradeoffPanel
 from qlab.plots.quantization_panels import ActivationPanel, WeightPanel, clipped_words
 from qlab.system.text import to_csv
 from qlab.widgets.kit import controls, readout
-from qlab.widgets.kit.explorer import ModelExplorer, Shown
+from qlab.widgets.kit.explorer import Shown
 from qlab.widgets.kit.live import LivePicture
-from qlab.widgets.kit.traits import WholeWithin, choice, layer_name, number, rare, steps
+from qlab.widgets.kit.model_explorer import ModelExplorer
+from qlab.widgets.kit.traits import WholeWithin, by_layer, choice, layer_name, number, rare, steps
 
 WEIGHT_BINS, ACTIVATION_BINS = 60, 64
 ROUNDING_CHOICES = {  # what the control says, and what it sets in a recipe
@@ -103,18 +103,16 @@ class QuantizationExplorer(ModelExplorer):
     bias_correction = rare(choice("Bias correction", {False: "no", True: "yes"}, False))
     observer = rare(choice("Range of activations", OBSERVERS, "min-max"))
     calibration_size = rare(number("Calibration size", WholeWithin(128, 1, "available"), "sizes"))
-    overrides = traitlets.Dict().tag(setting=True)
+    overrides = by_layer()
     layer = layer_name()
 
-    def __init__(self, model=None, images=None, labels=None, calibration_images=None, **settings):
-        super().__init__(model, images, labels, calibration_images)
+    def build(self):
         self.sizes = controls.doublings(self.available)
         self.trail, self._last = [], None
         self.calibration_size = self.subject.calibration_size
         self.download = self.offer("Download this .tflite", self.tflite, lambda: self.recipe)
         self.save_trail = self.offer("Save the trail as CSV", self.trail_csv)
-        actions = [self.download, self.save_trail]
-        self.assemble(self.controls(), self._picture(), actions, settings)
+        return self._picture(), [self.download, self.save_trail]
 
     def compute(self):
         """Make the file that the settings describe, and measure it."""

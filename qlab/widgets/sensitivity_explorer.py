@@ -12,11 +12,12 @@ from qlab.trials.sensitivity import LayerTrial, layers_with, lowered, scan
 from qlab.trials.subjects import Trial
 from qlab.widgets.kit import readout
 from qlab.widgets.kit.controls import LayerBoxes
-from qlab.widgets.kit.explorer import ModelExplorer, Shown
+from qlab.widgets.kit.explorer import Shown
 from qlab.widgets.kit.job import Job
 from qlab.widgets.kit.live import LivePicture
+from qlab.widgets.kit.model_explorer import ModelExplorer
 from qlab.widgets.kit.readout import fine_interval, score
-from qlab.widgets.kit.traits import choice, require_known, steps
+from qlab.widgets.kit.traits import by_layer, choice, require_known, steps
 
 NAMES = {"weight_bits": "weights", "activation_bits": "activations", "both": "both"}
 
@@ -78,14 +79,17 @@ class SensitivityExplorer(ModelExplorer):
     question = "Which layer hurts most when it gets fewer bits?"
     bits = steps("Bits of the one layer", INTEGER_BITS, 3)
     lowered = choice("What is lowered", NAMES, "weight_bits")
-    layer_bits = traitlets.Dict().tag(setting=True)
+    layer_bits = by_layer()
     recipe = traitlets.Instance(Recipe, allow_none=True, read_only=True)
 
     def __init__(
         self, model=None, images=None, labels=None, calibration_images=None, base=None, **settings
     ):
-        super().__init__(model, images, labels, calibration_images)
-        base = Recipe() if base is None else base
+        self._asked_base = Recipe() if base is None else base
+        super().__init__(model, images, labels, calibration_images, **settings)
+
+    def build(self):
+        base = self._asked_base
         self.base = base.replace(calibration_size=min(base.calibration_size, self.available))
         self._trial = self.subject.remembering()
         self._scans, self._tried = {}, {}
@@ -94,8 +98,7 @@ class SensitivityExplorer(ModelExplorer):
         self.names = layers_with(self.subject.model, "activation_bits")
         heading = "Your recipe: bits of each layer"
         self.table = LayerBoxes(self, "layer_bits", self.names, INTEGER_BITS, 8, heading)
-        actions = [self.table, self.job, self.download]
-        self.assemble(self.controls(), self._picture(), actions, settings)
+        return self._picture(), [self.table, self.job, self.download]
 
     def compute(self):
         """Lower each layer, unless that is known; score the mixed recipe."""

@@ -48,7 +48,12 @@ def _setting(kind, control, label, values, **more):
         found = getattr(explorer, values) if isinstance(values, str) else values
         return control(explorer, name, label, tuple(found), **more)
 
-    return kind.tag(setting=True, control=make)
+    return kind.tag(setting=True, control=make, stops=values if isinstance(values, str) else None)
+
+
+def by_layer():
+    """Values of single layers, by their names."""
+    return traitlets.Dict().tag(setting=True, by_layer=True)
 
 
 class Sparsity(traitlets.TraitType):
