@@ -61,10 +61,11 @@ class OutlierExplorer(SweepingExplorer, ModelExplorer):
     ...     calibration_images=test.images[200:232], granularity="per-tensor")
     >>> explorer.factor = 64
     >>> explorer.result.same_predictions, int(explorer.result.out_of_first.steps[8:].max())
-    (200, 3)
+    (200, 9)
     """
 
     question = "What does a loud channel do to all the others?"
+    notes_as = staticmethod(readout.sentences)
     factor = steps("Outlier factor", FACTORS, 1)
     equalized = choice("Equalize", {False: "no", True: "yes"}, False)
     granularity = choice("Granularity", GRANULARITIES, "per-tensor")
