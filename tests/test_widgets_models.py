@@ -17,6 +17,7 @@ EXPLORERS = [
     widgets.CalibrationExplorer,
     widgets.ClusteringExplorer,
     widgets.FlipGallery,
+    widgets.OutlierExplorer,
     widgets.PruningExplorer,
     widgets.QuantizationExplorer,
     widgets.SearchExplorer,
