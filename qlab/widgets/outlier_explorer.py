@@ -238,7 +238,7 @@ def cells(result, images):
 def notes(result, images):
     """What was done to the float model, and where the channels suffer from it."""
     yield (
-        "A bar shows how far a channel reaches. The higher it stands above the black line, which "
+        "A bar shows how far a channel reaches. The higher it stands above the line, which "
         "is one step of the grid, the more steps the channel has."
     )
     name, factor, _, equalized = result.rescaling
