@@ -19,16 +19,20 @@ from qlab.widgets.kit import controls, readout
 from qlab.widgets.kit.explorer import Shown
 from qlab.widgets.kit.live import LivePicture
 from qlab.widgets.kit.model_explorer import ModelExplorer
-from qlab.widgets.kit.traits import WholeWithin, by_layer, choice, layer_name, number, rare, steps
+from qlab.widgets.kit.traits import (
+    ROUNDING_CHOICES,
+    WholeWithin,
+    by_layer,
+    choice,
+    layer_name,
+    number,
+    rare,
+    rounding,
+    rounding_of,
+    steps,
+)
 
 WEIGHT_BINS, ACTIVATION_BINS = 60, 64
-ROUNDING_CHOICES = {  # what the control says, and what it sets in a recipe
-    "nearest": ("nearest", {"rounding": "nearest", "weight_observer": None}),
-    "least squares": (
-        "nearest, least squares", {"rounding": "nearest", "weight_observer": "mse"}
-    ),
-    "gptq": ("GPTQ", {"rounding": "gptq", "weight_observer": None}),
-}  # fmt: skip
 
 
 class Point(NamedTuple):
@@ -52,9 +56,7 @@ class Point(NamedTuple):
     @classmethod
     def of(cls, trial):
         """Keep the numbers of a trial, and let its model and predictions go."""
-        known = {**vars(trial.recipe), **vars(trial.sizes)}
-        settings = ROUNDING_CHOICES.items()
-        known["rounding"] = next(x for x, (_, y) in settings if y.items() <= known.items())
+        known = {**vars(trial.recipe), **vars(trial.sizes), "rounding": rounding_of(trial.recipe)}
         low, high = trial.measurement.interval
         known |= {"accuracy": trial.measurement.accuracy, "accuracy_low": low}
         known |= {"accuracy_high": high, "latency_median_ms": trial.latency.median_ms}
@@ -102,9 +104,7 @@ class QuantizationExplorer(ModelExplorer):
     weight_bits = steps("Weight bits", WEIGHT_BITS, 8)
     activation_bits = steps("Activation bits", ACTIVATION_BITS, 8)
     granularity = choice("Granularity", GRANULARITIES, "per-channel")
-    rounding = choice(
-        "Rounding", {x: words for x, (words, _) in ROUNDING_CHOICES.items()}, "nearest"
-    )
+    rounding = rounding()
     bias_correction = rare(choice("Bias correction", {False: "no", True: "yes"}, False))
     observer = rare(choice("Range of activations", OBSERVERS, "min-max"))
     calibration_size = rare(number("Calibration size", WholeWithin(128, 1, "available"), "sizes"))
