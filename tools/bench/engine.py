@@ -87,8 +87,31 @@ def files_a_second(runs=8, files=12):
     return [Row("search: files a second", "/s", 15, tuple(samples), at_least=True, note=note)]
 
 
+def rounding_the_first_time(rounds=4):
+    """Second moments of all layers, and then GPTQ at bits that were not asked for before."""
+    images, moments, rounded = qlab.data.calibration_images(512), [], []
+    for _ in range(rounds):
+        engine = qlab.Compressor(qlab.pretrained("baseline"), images)
+        corrected = qlab.Recipe(bias_correction=True)  # it needs the mean inputs, and no more
+        engine.plan(corrected.replace(bias_correction=False))
+        moments.append(1e3 * _time(partial(engine.plan, corrected)))
+        for bits in (4, 3, 2):
+            recipe = qlab.Recipe(weight_bits=bits, rounding="gptq")
+            rounded.append(1e3 * _time(partial(engine.plan, recipe)))
+    note = "baseline, all layers, 512 images; ranges are chosen too, which tries 17 of them"
+    return [
+        Row("second moments of all layers", "ms", 500, tuple(moments)),
+        Row("GPTQ of all layers, the first time", "ms", 150, tuple(rounded), note=note),
+    ]
+
+
 _CONVERTER = "TFLiteConverter and LiteRT / compress and score"
-STEPS = (slider_against_runtime, slider_against_converter, files_a_second)
+STEPS = (
+    slider_against_runtime,
+    slider_against_converter,
+    files_a_second,
+    rounding_the_first_time,
+)
 
 
 def _converter_times(rounds):
