@@ -62,8 +62,10 @@ def answers(model, images, batch=BATCH, threads=None, changing=()):
     places, key = cuts(model.parsed), (_digest_of(images), batch)
     start, values = MEMORY.longest(key, places)
     later = [cut for cut in places if start is None or cut.first > start.first]
-    kept = _expected(model, later, changing) if changing else MEMORY.met(key, later)[::-1][:1]
-    kept = [cut for cut in kept if cut.image_bytes * len(images) <= MEMORY.room]
+    if changing:
+        kept = _fitting(sorted(_expected(model, later, changing), key=_saved), len(images))
+    else:
+        kept = _fitting(MEMORY.met(key, later), len(images))[:1]
     MEMORY.meet(key, places)
     found = _run(model, start, kept, images if start is None else values, batch, threads)
     for cut, held in zip(kept, found[1:], strict=False):
@@ -83,6 +85,21 @@ def _expected(model, places, changing):
     firsts = [i for i, x in enumerate(operators) if int(x.outputs[0]) in outputs]
     before = ([cut for cut in places if cut.first <= first] for first in firsts)
     return list({cuts[-1].first: cuts[-1] for cuts in before if cuts}.values())
+
+
+def _fitting(places, n):
+    """Those of some cuts that can be remembered together, the last of them first."""
+    kept, room = [], MEMORY.room
+    for cut in reversed(places):
+        if cut.image_bytes * n <= room:
+            kept.append(cut)
+            room -= cut.image_bytes * n
+    return kept
+
+
+def _saved(cut):
+    """Multiply-accumulates that a remembered byte saves."""
+    return cut.macs / cut.image_bytes
 
 
 def _run(model, start, kept, values, batch, threads):
@@ -277,7 +294,7 @@ class Memory:
         values.setflags(write=False)
         with self._lock:
             self._forget((key, cut.digest))
-            self._held[key, cut.digest] = _Held(values, cut.macs / cut.image_bytes, self._time)
+            self._held[key, cut.digest] = _Held(values, _saved(cut), self._time)
             self.used += values.nbytes
             while self.used > self.room:
                 self._forget(max(self._held, key=self._uselessness))
