@@ -202,6 +202,30 @@ def test_an_operator_that_may_remember_is_not_cut_away():
     assert cuts(engine.edited(engine.float_model("baseline"), strange).parsed) == []
 
 
+def test_a_file_of_a_fixed_batch_is_cut_as_well(images, ran):
+    def fix(graph):
+        shape = graph.subgraphs[0].tensors[graph.subgraphs[0].operators[4].inputs[1]]  # RESHAPE
+        graph.buffers[shape.buffer].data = np.array([1, 576], "<i4").view(np.uint8)
+
+    for bits in (8, 4, 3):
+        model = engine.edited(moved("baseline", logits=bits), fix)
+        np.testing.assert_array_equal(answers(model, images), whole(model, images))
+    assert ran == [7, 7, 1]
+
+
+@pytest.mark.parametrize("error", [RuntimeError, qlab.ModelError])
+def test_a_part_that_the_runtime_refuses_is_run_whole(error, images, monkeypatch):
+    def refuse(*_):
+        raise error("no")
+
+    monkeypatch.setattr(prefixes, "part_of", refuse)
+    labels = np.zeros(N, int)
+    for bits in (8, 4):
+        model = moved("baseline", logits=bits)
+        due = qlab.predict(model, images)
+        np.testing.assert_array_equal(score(model, images, labels).predictions, due)
+
+
 def test_a_file_whose_cut_does_not_count_images_is_run_whole(images, monkeypatch):
     model = moved("baseline")
     monkeypatch.setattr(prefixes, "batches", lambda *_: iter([(slice(0, 9), [lambda: np.ones(1)])]))

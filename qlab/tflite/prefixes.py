@@ -74,7 +74,10 @@ def answers(model, images, batch=BATCH, threads=None, changing=()):
 
 
 def _classes(model, images, batch, threads, changing):
-    found = answers(model, images, batch, threads, changing)
+    try:
+        found = answers(model, images, batch, threads, changing)
+    except (RuntimeError, ValueError):
+        found = None  # LiteRT may refuse a part; if it refuses the whole, `predict` says why
     return predict(model, images, batch, threads) if found is None else decided(found)
 
 
@@ -164,7 +167,7 @@ def cuts(graph):
         live = {index for index in live if last.get(index, -1) > at}
         if name in WEIGHTED:
             macs += count_macs(graph, name, reads[1], writes[0])
-        if macs and len(live) == 1 and at + 1 < len(names):
+        if macs and len(live) == 1 and int(part.outputs[0]) not in live:
             [tensor] = live
             size = _image_bytes(part.tensors[tensor])
             found += [Cut(tensor, at + 1, digests[tensor], size, macs)] if size else []
