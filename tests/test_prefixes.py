@@ -280,3 +280,19 @@ def test_threads_share_it(images, monkeypatch):
         thread.join()
     assert wrong == []
     assert 0 < prefixes.MEMORY.used <= 60_000
+
+
+def test_what_is_kept_or_taken_away_is_run_whole(fashion, monkeypatch):
+    from qlab.trials import pareto, subjects
+    from qlab.widgets.kit.download import scored_again
+
+    split = fashion.validation
+    mine = subjects.subject(None, split.images[:N], split.labels[:N])
+    monkeypatch.setattr(prefixes, "answers", lambda *_: pytest.fail("not whole"))
+    assert scored_again(mine, mine.model).startswith("Scored again: ")
+    monkeypatch.setattr(pareto, "_measured", {})
+    monkeypatch.setattr(subjects, "course_images", lambda: split)
+    pareto._measure("sha256", mine.model)
+    assert pareto._measured["sha256"].images_are == "validation images"
+    with pytest.raises(pytest.fail.Exception):
+        mine.score(mine.model)

@@ -6,11 +6,12 @@ types and grids of tensors, constants. A file is scored from its longest remembe
 real `.tflite` file of the operators that are left. The answers are those of the whole file, bit for
 bit.
 
-Remembering costs a few per cent of a run. So a prefix is remembered when it is met for the second
-time, in two files that part behind it: a third is then to be expected, for a control is moving, or
-a search tries one layer. Of several, the longest is. If the first operator with weights changes
-from file to file, as all do when one setting changes every layer, nothing is ever remembered.
-Who knows which layers are going to change says so, and need not wait for the second file.
+Remembering costs a few per cent of a run, so it must be worth it. A prefix is remembered when a
+second file has it, because a third is then to be expected: a learner moves one layer's control, or
+a search tries one layer after the other. If two files share several prefixes, the longest is
+remembered. A setting that changes every layer changes the first one too, so that no prefix is
+shared and nothing is remembered. A caller that knows which layers are going to change, as a scan of
+all layers does, says so, and the prefixes are remembered with the first file.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ from qlab.tflite.runtime import BATCH, batches, checked, decided, measured, pred
 
 MEGABYTES = 64  # remembered at most, unless $QLAB_REMEMBERED_MB says otherwise
 MET = 2_000  # digests of prefixes that were met, 32 bytes each
-IMAGE_SETS = 8  # whose digests are kept while nobody can write into them
+IMAGE_SETS = 32  # whose digests are kept while nobody can write into them
 
 
 def score(model, images, labels, batch=BATCH, threads=None, changing=()):
@@ -50,7 +51,9 @@ def score(model, images, labels, batch=BATCH, threads=None, changing=()):
 
 
 def answers(model, images, batch=BATCH, threads=None, changing=()):
-    """What a file answers for each image, as its output holds it; None if nothing can be cut.
+    """What a file answers for each image, as its output holds it.
+
+    None if one of its tensors does not count images along its first axis: it must be run whole.
 
     Parameters
     ----------
