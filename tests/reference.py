@@ -191,8 +191,8 @@ def activation_grids(model, images, bits):
         width = max(bits, 8) if group & set(keeps) else bits
         low = min(values[i].min() for i in sources)
         high = max(values[i].max() for i in sources)
-        ops = {made[i].op for i in sources if i in made}
-        fixed = FIXED.get(ops.pop()) if len(ops) == 1 else None
+        dictated = {FIXED.get(made[i].op) if i in made else None for i in sources}
+        fixed = dictated.pop() if len(dictated) == 1 else None
         if fixed is not None:
             scale, zero_point = fixed
             low, high = scale * (-128 - zero_point), scale * (128 - zero_point)

@@ -88,6 +88,34 @@ BUILDERS = {  # and for how many epochs, with which learning rate
 }
 
 
+def joined():
+    """The input joined with a tanh, and a sigmoid with shares: kernels that dictate a grid."""
+    from qlab.train import keras
+
+    layers = keras.layers
+    x = inputs = keras.Input((28, 28, 1))
+    y = layers.Conv2D(4, 3, padding="same", activation="tanh", name="curved")(x)
+    x = layers.Concatenate(name="first")([x, y])
+    y = layers.Conv2D(4, 3, padding="same", activation="sigmoid", name="gate")(x)
+    z = layers.Softmax(name="shares")(layers.Conv2D(4, 3, padding="same", name="signed")(x))
+    y = layers.Concatenate(name="shares_and_gate")([y, z])
+    y = layers.Conv2D(8, 3, padding="same", name="mixed")(y)
+    x = layers.AveragePooling2D(4, name="pool")(y)
+    return keras.Model(inputs, layers.Dense(10, name="logits")(layers.Flatten()(x)))
+
+
+KINDS = {"joined": joined}  # these need no training
+
+
+@functools.cache
+def untrained(name):
+    """One of `KINDS`, always with the same weights."""
+    from qlab.train import keras
+
+    keras.utils.set_random_seed(4)
+    return KINDS[name]()
+
+
 @functools.cache
 def trained(name):
     """One of `BUILDERS`, trained on 6,000 pictures; kept for the session in a temporary folder."""

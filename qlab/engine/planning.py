@@ -139,9 +139,8 @@ def _mark(model, found):
     if ops[final].op == "SOFTMAX":
         found[ops[final].inputs[0]].kept = True
     for group in set(found.values()):
-        dictated = {ops[i].op for i in group.sources if i in ops}
-        if len(dictated) == 1:
-            group.dictated = DICTATED.get(dictated.pop())
+        dictated = {DICTATED.get(ops[i].op) if i in ops else None for i in group.sources}
+        group.dictated = dictated.pop() if len(dictated) == 1 else None
 
 
 @dataclass(frozen=True, eq=False)
