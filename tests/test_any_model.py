@@ -2,6 +2,8 @@
 
 import engine
 import numpy as np
+import pytest
+import reference
 import zoo
 
 import qlab
@@ -29,3 +31,59 @@ def test_a_kernel_dictates_no_grid_to_the_input_that_is_joined_with_its_output(f
 def test_what_has_the_same_dictated_grid_keeps_it_when_joined():
     grid = engine.compressor("joined").activation_params("shares_and_gate", Recipe())
     assert (grid.scale, grid.zero_point) == (1 / 256, -128)
+
+
+@pytest.mark.parametrize("bits", [(8, 8), (4, 4), (2, 2)])
+@pytest.mark.parametrize("name", zoo.KINDS)
+def test_every_kind_is_fake_quantization_layer_by_layer(fashion, name, bits):
+    source, images = engine.float_model(name), fashion.validation.images[:32]
+    due = reference.activation_grids(source, engine.pictures()[: engine.CALIBRATION], bits[1])
+    model = engine.compressor(name).compress(Recipe(*bits))
+    assert engine.wrong_grid(source, model, due) is None
+    # QUANTIZE from one grid to another multiplies with so few bits that a code near the middle of
+    # two may go to the farther one, and of the 256 codes that come in, each stands for many.
+    for layer, error in engine.divergence(source, model, images, due, bits[0]):
+        assert error.max() < 0.7, layer.name
+
+
+@pytest.mark.parametrize("name", zoo.KINDS)
+def test_every_kind_has_as_small_an_error_as_the_converters(fashion, name):
+    images, source = fashion.validation.images[:300], engine.float_model(name)
+    due = engine.float_outputs(source, images)
+    files = engine.compressor(name).compress(Recipe()), engine.converted(name, "int8")
+    ours, theirs = (engine.sqnr_db(due, engine.real_outputs(x, images)) for x in files)
+    assert ours > theirs - 1
+
+
+def test_activation_bits_reach_what_is_joined_with_the_input(fashion):
+    recipe, source = Recipe(8, 2), engine.float_model("grown")
+    model = engine.compressor("grown").compress(recipe)
+    held = engine.held_values(source, model, fashion.validation.images[:50])
+    values = {x.name: len(np.unique(held[x.output])) for x in source.layers}
+    few = ("near", "near_joined", "far", "far_joined", "relu")
+    assert max(values[name] for name in few) <= 4
+    assert values["logits"] > 100
+    assert len(np.unique(held[int(source.parsed.subgraphs[0].inputs[0])])) > 100
+    first, *_, joins = engine.compressor("grown").notes(recipe)
+    assert first == "The input, logits, shares and reshape stay at 8 bits."
+    assert joins.startswith("The input is rounded once more on its way into near_joined")
+
+
+# ---- notes: each tensor and each kernel is as they say -------------------------------------------
+def test_notes_speak_of_the_layers_that_differ_from_the_recipe():
+    notes = lambda *bits, **x: engine.compressor("baseline").notes(Recipe(*bits, overrides=x))  # noqa: E731
+    assert notes(8, 8) == ()
+    assert notes(8, 4) == ("The input and logits stay at 8 bits.",)
+    assert notes(8, 4, logits={"activation_bits": 4})[0] == "The input stays at 8 bits."
+    pool = next(x.name for x in engine.float_model("baseline").layers if x.op == "MAX_POOL_2D")
+    [few] = notes(8, 8, **{pool: {"activation_bits": 3}})
+    assert few.startswith("conv1 has only 3 bits, because")
+    assert notes(8, 8, conv2={"weight_bits": 32}) == (
+        "The kernels of conv2 run in float; a QUANTIZE step rounds what they give.",
+    )
+    assert notes(8, 8, conv1={"activation_bits": 32})[-1].startswith(
+        "The kernels of conv1 and conv2 run in float; a DEQUANTIZE"
+    )
+    assert notes(8, 32) == (
+        "All kernels with weights run in float; a DEQUANTIZE step gives them weights.",
+    )

@@ -186,7 +186,7 @@ def require_bits(name, recipe, images):
             layer.weights.shape[layer.channel_axis] if recipe.granularity == "per-channel" else 1
         )
     held = engine.held_values(source, model, images)
-    kept = {int(source.parsed.subgraphs[0].inputs[0]), *compressor_keeps(source)}
+    kept = reference.kept(source)
     for layer in source.layers:
         codes = held[layer.output]
         if recipe.activation_bits == 32:
@@ -196,15 +196,6 @@ def require_bits(name, recipe, images):
         assert codes.dtype == np.int8, layer.name
         assert codes.min() >= 128 - 2**bits, layer.name
         assert len(np.unique(codes)) <= 2**bits, layer.name
-
-
-def compressor_keeps(source):
-    """Tensors that keep 8 bits: the output, the logits, and what shares their grid."""
-    groups = reference.shared(source)
-    keeps = {source.layers[-1].output, int(source.parsed.subgraphs[0].inputs[0])}
-    if source.layers[-1].op == "SOFTMAX":
-        keeps.add(source.layers[-1].inputs[0])
-    return set().union(*(groups[i] for i in keeps))
 
 
 @pytest.mark.parametrize("granularity", GRANULARITIES)

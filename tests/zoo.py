@@ -104,7 +104,20 @@ def joined():
     return keras.Model(inputs, layers.Dense(10, name="logits")(layers.Flatten()(x)))
 
 
-KINDS = {"joined": joined}  # these need no training
+def grown():
+    """Each convolution joined with all before it, the input too; probabilities before a Flatten."""
+    from qlab.train import keras
+
+    layers = keras.layers
+    x = inputs = keras.Input((28, 28, 1))
+    for name in ("near", "far"):
+        y = layers.Conv2D(4, 3, padding="same", name=name)(x)
+        x = layers.Concatenate(name=f"{name}_joined")([x, y])
+    x = layers.Conv2D(10, 28, name="logits")(layers.ReLU(name="relu")(x))
+    return keras.Model(inputs, layers.Flatten()(layers.Softmax(name="shares")(x)))
+
+
+KINDS = {"joined": joined, "grown": grown}  # these need no training
 
 
 @functools.cache
