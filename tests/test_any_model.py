@@ -7,7 +7,9 @@ import reference
 import zoo
 
 import qlab
-from qlab import Recipe, train
+from qlab import ModelError, Recipe, train
+
+layers = train.keras.layers
 
 
 def centred(images):
@@ -87,3 +89,64 @@ def test_notes_speak_of_the_layers_that_differ_from_the_recipe():
     assert notes(8, 32) == (
         "All kernels with weights run in float; a DEQUANTIZE step gives them weights.",
     )
+
+
+# ---- answers ------------------------------------------------------------------------------------
+def flat(*ending):
+    """A small untrained Keras model of one dense layer and this ending."""
+    train.keras.utils.set_random_seed(2)
+    first = [train.keras.Input((28, 28, 1)), layers.Flatten(), *ending]
+    return train.keras.Sequential(first)
+
+
+def due_outputs(keras_model, images):
+    """What Keras answers to each picture alone."""
+    return np.array([keras_model(x[None] / np.float32(255)).numpy().ravel() for x in images])
+
+
+@pytest.mark.parametrize(("activation", "threshold"), [("sigmoid", 0.5), ("tanh", 0)])
+@pytest.mark.parametrize("recipe", [None, Recipe(), Recipe(8, 4), Recipe(8, 32)])
+def test_one_output_is_compared_with_its_threshold(fashion, activation, threshold, recipe):
+    keras_model, images = flat(layers.Dense(1, activation=activation)), fashion.validation.images
+    model = qlab.LiteModel.from_keras(keras_model)
+    if recipe is not None:
+        model = qlab.Compressor(model, engine.pictures()[:128]).compress(recipe)
+    due = due_outputs(keras_model, images[:300])[:, 0] > threshold
+    assert 0.1 < due.mean() < 0.9
+    assert (qlab.predict(model, images[:300]) == due).mean() > 0.97
+    score = qlab.evaluate(model, images[:300], due.astype(int))
+    assert score.accuracy > 0.97
+
+
+@pytest.mark.parametrize("activation", [None, "relu", "softmax"])
+def test_one_output_that_names_no_class_is_refused(fashion, activation):
+    model = qlab.LiteModel.from_keras(flat(layers.Dense(1, activation=activation)))
+    with pytest.raises(
+        ModelError, match=r"one number, made by \w+, .* names no class\. End it with"
+    ):
+        qlab.predict(model, fashion.validation.images[:3])
+
+
+@pytest.mark.parametrize(
+    "decide",
+    [
+        lambda x: train.tf.argmax(x, -1),
+        lambda x: train.tf.argmax(x, -1, output_type=train.tf.int32)[:, None],
+        lambda x: train.tf.cast(train.tf.argmax(x, -1), train.tf.float32),
+    ],
+)
+def test_a_model_that_decides_itself_is_believed(fashion, decide):
+    keras_model = flat(layers.Dense(10), layers.Lambda(decide))
+    images = fashion.validation.images[:300]
+    due = due_outputs(keras_model, images)[:, 0]
+    assert len(set(due)) > 4
+    assert np.array_equal(qlab.predict(qlab.LiteModel.from_keras(keras_model), images), due)
+
+
+def test_classes_of_many_places_are_refused(fashion):
+    pixels = layers.Lambda(lambda x: train.tf.argmax(x, -1))
+    model = qlab.LiteModel.from_keras(
+        flat(layers.Reshape((28, 28, 1)), layers.Conv2D(3, 1), pixels)
+    )
+    with pytest.raises(ModelError, match="784 whole numbers for each image"):
+        qlab.predict(model, fashion.validation.images[:3])

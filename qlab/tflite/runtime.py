@@ -10,6 +10,7 @@ from ai_edge_litert.interpreter import Interpreter
 from qlab.arithmetic.results import Latency, Measurement
 from qlab.system.machine import cores
 from qlab.system.output import quiet
+from qlab.tflite.answers import decided
 from qlab.tflite.graph import pack
 from qlab.tflite.litemodel import ModelError, require_lite_model
 
@@ -19,6 +20,9 @@ BATCH = 250
 
 def predict(model, images, batch=BATCH, threads=None):
     """Class of each image.
+
+    That is the largest output; with a single sigmoid or tanh, whether it is above .5 or 0; and what
+    the model says if it decides itself, as with ArgMax.
 
     Parameters
     ----------
@@ -38,7 +42,7 @@ def predict(model, images, batch=BATCH, threads=None):
     Raises
     ------
     ValueError
-        If the images do not fit the model.
+        If the images do not fit the model, or its answers name no class.
 
     Examples
     --------
@@ -50,7 +54,7 @@ def predict(model, images, batch=BATCH, threads=None):
     images = _checked(images)
     classes = np.empty(len(images), np.int64)
     for start, outputs in _outputs(model, images, batch, threads):
-        classes[start : start + len(outputs[0])] = outputs[0].reshape(len(outputs[0]), -1).argmax(1)
+        classes[start : start + len(outputs[0])] = decided(model, outputs[0])
     return classes
 
 
