@@ -1,13 +1,19 @@
 """Models as people write them: what was once answered wrongly without a word."""
 
+import copy
+import functools
+
 import engine
 import numpy as np
 import pytest
 import reference
 import zoo
+from ai_edge_litert import schema_py_generated as schema
 
 import qlab
 from qlab import ModelError, Recipe, train
+from qlab.tflite import graph as graphs
+from qlab.tflite import runtime
 
 layers = train.keras.layers
 
@@ -99,6 +105,11 @@ def flat(*ending):
     return train.keras.Sequential(first)
 
 
+@pytest.fixture(scope="module")
+def baseline():
+    return engine.float_model("baseline")
+
+
 def due_outputs(keras_model, images):
     """What Keras answers to each picture alone."""
     return np.array([keras_model(x[None] / np.float32(255)).numpy().ravel() for x in images])
@@ -150,3 +161,63 @@ def test_classes_of_many_places_are_refused(fashion):
     )
     with pytest.raises(ModelError, match="784 whole numbers for each image"):
         qlab.predict(model, fashion.validation.images[:3])
+
+
+# ---- what belongs to which image -----------------------------------------------------------------
+SHAPES = {  # outputs of which the first axis does not count images, and one of which it does
+    "fixed": lambda x: train.tf.reshape(x, [10]),
+    "squeezed": lambda x: train.tf.squeeze(x),
+    "transposed": lambda x: train.tf.transpose(x),
+    "halved": lambda x: train.tf.reshape(x, [-1, 5]),
+    "longer": lambda x: train.tf.reshape(x, [-1, 10, 1, 1]),
+}
+
+
+@functools.cache
+def shaped(name):
+    """A Keras model that answers in one of these shapes, and its file."""
+    keras_model = flat(layers.Dense(10), layers.Lambda(SHAPES[name]))
+    if name in ("fixed", "squeezed"):
+        alone = train.keras.Input((28, 28, 1), batch_size=1)
+        keras_model = train.keras.Model(alone, keras_model(alone))
+    return keras_model, qlab.LiteModel.from_keras(keras_model)
+
+
+@pytest.mark.parametrize("count", [1, 5, 10, 300])
+@pytest.mark.parametrize("name", SHAPES)
+def test_each_image_gets_its_own_answer(fashion, name, count):
+    keras_model, model = shaped(name)
+    images = fashion.validation.images[:count]
+    due = due_outputs(keras_model, images)
+    assert np.array_equal(qlab.predict(model, images), due.argmax(1))
+    seen = runtime.logits(model, images)
+    assert np.allclose(seen.reshape(count, -1), due, atol=1e-4)
+    assert qlab.latency(model, batch=5, runs=2).batch == (5 if name == "longer" else 1)
+
+
+@pytest.mark.parametrize("name", [x for x in SHAPES if x != "transposed"])
+def test_shapes_without_a_batch_are_compressed_too(fashion, name):
+    keras_model, model = shaped(name)
+    images = fashion.validation.images[:300]
+    recipe = Recipe(rounding="gptq", bias_correction=True)
+    small = qlab.Compressor(model, engine.pictures()[:128]).compress(recipe)
+    due = due_outputs(keras_model, images).argmax(1)
+    assert (qlab.predict(small, images) == due).mean() > 0.97
+
+
+def test_answers_of_a_fixed_batch_that_belong_to_nobody_are_refused(baseline, fashion):
+    def transpose(graph):
+        tensors = graph.subgraphs[0].tensors
+        [output] = graph.subgraphs[0].outputs
+        tensors[output].shape = np.array([8, 5], np.int32)
+        operator = graphs.new_operator(graph, "RESHAPE", 1, [output], len(tensors))
+        operator.builtinOptionsType = schema.BuiltinOptions.ReshapeOptions
+        operator.builtinOptions = schema.ReshapeOptionsT()
+        operator.builtinOptions.newShape = np.array([8, 5], np.int32)
+        tensors.append(copy.copy(tensors[output]))
+        graph.subgraphs[0].outputs = [len(tensors) - 1]
+        graph.subgraphs[0].operators.append(operator)
+
+    model = engine.edited(engine.fixed_batch(baseline, 4), transpose)
+    with pytest.raises(ModelError, match=r"4 images with an array of shape \(8, 5\), so nobody"):
+        qlab.predict(model, fashion.validation.images[:8])

@@ -193,7 +193,7 @@ def _outputs(model, images, batch=BATCH, threads=None):
         part = images[start : start + batch]
         _fill(view().reshape(batch, -1)[: len(part)], part.reshape(len(part), -1), detail)
         interpreter.invoke()
-        yield start, [interpreter.get_tensor(i)[: len(part)] for i in outputs]
+        yield start, [_by_image(interpreter.get_tensor(i), batch)[: len(part)] for i in outputs]
 
 
 def _interpreter(model, batch, threads):
@@ -213,6 +213,9 @@ def _allocate(interpreter, batch):
     """Make room for `batch` images a call, or as many as the graph insists on; return how many."""
     detail = interpreter.get_input_details()[0]
     shape = [int(n) for n in detail["shape"]]
+    details = interpreter.get_output_details
+    first_axes = lambda: [[*x["shape"], None][0] for x in details()]  # noqa: E731
+    alone = first_axes()
     try:
         interpreter.resize_tensor_input(detail["index"], [batch, *shape[1:]])
         interpreter.allocate_tensors()
@@ -220,7 +223,24 @@ def _allocate(interpreter, batch):
         batch = shape[0]
         interpreter.resize_tensor_input(detail["index"], shape)
         interpreter.allocate_tensors()
-    return batch
+    together = zip(alone, first_axes(), strict=True)
+    if batch == shape[0] or all(x == (shape[0], batch) for x in together):
+        return batch
+    interpreter.resize_tensor_input(detail["index"], [1, *shape[1:]])  # the outputs have no batch
+    interpreter.allocate_tensors()
+    return 1
+
+
+def _by_image(answers, batch):
+    """What an output holds, its first axis counting the images of the call."""
+    if batch == 1 and answers.shape[:1] != (1,):
+        return answers[None]
+    if answers.shape[:1] != (batch,):
+        raise ModelError(
+            f"this model answers {batch} images with an array of shape {answers.shape}, so nobody "
+            "knows which number belongs to which image; write the file again for one image a call"
+        )
+    return answers
 
 
 def _checked(images):
