@@ -12,6 +12,7 @@ from ai_edge_litert import schema_py_generated as schema
 
 import qlab
 from qlab import ModelError, Recipe, train
+from qlab.export import model_card
 from qlab.tflite import graph as graphs
 from qlab.tflite import runtime
 
@@ -221,3 +222,41 @@ def test_answers_of_a_fixed_batch_that_belong_to_nobody_are_refused(baseline, fa
     model = engine.edited(engine.fixed_batch(baseline, 4), transpose)
     with pytest.raises(ModelError, match=r"4 images with an array of shape \(8, 5\), so nobody"):
         qlab.predict(model, fashion.validation.images[:8])
+
+
+# ---- pixels -------------------------------------------------------------------------------------
+@functools.cache
+def of_pixels(dtype):
+    """A Keras model that takes the pixels themselves, and its file."""
+    pixels = train.keras.Input((28, 28, 1), dtype=dtype)
+    keras_model = train.keras.Model(
+        pixels, flat(layers.Dense(10))(layers.Rescaling(1 / 255)(pixels))
+    )
+    return keras_model, qlab.LiteModel.from_keras(keras_model)
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "int16", "int32"])
+def test_whole_numbers_without_a_scale_are_the_pixels_themselves(fashion, dtype):
+    (keras_model, model), images = of_pixels(dtype), fashion.validation.images[:300]
+    due = keras_model.predict(images.astype(dtype), verbose=0).argmax(1)
+    assert len(set(due)) > 4
+    assert (qlab.predict(model, images) == due).mean() > 0.99
+    with pytest.raises(
+        ValueError, match=f"the pixels 0 to 255 themselves \\({dtype}\\).* give uint8"
+    ):
+        qlab.predict(model, images / np.float32(255))
+
+
+@pytest.mark.parametrize("dtype", ["int8", "bool"])
+def test_an_input_that_cannot_hold_a_pixel_is_refused_in_words(fashion, dtype):
+    with pytest.raises(ModelError, match=f"takes {dtype} without a scale"):
+        qlab.predict(of_pixels(dtype)[1], fashion.validation.images[:3])
+
+
+def test_the_card_says_what_a_pixel_is_to_the_model():
+    inputs = [
+        model.parsed.subgraphs[0].tensors[int(model.parsed.subgraphs[0].inputs[0])]
+        for model in (of_pixels("uint8")[1], *map(qlab.pretrained, ("baseline", "baseline-int8")))
+    ]
+    scaled = "pixel / 255, in [0, 1]"
+    assert [*map(model_card._real_input, inputs)] == ["the pixel itself, 0 to 255", scaled, scaled]

@@ -29,7 +29,8 @@ def predict(model, images, batch=BATCH, threads=None):
     model : LiteModel
     images : ndarray of uint8, shape (n, 28, 28, 1)
         Pixels 0 to 255. The runtime scales them to [0, 1] and quantizes them by the model's own
-        input parameters. An array of float32 is taken as it is, unscaled.
+        input parameters; a model of whole numbers without such parameters gets the pixels
+        themselves. An array of float32 is taken as it is, unscaled.
     batch : int
         Images a call. 100 to 500 is fastest.
     threads : int or None
@@ -258,18 +259,35 @@ def _checked(images):
 
 def _fill(view, images, detail):
     """Write images into the input tensor, quantized by the model's own input parameters."""
-    if images.dtype == np.float32 and view.dtype == np.float32:
+    if view.dtype.kind == "f" and images.dtype == np.float32:
         view[...] = images
-    elif view.dtype == np.float32:
+    elif view.dtype.kind == "f":
         np.multiply(images, np.float32(PIXEL_SCALE), out=view)
+    elif not detail["quantization"][0]:
+        view[...] = _whole(images, view.dtype)
     elif images.dtype == np.uint8 and view.dtype == np.int8 and _is_plain_shift(detail):
         np.bitwise_xor(images, 0x80, out=view.view(np.uint8))
     else:
         real = images * np.float32(PIXEL_SCALE) if images.dtype == np.uint8 else images
         scale, zero_point = detail["quantization"]
         limits = np.iinfo(view.dtype)
-        codes = np.rint(real / np.float32(scale or 1.0)) + zero_point
+        codes = np.rint(real / np.float32(scale)) + zero_point
         view[...] = np.clip(codes, limits.min, limits.max).astype(view.dtype)
+
+
+def _whole(images, dtype):
+    """Pixels for an input of whole numbers that has no scale: they are the numbers themselves."""
+    if dtype.kind not in "iu" or np.iinfo(dtype).max < 255:
+        raise ModelError(
+            f"this model takes {dtype} without a scale, so nobody can tell what a pixel is in it; "
+            "write the file again with an input of float32 or uint8"
+        )
+    if images.dtype != np.uint8:
+        raise ValueError(
+            f"this model takes the pixels 0 to 255 themselves ({dtype}), and these images are "
+            f"{images.dtype}; give uint8"
+        )
+    return images
 
 
 def _is_plain_shift(detail):
