@@ -15,6 +15,7 @@ from qlab import ModelError, Recipe, train
 from qlab.export import model_card
 from qlab.tflite import graph as graphs
 from qlab.tflite import runtime
+from qlab.tflite.operations import count_operations
 
 layers = train.keras.layers
 
@@ -260,3 +261,22 @@ def test_the_card_says_what_a_pixel_is_to_the_model():
     ]
     scaled = "pixel / 255, in [0, 1]"
     assert [*map(model_card._real_input, inputs)] == ["the pixel itself, 0 to 255", scaled, scaled]
+
+
+# ---- constants that are weights of no layer -----------------------------------------------------
+def test_the_constants_of_a_batchnorm_are_in_the_notes_and_in_the_sizes():
+    source, compressor = engine.float_model("normed"), engine.compressor("normed")
+    assert [x.op for x in source.layers][1:3] == ["MUL", "ADD"]
+    notes = lambda *bits: [x for x in compressor.notes(Recipe(*bits)) if "constants" in x]  # noqa: E731
+    because = ", because weight bits reach convolutions and dense layers only."
+    assert notes(2, 8) == ["The constants of norm and norm_add have 8 bits" + because]
+    assert notes(2, 32) == ["The constants of norm and norm_add stay in float" + because]
+    assert notes(8, 8) == notes(32, 32) == []
+    small, kernels = compressor.compress(Recipe(2, 8)), 9 * 8 + 13 * 13 * 8 * 10
+    for model, byte, each in ((source, 4, 4), (small, 1, 1)):
+        parts = model.anatomy()
+        assert parts["weights"] == byte * kernels + 8 * each
+        assert parts["biases"] == 4 * (8 + 10) + 8 * each
+        rows = {row.name: row.weight_bytes for row in count_operations(model)}
+        assert rows["norm"] == rows["norm_add"] == 8 * each
+        assert sum(rows.values()) == parts["weights"] + parts["biases"]

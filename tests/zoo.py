@@ -117,7 +117,27 @@ def grown():
     return keras.Model(inputs, layers.Flatten()(layers.Softmax(name="shares")(x)))
 
 
-KINDS = {"joined": joined, "grown": grown}  # these need no training
+def normed():
+    """A BatchNorm behind a ReLU, which no layer can take in."""
+    from qlab.train import keras
+
+    layers, uniform = keras.layers, keras.initializers.RandomUniform
+    return keras.Sequential(
+        [
+            layers.Input((28, 28, 1)),
+            layers.Conv2D(
+                8, 3, strides=2, activation="relu", bias_initializer="uniform", name="stem"
+            ),
+            layers.BatchNormalization(
+                name="norm", gamma_initializer=uniform(0.5, 2), beta_initializer=uniform(-0.5, 0.5)
+            ),
+            layers.Flatten(),
+            layers.Dense(10, bias_initializer="uniform", name="logits"),
+        ]
+    )
+
+
+KINDS = {"joined": joined, "grown": grown, "normed": normed}  # these need no training
 
 
 @functools.cache

@@ -7,12 +7,15 @@ import numpy as np
 from qlab.arithmetic.metrics import sparsity
 from qlab.engine.lowering import needs_lower_clamp, runs_on_integers
 from qlab.engine.planning import different_values
+from qlab.tflite.graph import carried
 from qlab.tflite.operators import MOVING
 
 
 def notes(plan):
     """Sentences about one plan."""
-    about = (_shapes, _roundings, _scales, _widths, _clamps, _joins, _float_kernels, _silent)
+    about = (
+        _shapes, _roundings, _scales, _constants, _widths, _clamps, _joins, _float_kernels, _silent
+    )  # fmt: skip
     return tuple(sentence for part in about for sentence in part(plan))
 
 
@@ -66,6 +69,21 @@ def _scales(plan):
                 f"Each channel rounds on a grid of its own: the {clusters} "
                 f"values of {name} become {count:,} different ones. Per tensor there are no more."
             )
+
+
+def _constants(plan):
+    """Constants that are weights of no layer, where weight bits would have changed them."""
+    found, graph = {}, plan.source.parsed
+    for layer, operator in zip(plan.source.layers, graph.subgraphs[0].operators, strict=True):
+        if layer.weights is None and carried(graph, operator):
+            held = 8 if runs_on_integers(layer, plan.grids, plan.stored) else 32
+            if held != plan.recipe.weight_bits:
+                found.setdefault(held, []).append(layer.name)
+    for held, names in found.items():
+        yield (
+            f"The constants of {listed(names)} {'have 8 bits' if held == 8 else 'stay in float'}, "
+            "because weight bits reach convolutions and dense layers only."
+        )
 
 
 def _widths(plan):

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from qlab.tflite.graph import op_name, stored_index
+from qlab.tflite.graph import carried, op_name
 from qlab.tflite.gzipping import deflate_size
-from qlab.tflite.operators import WEIGHTED
 from qlab.tflite.reading import Reader, place
 
 PARTS = ("weights", "biases", "scales", "names", "graph", "padding")
@@ -39,14 +38,13 @@ def owners(data):
 
 
 def _roles(graph):
-    """Part of each buffer that holds weights or biases, looking through DEQUANTIZE and DENSIFY."""
-    operators, tensors = graph.subgraphs[0].operators, graph.subgraphs[0].tensors
+    """Part of each buffer that holds weights or biases, those of a BatchNorm in MUL and ADD too."""
     roles = {}
-    for operator in operators:
-        if op_name(graph, operator) in WEIGHTED:
-            for part, index in zip(("weights", "biases"), operator.inputs[1:], strict=False):
-                if index >= 0:
-                    roles.setdefault(tensors[stored_index(graph, int(index))].buffer, part)
+    for operator in graph.subgraphs[0].operators:
+        adds = op_name(graph, operator) in ("ADD", "SUB")
+        for position, index in carried(graph, operator).items():
+            part = "biases" if adds or position == 2 else "weights"
+            roles.setdefault(graph.subgraphs[0].tensors[index].buffer, part)
     return roles
 
 

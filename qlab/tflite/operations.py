@@ -11,6 +11,7 @@ from ai_edge_litert import schema_py_generated as schema
 from qlab.tflite.graph import (
     DTYPES,
     PACKED_BITS,
+    carried,
     constant,
     op_name,
     shape_of,
@@ -130,7 +131,10 @@ def energy(model, weights_in="off-chip"):
 def _work(graph, operator, op, name, batch):
     output = int(operator.outputs[0])
     weights = int(operator.inputs[1]) if op in WEIGHTED else -1
-    stored = [int(i) for i in operator.inputs[1:] if i >= 0] if op in WEIGHTED else []
+    if op in WEIGHTED:
+        stored = [int(i) for i in operator.inputs[1:] if i >= 0]
+    else:
+        stored = [int(operator.inputs[i]) for i in carried(graph, operator)]
     moving = [int(i) for i in operator.inputs if i >= 0 and int(i) not in stored]
     macs = _macs(graph, op, weights, output) // batch if op in WEIGHTED else 0
     values = stored_constant(graph, operator, 1) if op in WEIGHTED else None
