@@ -2,6 +2,8 @@
 
 import copy
 import functools
+import io
+import zipfile
 
 import engine
 import numpy as np
@@ -12,6 +14,7 @@ from ai_edge_litert import schema_py_generated as schema
 
 import qlab
 from qlab import ModelError, Recipe, train
+from qlab.arithmetic.results import Measurement
 from qlab.export import model_card
 from qlab.tflite import graph as graphs
 from qlab.tflite import runtime
@@ -280,3 +283,84 @@ def test_the_constants_of_a_batchnorm_are_in_the_notes_and_in_the_sizes():
         rows = {row.name: row.weight_bytes for row in count_operations(model)}
         assert rows["norm"] == rows["norm_add"] == 8 * each
         assert sum(rows.values()) == parts["weights"] + parts["biases"]
+
+
+# ---- what does not fit --------------------------------------------------------------------------
+def test_axes_in_another_order_are_refused_with_the_remedy(fashion):
+    colours = np.repeat(fashion.validation.images[:8], 3, axis=3)
+    first = np.ascontiguousarray(colours.transpose(0, 3, 1, 2))
+    to_model = lambda *shape: train.keras.Sequential(  # noqa: E731
+        [train.keras.Input(shape), layers.Flatten(), layers.Dense(10)]
+    )
+    for shape, right, wrong, order in (
+        ((3, 28, 28), first, colours, "0, 3, 1, 2"),
+        ((28, 28, 3), colours, first, "0, 2, 3, 1"),
+    ):
+        keras_model = to_model(*shape)
+        model = qlab.LiteModel.from_keras(keras_model)
+        due = keras_model.predict(right / np.float32(255), verbose=0).argmax(1)
+        assert np.array_equal(qlab.predict(model, right), due)
+        assert np.array_equal(qlab.predict(model, right.reshape(8, -1)), due)
+        with pytest.raises(ValueError, match=rf"images\.transpose\({order}\)"):
+            qlab.predict(model, wrong)
+    grey = qlab.LiteModel.from_keras(to_model(1, 28, 28))  # here the order makes no difference
+    assert qlab.predict(grey, fashion.validation.images[:8]).shape == (8,)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda y: y + 1, "labels go from 1 to 10, .* from 0 to 9; subtract 1 from each"),
+        (lambda y: y - 1, "labels go from -1 to 8"),
+        (lambda y: 2 * y, "labels go from 0 to 18, and this model counts its classes from 0 to 9$"),
+        (
+            lambda y: np.array(list("abcdefghij"))[y],
+            "labels are <U1; give the number of each class",
+        ),
+        (lambda y: y.astype(object), "labels are object"),
+    ],
+)
+def test_labels_that_are_not_the_models_classes(baseline, fashion, change, words):
+    validation = fashion.validation
+    with pytest.raises(ValueError, match=words):
+        qlab.evaluate(
+            baseline, validation.images[:200], change(validation.labels[:200].astype(int))
+        )
+
+
+def test_a_measurement_of_names_is_refused():
+    with pytest.raises(ValueError, match="labels are <U3; give the number of each class"):
+        Measurement([0, 1], ["cat", "dog"])
+
+
+def test_only_a_batch_is_counted_as_images():
+    one = train.keras.Input((28,), batch_size=28)  # the picture's 28 rows
+    joined = layers.Lambda(lambda x: train.tf.reshape(x, [1, 784]))(one)
+    keras_model = train.keras.Model(one, layers.Dense(10)(joined))
+    rows = count_operations(qlab.LiteModel.from_keras(keras_model))
+    assert sum(row.macs for row in rows) == 784 * 10
+
+
+def test_the_work_of_images_of_any_size_is_not_counted():
+    keras_model = train.keras.Sequential(
+        [
+            train.keras.Input((None, None, 1)),
+            layers.Conv2D(4, 3),
+            layers.GlobalAveragePooling2D(),
+        ]
+    )
+    with pytest.raises(ModelError, match=r"the shape \(\?, \?, \?, 1\), so what an image costs"):
+        count_operations(qlab.LiteModel.from_keras(keras_model))
+
+
+def test_what_is_put_behind_a_model_is_no_padding(baseline):
+    archive = io.BytesIO()
+    with zipfile.ZipFile(archive, "w") as file:
+        file.writestr("labels.txt", "cat dog")
+    behind, before = archive.getvalue(), baseline.anatomy()
+    parts = qlab.LiteModel(baseline.data + behind).anatomy()
+    assert parts == before | {"appended": len(behind)}
+    assert "appended" not in before
+    assert qlab.LiteModel(baseline.data + bytes(40)).anatomy() == before | {
+        "padding": before["padding"] + 40
+    }

@@ -9,19 +9,25 @@ from qlab.tflite.gzipping import deflate_size
 from qlab.tflite.reading import Reader, place
 
 PARTS = ("weights", "biases", "scales", "names", "graph", "padding")
-SCALES, NAMES, GRAPH, PADDING = 2, 3, 4, 5
+SCALES, NAMES, GRAPH, PADDING, APPENDED = 2, 3, 4, 5, 6
 
 
 def byte_counts(data):
     """Bytes of each part of a file, by name; they add up to its size."""
-    counts = np.bincount(owners(data), minlength=len(PARTS))
-    return dict(zip(PARTS, counts.tolist(), strict=True))
+    owner = owners(data)
+    return {part: int((owner == i).sum()) for i, part in enumerate(_parts(owner))}
 
 
 def compressed_byte_counts(data):
     """Bytes that each part takes when it is compressed alone, as gzip does."""
     owner, data = owners(data), np.frombuffer(data, np.uint8)
-    return {part: deflate_size(data[owner == i].tobytes()) for i, part in enumerate(PARTS)}
+    parts = enumerate(_parts(owner))
+    return {part: deflate_size(data[owner == i].tobytes()) for i, part in parts}
+
+
+def _parts(owner):
+    """The parts of a file; one more if something was put behind the model, such as label names."""
+    return (*PARTS, "appended") if APPENDED in owner else PARTS
 
 
 def owners(data):
@@ -34,6 +40,9 @@ def owners(data):
         held = tensor.quantization
         for numbers in (held.min, held.max, held.scale, held.zeroPoint) if held else ():
             _give(numbers, SCALES, reader)
+    end = len(data) - int((owner[::-1] != PADDING).argmax())
+    behind = np.flatnonzero(np.frombuffer(data, np.uint8)[end:])
+    owner[end + behind[0] if len(behind) else len(data) :] = APPENDED
     return owner
 
 

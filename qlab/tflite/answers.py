@@ -7,6 +7,7 @@ import math
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
+from qlab.arithmetic.results import require_numbers
 from qlab.tflite.graph import op_name, shape_of
 from qlab.tflite.litemodel import ModelError
 from qlab.tflite.operators import MOVING, PLUMBING, named
@@ -31,7 +32,20 @@ def decided(model, answers):
     return rows.argmax(1)
 
 
-def class_count(model):
+def require_labels(model, labels):
+    """Raise ValueError unless labels are classes of the model: whole numbers from 0."""
+    require_numbers(labels)
+    low, high, count = np.min(labels), np.max(labels), _class_count(model)
+    if low < 0 or (count is not None and high >= count):
+        last = "" if count is None else f" to {count - 1}"
+        remedy = "; subtract 1 from each" if low == 1 and high == count else ""
+        raise ValueError(
+            f"labels go from {low} to {high}, and this model counts its classes from 0{last}"
+            f"{remedy}"
+        )
+
+
+def _class_count(model):
     """How many classes a model tells apart; None if it decides itself, and does not say."""
     graph, made_by = model.parsed.subgraphs[0], _decider(model.parsed)
     given, answer = (shape_of(graph.tensors[int(x[0])]) for x in (graph.inputs, graph.outputs))

@@ -86,7 +86,7 @@ def count_operations(model):
     """
     require_lite_model(model)
     graph, names = model.parsed, {layer.output: layer.name for layer in model.layers}
-    batch = int(shape_of(graph.subgraphs[0].tensors[graph.subgraphs[0].inputs[0]])[0])
+    batch = _batch(graph)
     rows = []
     for operator in graph.subgraphs[0].operators:
         op, output = op_name(graph, operator), int(operator.outputs[0])
@@ -126,6 +126,21 @@ def energy(model, weights_in="off-chip"):
         sum(row.activation_bytes for row in rows) * BYTE_PJ["on-chip"] / 1000,
         weights_in,
     )
+
+
+def _batch(graph):
+    """Images of one call: the first axis of the input, if that of the output is the same."""
+    part = graph.subgraphs[0]
+    given, answer = (part.tensors[int(x[0])] for x in (part.inputs, part.outputs))
+    sizes = [] if given.shapeSignature is None else [int(n) for n in given.shapeSignature]
+    if -1 in sizes[1:]:
+        shape = ", ".join("?" if n < 0 else str(n) for n in sizes)
+        raise ModelError(
+            f"the input has the shape ({shape}), so what an image costs depends on its size; "
+            "convert the model again with a fixed size, such as keras.Input((28, 28, 1))"
+        )
+    first = shape_of(given)[:1]
+    return first[0] if first and first == shape_of(answer)[:1] else 1
 
 
 def _work(graph, operator, op, name, batch):

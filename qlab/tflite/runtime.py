@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 
 import numpy as np
@@ -10,7 +11,7 @@ from ai_edge_litert.interpreter import Interpreter
 from qlab.arithmetic.results import Latency, Measurement
 from qlab.system.machine import cores
 from qlab.system.output import quiet
-from qlab.tflite.answers import decided
+from qlab.tflite.answers import decided, require_labels
 from qlab.tflite.graph import pack
 from qlab.tflite.litemodel import ModelError, require_lite_model
 
@@ -78,7 +79,8 @@ def evaluate(model, images, labels, batch=BATCH, threads=None):
     Raises
     ------
     ValueError
-        If the images do not fit the model, or there is not one label an image.
+        If the images do not fit the model, or there is not one label an image, or the labels are
+        not classes of the model, counted from 0.
 
     Examples
     --------
@@ -91,6 +93,7 @@ def evaluate(model, images, labels, batch=BATCH, threads=None):
         raise ValueError(
             f"{len(images)} images and {len(labels)} labels; each image needs one label"
         )
+    require_labels(model, labels)
     start = time.perf_counter()
     predictions = predict(model, images, batch, threads)
     return Measurement(predictions, labels, elapsed_ms=1e3 * (time.perf_counter() - start))
@@ -184,10 +187,7 @@ def _outputs(model, images, batch=BATCH, threads=None):
     interpreter, batch = _interpreter(model, min(batch, len(images)), threads or default_threads())
     detail = interpreter.get_input_details()[0]
     shape = tuple(int(n) for n in detail["shape"])
-    if int(np.prod(shape[1:])) != int(np.prod(images.shape[1:])):
-        raise ValueError(
-            f"images of shape {images.shape[1:]} do not fit a model that takes {shape[1:]}"
-        )
+    _require_fit(shape[1:], images.shape[1:])
     view = interpreter.tensor(detail["index"])
     outputs = [d["index"] for d in interpreter.get_output_details()]
     for start in range(0, len(images), batch):
@@ -195,6 +195,20 @@ def _outputs(model, images, batch=BATCH, threads=None):
         _fill(view().reshape(batch, -1)[: len(part)], part.reshape(len(part), -1), detail)
         interpreter.invoke()
         yield start, [_by_image(interpreter.get_tensor(i), batch)[: len(part)] for i in outputs]
+
+
+def _require_fit(wanted, given):
+    """Raise ValueError unless images have the model's axes in its order, or one side is flat."""
+    axes = [tuple(n for n in shape if n != 1) for shape in (wanted, given)]
+    flat = math.prod(wanted) == math.prod(given) and min(map(len, axes)) <= 1
+    if axes[0] == axes[1] or flat:
+        return
+    n, remedy = len(given), ""
+    for order in ((n - 1, *range(n - 1)), (*range(1, n), 0)):
+        if wanted == tuple(given[i] for i in order):
+            order = ", ".join(str(i + 1) for i in order)
+            remedy = f"; its axes come in another order, so give images.transpose(0, {order})"
+    raise ValueError(f"images of shape {given} do not fit a model that takes {wanted}{remedy}")
 
 
 def _interpreter(model, batch, threads):
