@@ -17,7 +17,7 @@ from qlab import ModelError, Recipe, train
 from qlab.arithmetic.results import Measurement
 from qlab.export import model_card
 from qlab.tflite import graph as graphs
-from qlab.tflite import runtime
+from qlab.tflite import prefixes, runtime
 from qlab.tflite.operations import count_operations
 
 layers = train.keras.layers
@@ -195,6 +195,8 @@ def test_each_image_gets_its_own_answer(fashion, name, count):
     images = fashion.validation.images[:count]
     due = due_outputs(keras_model, images)
     assert np.array_equal(qlab.predict(model, images), due.argmax(1))
+    for _ in range(3):  # what is remembered of a file answers as the file does
+        assert prefixes.score(model, images, due.argmax(1)).accuracy == 1
     seen = runtime.logits(model, images)
     assert np.allclose(seen.reshape(count, -1), due, atol=1e-4)
     assert qlab.latency(model, batch=5, runs=2).batch == (5 if name == "longer" else 1)

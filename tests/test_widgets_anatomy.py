@@ -64,10 +64,9 @@ def test_the_result_is_of_the_file_that_the_settings_describe(images, settings, 
 
 
 def test_a_control_moves_setting_and_result(explorer):
-    card = next(c for c in explorer.children[1].children if "qlab-packed" in c._dom_classes)
     explorer.weight_bits = 4
     before = explorer.result.model.file_bytes
-    card.children[0].value = True
+    explorer.cards["packed"].children[0].value = True
     assert explorer.packed
     assert explorer.result.model.file_bytes == before - 37_713 + 1  # one byte of padding more
 

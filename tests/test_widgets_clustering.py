@@ -121,7 +121,7 @@ def test_picture_words_and_table_follow(explorer):
     assert f"{100 * accuracy:.2f} %" in explorer.numbers.value
     assert "Clusters of conv2" in explorer.numbers.value
     assert repr(explorer) == "ClusteringExplorer()"
-    assert len(explorer.children[1].children) == 4
+    assert len(explorer.children[2].children) == 4
 
 
 def test_the_file_taken_away_scores_the_same(explorer, given):

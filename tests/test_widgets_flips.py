@@ -127,8 +127,7 @@ def test_the_picture_changes_with_bits_and_with_filters(gallery):
 
 
 def test_a_control_moves_setting_and_result(gallery):
-    card = next(c for c in gallery.children[1].children if "qlab-garment" in c._dom_classes)
-    card.children[0].value = "Dress"
+    gallery.cards["garment"].children[0].value = "Dress"
     assert gallery.garment == "Dress"
     assert set(gallery.result.measurement.labels[gallery.result.shown].tolist()) == {3}
 

@@ -150,7 +150,7 @@ def test_the_button_stops_and_keeps_what_it_had(explorer):
 
 def test_controls_that_would_change_nothing_cannot_be_moved(explorer):
     boxes = {
-        card.children[0].description: card.children[0] for card in explorer.children[1].children
+        card.children[0].description: card.children[0] for card in explorer.children[2].children
     }
     assert list(boxes) == ["Sparsity", "Method", "Scope", "Weight bits", "Layer shown"]
     for method in SHIPPED:
@@ -160,7 +160,7 @@ def test_controls_that_would_change_nothing_cannot_be_moved(explorer):
 
 
 def test_a_number_between_the_stops_is_pruned(explorer):
-    explorer.children[1].children[0].children[0].value = 0.63
+    explorer.cards["sparsity"].children[0].value = 0.63
     assert explorer.sparsity == 0.63
     assert explorer.result.absent == pytest.approx(0.63, abs=1e-4)
 

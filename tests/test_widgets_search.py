@@ -87,7 +87,7 @@ def test_a_small_model_has_budgets_of_a_tenth(given):
     student = qlab.pretrained("distilled-5k-50000-plain-seed0")
     explorer = SearchExplorer(student, **small, budget_kb=3.5)
     assert explorer.result.budget_bytes == 3500
-    box, slider = explorer.children[1].children[0].children
+    box, slider = explorer.cards["budget_kb"].children
     assert box.value == slider.value == 3.5
     explorer.search(files=60, uniform=0)
     assert explorer.result.best.gzip_bytes <= 3500

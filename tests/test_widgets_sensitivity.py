@@ -37,6 +37,56 @@ def test_the_bars_are_what_a_scan_yields(explorer, given, which):
         np.testing.assert_array_equal(entry.measurement.predictions, other.measurement.predictions)
 
 
+@pytest.mark.parametrize(
+    ("rounding", "settings", "words"),
+    [
+        ("nearest", {}, "nearest"),
+        ("least squares", {"weight_observer": "mse"}, "nearest, least squares"),
+        ("gptq", {"rounding": "gptq"}, "GPTQ"),
+    ],
+)
+def test_rounding_reaches_the_lowered_layer_the_mix_and_its_rivals(
+    explorer, given, rounding, settings, words
+):
+    explorer.set(bits=2, rounding=rounding, layer_bits={"dense1": 3})
+    base = qlab.Recipe(**settings)
+    compressor = qlab.Compressor(qlab.pretrained("baseline"), given["calibration_images"])
+    expected = scan(compressor, given["images"], given["labels"], 2, base)
+    for entry, other in zip(explorer.result.entries, expected, strict=True):
+        assert entry.recipe == other.recipe and entry.comparison == other.comparison
+    result = explorer.result
+    assert result.mixed.recipe == base.replace(overrides={"dense1": {"weight_bits": 3}})
+    assert {b: x.recipe for b, x in result.uniform.items()} == {
+        b: base.replace(weight_bits=b) for b in (8, 4)
+    }
+    assert f"rounding {words}: " in explorer.picture.widget.tooltip
+    assert f"rounding {words}</caption>" in explorer.numbers.value
+
+
+def test_better_rounding_saves_most_of_what_a_layer_loses(explorer):
+    explorer.bits = 2
+    nearest = {x.layer: x.measurement.accuracy for x in explorer.result.entries}
+    entries = explorer.result.entries
+    explorer.rounding = "gptq"
+    assert explorer.result.entries is not entries
+    assert min(x.measurement.accuracy for x in explorer.result.entries) > min(nearest.values())
+    explorer.rounding = "nearest"
+    assert explorer.result.entries is entries
+
+
+def test_the_rounding_is_at_first_that_of_the_base(given):
+    base = qlab.Recipe(rounding="gptq", weight_observer="mse", bias_correction=True)
+    explorer = SensitivityExplorer(**given, base=base)
+    assert explorer.rounding == "gptq" and explorer.recipe == base
+    explorer.rounding = "nearest"
+    assert explorer.recipe == qlab.Recipe(bias_correction=True)
+    explorer.rounding = "gptq"
+    assert explorer.recipe == base
+    assert SensitivityExplorer(**given, base=base, rounding="least squares").recipe == (
+        qlab.Recipe(weight_observer="mse", bias_correction=True)
+    )
+
+
 def test_the_bits_of_the_boxes_flow_into_a_recipe_that_is_scored(explorer, given):
     explorer.table.boxes["dense1"].value = 4
     explorer.table.boxes["conv2"].value = 3

@@ -7,6 +7,10 @@ import re
 from pathlib import Path
 
 MANIFEST = "manifest.json"
+NETWORKS = {  # the float networks that every explorer offers: what each is called, and its file
+    "baseline": "baseline",
+    "depthwise-separable": "separable-seed0",
+}
 REMEDIES = (
     "'git checkout -- data/pretrained' brings the shipped files back, and 'make artefacts' "
     "trains them anew"
@@ -94,6 +98,18 @@ def pretrained(name="baseline"):
         raise ArtefactError(f"no shipped model is called {name!r}; {_near(name, models)}")
     file = models[name]
     return LiteModel(_read(file, manifest()["files"][file]))
+
+
+def network_name(name):
+    """What one of `NETWORKS` is called, found by its file's name too; other names stay.
+
+    >>> network_name("separable"), network_name("separable-seed0"), network_name("student")
+    ('depthwise-separable', 'depthwise-separable', 'student')
+    """
+    for called, file in NETWORKS.items():
+        if name in (file, file.partition("-seed")[0]):
+            return called
+    return name
 
 
 def history(name="baseline"):

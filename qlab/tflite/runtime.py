@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import time
+from functools import partial
 
 import numpy as np
 from ai_edge_litert.interpreter import Interpreter
@@ -53,10 +54,10 @@ def predict(model, images, batch=BATCH, threads=None):
     >>> predict(qlab.pretrained("baseline"), images).shape
     (3,)
     """
-    images = _checked(images)
+    images = checked(images)
     classes = np.empty(len(images), np.int64)
-    for start, outputs in _outputs(model, images, batch, threads):
-        classes[start : start + len(outputs[0])] = decided(model, outputs[0])
+    for rows, outputs in batches(model, images, batch, threads):
+        classes[rows] = decided(model, outputs[0]()[: len(images[rows])])
     return classes
 
 
@@ -89,13 +90,18 @@ def evaluate(model, images, labels, batch=BATCH, threads=None):
     >>> evaluate(qlab.pretrained("baseline"), test.images, test.labels).accuracy > 0.85
     True
     """
+    return measured(predict, model, images, labels, batch, threads)
+
+
+def measured(predict, model, images, labels, *how):
+    """Measurement of what a function like `predict` answers, timed."""
     if len(images) != len(labels):
         raise ValueError(
             f"{len(images)} images and {len(labels)} labels; each image needs one label"
         )
     require_labels(model, labels)
     start = time.perf_counter()
-    predictions = predict(model, images, batch, threads)
+    predictions = predict(model, images, *how)
     return Measurement(predictions, labels, elapsed_ms=1e3 * (time.perf_counter() - start))
 
 
@@ -183,18 +189,29 @@ def default_threads():
 
 def _outputs(model, images, batch=BATCH, threads=None):
     """Yield (first image, outputs) for each batch; the last, partial batch is cut to size."""
-    images = _checked(images)
+    images = checked(images)
+    for rows, outputs in batches(model, images, batch, threads):
+        yield rows.start, [output()[: len(images[rows])].copy() for output in outputs]
+
+
+def batches(model, images, batch=BATCH, threads=None, fill=None):
+    """Run all images; yield which are done, and functions that show the outputs until the next.
+
+    `fill` writes a part of the images into the input; else pixels are scaled and quantized.
+    """
     interpreter, batch = _interpreter(model, min(batch, len(images)), threads or default_threads())
     detail = interpreter.get_input_details()[0]
     shape = tuple(int(n) for n in detail["shape"])
     _require_fit(shape[1:], images.shape[1:])
     view = interpreter.tensor(detail["index"])
-    outputs = [d["index"] for d in interpreter.get_output_details()]
+    indices = [d["index"] for d in interpreter.get_output_details()]
+    outputs = [partial(_by_image, interpreter.tensor(i), batch) for i in indices]
     for start in range(0, len(images), batch):
-        part = images[start : start + batch]
-        _fill(view().reshape(batch, -1)[: len(part)], part.reshape(len(part), -1), detail)
+        rows = slice(start, start + batch)
+        part = images[rows].reshape(len(images[rows]), -1)
+        (fill or _fill)(view().reshape(batch, -1)[: len(part)], part, detail)
         interpreter.invoke()
-        yield start, [_by_image(interpreter.get_tensor(i), batch)[: len(part)] for i in outputs]
+        yield rows, outputs
 
 
 def _require_fit(wanted, given):
@@ -246,8 +263,9 @@ def _allocate(interpreter, batch):
     return 1
 
 
-def _by_image(answers, batch):
+def _by_image(tensor, batch):
     """What an output holds, its first axis counting the images of the call."""
+    answers = tensor()
     if batch == 1 and answers.shape[:1] != (1,):
         return answers[None]
     if answers.shape[:1] != (batch,):
@@ -258,7 +276,7 @@ def _by_image(answers, batch):
     return answers
 
 
-def _checked(images):
+def checked(images):
     """Images as an array of uint8 or float32 of at least two axes, or an error in words."""
     images = np.asarray(images)
     if images.dtype not in (np.uint8, np.float32):

@@ -12,11 +12,13 @@ from qlab.arithmetic.metrics import sparsity
 from qlab.arithmetic.results import Measurement
 from qlab.data import Split
 from qlab.engine.recipes import Recipe
+from qlab.tflite import prefixes
 from qlab.tflite.sparse_encoding import sparse_file
 
 LATENCY_RUNS = 50
 PART = 1_000  # test images scored in a step
 REMEMBERED = 32
+SHIPPED = 4  # models that ship, ready to be compressed, are kept for all explorers
 CALIBRATION_SIZE = 128  # where nothing else is asked for
 
 
@@ -156,9 +158,12 @@ def images_to_choose_with(images=None, labels=None):
     return course_images() if images is None else Split(images, labels)
 
 
-def scored(model, split, **how):
-    """Measurement of a file on a split, which knows what the images are called."""
-    measured = qlab.evaluate(model, split.images, split.labels, **how)
+def scored(model, split, score=prefixes.score, **how):
+    """Measurement of a file on a split, which knows what the images are called.
+
+    Layers that were scored before are not run again; with `score` = ``qlab.evaluate`` all are.
+    """
+    measured = score(model, split.images, split.labels, **how)
     return replace(measured, images_are=split.images_are)
 
 
@@ -178,20 +183,24 @@ def require_pair(images, labels):
 
 
 def subject(model=None, images=None, labels=None, calibration_images=None):
-    """What is not given is the course's: the shipped baseline, and `course_images`."""
+    """What is not given is the course's: the shipped baseline, and `course_images`.
+
+    A model may be the name of one that ships.
+    """
     split = images_to_choose_with(images, labels)
-    own = any(given is not None for given in (model, images, calibration_images))
-    return _build(model, split, calibration_images) if own else _baseline(split)
+    model = "baseline" if model is None else model
+    own = images is not None or calibration_images is not None or not isinstance(model, str)
+    return _build(model, split, calibration_images) if own else _shipped(model, split)
 
 
-@lru_cache(maxsize=1)
-def _baseline(split):
-    return _build(None, split, None)
+@lru_cache(maxsize=SHIPPED)
+def _shipped(name, split):
+    return _build(name, split, None)
 
 
 def _build(model, split, calibration_images):
     """Load what is missing, calibrate, and score the float model."""
-    model = qlab.pretrained("baseline") if model is None else model
+    model = qlab.pretrained(model) if isinstance(model, str) else model
     if calibration_images is None:
         calibration_images = qlab.data.calibration_images()
     return Subject(qlab.Compressor(model, calibration_images), split, scored(model, split))

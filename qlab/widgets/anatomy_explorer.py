@@ -8,8 +8,9 @@ from qlab.tflite.anatomy import PARTS, compressed_byte_counts
 from qlab.tflite.gzipping import GZIPPED
 from qlab.tflite.litemodel import LiteModel
 from qlab.widgets.kit import readout
-from qlab.widgets.kit.explorer import ModelExplorer, Shown
+from qlab.widgets.kit.explorer import Shown
 from qlab.widgets.kit.live import LivePicture
+from qlab.widgets.kit.model_explorer import ModelExplorer
 from qlab.widgets.kit.traits import choice, steps
 
 PACKING = {False: "one to a byte", True: "packed, several to a byte"}
@@ -77,11 +78,10 @@ class AnatomyExplorer(ModelExplorer):
     granularity = choice("Granularity", GRANULARITIES, "per-channel")
     packed = choice("Codes of 4 bits or fewer", PACKING, False)
 
-    def __init__(self, model=None, images=None, labels=None, calibration_images=None, **settings):
-        super().__init__(model, images, labels, calibration_images)
+    def build(self):
         self.float_anatomy = take_apart(self.subject.model)
         self.download = self.offer("Download this .tflite", self.tflite, lambda: self.result.recipe)
-        self.assemble(self.controls(), self._picture(), [self.download], settings)
+        return self._picture(), [self.download]
 
     def compute(self):
         """Make the file that the settings describe, and take it apart."""

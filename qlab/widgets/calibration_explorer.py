@@ -11,9 +11,10 @@ from qlab.plots.quantization_panels import CalibrationPanel, RangesPanel, clippe
 from qlab.system.text import to_csv
 from qlab.trials.draws import Calibration, Draw, Pool
 from qlab.widgets.kit import controls, readout
-from qlab.widgets.kit.explorer import ModelExplorer, Shown, SweepingExplorer
+from qlab.widgets.kit.explorer import Shown, SweepingExplorer
 from qlab.widgets.kit.job import Job
 from qlab.widgets.kit.live import LivePicture
+from qlab.widgets.kit.model_explorer import ModelExplorer
 from qlab.widgets.kit.readout import percent
 from qlab.widgets.kit.traits import choice, layer_name, number, steps
 
@@ -79,16 +80,19 @@ class CalibrationExplorer(SweepingExplorer, ModelExplorer):
     ):
         if draws not in range(2, 10):
             raise ValueError(f"draws is {draws!r}; choose 2 to 9")
+        self._asked = draws, calibration_images
         first = None if calibration_images is None else calibration_images[:1024]
-        super().__init__(model, images, labels, first)
-        self._pool = Pool(self.subject.model, draws, calibration_images)
+        super().__init__(model, images, labels, first, **settings)
+
+    def build(self):
+        self._pool = Pool(self.subject.model, *self._asked)
         self._draws, self._kind = [], None
         self.trail = {}
         self.sizes = controls.doublings(self.available)
         self.layer, self.calibration_size = next(iter(self.layers)), min(64, self.available)
         self.job = Job("Score all sizes", self._sweep, self.guard)
         self.save_trail = self.offer("Save the trail as CSV", self.trail_csv)
-        self.assemble(self.controls(), self._picture(), [self.job, self.save_trail], settings)
+        return self._picture(), [self.job, self.save_trail]
 
     @property
     def recipe(self):

@@ -14,9 +14,10 @@ from qlab.tflite.gzipping import GZIPPED
 from qlab.trials.shipped import TunedModels
 from qlab.trials.subjects import Trial
 from qlab.widgets.kit import readout
-from qlab.widgets.kit.explorer import ModelExplorer, Shown, SweepingExplorer
+from qlab.widgets.kit.explorer import Shown, SweepingExplorer
 from qlab.widgets.kit.job import Job
 from qlab.widgets.kit.live import LivePicture
+from qlab.widgets.kit.model_explorer import ModelExplorer
 from qlab.widgets.kit.readout import percent, score
 from qlab.widgets.kit.traits import WholeWithin, choice, layer_name, number, steps
 
@@ -82,17 +83,16 @@ class ClusteringExplorer(SweepingExplorer, ModelExplorer):
     granularity = choice("Granularity of rounding", GRANULARITIES, "per-tensor")
     layer = layer_name()
 
-    def __init__(self, model=None, images=None, labels=None, calibration_images=None, **settings):
-        super().__init__(model, images, labels, calibration_images)
+    def build(self):
         self._trial = self.subject.remembering()
         self._tried, self.tuned = {"clusters": {}}, ()
         self.job = Job("Measure both curves", self._sweep, self.guard)
-        self._trained = TunedModels(self.subject, self.job.scoring) if model is None else None
+        shipped = self.model_name == "baseline"
+        self._trained = TunedModels(self.subject, self.job.scoring) if shipped else None
         self.download = self.offer(
             "Download the clustered .tflite", self.tflite, lambda: self.result.clusters.recipe
         )
-        actions = [self.job, self.download]
-        self.assemble(self.controls(), self._picture(), actions, settings)
+        return self._picture(), [self.job, self.download]
 
     def compute(self):
         """Make both files, and score them; score the trained models, unless that is done."""

@@ -10,8 +10,9 @@ from qlab.plots.answer_panels import FlipCountsPanel, GalleryPanel
 from qlab.trials import flips
 from qlab.trials.flips import ALL, KINDS, SAME
 from qlab.widgets.kit import readout
-from qlab.widgets.kit.explorer import ModelExplorer, Shown
+from qlab.widgets.kit.explorer import Shown
 from qlab.widgets.kit.live import LivePicture
+from qlab.widgets.kit.model_explorer import ModelExplorer
 from qlab.widgets.kit.traits import choice, name_among, steps
 
 
@@ -66,11 +67,14 @@ class FlipGallery(ModelExplorer):
         class_names=None,
         **settings,
     ):
-        super().__init__(model, images, labels, calibration_images)
-        self.class_names = _named(class_names, self.subject)
+        self._names = class_names
+        super().__init__(model, images, labels, calibration_images, **settings)
+
+    def build(self):
+        self.class_names = _named(self._names, self.subject)
         self._garments = (ALL, *self.class_names)
         self._trial = None
-        self.assemble(self.controls(), self._picture(), settings=settings)
+        return self._picture(), ()
 
     def compute(self):
         """Score the file that the settings describe, and find what changed."""

@@ -11,9 +11,10 @@ from qlab.tflite.gzipping import GZIPPED
 from qlab.trials.pruned import BLOCK, SHIPPED, NarrowNetwork, Pruner, in_turn
 from qlab.trials.shipped import TunedModels
 from qlab.widgets.kit import controls, readout
-from qlab.widgets.kit.explorer import ModelExplorer, Shown, SweepingExplorer
+from qlab.widgets.kit.explorer import Shown, SweepingExplorer
 from qlab.widgets.kit.job import Job
 from qlab.widgets.kit.live import LivePicture
+from qlab.widgets.kit.model_explorer import ModelExplorer
 from qlab.widgets.kit.readout import percent
 from qlab.widgets.kit.traits import FLOAT_OR_INT8, Sparsity, choice, layer_name, number
 
@@ -72,16 +73,15 @@ class PruningExplorer(SweepingExplorer, ModelExplorer):
     weight_bits = choice("Weight bits", FLOAT_OR_INT8, 32)
     layer = layer_name()
 
-    def __init__(self, model=None, images=None, labels=None, calibration_images=None, **settings):
-        super().__init__(model, images, labels, calibration_images)
-        self.pruner = Pruner(self.subject, calibration_images)
+    def build(self):
+        self.pruner = Pruner(self.subject, self.given[-1])
         self._once, self.tuned, self.narrow = {}, (), None
         self.job = Job("Measure the whole curve", self._sweep, self.guard)
-        self._trained = TunedModels(self.subject, self.job.scoring) if model is None else None
+        shipped = self.model_name == "baseline"
+        self._trained = TunedModels(self.subject, self.job.scoring) if shipped else None
         self.download = self.offer("Download this .tflite", self.tflite, self._pruning)
         self.sparse = self.offer("Download without the zeros", self.sparse_tflite)
-        actions = [self.job, self.download, self.sparse]
-        self.assemble(self.controls(), self._picture(), actions, settings)
+        return self._picture(), [self.job, self.download, self.sparse]
 
     def compute(self):
         """Prune as the settings say, and measure; score the trained models of this method."""

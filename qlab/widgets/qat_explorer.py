@@ -8,9 +8,10 @@ from qlab.arithmetic.results import in_points
 from qlab.plots.training_panels import LearningPanel, StepsPanel, WaysPanel, shares
 from qlab.trials.quantized_training import SEEDS, WIDTHS, Live, WidthScorer, weights_in_steps
 from qlab.widgets.kit import readout
-from qlab.widgets.kit.explorer import ModelExplorer, Shown, ThreadedExplorer
+from qlab.widgets.kit.explorer import Shown, ThreadedExplorer
 from qlab.widgets.kit.job import ThreadedJob
 from qlab.widgets.kit.live import LivePicture
+from qlab.widgets.kit.model_explorer import ModelExplorer
 from qlab.widgets.kit.readout import percent
 from qlab.widgets.kit.traits import layer_name, steps
 
@@ -52,19 +53,22 @@ class QatExplorer(ThreadedExplorer, ModelExplorer):
     'better'
     """
 
+    offered = ("baseline",)  # the one that QAT was tried on
     question = "What does training on rounded weights gain, and at how many bits?"
     weight_bits = steps("Weight bits", WIDTHS[::-1], 4)
     layer = layer_name()
     live = traitlets.Any(None, allow_none=True)
 
     def __init__(self, images=None, labels=None, calibration_images=None, **settings):
-        super().__init__(None, images, labels, calibration_images)
+        super().__init__(None, images, labels, calibration_images, **settings)
+
+    def build(self):
         self._scorer = WidthScorer(self.subject, self._progress)
         self.job = ThreadedJob(
             "Start live training", self._job_steps, self.guard, "the best so far"
         )
         self.download = self.offer("Download the best so far", self.tflite, self._live_recipe)
-        self.assemble(self.controls(), self._picture(), [self.job, self.download], settings)
+        return self._picture(), [self.job, self.download]
 
     def compute(self):
         """Score the files of these bits, unless that is done."""

@@ -24,9 +24,10 @@ from qlab.trials.search import (
 from qlab.trials.subjects import Trial, require_pair
 from qlab.widgets.kit import readout
 from qlab.widgets.kit.download import often
-from qlab.widgets.kit.explorer import ModelExplorer, Shown
+from qlab.widgets.kit.explorer import Shown
 from qlab.widgets.kit.job import Job
 from qlab.widgets.kit.live import LivePicture
+from qlab.widgets.kit.model_explorer import ModelExplorer
 from qlab.widgets.kit.readout import percent
 from qlab.widgets.kit.traits import choice, number
 
@@ -80,8 +81,8 @@ class SearchExplorer(ModelExplorer):
 
     Parameters
     ----------
-    model : qlab.LiteModel or None
-        A float32 model; None for the shipped baseline.
+    model
+        As in `ModelExplorer`.
     images, labels : ndarray or None
         To choose by; None for the 5,000 of `qlab.search.search_images`.
     test_images, test_labels, calibration_images
@@ -134,14 +135,17 @@ class SearchExplorer(ModelExplorer):
         **settings,
     ):
         require_pair(images, labels)
-        images, labels = search_images() if images is None else (images, labels)
-        super().__init__(model, test_images, test_labels, calibration_images)
-        if test_images is None:
+        self._search = search_images() if images is None else (images, labels)
+        self._base = base
+        super().__init__(model, test_images, test_labels, calibration_images, **settings)
+
+    def build(self):
+        if self.given[0] is None:
             self.subject = self.subject.on(qlab.data.load().test)
         compressor = self.subject.compressor
         names = "uniform", *METHODS
-        self._scorers = {name: Scorer(compressor, images, labels, base) for name in names}
-        self.reference = qlab.evaluate(compressor.model, images, labels)
+        self._scorers = {name: Scorer(compressor, *self._search, self._base) for name in names}
+        self.reference = qlab.evaluate(compressor.model, *self._search)
         plain = run_search(self._scorers["uniform"], 1, "uniform", len(WEIGHT_BITS))
         largest = max(x.gzip_bytes for x in plain)
         self._budgets_kb = budgets(largest)
@@ -151,8 +155,7 @@ class SearchExplorer(ModelExplorer):
         self.final_job = Job("Ask the test images", self._final_steps, self.guard)
         recipe, asks = lambda: self._chosen().recipe, False  # it has a button of its own
         self.download = self.offer("Download the best .tflite", self.tflite, recipe, asks)
-        actions = [self.job, self.final_job, self.download]
-        self.assemble(self.controls(), self._picture(), actions, settings)
+        return self._picture(), [self.job, self.final_job, self.download]
 
     @property
     def trials(self):

@@ -12,11 +12,20 @@ from qlab.trials.sensitivity import LayerTrial, layers_with, lowered, scan
 from qlab.trials.subjects import Trial
 from qlab.widgets.kit import readout
 from qlab.widgets.kit.controls import LayerBoxes
-from qlab.widgets.kit.explorer import ModelExplorer, Shown
+from qlab.widgets.kit.explorer import Shown
 from qlab.widgets.kit.job import Job
 from qlab.widgets.kit.live import LivePicture
+from qlab.widgets.kit.model_explorer import ModelExplorer
 from qlab.widgets.kit.readout import fine_interval, score
-from qlab.widgets.kit.traits import choice, require_known, steps
+from qlab.widgets.kit.traits import (
+    ROUNDING_CHOICES,
+    by_layer,
+    choice,
+    require_known,
+    rounding,
+    rounding_of,
+    steps,
+)
 
 NAMES = {"weight_bits": "weights", "activation_bits": "activations", "both": "both"}
 
@@ -50,6 +59,7 @@ class SensitivityExplorer(ModelExplorer):
         What is kept where nothing is lowered; None for int8.
     **settings
         ``bits`` for the one layer, ``lowered`` (``weight_bits``, ``activation_bits``, ``both``),
+        ``rounding`` of all weights (as in `QuantizationExplorer`; at first that of the base), and
         ``layer_bits``: for some layers, bits in the mixed recipe.
 
     Attributes
@@ -78,15 +88,20 @@ class SensitivityExplorer(ModelExplorer):
     question = "Which layer hurts most when it gets fewer bits?"
     bits = steps("Bits of the one layer", INTEGER_BITS, 3)
     lowered = choice("What is lowered", NAMES, "weight_bits")
-    layer_bits = traitlets.Dict().tag(setting=True)
+    rounding = rounding()
+    layer_bits = by_layer()
     recipe = traitlets.Instance(Recipe, allow_none=True, read_only=True)
 
     def __init__(
         self, model=None, images=None, labels=None, calibration_images=None, base=None, **settings
     ):
-        super().__init__(model, images, labels, calibration_images)
-        base = Recipe() if base is None else base
+        self._asked_base = Recipe() if base is None else base
+        super().__init__(model, images, labels, calibration_images, **settings)
+
+    def build(self):
+        base = self._asked_base
         self.base = base.replace(calibration_size=min(base.calibration_size, self.available))
+        self.rounding = rounding_of(base)
         self._trial = self.subject.remembering()
         self._scans, self._tried = {}, {}
         self.job = Job("Lower all layers too close to call", self._lower_harmless, self.guard)
@@ -94,8 +109,7 @@ class SensitivityExplorer(ModelExplorer):
         self.names = layers_with(self.subject.model, "activation_bits")
         heading = "Your recipe: bits of each layer"
         self.table = LayerBoxes(self, "layer_bits", self.names, INTEGER_BITS, 8, heading)
-        actions = [self.table, self.job, self.download]
-        self.assemble(self.controls(), self._picture(), actions, settings)
+        return self._picture(), [self.table, self.job, self.download]
 
     def compute(self):
         """Lower each layer, unless that is known; score the mixed recipe."""
@@ -108,15 +122,17 @@ class SensitivityExplorer(ModelExplorer):
         self.table.show(layers_with(self.subject.model, self.lowered))
         names = [entry.layer for entry in result.entries]
         title = f"One layer's {self._words} at {self.bits} bits"
-        if self.picture.needs_frame((title, names)):
-            self._bars.frame(names, f"{title}, all others at 8")
+        rounded = ROUNDING_CHOICES[self.rounding][0]
+        if self.picture.needs_frame((title, rounded, names)):
+            self._bars.frame(names, f"{title}, others at 8\nrounding: {rounded}")
         self._bars.show(result.uniform[8].measurement, result.entries)
         self._show_recipes(result)
         mixed = result.mixed
         worst = min(result.entries, key=lambda entry: entry.measurement.accuracy)
         alt = (
-            f"{title}, all others at 8: {worst.layer} hurts most, {worst.comparison}. The "
-            f"mixed recipe has {score(mixed)} at {mixed.packed_bytes:,} bytes."
+            f"{title}, all others at 8, rounding {rounded}: {worst.layer} hurts most, "
+            f"{worst.comparison}. The mixed recipe has {score(mixed)} at "
+            f"{mixed.packed_bytes:,} bytes."
         )
         notes = list(self.subject.compressor.notes(mixed.recipe))
         notes += readout.at_once(len(result.entries), "layers")
@@ -126,7 +142,7 @@ class SensitivityExplorer(ModelExplorer):
                 "LiteRT has no form of 3, 5, 6 or 7 bits: in a packed file, weights of 3 bits take "
                 "4, and those of 5 to 7 bits take 8."
             )
-        return Shown(alt, _cells(result), notes, _tables(result, title))
+        return Shown(alt, _cells(result), notes, _tables(result, f"{title}, rounding {rounded}"))
 
     def tflite(self):
         """The mixed recipe as a file, packed: name, content, and words."""
@@ -148,24 +164,31 @@ class SensitivityExplorer(ModelExplorer):
     def _words(self):
         return "weights and activations" if self.lowered == "both" else NAMES[self.lowered]
 
+    @property
+    def _rounded(self):
+        """The base, rounded as the setting says."""
+        if self.rounding == rounding_of(self.base):
+            return self.base
+        return self.base.replace(**ROUNDING_CHOICES[self.rounding][1])
+
     def _mixed(self):
         """The recipe that the drop-downs describe; a layer at 8 bits needs no override."""
         may = layers_with(self.subject.model, self.lowered)
         bits = {x: b for x, b in self.layer_bits.items() if b != 8 and x in may}
-        return lowered(self.base, bits, self.lowered)
+        return lowered(self._rounded, bits, self.lowered)
 
     def _uniform(self, bits):
         """The base with all layers at these bits."""
         names = ("weight_bits", "activation_bits") if self.lowered == "both" else (self.lowered,)
-        return self.base.replace(**dict.fromkeys(names, bits), overrides=())
+        return self._rounded.replace(**dict.fromkeys(names, bits), overrides=())
 
     def _scan(self):
         """Each layer lowered, measured once for each setting; a bar shows how far it is."""
-        key = self.bits, self.lowered
+        key = self.bits, self.lowered, self.rounding
         if key not in self._scans:
             subject, entries = self.subject, []
             total = len(layers_with(subject.model, self.lowered))
-            base = self.base.replace(overrides=())
+            base = self._rounded.replace(overrides=())
             steps = scan(
                 subject.compressor, subject.images, subject.labels, self.bits, base, self.lowered
             )

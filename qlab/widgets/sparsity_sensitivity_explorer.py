@@ -13,11 +13,19 @@ from qlab.trials.sensitivity import layers_with, lowered, scan
 from qlab.trials.subjects import Trial
 from qlab.widgets.kit import readout
 from qlab.widgets.kit.controls import LayerBoxes
-from qlab.widgets.kit.explorer import ModelExplorer, Shown, SweepingExplorer
+from qlab.widgets.kit.explorer import Shown, SweepingExplorer
 from qlab.widgets.kit.job import Job
 from qlab.widgets.kit.live import LivePicture
+from qlab.widgets.kit.model_explorer import ModelExplorer
 from qlab.widgets.kit.readout import score
-from qlab.widgets.kit.traits import FLOAT_OR_INT8, WholeWithin, choice, number, require_known
+from qlab.widgets.kit.traits import (
+    FLOAT_OR_INT8,
+    WholeWithin,
+    by_layer,
+    choice,
+    number,
+    require_known,
+)
 
 FIRST = (0.5, 0.8, 0.95)
 LEVELS = (0.3, 0.5, 0.6, 0.7, 0.8, 0.85, 0.9, 0.95, 0.98)
@@ -80,15 +88,14 @@ class SparsitySensitivityExplorer(SweepingExplorer, ModelExplorer):
     """
 
     question = "Which layer can be pruned, and how far?"
-    layer_sparsity = traitlets.Dict().tag(setting=True)
+    layer_sparsity = by_layer()
     budget_bytes = number(
         "Budget (bytes)", WholeWithin(1, 1, "largest", ", the float file"), "_stops"
     )
     weight_bits = choice("Weight bits", FLOAT_OR_INT8, 32)
     recipe = traitlets.Instance(Recipe, allow_none=True, read_only=True)
 
-    def __init__(self, model=None, images=None, labels=None, calibration_images=None, **settings):
-        super().__init__(model, images, labels, calibration_images)
+    def build(self):
         self.names = layers_with(self.subject.model, "sparsity")
         self.largest = self.subject.model.file_bytes
         self._trial = self.subject.remembering()
@@ -102,8 +109,7 @@ class SparsitySensitivityExplorer(SweepingExplorer, ModelExplorer):
         heading = "Your recipe: sparsity of each layer"
         options = [(f"{x:g}", x) for x in CHOICES]
         self.table = LayerBoxes(self, "layer_sparsity", self.names, options, 0.0, heading)
-        actions = [self.table, self.job, self.download]
-        self.assemble(self.controls(), self._picture(), actions, settings)
+        return self._picture(), [self.table, self.job, self.download]
 
     @property
     def curves(self):

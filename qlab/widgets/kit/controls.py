@@ -1,19 +1,19 @@
 """Controls for an explorer's settings: each has a label, and each can be reached by keyboard."""
 
 import ipywidgets
-import traitlets
 
 FULL = {"width": "100%"}
 
 
 def drop_down(explorer, trait, label, options):
     """Drop-down for a setting."""
-    return _card(trait, _box(explorer, trait, label, options))
+    return _card(explorer, trait, _box(explorer, trait, label, options))
 
 
 def step_slider(explorer, trait, label, values):
     """Slider and linked drop-down for a setting that can have only these `values`."""
-    return _card(trait, _box(explorer, trait, label, values), _slider(explorer, trait, values))
+    box = _box(explorer, trait, label, values)
+    return _card(explorer, trait, box, _slider(box, values))
 
 
 def doublings(last):
@@ -29,11 +29,20 @@ def number_slider(explorer, trait, label, stops, step=None):
     else:
         kind, usual = ipywidgets.BoundedIntText, 1
     box = kind(value, min=stops[0], max=stops[-1], step=step or usual, description=label)
-    traitlets.link((explorer, trait), (box, "value"))
-    card = _card(trait, box, _slider(explorer, trait, stops))
+    card = _card(explorer, trait, box, _slider(box, stops))
     if stops[-1] >= 100_000:
         card.add_class("qlab-wide")
     return card
+
+
+def refill(card, stops):
+    """Let a control offer other stops; after that, `card.follow` shows the setting again."""
+    for child in card.children:
+        if child.has_trait("options"):
+            child.options = stops
+        else:
+            child.max = max(child.max, stops[-1])
+            child.min, child.max = stops[0], stops[-1]
 
 
 def enable(card, on):
@@ -74,33 +83,53 @@ class LayerBoxes(ipywidgets.VBox):
 
 
 def _box(explorer, trait, label, options):
-    box = ipywidgets.Dropdown(options=options, value=getattr(explorer, trait), description=label)
-    traitlets.link((explorer, trait), (box, "value"))
-    return box
+    return ipywidgets.Dropdown(options=options, value=getattr(explorer, trait), description=label)
 
 
-def _slider(explorer, trait, values):
-    """A slider over `values`; it rests at the one nearest to the setting."""
-    values = tuple(values)
+def _slider(box, values):
+    """A slider over `values`; it rests at the one nearest to what the box says."""
+    slider = ipywidgets.SelectionSlider(options=tuple(values), readout=False)
 
     def nearest():
-        return min(values, key=lambda v: abs(v - getattr(explorer, trait)))
+        return min(slider.options, key=lambda v: abs(v - box.value))
+
+    def follow(_):
+        slider.value = nearest()
 
     def moved(change):
         if change.new != nearest():
-            setattr(explorer, trait, change.new)
+            box.value = change.new
 
-    slider = ipywidgets.SelectionSlider(options=values, value=nearest(), readout=False)
+    follow(None)
     slider.observe(moved, "value")
-    explorer.observe(lambda _: setattr(slider, "value", nearest()), trait)
+    box.observe(follow, "value")
     return slider
 
 
-def _card(trait, *children):
-    """Label and box in one line, slider below, in one column of the controls."""
+def _card(explorer, trait, *children):
+    """Label and box in one line, slider below, in one column of the controls.
+
+    Box and setting follow each other, except while an explorer is built for another model.
+    """
     for child in children:
         child.layout = ipywidgets.Layout(**FULL)
-    card = ipywidgets.VBox(children)
+    card, box, following = ipywidgets.VBox(children), children[0], []
+
+    def chosen(change):
+        if not (following or explorer.building):
+            setattr(explorer, trait, change.new)
+
+    def follow(_=None):
+        if not explorer.building:
+            following.append(trait)  # a box that holds the value to its ends leaves the setting
+            try:
+                box.value = getattr(explorer, trait)
+            finally:
+                following.pop()
+
+    box.observe(chosen, "value")
+    explorer.observe(follow, trait)
+    card.follow = follow
     card.add_class("qlab-control")
     card.add_class(f"qlab-{trait.replace('_', '-')}")
     if len(children) == 1:

@@ -26,6 +26,12 @@ body[data-jp-theme-light="false"] .qlab-control select { background-image: url("
 <svg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 18 18'><path d='M5 7l4 4 4-4' fill='none' \
 stroke='white' stroke-width='1.6'/></svg>"); }
 .qlab-control .widget-hslider .slider-container { margin: 0 8px; }
+.qlab-model-row { align-items: center; flex-flow: row wrap; gap: 0 16px; margin: 6px 2px 0; }
+.qlab-model-row .qlab-control.qlab-choice > .widget-dropdown { flex-direction: row;
+  align-items: center; gap: 8px; width: auto; }
+.qlab-model-row .qlab-control.qlab-choice select { flex: 0 0 190px; width: 190px; }
+.qlab-busy :is(.qlab-readout-row, .qlab-picture-row, .qlab-notes-row, .qlab-numbers) {
+  opacity: 0.45; }
 .qlab-explorer :focus-visible { outline: 2px solid var(--jp-brand-color1); outline-offset: 2px; }
 
 .qlab-readout { display: grid; grid-template-columns: repeat(auto-fit, minmax(158px, auto));

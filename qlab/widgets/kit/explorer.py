@@ -10,10 +10,9 @@ from typing import NamedTuple
 import ipywidgets
 import traitlets
 
-from qlab.trials.subjects import subject
 from qlab.widgets.kit import readout
 from qlab.widgets.kit.css import STYLE
-from qlab.widgets.kit.download import Download, scored_again
+from qlab.widgets.kit.download import Download
 from qlab.widgets.kit.hotspots import SpottedPicture
 
 REVEAL = '<details class="qlab-reveal"><summary>{}</summary></details>'
@@ -110,7 +109,8 @@ class Explorer(ipywidgets.VBox):
         self.readout, self.notes = ipywidgets.HTML(), ipywidgets.HTML()
         self.numbers, self.alert = ipywidgets.HTML(), ipywidgets.HTML()
         self.picture, self.actions, self.cards = None, (), {}
-        self._held, self._stale = True, False
+        self._buttons = ipywidgets.Box()
+        self._held, self._stale, self.building = True, False, False
         self._one_at_a_time = threading.RLock()
 
     def assemble(self, controls, picture, actions=(), settings=None):
@@ -131,17 +131,18 @@ class Explorer(ipywidgets.VBox):
         Exception
             What the first `update` raises: an explorer that cannot start says so at once.
         """
-        self.picture, self.actions = picture, tuple(actions)
+        self._put(picture, actions)
         question = f'<div class="qlab-question">{escape(self.question)}</div>'
         parts = (
             ("question", ipywidgets.HTML(f"{STYLE}{question}")),
+            *self._top(),
             ("controls", ipywidgets.Box(controls)),
             *self._more(),
             ("alert-row", self.alert),
             ("readout-row", self.readout),
             ("picture-row", picture.widget),
             ("notes-row", self.notes),
-            ("actions", ipywidgets.Box(self.actions)),
+            ("actions", self._buttons),
             ("reveal-row", ipywidgets.HTML(REVEAL.format("The numbers in this picture, as text"))),
             ("numbers", self.numbers),
         )
@@ -153,6 +154,13 @@ class Explorer(ipywidgets.VBox):
         self.observe(self._setting_changed, self.settings)
         self._held, self._stale = False, False
         self.update()
+
+    def _put(self, picture, actions):
+        """Show a picture with its buttons, in the place of the one before."""
+        if self.picture is not None:
+            picture.widget = self.picture.widget
+        self.picture, self.actions = picture, tuple(actions)
+        self._buttons.children = self.actions
 
     @property
     def settings(self):
@@ -168,6 +176,10 @@ class Explorer(ipywidgets.VBox):
         made = self.traits(control=lambda make: make is not None)
         self.cards = {x: made[x].metadata["control"](self, x) for x in names if x in made}
         return [card for x, card in self.cards.items() if not made[x].metadata.get("rare")]
+
+    def _top(self):
+        """Rows above the controls."""
+        return ()
 
     def _more(self):
         """The row of rare settings, closed at first; none if there are none."""
@@ -194,13 +206,15 @@ class Explorer(ipywidgets.VBox):
         before = {name: getattr(self, name) for name in settings}
         with self._one_update():
             try:
-                for name, value in settings.items():
-                    setattr(self, name, value)
+                self._apply(settings)
             except traitlets.TraitError:
-                for name, value in before.items():
-                    setattr(self, name, value)
+                self._apply(before)
                 self._stale = False
                 raise
+
+    def _apply(self, settings):
+        for name, value in settings.items():
+            setattr(self, name, value)
 
     def compute(self):
         """Return the result of the current settings."""
@@ -248,17 +262,22 @@ class Explorer(ipywidgets.VBox):
             return
         with self._one_at_a_time:
             if self.guard(self.update) is None:
-                self.result = None
+                self._failed()
+
+    def _failed(self):
+        """The settings as they are have no result."""
+        self.result = None
 
     @contextmanager
     def _one_update(self):
         """Collect changes of settings inside, and update once at the end if there were any."""
-        held, self._held, self._stale = self._held, True, False
+        held, self._held = self._held, True
         try:
             yield
         finally:
             self._held = held
             if self._stale and not held:
+                self._stale = False
                 self._setting_changed(None)
 
     def _say(self, words):
@@ -273,59 +292,6 @@ class Explorer(ipywidgets.VBox):
         bundle["text/plain"] = repr(self)
         bundle["image/png"] = base64.b64encode(self.picture.png).decode()
         return bundle, {"image/png": {"width": self.picture.width, "height": self.picture.height}}
-
-
-class ModelExplorer(Explorer):
-    """Base of the explorers of a float model: its ``subject`` is the model, ready to be compressed.
-
-    Parameters
-    ----------
-    model : qlab.LiteModel or None
-        A float32 model; None for the shipped baseline.
-    images : ndarray of uint8, shape (n, 28, 28, 1), or None
-        To score on; None for the course's: the 10,000 that it chooses with.
-    labels : ndarray of int, shape (n,), or None
-        Give both images and labels, or neither.
-    calibration_images : ndarray of uint8, shape (n, 28, 28, 1), or None
-        At most 1,024, in which the ranges of activations are found; None for the course's.
-
-    Attributes
-    ----------
-    subject : qlab.trials.subjects.Subject
-    layers : dict of str to ndarray of float32
-        Weights of each layer that has some.
-
-    Raises
-    ------
-    ValueError
-        If the model cannot be compressed, or images do not fit it.
-
-    Examples
-    --------
-    >>> import qlab
-    >>> test = qlab.data.load().test
-    >>> explorer = ModelExplorer(images=test.images[:100], labels=test.labels[:100])
-    >>> list(explorer.layers), explorer.subject.trial(qlab.Recipe(weight_bits=4)).measurement.n
-    (['conv1', 'conv2', 'dense1', 'logits'], 100)
-    """
-
-    def __init__(self, model=None, images=None, labels=None, calibration_images=None):
-        super().__init__()
-        self.subject = subject(model, images, labels, calibration_images)
-        self.available = self.subject.compressor.calibration_images
-        weighted = [x for x in self.subject.model.layers if x.weights is not None]
-        self.layers = {x.name: x.weights for x in weighted}
-        if self.has_trait("layer"):
-            self.layer = max(self.layers, key=lambda name: self.layers[name].size)
-
-    def offer(self, label, make, recipe=None, asks=True):
-        """A `Download`; a model's also asks the test images, unless the learner brings images."""
-        asks = asks and recipe is not None and self.subject.may_ask
-        return super().offer(label, make, recipe, asks)
-
-    def scored(self, name, model, words=""):
-        """A file for a `Download`, scored again as it is taken away: name, content, and words."""
-        return name, model.data, words + scored_again(self.subject, model)
 
 
 class SweepingExplorer(Explorer):

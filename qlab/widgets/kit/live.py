@@ -75,6 +75,7 @@ class LivePicture:
             if artist.get_visible():
                 artist.axes.draw_artist(artist)
         with self.widget.hold_sync():
+            self.widget.width, self.widget.height = str(self.width), str(self.height)
             self.widget.value = encode(self.canvas.buffer_rgba())
             if alt is not None:
                 self.widget.tooltip = alt

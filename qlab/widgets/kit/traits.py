@@ -6,6 +6,13 @@ from qlab.arithmetic.sparsity import require_sparsity
 from qlab.widgets.kit import controls
 
 FLOAT_OR_INT8 = {32: "32, float", 8: "8, int8"}
+ROUNDING_CHOICES = {  # what the control says, and what it sets in a recipe
+    "nearest": ("nearest", {"rounding": "nearest", "weight_observer": None}),
+    "least squares": (
+        "nearest, least squares", {"rounding": "nearest", "weight_observer": "mse"}
+    ),
+    "gptq": ("GPTQ", {"rounding": "gptq", "weight_observer": None}),
+}  # fmt: skip
 
 
 def steps(label, values, default):
@@ -17,6 +24,17 @@ def choice(label, values, default):
     """One of a few values; a drop-down of them, or of what a mapping calls them."""
     named = [(words, x) for x, words in values.items()] if isinstance(values, dict) else values
     return _setting(traitlets.Enum(tuple(values), default), controls.drop_down, label, named)
+
+
+def rounding():
+    """How weights are rounded; a drop-down."""
+    return choice("Rounding", {x: words for x, (words, _) in ROUNDING_CHOICES.items()}, "nearest")
+
+
+def rounding_of(recipe):
+    """Which of the `ROUNDING_CHOICES` a recipe has, or the one that is most like it."""
+    alike = (x for x, (_, y) in ROUNDING_CHOICES.items() if y.items() <= vars(recipe).items())
+    return next(alike, recipe.rounding)
 
 
 def rare(setting):
@@ -48,7 +66,12 @@ def _setting(kind, control, label, values, **more):
         found = getattr(explorer, values) if isinstance(values, str) else values
         return control(explorer, name, label, tuple(found), **more)
 
-    return kind.tag(setting=True, control=make)
+    return kind.tag(setting=True, control=make, stops=values if isinstance(values, str) else None)
+
+
+def by_layer():
+    """Values of single layers, by their names."""
+    return traitlets.Dict().tag(setting=True, by_layer=True)
 
 
 class Sparsity(traitlets.TraitType):
