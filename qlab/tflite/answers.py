@@ -22,7 +22,7 @@ def decided(model, answers):
     rows = answers.reshape(len(answers), -1)
     if rows.shape[1] > 1 and answers.dtype.name in ("int8", "uint8", "int16"):
         return rows.argmax(1)  # codes: the file need not be read to know what they are
-    made_by = _decider(model.parsed)
+    made_by, _ = _decider(model.parsed)
     if made_by is None and rows.shape[1] == 1:  # it has decided itself, as with ARG_MAX
         return rows[:, 0].astype(np.int64)
     if made_by in THRESHOLDS and rows.shape[1] == 1:
@@ -47,8 +47,8 @@ def require_labels(model, labels):
 
 def _class_count(model):
     """How many classes a model tells apart; None if it decides itself, and does not say."""
-    graph, made_by = model.parsed.subgraphs[0], _decider(model.parsed)
-    given, answer = (shape_of(graph.tensors[int(x[0])]) for x in (graph.inputs, graph.outputs))
+    graph, (made_by, made) = model.parsed.subgraphs[0], _decider(model.parsed)
+    given, answer = (shape_of(graph.tensors[int(i)]) for i in (graph.inputs[0], made))
     if made_by is None:
         return None
     answers = math.prod(answer) // max(1, given[0] if given else 1)
@@ -56,18 +56,18 @@ def _class_count(model):
 
 
 def _decider(graph):
-    """Operator that makes the answers, behind those that pass them on; None if they are classes."""
+    """What makes the answers, behind what passes them on, and its tensor; None if it decides."""
     part = graph.subgraphs[0]
     makers = {int(x.outputs[0]): x for x in part.operators}
     index = int(part.outputs[0])
     while part.tensors[index].type not in _WHOLE:
         if index not in makers:
-            return "the input"
+            return "the input", index
         name = op_name(graph, makers[index])
         if name not in PASSING:
-            return name
+            return name, index
         index = int(makers[index].inputs[0])
-    return None
+    return None, index
 
 
 def _real(model, codes):
