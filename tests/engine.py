@@ -24,6 +24,8 @@ def keras_model(name):
 
     if name == "mixture":
         return every_layer()
+    if name in zoo.KINDS:
+        return zoo.untrained(name)
     return train.load("baseline") if name == "baseline" else zoo.trained(name)
 
 
@@ -96,6 +98,28 @@ def tensor_grid(model, index):
     """(scales, zero points) of a tensor of a file."""
     held = model.parsed.subgraphs[0].tensors[index].quantization
     return np.asarray(held.scale, np.float64), np.asarray(held.zeroPoint)
+
+
+def grid_of(model, layer):
+    scale, zero_point = tensor_grid(model, layer.output)
+    return float(scale[0]), int(zero_point[0])
+
+
+def float_outputs(model, images):
+    from qlab.tflite import runtime
+
+    output = int(model.parsed.subgraphs[0].outputs[0])
+    return np.concatenate([x for _, [x] in runtime.activations(model, images, [output])])
+
+
+def real_outputs(model, images):
+    """What a model with codes for an output answers, as real values."""
+    scale, zero_point = grid_of(model, model.layers[-1])
+    return scale * (float_outputs(model, images).astype(np.float64) - zero_point)
+
+
+def sqnr_db(due, seen):
+    return 10 * np.log10(np.square(due).sum() / np.square(seen - due).sum())
 
 
 def resting(source, model):

@@ -167,32 +167,41 @@ def weight_codes(weights, bits, axis):
 
 
 def shared(model):
-    """{tensor: the frozenset of tensors that share its grid}, its members in file order."""
-    sets = {int(model.parsed.subgraphs[0].inputs[0]): {int(model.parsed.subgraphs[0].inputs[0])}}
+    """{tensor: the frozenset of tensors that share its grid}; the input is joined by nothing."""
+    first = int(model.parsed.subgraphs[0].inputs[0])
+    sets = {first: {first}}
     for layer in model.layers:
         joined = {layer.output}
         if layer.op in MOVERS:
-            joined = joined.union(*(sets[i] for i in layer.inputs))
+            read = [sets[i] for i in layer.inputs]
+            others = [x for x in read if first not in x] or read
+            joined = joined.union(*others)
         for member in joined:
             sets[member] = joined
     return {tensor: frozenset(members) for tensor, members in sets.items()}
 
 
+def kept(model):
+    """Tensors that keep 8 bits: the input, the output, the logits, and what shares their grids."""
+    groups, graph = shared(model), model.parsed.subgraphs[0]
+    final = groups[int(graph.outputs[0])]
+    squashed = [x.inputs[0] for x in model.layers if x.output in final and x.op in FIXED]
+    return set().union(final, groups[int(graph.inputs[0])], *(groups[i] for i in squashed))
+
+
 def activation_grids(model, images, bits):
     """{tensor: Grid} by min-max over float activations; input and logits stay at 8 bits or more."""
     values, groups, graph = float_forward(model, images), shared(model), model.parsed.subgraphs[0]
-    made = {layer.output: layer for layer in model.layers}
-    keeps = [int(graph.inputs[0]), int(graph.outputs[0])]
-    if made[keeps[1]].op == "SOFTMAX":
-        keeps.append(made[keeps[1]].inputs[0])
-    grids = {}
+    made, grids, keeps = {layer.output: layer for layer in model.layers}, {}, kept(model)
     for tensor, group in groups.items():
-        sources = [i for i in group if i not in made or made[i].op not in MOVERS]
-        width = max(bits, 8) if group & set(keeps) else bits
+        read = [i for x in model.layers if x.output in group and x.op in MOVERS for i in x.inputs]
+        parts = {*group, *(int(i) for i in graph.inputs if i in read)}
+        sources = [i for i in parts if i not in made or made[i].op not in MOVERS]
+        width = max(bits, 8) if tensor in keeps else bits
         low = min(values[i].min() for i in sources)
         high = max(values[i].max() for i in sources)
-        ops = {made[i].op for i in sources if i in made}
-        fixed = FIXED.get(ops.pop()) if len(ops) == 1 else None
+        dictated = {FIXED.get(made[i].op) if i in made else None for i in sources}
+        fixed = dictated.pop() if len(dictated) == 1 else None
         if fixed is not None:
             scale, zero_point = fixed
             low, high = scale * (-128 - zero_point), scale * (128 - zero_point)

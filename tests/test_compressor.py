@@ -17,11 +17,6 @@ from qlab.tflite import runtime
 WEIGHTED = ("CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED")
 
 
-def grid_of(model, layer):
-    scale, zero_point = engine.tensor_grid(model, layer.output)
-    return float(scale[0]), int(zero_point[0])
-
-
 def weights_grid(model, position):
     """(codes, scales) of the weights of operator `position`, looking through a DEQUANTIZE."""
     graph = model.parsed.subgraphs[0]
@@ -68,7 +63,7 @@ def test_activation_grids_and_biases_are_the_converters(name):
     for our, their in zip(ours.layers, theirs.layers, strict=True):
         if name == "mixture" and our.name in ("side", "add", "norm"):
             continue
-        (scale, zero_point), expected = grid_of(ours, our), grid_of(theirs, their)
+        (scale, zero_point), expected = engine.grid_of(ours, our), engine.grid_of(theirs, their)
         assert scale == pytest.approx(expected[0], rel=1e-6), our.name
         assert zero_point == expected[1], our.name
         if our.bias is not None:
@@ -85,18 +80,9 @@ def test_predictions_are_the_converters(name, fashion):
 @pytest.mark.parametrize("name", [*engine.NETWORKS, "mixture"])
 def test_the_error_is_as_small_as_the_converters(name, fashion):
     images = fashion.test.images[:500]
-    due = float_outputs(engine.float_model(name), images)
-    theirs, ours = (sqnr_db(due, real_outputs(model, images)) for model in both(name))
+    due = engine.float_outputs(engine.float_model(name), images)
+    theirs, ours = (engine.sqnr_db(due, engine.real_outputs(model, images)) for model in both(name))
     assert abs(ours - theirs) < 1
-
-
-def sqnr_db(due, seen):
-    return 10 * np.log10(np.square(due).sum() / np.square(seen - due).sum())
-
-
-def real_outputs(model, images):
-    scale, zero_point = grid_of(model, model.layers[-1])
-    return scale * (float_outputs(model, images).astype(np.float64) - zero_point)
 
 
 def test_where_the_converter_mistakes_a_range_ours_is_the_true_one():
@@ -108,18 +94,21 @@ def test_where_the_converter_mistakes_a_range_ours_is_the_true_one():
     seen = reference.float_forward(source, engine.pictures()[: engine.CALIBRATION])
     mistaken = []
     for layer, our, their in zip(source.layers, ours.layers, theirs.layers, strict=True):
-        scale, zero_point = grid_of(ours, our)
+        scale, zero_point = engine.grid_of(ours, our)
         low, high = seen[layer.output].min(), seen[layer.output].max()
         if layer.op not in reference.MOVERS:
             due = reference.range_grid(low, high, 8)
             assert scale == pytest.approx(due.scale, rel=1e-5), layer.name
             assert zero_point == due.zero_point, layer.name
-        if grid_of(theirs, their)[0] != pytest.approx(scale, rel=1e-5):
+        if engine.grid_of(theirs, their)[0] != pytest.approx(scale, rel=1e-5):
             mistaken.append(layer.name)
     assert set(mistaken) <= {"second0", "second1"}
     for name in mistaken:  # never too small a range: it is the union of both
         place = [x.name for x in source.layers].index(name)
-        assert grid_of(theirs, theirs.layers[place])[0] > grid_of(ours, ours.layers[place])[0]
+        assert (
+            engine.grid_of(theirs, theirs.layers[place])[0]
+            > engine.grid_of(ours, ours.layers[place])[0]
+        )
 
 
 def test_the_residual_network_keeps_its_accuracy(fashion):
@@ -155,13 +144,6 @@ def edge_quantized(model, bits, folder):
         return qlab.LiteModel(bytes(quantizer.quantize().quantized_model))
 
 
-def float_outputs(model, images):
-    [(_, [outputs])] = runtime.activations(
-        model, images, [int(model.parsed.subgraphs[0].outputs[0])], batch=len(images)
-    )
-    return outputs
-
-
 @pytest.mark.parametrize("bits", [8, 4])
 @pytest.mark.parametrize("name", engine.NETWORKS)
 def test_weight_only_is_ai_edge_quantizers(name, bits, fashion, tmp_path):
@@ -181,7 +163,7 @@ def test_weight_only_is_ai_edge_quantizers(name, bits, fashion, tmp_path):
             assert np.array_equal(our.weights, codes), our.name
             np.testing.assert_allclose(weights_grid(ours, position)[1], scale, rtol=1e-6)
     images = fashion.test.images[:250]
-    expected, seen = float_outputs(theirs, images), float_outputs(ours, images)
+    expected, seen = engine.float_outputs(theirs, images), engine.float_outputs(ours, images)
     assert np.abs(expected - seen).max() <= 1e-4
 
 
@@ -204,7 +186,7 @@ def require_bits(name, recipe, images):
             layer.weights.shape[layer.channel_axis] if recipe.granularity == "per-channel" else 1
         )
     held = engine.held_values(source, model, images)
-    kept = {int(source.parsed.subgraphs[0].inputs[0]), *compressor_keeps(source)}
+    kept = reference.kept(source)
     for layer in source.layers:
         codes = held[layer.output]
         if recipe.activation_bits == 32:
@@ -214,15 +196,6 @@ def require_bits(name, recipe, images):
         assert codes.dtype == np.int8, layer.name
         assert codes.min() >= 128 - 2**bits, layer.name
         assert len(np.unique(codes)) <= 2**bits, layer.name
-
-
-def compressor_keeps(source):
-    """Tensors that keep 8 bits: the output, the logits, and what shares their grid."""
-    groups = reference.shared(source)
-    keeps = {source.layers[-1].output, int(source.parsed.subgraphs[0].inputs[0])}
-    if source.layers[-1].op == "SOFTMAX":
-        keeps.add(source.layers[-1].inputs[0])
-    return set().union(*(groups[i] for i in keeps))
 
 
 @pytest.mark.parametrize("granularity", GRANULARITIES)
@@ -256,7 +229,10 @@ def test_float16_weights_are_the_converters(fashion):
         if our.weights is not None:
             assert np.array_equal(our.weights, their.weights)
     images = fashion.test.images[:250]
-    assert np.abs(float_outputs(ours, images) - float_outputs(theirs, images)).max() < 0.02
+    assert (
+        np.abs(engine.float_outputs(ours, images) - engine.float_outputs(theirs, images)).max()
+        < 0.02
+    )
 
 
 def test_compressing_twice_gives_the_same_bytes_and_every_file_can_be_read_again(fashion):

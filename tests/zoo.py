@@ -88,6 +88,67 @@ BUILDERS = {  # and for how many epochs, with which learning rate
 }
 
 
+def joined():
+    """The input joined with a tanh, and a sigmoid with shares: kernels that dictate a grid."""
+    from qlab.train import keras
+
+    layers = keras.layers
+    x = inputs = keras.Input((28, 28, 1))
+    y = layers.Conv2D(4, 3, padding="same", activation="tanh", name="curved")(x)
+    x = layers.Concatenate(name="first")([x, y])
+    y = layers.Conv2D(4, 3, padding="same", activation="sigmoid", name="gate")(x)
+    z = layers.Softmax(name="shares")(layers.Conv2D(4, 3, padding="same", name="signed")(x))
+    y = layers.Concatenate(name="shares_and_gate")([y, z])
+    y = layers.Conv2D(8, 3, padding="same", name="mixed")(y)
+    x = layers.AveragePooling2D(4, name="pool")(y)
+    return keras.Model(inputs, layers.Dense(10, name="logits")(layers.Flatten()(x)))
+
+
+def grown():
+    """Each convolution joined with all before it, the input too; probabilities before a Flatten."""
+    from qlab.train import keras
+
+    layers = keras.layers
+    x = inputs = keras.Input((28, 28, 1))
+    for name in ("near", "far"):
+        y = layers.Conv2D(4, 3, padding="same", name=name)(x)
+        x = layers.Concatenate(name=f"{name}_joined")([x, y])
+    x = layers.Conv2D(10, 28, name="logits")(layers.ReLU(name="relu")(x))
+    return keras.Model(inputs, layers.Flatten()(layers.Softmax(name="shares")(x)))
+
+
+def normed():
+    """A BatchNorm behind a ReLU, which no layer can take in."""
+    from qlab.train import keras
+
+    layers, uniform = keras.layers, keras.initializers.RandomUniform
+    return keras.Sequential(
+        [
+            layers.Input((28, 28, 1)),
+            layers.Conv2D(
+                8, 3, strides=2, activation="relu", bias_initializer="uniform", name="stem"
+            ),
+            layers.BatchNormalization(
+                name="norm", gamma_initializer=uniform(0.5, 2), beta_initializer=uniform(-0.5, 0.5)
+            ),
+            layers.Flatten(),
+            layers.Dense(10, bias_initializer="uniform", name="logits"),
+        ]
+    )
+
+
+KINDS = {"joined": joined, "grown": grown, "normed": normed}  # these need no training
+
+
+@functools.cache
+def untrained(name):
+    """One of `KINDS`, always with the same weights."""
+    from qlab.train import keras
+
+    keras.utils.set_random_seed(4)
+    return KINDS[name]()
+
+
 @functools.cache
 def trained(name):
     """One of `BUILDERS`, trained on 6,000 pictures; kept for the session in a temporary folder."""

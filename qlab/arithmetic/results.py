@@ -19,6 +19,16 @@ ALPHA = 0.05  # of a family of comparisons
 MINUS = "\N{MINUS SIGN}"
 
 
+def require_numbers(labels):
+    """Raise ValueError if labels are names: no prediction would ever be equal to one."""
+    labels = np.asarray(labels)
+    if labels.dtype.kind not in "biuf":
+        raise ValueError(
+            f"labels are {labels.dtype}; give the number of each class, counted from 0, such as "
+            "numpy.unique(labels, return_inverse=True)[1]"
+        )
+
+
 @dataclass(frozen=True, eq=False)
 class Measurement:
     """How well a model classified a set of images.
@@ -38,7 +48,7 @@ class Measurement:
     Raises
     ------
     ValueError
-        If the shapes differ, n is 0, or `kind` is none of the three.
+        If the shapes differ, n is 0, labels are no numbers, or `kind` is none of the three.
 
     Examples
     --------
@@ -62,6 +72,7 @@ class Measurement:
                 f"predictions {predictions.shape} and labels {labels.shape} "
                 "must both be (n,), n > 0"
             )
+        require_numbers(labels)
         if self.kind not in KINDS:
             raise ValueError(f"kind is {self.kind!r}; choose one of {', '.join(KINDS)}")
         put = lambda name, value: object.__setattr__(self, name, value)  # noqa: E731

@@ -5,14 +5,17 @@ from __future__ import annotations
 import numpy as np
 
 from qlab.arithmetic.metrics import sparsity
-from qlab.engine.lowering import needs_lower_clamp, sums_fit
+from qlab.engine.lowering import needs_lower_clamp, runs_on_integers
 from qlab.engine.planning import different_values
+from qlab.tflite.graph import carried
 from qlab.tflite.operators import MOVING
 
 
 def notes(plan):
     """Sentences about one plan."""
-    about = (_shapes, _roundings, _scales, _clamps, _float_kernels, _silent)
+    about = (
+        _shapes, _roundings, _scales, _constants, _widths, _clamps, _joins, _float_kernels, _silent
+    )  # fmt: skip
     return tuple(sentence for part in about for sentence in part(plan))
 
 
@@ -68,10 +71,51 @@ def _scales(plan):
             )
 
 
+def _constants(plan):
+    """Constants that are weights of no layer, where weight bits would have changed them."""
+    found, graph = {}, plan.source.parsed
+    for layer, operator in zip(plan.source.layers, graph.subgraphs[0].operators, strict=True):
+        if layer.weights is None and carried(graph, operator):
+            held = 8 if runs_on_integers(layer, plan.grids, plan.stored) else 32
+            if held != plan.recipe.weight_bits:
+                found.setdefault(held, []).append(layer.name)
+    for held, names in found.items():
+        yield (
+            f"The constants of {listed(names)} {'have 8 bits' if held == 8 else 'stay in float'}, "
+            "because weight bits reach convolutions and dense layers only."
+        )
+
+
+def _widths(plan):
+    """Activations that have other bits than the recipe says for their layer."""
+    recipe, first = plan.recipe, int(plan.source.parsed.subgraphs[0].inputs[0])
+    asked = {first: ("The input", recipe.activation_bits)}
+    asked |= {
+        x.output: (x.name, recipe.bits("activation_bits", x.name)) for x in plan.source.layers
+    }
+    others = {}
+    for tensor, (name, bits) in asked.items():
+        grid = plan.grids[tensor]
+        held = 32 if grid is None else grid.levels.bit_length() - 1
+        if held != bits:
+            others.setdefault((held, held > bits), []).append(name)
+    for (bits, more), names in others.items():
+        if more:
+            yield f"{listed(names)} {'stays' if len(names) == 1 else 'stay'} at {bits} bits."
+        else:
+            yield (
+                f"{listed(names)} {'has' if len(names) == 1 else 'have'} only {bits} bits, because "
+                "layers that only move numbers share one grid, and one of them was given so few."
+            )
+
+
+def listed(names):
+    """Names as one reads them out: a, b and c."""
+    return " and ".join(x for x in (", ".join(names[:-1]), names[-1]) if x)
+
+
 def _clamps(plan):
-    """Activations below 8 bits."""
-    if plan.recipe.activation_bits < 8:
-        yield "The input and the logits stay at 8 bits."
+    """Signed activations below 8 bits."""
     clamped = [
         layer.name
         for layer in plan.source.layers
@@ -86,28 +130,53 @@ def _clamps(plan):
         )
 
 
-def _float_kernels(plan):
-    """Recipes that mix integers and float."""
-    weight_bits, activation_bits = plan.recipe.weight_bits, plan.recipe.activation_bits
-    if activation_bits <= 8 < weight_bits:
+def _joins(plan):
+    """The input, where it is joined with others on a grid that is not its own."""
+    first = int(plan.source.parsed.subgraphs[0].inputs[0])
+    own = {i for i, grid in plan.grids.items() if grid is plan.grids[first]}
+    joins = [
+        x.name
+        for x in plan.source.layers
+        if x.op in MOVING and own & {*x.inputs} and x.output not in own
+        if runs_on_integers(x, plan.grids, plan.stored)
+    ]
+    if joins:
         yield (
-            "The kernels run in float; each activation is rounded by a QUANTIZE and a "
-            "DEQUANTIZE step."
+            f"The input is rounded once more on its way into {listed(joins)}, because all that is "
+            "joined there has one grid."
         )
-    if weight_bits <= 8 < activation_bits:
-        yield "Weight-only: the weights pass a DEQUANTIZE step, and the kernels run in float."
+
+
+def _float_kernels(plan):
+    """Layers that mix integers and float."""
+    found = _in_float(plan)
+    rounded = [name for name, (weights, _, after) in found.items() if after and not weights]
+    dequantized = [name for name, parts in found.items() if parts[0] and not all(parts)]
+    if rounded:
+        yield f"{_kernels(rounded, plan)} run in float; a QUANTIZE step rounds what they give."
+    if dequantized:
+        yield f"{_kernels(dequantized, plan)} run in float; a DEQUANTIZE step gives them weights."
+
+
+def _in_float(plan):
+    """Layers with weights that run in float; whether weights, input and output have a grid."""
+    layers = [plan.source.layer(name) for name in plan.stored]
+    parts = lambda x: (plan.stored[x.name].params, plan.grids[x.inputs[0]], plan.grids[x.output])  # noqa: E731
+    return {
+        x.name: [part is not None for part in parts(x)]
+        for x in layers
+        if not runs_on_integers(x, plan.grids, plan.stored)
+    }
+
+
+def _kernels(names, plan):
+    everywhere = len(names) == len(plan.stored)
+    return "All kernels with weights" if everywhere else f"The kernels of {listed(names)}"
 
 
 def _silent(plan):
     """Layers that should run on integers and cannot, because their range is not usable."""
-    silent = []
-    for layer in plan.source.layers:
-        if layer.name in plan.stored:
-            weights = plan.stored[layer.name].params
-            before, after = plan.grids[layer.inputs[0]], plan.grids[layer.output]
-            integer = None not in (weights, before, after)
-            if integer and not sums_fit(layer.bias, before, weights, after):
-                silent.append(layer.name)
+    silent = [name for name, parts in _in_float(plan).items() if all(parts)]
     if silent:
         yield (
             f"On the calibration images {', '.join(silent)} saw or gave next to nothing. "

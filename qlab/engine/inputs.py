@@ -65,6 +65,7 @@ def _can_be_held(layer):
 def _moments(layer, options, values):
     if layer.op == "FULLY_CONNECTED":
         return input_moments(values.reshape(-1, layer.weights.shape[1]))
+    values = values.reshape(-1, *values.shape[-3:])  # if its first axis is not the batch
     _, height, width, depth = layer.weights.shape
     groups = values.shape[3] if layer.op == "DEPTHWISE_CONV_2D" else values.shape[3] // depth
     return patch_moments(

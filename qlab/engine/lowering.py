@@ -9,6 +9,9 @@ QUANTIZE steps also do two things that int8 kernels do not offer, so that nothin
   shifted down until the grid's lower end is -128, where saturation clamps too, and a QUANTIZE
   shifts them back up, where the upper end saturates.
 * An output grid that the kernel dictates (tanh: 1/128) is converted to the planned one afterwards.
+
+The input keeps a grid of its own. Where it is joined with other tensors, a QUANTIZE brings it onto
+theirs.
 """
 
 from __future__ import annotations
@@ -34,6 +37,10 @@ class StoredWeights:
     values: np.ndarray
     params: QuantParams | None = None
     bias: np.ndarray | None = None  # where it is not the layer's own
+
+    def bias_of(self, layer):
+        """The bias that the layer gets in the file."""
+        return layer.bias if self.bias is None else self.bias
 
     @property
     def real(self):
@@ -68,14 +75,13 @@ def _emit(builder, operator, layer, activations, weights):
     planned = activations[layer.output]
     stored = weights.get(layer.name)
     grids = [activations[i] for i in layer.inputs]
-    integer = planned is not None and None not in grids
-    bias = layer.bias if stored is None or stored.bias is None else stored.bias
-    if integer and stored is not None:
-        integer = stored.params is not None and sums_fit(bias, grids[0], stored.params, planned)
+    integer = runs_on_integers(layer, activations, weights)
+    bias = layer.bias if stored is None else stored.bias_of(layer)
     inputs = []
     for position, index in enumerate(int(i) for i in operator.inputs):
         if index in layer.inputs and not (layer.op in WEIGHTED and position):
-            inputs.append(builder.resting[index] if integer else builder.floating(index))
+            moved = planned if layer.op in MOVING else grids[layer.inputs.index(index)]
+            inputs.append(builder.codes(index, moved) if integer else builder.floating(index))
         elif stored is not None and position == 1:
             inputs.append(builder.weights(index, stored, integer))
         elif stored is not None and position == 2 and integer and index >= 0:
@@ -95,9 +101,19 @@ def _emit(builder, operator, layer, activations, weights):
         for i, params in enumerate(stages)
     ]
     builder.operator(layer.op, kind, inputs, tensors[0], operator)
-    for before, after in pairwise(tensors):
-        builder.operator("QUANTIZE", 2, [before], after)
+    builder.quantize(tensors)
     builder.resting[layer.output] = tensors[-1]
+
+
+def runs_on_integers(layer, activations, weights):
+    """Whether all that a layer reads, writes and carries is integer, and its sums fit."""
+    planned, stored = activations[layer.output], weights.get(layer.name)
+    grids = [activations[i] for i in layer.inputs]
+    if planned is None or None in grids or stored is None:
+        return planned is not None and None not in grids
+    if stored.params is None:
+        return False
+    return sums_fit(stored.bias_of(layer), grids[0], stored.params, planned)
 
 
 def sums_fit(bias, grid, weights, planned):
@@ -117,13 +133,26 @@ def _stages(layer, planned, integer):
     stages = [] if integer else [None]
     dictated = DICTATED.get(layer.op) if integer else None
     if dictated is not None:
-        if (dictated.scale, dictated.zero_point) == (planned.scale, planned.zero_point):
+        if _key(dictated) == _key(planned):
             return [planned]
-        stages.append(dictated)
-    if needs_lower_clamp(planned, layer.activation) and layer.op not in MOVING:
-        down = planned.zero_point - (planned.q_min + 128)
-        stages.append(QuantParams(planned.scale, down, -128, planned.q_max - planned.q_min - 128))
+        stages += [dictated, *_exactly(dictated, planned)]
+    if layer.op not in MOVING:
+        stages += _clamps(planned, layer.activation)
     return [*stages, planned]
+
+
+def _exactly(before, after):
+    """A step in float, where QUANTIZE from grid to grid would be too coarse below 8 bits."""
+    ratio = 256 * before.scale / after.scale  # XNNPACK multiplies by this, as a whole number
+    return [None] if after.levels < 256 and abs(ratio - round(ratio)) > 1e-3 else []
+
+
+def _clamps(planned, activation="NONE"):
+    """The grid, shifted down, on which int8 saturation clamps at the lower end, if it must."""
+    if not needs_lower_clamp(planned, activation):
+        return []
+    down = planned.zero_point - (planned.q_min + 128)
+    return [QuantParams(planned.scale, down, -128, planned.q_max - planned.q_min - 128)]
 
 
 class _Builder:
@@ -139,7 +168,8 @@ class _Builder:
         self.graph = schema.SubGraphT()
         self.graph.name = source.subgraphs[0].name
         self.graph.tensors, self._operators = [], []
-        self.resting, self._floating, self._constants = {}, {}, {}
+        self.resting, self._grids = {}, {}
+        self._floating, self._joined, self._constants = {}, {}, {}
 
     def copy_tensor(self, index, params, passing=False):
         """An activation like tensor `index` of the source, on this grid (None: float)."""
@@ -149,7 +179,26 @@ class _Builder:
         new.name = (old.name or b"") + (b"_step" if passing else b"")
         new.type = TYPE.FLOAT32 if params is None else TYPE.INT8
         new.quantization = _quantization(params)
+        self._grids[len(self.graph.tensors)] = params
         return self._add(new)
+
+    def codes(self, index, params):
+        """Codes of an activation on this grid, through one QUANTIZE for all who want it there."""
+        resting = self.resting[index]
+        if _key(self._grids[resting]) == _key(params):
+            return resting
+        if (index, _key(params)) not in self._joined:
+            stages = [*_exactly(self._grids[resting], params), *_clamps(params), params]
+            tensors = [self.copy_tensor(index, x, passing=True) for x in stages]
+            self.quantize([resting, *tensors])
+            self._joined[index, _key(params)] = tensors[-1]
+        return self._joined[index, _key(params)]
+
+    def quantize(self, tensors):
+        """From each of these tensors to the next, through QUANTIZE or DEQUANTIZE."""
+        for before, after in pairwise(tensors):
+            step = "DEQUANTIZE" if self._grids[after] is None else "QUANTIZE"
+            self.operator(step, 2, [before], after)
 
     def floating(self, index):
         """Float values of an activation, through one DEQUANTIZE for all who read them."""
@@ -232,6 +281,11 @@ _TYPES = {
     np.dtype("<f2"): TYPE.FLOAT16,
     np.dtype("<f4"): TYPE.FLOAT32,
 }
+
+
+def _key(params):
+    """What two grids of activations must have in common to be the same."""
+    return params.scale, params.zero_point, params.q_min
 
 
 def _quantization(params):

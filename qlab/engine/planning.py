@@ -81,28 +81,30 @@ def different_values(weights):
 
 
 class Group:
-    """Activation tensors of one grid."""
+    """Activation tensors of one grid; the sources give its range."""
 
-    def __init__(self):
-        self.tensors, self.sources, self.layers = [], [], []
+    def __init__(self, sources=()):
+        self.tensors, self.sources, self.layers = [], list(sources), []
         self.kept = False
         self.dictated: QuantParams | None = None
 
 
 def groups(model):
     """The group of each activation tensor of a float model."""
-    graph = model.parsed.subgraphs[0]
-    found = {int(graph.inputs[0]): Group()}
-    for tensor, group in found.items():
-        group.tensors.append(tensor)
-        group.sources.append(tensor)
+    first = int(model.parsed.subgraphs[0].inputs[0])
+    pixels = Group([first])
+    pixels.tensors.append(first)
+    found = {first: pixels}
     for layer in model.layers:
-        joined = found[layer.inputs[0]] if layer.op in MOVING else Group()
-        if layer.op in MOVING:
-            for other in {id(found[i]): found[i] for i in layer.inputs[1:]}.values():
-                _absorb(found, joined, other)
-        else:
-            joined.sources.append(layer.output)
+        others = {found[i]: None for i in layer.inputs} if layer.op in MOVING else {}
+        joined = Group() if others else Group([layer.output])
+        if list(others) == [pixels]:
+            joined = pixels
+        elif pixels in others:  # it keeps its bits, and comes onto the grid of the rest
+            joined.sources.append(first)
+            del others[pixels]
+        for other in others:
+            _absorb(found, joined, other)
         found[layer.output] = joined
         joined.tensors.append(layer.output)
         joined.layers.append(layer.name)
@@ -123,8 +125,6 @@ def bits_of_groups(groups, recipe):
 
 
 def _absorb(found, group, other):
-    if other is group:
-        return
     for part in ("tensors", "sources", "layers"):
         getattr(group, part).extend(getattr(other, part))
     for tensor in other.tensors:
@@ -132,16 +132,16 @@ def _absorb(found, group, other):
 
 
 def _mark(model, found):
-    """Mark groups that keep 8 bits (input, logits, output) or whose kernels dictate the grid."""
+    """Mark groups that keep 8 bits (input, output, logits) or whose kernels dictate the grid."""
     graph, ops = model.parsed.subgraphs[0], {x.output: x for x in model.layers}
     final = int(graph.outputs[0])
     found[int(graph.inputs[0])].kept = found[final].kept = True
-    if ops[final].op == "SOFTMAX":
-        found[ops[final].inputs[0]].kept = True
+    for layer in (ops[i] for i in found[final].sources if i in ops):
+        if layer.op in DICTATED:  # it makes probabilities of logits
+            found[layer.inputs[0]].kept = True
     for group in set(found.values()):
-        dictated = {ops[i].op for i in group.sources if i in ops}
-        if len(dictated) == 1:
-            group.dictated = DICTATED.get(dictated.pop())
+        dictated = {DICTATED.get(ops[i].op) if i in ops else None for i in group.sources}
+        group.dictated = dictated.pop() if len(dictated) == 1 else None
 
 
 @dataclass(frozen=True, eq=False)

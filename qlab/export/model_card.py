@@ -48,6 +48,7 @@ def card(examined, names):
         carries_over=CARRIES_OVER,
         input=_tensor(graph.tensors[graph.inputs[0]]),
         output=_tensor(graph.tensors[graph.outputs[0]]),
+        real_input=_real_input(graph.tensors[graph.inputs[0]]),
         class_names=examined.class_names,
         calls=resolver_calls(whole.model),
         obstacles=obstacles(whole.model),
@@ -87,6 +88,13 @@ def _counts(model):
         }
     except ModelError as error:
         return {"uncounted": error}
+
+
+def _real_input(tensor):
+    """What a pixel of 0 to 255 is to the model, as `predict` feeds it."""
+    floats = TYPE_NAMES.get(tensor.type, "").startswith("FLOAT")
+    scaled = tensor.quantization is not None and tensor.quantization.scale is not None
+    return "pixel / 255, in [0, 1]" if floats or scaled else "the pixel itself, 0 to 255"
 
 
 def _tensor(tensor):

@@ -4,25 +4,30 @@ from __future__ import annotations
 
 import numpy as np
 
-from qlab.tflite.graph import op_name, stored_index
+from qlab.tflite.graph import carried, op_name
 from qlab.tflite.gzipping import deflate_size
-from qlab.tflite.operators import WEIGHTED
 from qlab.tflite.reading import Reader, place
 
 PARTS = ("weights", "biases", "scales", "names", "graph", "padding")
-SCALES, NAMES, GRAPH, PADDING = 2, 3, 4, 5
+SCALES, NAMES, GRAPH, PADDING, APPENDED = 2, 3, 4, 5, 6
 
 
 def byte_counts(data):
     """Bytes of each part of a file, by name; they add up to its size."""
-    counts = np.bincount(owners(data), minlength=len(PARTS))
-    return dict(zip(PARTS, counts.tolist(), strict=True))
+    owner = owners(data)
+    return {part: int((owner == i).sum()) for i, part in enumerate(_parts(owner))}
 
 
 def compressed_byte_counts(data):
     """Bytes that each part takes when it is compressed alone, as gzip does."""
     owner, data = owners(data), np.frombuffer(data, np.uint8)
-    return {part: deflate_size(data[owner == i].tobytes()) for i, part in enumerate(PARTS)}
+    parts = enumerate(_parts(owner))
+    return {part: deflate_size(data[owner == i].tobytes()) for i, part in parts}
+
+
+def _parts(owner):
+    """The parts of a file; one more if something was put behind the model, such as label names."""
+    return (*PARTS, "appended") if APPENDED in owner else PARTS
 
 
 def owners(data):
@@ -35,18 +40,20 @@ def owners(data):
         held = tensor.quantization
         for numbers in (held.min, held.max, held.scale, held.zeroPoint) if held else ():
             _give(numbers, SCALES, reader)
+    end = len(data) - int((owner[::-1] != PADDING).argmax())
+    behind = np.flatnonzero(np.frombuffer(data, np.uint8)[end:])
+    owner[end + behind[0] if len(behind) else len(data) :] = APPENDED
     return owner
 
 
 def _roles(graph):
-    """Part of each buffer that holds weights or biases, looking through DEQUANTIZE and DENSIFY."""
-    operators, tensors = graph.subgraphs[0].operators, graph.subgraphs[0].tensors
+    """Part of each buffer that holds weights or biases, those of a BatchNorm in MUL and ADD too."""
     roles = {}
-    for operator in operators:
-        if op_name(graph, operator) in WEIGHTED:
-            for part, index in zip(("weights", "biases"), operator.inputs[1:], strict=False):
-                if index >= 0:
-                    roles.setdefault(tensors[stored_index(graph, int(index))].buffer, part)
+    for operator in graph.subgraphs[0].operators:
+        adds = op_name(graph, operator) in ("ADD", "SUB")
+        for position, index in carried(graph, operator).items():
+            part = "biases" if adds or position == 2 else "weights"
+            roles.setdefault(graph.subgraphs[0].tensors[index].buffer, part)
     return roles
 
 

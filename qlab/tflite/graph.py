@@ -8,6 +8,7 @@ import flatbuffers
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
+from qlab.tflite.operators import PLUMBING, WEIGHTED
 from qlab.tflite.sparse_tensors import expanded
 
 DTYPES = {
@@ -79,6 +80,26 @@ def stored_constant(model, operator, position):
     if len(operator.inputs) <= position:
         return None
     return constant(model, stored_index(model, int(operator.inputs[position])))
+
+
+def carried(model, operator):
+    """Constants that an operator calculates with, such as weights: position and tensor of each.
+
+    A shape, the axes of a mean and the like are none; nor is what waits behind QUANTIZE and such.
+    """
+    op, found = op_name(model, operator), {}
+    for position, index in enumerate(map(int, operator.inputs)):
+        stored = stored_index(model, index)
+        if index < 0 or op in PLUMBING or constant(model, stored) is None:
+            continue
+        if op in WEIGHTED or _is_value(model, stored):
+            found[position] = stored
+    return found
+
+
+def _is_value(model, index):
+    kind = model.subgraphs[0].tensors[index].type
+    return kind not in (schema.TensorType.INT32, schema.TensorType.INT64, schema.TensorType.BOOL)
 
 
 def replace_constant(model, operator, position, values):

@@ -297,7 +297,8 @@ class LiteModel:
     def anatomy(self):
         """Where the file's bytes are; the parts add up to the size of the file.
 
-        They are weights, biases, scales, names, graph and padding.
+        They are weights, biases, scales, names, graph and padding; and "appended" where something
+        was put behind the model, such as a zip with the names of the classes.
 
         >>> import qlab
         >>> model = qlab.pretrained("baseline")

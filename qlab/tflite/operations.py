@@ -11,6 +11,7 @@ from ai_edge_litert import schema_py_generated as schema
 from qlab.tflite.graph import (
     DTYPES,
     PACKED_BITS,
+    carried,
     constant,
     op_name,
     shape_of,
@@ -85,7 +86,7 @@ def count_operations(model):
     """
     require_lite_model(model)
     graph, names = model.parsed, {layer.output: layer.name for layer in model.layers}
-    batch = int(shape_of(graph.subgraphs[0].tensors[graph.subgraphs[0].inputs[0]])[0])
+    batch = _batch(graph)
     rows = []
     for operator in graph.subgraphs[0].operators:
         op, output = op_name(graph, operator), int(operator.outputs[0])
@@ -127,10 +128,28 @@ def energy(model, weights_in="off-chip"):
     )
 
 
+def _batch(graph):
+    """Images of one call: the first axis of the input, if that of the output is the same."""
+    part = graph.subgraphs[0]
+    given, answer = (part.tensors[int(x[0])] for x in (part.inputs, part.outputs))
+    sizes = [] if given.shapeSignature is None else [int(n) for n in given.shapeSignature]
+    if -1 in sizes[1:]:
+        shape = ", ".join("?" if n < 0 else str(n) for n in sizes)
+        raise ModelError(
+            f"the input has the shape ({shape}), so what an image costs depends on its size; "
+            "convert the model again with a fixed size, such as keras.Input((28, 28, 1))"
+        )
+    first = shape_of(given)[:1]
+    return first[0] if first and first == shape_of(answer)[:1] else 1
+
+
 def _work(graph, operator, op, name, batch):
     output = int(operator.outputs[0])
     weights = int(operator.inputs[1]) if op in WEIGHTED else -1
-    stored = [int(i) for i in operator.inputs[1:] if i >= 0] if op in WEIGHTED else []
+    if op in WEIGHTED:
+        stored = [int(i) for i in operator.inputs[1:] if i >= 0]
+    else:
+        stored = [int(operator.inputs[i]) for i in carried(graph, operator)]
     moving = [int(i) for i in operator.inputs if i >= 0 and int(i) not in stored]
     macs = count_macs(graph, op, weights, output) // batch if op in WEIGHTED else 0
     values = stored_constant(graph, operator, 1) if op in WEIGHTED else None

@@ -29,8 +29,8 @@ class Operator(NamedTuple):
     """Whether the challenge allows it: nothing that loops, calls, remembers or draws at random."""
 
 
-def _dictated(scale, zero_point):
-    return QuantParams(np.float32(scale), np.int64(zero_point), -128, 127)
+SIGNED_UNIT = QuantParams(np.float32(1 / 128), np.int64(0), -128, 127)
+UNIT = QuantParams(np.float32(1 / 256), np.int64(-128), -128, 127)
 
 
 def _names(text, **known):
@@ -49,9 +49,9 @@ ROWS = (
     Operator("CONCATENATION", 2, "input", work="values"),
     Operator("PAD", 2, "input", "kept", "values"),
     Operator("RESHAPE", 1, "input", "reshaped", "view"),
-    Operator("TANH", 2, _dictated(1 / 128, 0), "kept", "values"),
-    Operator("LOGISTIC", 2, _dictated(1 / 256, -128), "kept", "values"),
-    Operator("SOFTMAX", 2, _dictated(1 / 256, -128), "kept", "values"),
+    Operator("TANH", 2, SIGNED_UNIT, "kept", "values"),
+    Operator("LOGISTIC", 2, UNIT, "kept", "values"),
+    Operator("SOFTMAX", 2, UNIT, "kept", "values"),
     Operator("RELU", 2, channels="kept", work="values"),
     Operator("RELU6", 2, channels="kept", work="values"),
     Operator("HARD_SWISH", 1, channels="kept", work="values"),

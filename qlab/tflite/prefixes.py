@@ -28,11 +28,12 @@ from typing import NamedTuple
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
+from qlab.tflite.answers import decided
 from qlab.tflite.graph import DTYPES, op_name, pack, shape_of
 from qlab.tflite.litemodel import LiteModel, require_lite_model
 from qlab.tflite.operations import count_macs
 from qlab.tflite.operators import OPERATORS, WEIGHTED
-from qlab.tflite.runtime import BATCH, batches, checked, decided, measured, predict
+from qlab.tflite.runtime import BATCH, batches, checked, measured, predict
 
 MEGABYTES = 64  # remembered at most, unless $QLAB_REMEMBERED_MB says otherwise
 MET = 2_000  # digests of prefixes that were met, 32 bytes each
@@ -81,7 +82,7 @@ def _classes(model, images, batch, threads, changing):
         found = answers(model, images, batch, threads, changing)
     except (RuntimeError, ValueError):
         found = None  # LiteRT may refuse a part; if it refuses the whole, `predict` says why
-    return predict(model, images, batch, threads) if found is None else decided(found)
+    return predict(model, images, batch, threads) if found is None else decided(model, found)
 
 
 def _expected(model, places, changing):

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import time
+from functools import partial
 
 import numpy as np
 from ai_edge_litert.interpreter import Interpreter
@@ -10,6 +12,7 @@ from ai_edge_litert.interpreter import Interpreter
 from qlab.arithmetic.results import Latency, Measurement
 from qlab.system.machine import cores
 from qlab.system.output import quiet
+from qlab.tflite.answers import decided, require_labels
 from qlab.tflite.graph import pack
 from qlab.tflite.litemodel import ModelError, require_lite_model
 
@@ -20,12 +23,16 @@ BATCH = 250
 def predict(model, images, batch=BATCH, threads=None):
     """Class of each image.
 
+    That is the largest output; with a single sigmoid or tanh, whether it is above .5 or 0; and what
+    the model says if it decides itself, as with ArgMax.
+
     Parameters
     ----------
     model : LiteModel
     images : ndarray of uint8, shape (n, 28, 28, 1)
         Pixels 0 to 255. The runtime scales them to [0, 1] and quantizes them by the model's own
-        input parameters. An array of float32 is taken as it is, unscaled.
+        input parameters; a model of whole numbers without such parameters gets the pixels
+        themselves. An array of float32 is taken as it is, unscaled.
     batch : int
         Images a call. 100 to 500 is fastest.
     threads : int or None
@@ -38,7 +45,7 @@ def predict(model, images, batch=BATCH, threads=None):
     Raises
     ------
     ValueError
-        If the images do not fit the model.
+        If the images do not fit the model, or its answers name no class.
 
     Examples
     --------
@@ -50,13 +57,8 @@ def predict(model, images, batch=BATCH, threads=None):
     images = checked(images)
     classes = np.empty(len(images), np.int64)
     for rows, outputs in batches(model, images, batch, threads):
-        classes[rows] = decided(outputs[0]()[: len(images[rows])])
+        classes[rows] = decided(model, outputs[0]()[: len(images[rows])])
     return classes
-
-
-def decided(answers):
-    """The class with the largest answer, for each image; of equals the first."""
-    return answers.reshape(len(answers), -1).argmax(1)
 
 
 def evaluate(model, images, labels, batch=BATCH, threads=None):
@@ -78,7 +80,8 @@ def evaluate(model, images, labels, batch=BATCH, threads=None):
     Raises
     ------
     ValueError
-        If the images do not fit the model, or there is not one label an image.
+        If the images do not fit the model, or there is not one label an image, or the labels are
+        not classes of the model, counted from 0.
 
     Examples
     --------
@@ -96,6 +99,7 @@ def measured(predict, model, images, labels, *how):
         raise ValueError(
             f"{len(images)} images and {len(labels)} labels; each image needs one label"
         )
+    require_labels(model, labels)
     start = time.perf_counter()
     predictions = predict(model, images, *how)
     return Measurement(predictions, labels, elapsed_ms=1e3 * (time.perf_counter() - start))
@@ -198,18 +202,30 @@ def batches(model, images, batch=BATCH, threads=None, fill=None):
     interpreter, batch = _interpreter(model, min(batch, len(images)), threads or default_threads())
     detail = interpreter.get_input_details()[0]
     shape = tuple(int(n) for n in detail["shape"])
-    if int(np.prod(shape[1:])) != int(np.prod(images.shape[1:])):
-        raise ValueError(
-            f"images of shape {images.shape[1:]} do not fit a model that takes {shape[1:]}"
-        )
+    _require_fit(shape[1:], images.shape[1:])
     view = interpreter.tensor(detail["index"])
-    outputs = [interpreter.tensor(d["index"]) for d in interpreter.get_output_details()]
+    indices = [d["index"] for d in interpreter.get_output_details()]
+    outputs = [partial(_by_image, interpreter.tensor(i), batch) for i in indices]
     for start in range(0, len(images), batch):
         rows = slice(start, start + batch)
         part = images[rows].reshape(len(images[rows]), -1)
         (fill or _fill)(view().reshape(batch, -1)[: len(part)], part, detail)
         interpreter.invoke()
         yield rows, outputs
+
+
+def _require_fit(wanted, given):
+    """Raise ValueError unless images have the model's axes in its order, or one side is flat."""
+    axes = [tuple(n for n in shape if n != 1) for shape in (wanted, given)]
+    flat = math.prod(wanted) == math.prod(given) and min(map(len, axes)) <= 1
+    if axes[0] == axes[1] or flat:
+        return
+    n, remedy = len(given), ""
+    for order in ((n - 1, *range(n - 1)), (*range(1, n), 0)):
+        if wanted == tuple(given[i] for i in order):
+            order = ", ".join(str(i + 1) for i in order)
+            remedy = f"; its axes come in another order, so give images.transpose(0, {order})"
+    raise ValueError(f"images of shape {given} do not fit a model that takes {wanted}{remedy}")
 
 
 def _interpreter(model, batch, threads):
@@ -229,6 +245,9 @@ def _allocate(interpreter, batch):
     """Make room for `batch` images a call, or as many as the graph insists on; return how many."""
     detail = interpreter.get_input_details()[0]
     shape = [int(n) for n in detail["shape"]]
+    details = interpreter.get_output_details
+    first_axes = lambda: [[*x["shape"], None][0] for x in details()]  # noqa: E731
+    alone = first_axes()
     try:
         interpreter.resize_tensor_input(detail["index"], [batch, *shape[1:]])
         interpreter.allocate_tensors()
@@ -236,7 +255,25 @@ def _allocate(interpreter, batch):
         batch = shape[0]
         interpreter.resize_tensor_input(detail["index"], shape)
         interpreter.allocate_tensors()
-    return batch
+    together = zip(alone, first_axes(), strict=True)
+    if batch == shape[0] or all(x == (shape[0], batch) for x in together):
+        return batch
+    interpreter.resize_tensor_input(detail["index"], [1, *shape[1:]])  # the outputs have no batch
+    interpreter.allocate_tensors()
+    return 1
+
+
+def _by_image(tensor, batch):
+    """What an output holds, its first axis counting the images of the call."""
+    answers = tensor()
+    if batch == 1 and answers.shape[:1] != (1,):
+        return answers[None]
+    if answers.shape[:1] != (batch,):
+        raise ModelError(
+            f"this model answers {batch} images with an array of shape {answers.shape}, so nobody "
+            "knows which number belongs to which image; write the file again for one image a call"
+        )
+    return answers
 
 
 def checked(images):
@@ -254,18 +291,35 @@ def checked(images):
 
 def _fill(view, images, detail):
     """Write images into the input tensor, quantized by the model's own input parameters."""
-    if images.dtype == np.float32 and view.dtype == np.float32:
+    if view.dtype.kind == "f" and images.dtype == np.float32:
         view[...] = images
-    elif view.dtype == np.float32:
+    elif view.dtype.kind == "f":
         np.multiply(images, np.float32(PIXEL_SCALE), out=view)
+    elif not detail["quantization"][0]:
+        view[...] = _whole(images, view.dtype)
     elif images.dtype == np.uint8 and view.dtype == np.int8 and _is_plain_shift(detail):
         np.bitwise_xor(images, 0x80, out=view.view(np.uint8))
     else:
         real = images * np.float32(PIXEL_SCALE) if images.dtype == np.uint8 else images
         scale, zero_point = detail["quantization"]
         limits = np.iinfo(view.dtype)
-        codes = np.rint(real / np.float32(scale or 1.0)) + zero_point
+        codes = np.rint(real / np.float32(scale)) + zero_point
         view[...] = np.clip(codes, limits.min, limits.max).astype(view.dtype)
+
+
+def _whole(images, dtype):
+    """Pixels for an input of whole numbers that has no scale: they are the numbers themselves."""
+    if dtype.kind not in "iu" or np.iinfo(dtype).max < 255:
+        raise ModelError(
+            f"this model takes {dtype} without a scale, so nobody can tell what a pixel is in it; "
+            "write the file again with an input of float32 or uint8"
+        )
+    if images.dtype != np.uint8:
+        raise ValueError(
+            f"this model takes the pixels 0 to 255 themselves ({dtype}), and these images are "
+            f"{images.dtype}; give uint8"
+        )
+    return images
 
 
 def _is_plain_shift(detail):

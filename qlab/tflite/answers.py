@@ -1,0 +1,88 @@
+"""From what a model answers to a class: the largest of several, one against a threshold, or it."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from ai_edge_litert import schema_py_generated as schema
+
+from qlab.arithmetic.results import require_numbers
+from qlab.tflite.graph import op_name, shape_of
+from qlab.tflite.litemodel import ModelError
+from qlab.tflite.operators import MOVING, PLUMBING, named
+
+THRESHOLDS = {"LOGISTIC": 0.5, "TANH": 0.0}  # of one answer; above it, the class is 1
+PASSING = (*PLUMBING, *MOVING, *named(work="view"), "CAST")
+_WHOLE = (schema.TensorType.INT32, schema.TensorType.INT64, schema.TensorType.BOOL)
+
+
+def decided(model, answers):
+    """The class of each image, from a row of answers for each; of equals the first."""
+    rows = answers.reshape(len(answers), -1)
+    if rows.shape[1] > 1 and answers.dtype.name in ("int8", "uint8", "int16"):
+        return rows.argmax(1)  # codes: the file need not be read to know what they are
+    made_by, _ = _decider(model.parsed)
+    if made_by is None and rows.shape[1] == 1:  # it has decided itself, as with ARG_MAX
+        return rows[:, 0].astype(np.int64)
+    if made_by in THRESHOLDS and rows.shape[1] == 1:
+        return (_real(model, rows[:, 0]) > THRESHOLDS[made_by]).astype(np.int64)
+    if made_by is None or rows.shape[1] == 1:
+        raise ModelError(_meaningless(made_by, rows.shape[1]))
+    return rows.argmax(1)
+
+
+def require_labels(model, labels):
+    """Raise ValueError unless labels are classes of the model: whole numbers from 0."""
+    require_numbers(labels)
+    low, high, count = np.min(labels), np.max(labels), _class_count(model)
+    if low < 0 or (count is not None and high >= count):
+        last = "" if count is None else f" to {count - 1}"
+        remedy = "; subtract 1 from each" if low == 1 and high == count else ""
+        raise ValueError(
+            f"labels go from {low} to {high}, and this model counts its classes from 0{last}"
+            f"{remedy}"
+        )
+
+
+def _class_count(model):
+    """How many classes a model tells apart; None if it decides itself, and does not say."""
+    graph, (made_by, made) = model.parsed.subgraphs[0], _decider(model.parsed)
+    given, answer = (shape_of(graph.tensors[int(i)]) for i in (graph.inputs[0], made))
+    if made_by is None:
+        return None
+    answers = math.prod(answer) // max(1, given[0] if given else 1)
+    return 2 if answers == 1 else answers
+
+
+def _decider(graph):
+    """What makes the answers, behind what passes them on, and its tensor; None if it decides."""
+    part = graph.subgraphs[0]
+    makers = {int(x.outputs[0]): x for x in part.operators}
+    index = int(part.outputs[0])
+    while part.tensors[index].type not in _WHOLE:
+        if index not in makers:
+            return "the input", index
+        name = op_name(graph, makers[index])
+        if name not in PASSING:
+            return name, index
+        index = int(makers[index].inputs[0])
+    return None, index
+
+
+def _real(model, codes):
+    """The real values of codes, on the grid of the output; float answers are real already."""
+    graph = model.parsed.subgraphs[0]
+    held = graph.tensors[int(graph.outputs[0])].quantization
+    if codes.dtype.kind == "f" or held is None or held.scale is None or not len(held.scale):
+        return codes
+    return np.float64(held.scale[0]) * (codes.astype(np.int64) - int(held.zeroPoint[0]))
+
+
+def _meaningless(made_by, count):
+    if made_by is None:
+        return f"this model answers {count} whole numbers for each image, which name no one class"
+    return (
+        f"this model answers one number, made by {made_by}, for each image; that names no class. "
+        "End it with one output for each class, or with one sigmoid or tanh for two classes"
+    )
