@@ -6,7 +6,7 @@ import pytest
 import qlab
 from qlab import Recipe
 from qlab.arithmetic import rounding
-from qlab.arithmetic.affine import quantize
+from qlab.arithmetic.affine import dequantize, quantize
 from qlab.engine.inputs import as_matrix, from_matrix
 from qlab.engine.recipes import recipe_dict, recipe_words
 from qlab.tflite import runtime
@@ -191,3 +191,29 @@ def test_a_matrix_goes_back_into_the_layers_shape(shape, axis):
     matrix = as_matrix(values, axis)
     assert matrix.shape == (shape[axis], np.prod(shape) // shape[axis])
     np.testing.assert_array_equal(from_matrix(matrix, values, axis), values)
+
+
+@pytest.mark.parametrize("granularity", ["per-tensor", "per-channel"])
+def test_where_weights_went_and_what_that_is_for(granularity):
+    images = qlab.data.calibration_images(64)
+    compressor = qlab.Compressor(qlab.pretrained("baseline"), images)
+    recipe = qlab.Recipe(
+        weight_bits=3, rounding="gptq", granularity=granularity, calibration_size=64
+    )
+    weights = compressor.shaped("dense1", recipe)
+    params = compressor.weight_params("dense1", recipe)
+    nearest = dequantize(quantize(weights, params), params)
+    kept, found = compressor.weights("dense1", recipe), compressor.rounded("dense1", recipe)
+    np.testing.assert_array_equal(found.farther, kept != nearest)
+    (inputs,) = next(
+        x for _, x in runtime.activations(
+            compressor.model, images, [compressor.model.layer("dense1").inputs[0]], 64
+        )
+    )  # fmt: skip
+    errors = [((inputs.reshape(64, -1) @ (x - weights).T) ** 2).sum() for x in (kept, nearest)]
+    assert found.error_ratio == pytest.approx(errors[0] / errors[1], rel=1e-3) and errors[0] > 0
+    assert found.error_ratio < 0.5
+    plain = compressor.rounded("dense1", recipe.replace(rounding="nearest"))
+    assert not plain.farther.any() and plain.error_ratio == 1
+    assert compressor.rounded("dense1", recipe.replace(weight_bits=16)) is None
+    assert compressor.rounded("dense1", recipe.replace(bias_correction=True)) is found

@@ -10,12 +10,19 @@ from hypothesis import strategies as st
 from matplotlib.colors import to_rgb
 
 from qlab import plots
+from qlab.arithmetic.affine import symmetric_params
 from qlab.lessons.claims import Claim
 from qlab.lessons.limits import Limit
 from qlab.plots import style
 from qlab.plots.answer_panels import confusion
 from qlab.plots.cost_panels import TradeoffPanel
-from qlab.plots.quantization_panels import ActivationPanel, WeightPanel, clipped_share, grid_path
+from qlab.plots.quantization_panels import (
+    ActivationPanel,
+    WeightPanel,
+    between_codes,
+    clipped_share,
+    grid_path,
+)
 
 NAMES = ("Bag", "Coat", "Dress")
 
@@ -69,6 +76,17 @@ class TestWeights:
         assert panel.grid.get_visible()
         panel.show(None, 0, "float32, no grid")
         assert not panel.grid.get_visible() and panel.note.get_text() == "float32, no grid"
+
+    @pytest.mark.parametrize("axis", [0, None])
+    def test_weights_are_counted_from_a_code_to_halfway(self, axis):
+        params = symmetric_params(np.float32([[3.5, -7.0], [0.1, 0.7]]), 4, axis)
+        steps = np.float32([[0.0, 2.06, -3.48], [1.52, 6.26, 9.0]])  # the last is off the grid
+        weights = steps * np.reshape(params.scale, (-1, 1))
+        which = np.array([[False, True, True], [False, False, True]])
+        every, some = between_codes(weights, params, which)
+        at = np.floor(40 * np.array([0.0, 0.06, 0.48, 0.48, 0.26])).astype(int)
+        np.testing.assert_array_equal(every, np.bincount(at, minlength=20))
+        np.testing.assert_array_equal(some, np.bincount(at[1:3], minlength=20))
 
 
 class TestActivations:

@@ -354,6 +354,40 @@ class TestQuantizationExplorer:
         assert (explorer.trail[-1].rounding, explorer.trail[-1].bias_correction) == (rounding, True)
         explorer.set(rounding="nearest", bias_correction=False)
 
+    @pytest.mark.parametrize("granularity", ["per-tensor", "per-channel"])
+    def test_the_weight_panel_shows_which_weights_went_to_the_farther_code(
+        self, explorer, granularity
+    ):
+        explorer.set(weight_bits=3, rounding="gptq", granularity=granularity, layer="conv2")
+        weights, params = explorer.layers["conv2"], explorer.result.compressor.weight_params(
+            "conv2", explorer.recipe
+        )  # fmt: skip
+        stored = explorer.result.compressor.weights("conv2", explorer.recipe)
+        grid = np.reshape(params.scale, (-1, 1, 1, 1)) * np.arange(-3, 4).reshape(-1, 1, 1, 1, 1)
+        moved = np.abs(stored - weights) > np.abs(grid - weights).min(0) + 1e-6
+        counts = np.histogram(weights[moved], 60, (weights.min(), weights.max()))[0]
+        panel = explorer._weights
+        assert panel.farther.get_visible() and 0.05 < moved.mean() < 0.5
+        np.testing.assert_array_equal(panel.farther.get_data().values, counts)
+        assert (counts <= panel.bars.get_data().values).all()
+        share = f"({100 * moved.mean():.3g} %)"
+        said = f"{moved.sum():,} of {weights.size:,} weights of conv2 {share} went to the farther"
+        assert said in explorer.notes.value and said in explorer.picture.widget.tooltip
+        assert panel.share.get_text() == f"{share[1:-1]} to the\nfarther code"
+        table = explorer.numbers.value.split("Weights of conv2")[1].split("</table>")[0]
+        assert "to the farther code" in table
+        for count in counts.reshape(-1, 4).sum(1):
+            assert f"<td>{count:,}</td></tr>" in table
+
+    @pytest.mark.parametrize("rounding", ["nearest", "least squares"])
+    def test_nearest_rounding_leaves_no_weight_at_a_farther_code(self, explorer, rounding):
+        explorer.set(weight_bits=3, rounding="gptq")
+        explorer.rounding = rounding
+        panel = explorer._weights
+        assert not any(x.get_visible() for x in (panel.farther, *panel.between))
+        assert "each at its nearest code" in explorer.picture.widget.tooltip
+        assert "farther" not in explorer.notes.value + explorer.numbers.value
+
     def test_rare_settings_stand_in_a_row_that_can_be_opened(self, explorer):
         parts = [set(part._dom_classes) for part in explorer.children]
         place = next(i for i, names in enumerate(parts) if "qlab-more" in names)

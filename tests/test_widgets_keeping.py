@@ -19,6 +19,7 @@ KEEPERS = {  # explorers with a file of the learner's, and how to come to one
     widgets.SensitivityExplorer: {"layer_bits": {"dense1": 4}},
     widgets.PruningExplorer: {"sparsity": 0.8, "weight_bits": 8},
     widgets.ClusteringExplorer: {"clusters": 8},
+    widgets.OutlierExplorer: {"factor": 64, "granularity": "per-channel"},
     widgets.SparsitySensitivityExplorer: {"layer_sparsity": {"dense1": 0.8}},
 }
 

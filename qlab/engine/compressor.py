@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from functools import lru_cache
+from typing import NamedTuple
 
 import numpy as np
 
@@ -22,6 +23,13 @@ from qlab.tflite.operators import SUPPORTED, WEIGHTED
 REMEMBERED = 20  # integer forms of each layer's weights
 PLANS = 2  # the one that is on screen, and the one before
 OBSERVED_AT_ONCE = 16  # images; 64 are no faster and leave 40 MB more in the process
+
+
+class Rounded(NamedTuple):
+    """Where the weights of a layer went, compared with rounding each to its nearest code."""
+
+    farther: np.ndarray  # bool, in the weights' shape: stored as a code that is not the nearest
+    error_ratio: float  # squared output error over the calibration images: to that of the nearest
 
 
 class Compressor:
@@ -73,6 +81,7 @@ class Compressor:
         self._inputs = Inputs(model, calibration_images)
         self._shaper, self._ranges, self._grids = Shaper(self.layers), {}, {}
         self._integers = lru_cache(REMEMBERED * len(self._weighted))(self._quantized)
+        self._rounded = lru_cache(REMEMBERED * len(self._weighted))(self._compared)
         self._plans = lru_cache(PLANS)(self._plan)
 
     def compress(self, recipe):
@@ -117,6 +126,12 @@ class Compressor:
     def weight_params(self, layer, recipe):
         """Grid of a layer's weights (`QuantParams`); None if the recipe leaves them in float."""
         return self.plan(recipe).stored[self._with_weights(layer)].params
+
+    def rounded(self, layer, recipe):
+        """Where a layer's weights went (`Rounded`); None if the recipe leaves them in float."""
+        plan, found = self.plan(recipe), self._weighted[self._with_weights(layer)]
+        bits, way = plan.weight_bits[layer], self._way(layer, recipe, plan.shapes[layer])
+        return None if bits > 8 else self._rounded(found, bits, *way)
 
     def activation_params(self, layer, recipe):
         """Grid of a layer's output (`QuantParams`); None if the recipe leaves it in float."""
@@ -214,9 +229,8 @@ class Compressor:
 
     def _stored(self, layer, bits, recipe, shape):
         """One layer's weights as they go into the file; integer ones are remembered."""
-        ways = [recipe.setting(x, layer.name) for x in ("weight_observer", "rounding")]
         if bits <= 8:
-            stored = self._integers(layer, bits, recipe.granularity, shape, *ways)
+            stored = self._integers(layer, bits, *self._way(layer.name, recipe, shape))
         else:
             weights = np.ascontiguousarray(self._shaper.weights(layer.name, shape), np.float32)
             if bits == 16:
@@ -226,6 +240,28 @@ class Compressor:
         if layer.bias is None or not recipe.setting("bias_correction", layer.name):
             return stored
         return dataclasses.replace(stored, bias=self._corrected(layer, stored))
+
+    @staticmethod
+    def _way(name, recipe, shape):
+        """What decides about a layer's integer weights, besides their bits."""
+        ways = (recipe.setting(x, name) for x in ("weight_observer", "rounding"))
+        return recipe.granularity, shape, *ways
+
+    def _compared(self, layer, bits, granularity, shape, *ways):
+        stored = self._integers(layer, bits, granularity, shape, *ways)
+        weights, axis = self._shaper.weights(layer.name, shape), self._axes[layer.name]
+        nearest = quantize(weights, stored.params)
+        farther = stored.values != nearest
+        if not farther.any():
+            return Rounded(farther, 1.0)
+        moments = self._inputs.curvature(layer.name).moments
+        error, before = (
+            rounder.output_error(
+                as_matrix(weights, axis), as_matrix(x, axis), stored.params.scale, moments
+            ).sum()
+            for x in (stored.values, nearest)
+        )
+        return Rounded(farther, float(error / before))
 
     def _corrected(self, layer, stored):
         """The bias with which a layer's mean output is that of the float model."""

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
-from matplotlib.patches import PathPatch
+from matplotlib.patches import PathPatch, Rectangle, StepPatch
 from matplotlib.path import Path
 from matplotlib.ticker import FixedLocator, LogLocator
+from matplotlib.transforms import Affine2D
 
-from qlab.arithmetic.affine import fake_quantize
+from qlab.arithmetic.affine import dequantize, fake_quantize
 from qlab.plots import style
 from qlab.plots.drawing import (
     BAND,
@@ -26,6 +27,8 @@ from qlab.plots.drawing import (
 
 GRID_ROWS = 24  # at most this many channels
 HEADROOM = 1.12
+BETWEEN_BINS = 20  # from a code to the middle between two
+SMALL = (0.025, 0.5, 0.335, 0.24)  # left, low, width and height of the small picture
 FEW = 64  # at most so many levels are drawn one by one
 SIZES = (1, 4, 16, 64, 256, 1024)
 FAN = 0.3  # octaves over which the draws of one size are spread, so that equal ones are all seen
@@ -33,36 +36,86 @@ HISTOGRAM_SHARE = 0.52  # of the panel's height; the ranges stand above
 
 
 class WeightPanel:
-    """Histogram of a layer's weights, and over it the values its codes can take."""
+    """Histogram of a layer's weights, and over it the values its codes can take.
+
+    Weights that went to a code that is not their nearest are drawn in another colour, and counted
+    in a small picture by where they lay between two codes.
+    """
 
     @style.styled
     def __init__(self, ax):
         self.ax = ax
         self.bars = ax.stairs([0, 0], [0, 1, 2], fill=True, color=style.SKY, alpha=0.75)
+        self.farther = ax.stairs([0, 0], [0, 1, 2], fill=True, color=style.VERMILION, alpha=0.85)
         self.grid = PathPatch(Path([(0, 0)]), fill=False, ec=style.INK, snap=True)
         self.grid.set(antialiased=False, capstyle="butt")
         ax.add_patch(self.grid)
         self.note = _corner_note(ax)
-        self.marks = (self.bars, self.grid, self.note)
+        self.between = _between(ax)
+        _, self.all_between, self.farther_between, *_, self.share = self.between
+        self.marks = (self.bars, self.farther, self.grid, *self.between, self.note)
         weight_axes(ax)
 
     @style.styled
     def frame(self, counts, edges, name):
         counts, edges = np.asarray(counts, float), np.asarray(edges, float)
         self.bars.set_data(counts, edges)
+        self.farther.set_data(np.zeros_like(counts), edges)
         half = max(abs(edges[0]), abs(edges[-1])) * 1.06
         self.ax.set(xlim=(-half, half), ylim=(0, max(counts.max(), 1) * HEADROOM))
         self.ax.set_title(f"Weights of {name}")
 
-    def show(self, scales, q_max, note=""):
-        """Draw the grid of these scales, or none for float weights."""
+    def show(self, scales, q_max, note="", farther=None, between=None):
+        """Draw the grid of these scales, or none for float weights.
+
+        `farther` counts the weights that went to the farther code, in the bins of the frame, and
+        `between` is what `between_codes` says of them; None if there are none.
+        """
         self.note.set_text(note)
+        for moved in (self.farther, *self.between):
+            moved.set_visible(farther is not None)
+        if farther is not None:
+            self.farther.set_data(np.asarray(farther, float))
+            share = 100 * np.sum(farther) / np.sum(self.bars.get_data().values)
+            self.share.set_text(f"{share:.3g} % to the\nfarther code")
+            for bars, counts in zip((self.all_between, self.farther_between), between, strict=True):
+                bars.set_data(counts / max(between[0].max(), 1))
         self.grid.set_visible(scales is not None)
         if scales is not None:
             height = self.ax.get_ylim()[1] / HEADROOM
             self.grid.set_path(grid_path(np.atleast_1d(scales), q_max, height))
             dense = q_max > 63  # then thin and pale, so that what is behind stays visible
             self.grid.set(linewidth=0.34 if dense else 0.7, alpha=0.3 if dense else 0.8)
+
+
+def _between(ax):
+    """A small picture at the left, weights by how far they lay from a code: all its artists."""
+    left, low, wide, high = SMALL
+    place = Affine2D().scale(wide, high).translate(left, low) + ax.transAxes
+    edges, look = np.linspace(0, 1, BETWEEN_BINS + 1), {"transform": place, "fill": True}
+    ground = ax.add_patch(Rectangle((-0.03, -0.32), 1.06, 1.95, transform=place, fc=style.PAPER))
+    every, farther = (
+        ax.add_patch(StepPatch(0 * edges[1:], edges, lw=0, color=colour, alpha=alpha, **look))
+        for colour, alpha in ((style.SKY, 0.75), (style.VERMILION, 0.85))
+    )
+    (foot,) = ax.plot([0, 1], [0, 0], color=style.SOFT, lw=0.8, transform=place)
+    look = {"fontsize": 6.5, "color": style.SOFT, "va": "top"}
+    ends = [
+        note(ax, left + end * wide, low - 0.015, words, ha=ha, **look)
+        for end, words, ha in ((0, "code", "left"), (1, "halfway", "right"))
+    ]
+    look = {"fontsize": 7.5, "fontweight": "bold", "va": "bottom", "color": style.VERMILION}
+    share = note(ax, left, low + high + 0.015, **look)
+    return ground, every, farther, foot, *ends, share
+
+
+def between_codes(weights, params, which):
+    """Counts of all weights on the grid and of some, from a code to the middle between two."""
+    steps = weights / dequantize(np.ones(weights.shape, np.int8), params)
+    inside = np.abs(steps) <= params.q_max
+    place = np.abs(steps - np.rint(steps)) * 2 * BETWEEN_BINS
+    place = np.minimum(place.astype(np.int64), BETWEEN_BINS - 1)
+    return [np.bincount(place[x], minlength=BETWEEN_BINS) for x in (inside, inside & which)]
 
 
 def grid_path(scales, q_max, height):

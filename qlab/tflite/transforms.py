@@ -95,18 +95,10 @@ def equalize(model):
     >>> bool(np.allclose(ranges, np.abs(even.layer("conv2").weights).max((0, 1, 2))))
     True
     """
-    pairs = equalizable(model)
-    if not pairs:
-        raise ModelError(
-            "no two layers of this model can be equalized: that takes two convolutions or dense "
-            "layers with nothing but ReLU, pooling or a reshape between them (ReLU6 has its bend "
-            "at 6, whatever the scale)"
-        )
     held = _held(model)
-    for first, second in pairs * ROUNDS:
-        made, read = map(np.abs, _by_channel(held, first, second))
-        made = made.reshape(-1, made.shape[-1]).max(0)
-        _multiply(held, first, second, 1 / equalizing_scales(made, read.max((0, 2))))
+    for first, second in equalizable_pairs(model) * ROUNDS:
+        scales = equalizing_scales(*_channel_ranges(held, first, second))
+        _multiply(held, first, second, 1 / scales)
     return _holding(model, held)
 
 
@@ -121,9 +113,7 @@ def rescale(model, name, factors):
     >>> float(np.abs(uneven.layer("conv1").weights[0] / model.layer("conv1").weights[0]).max())
     64.0
     """
-    pair = next((x for x in equalizable(model) if x[0].name == name), None)
-    if pair is None:
-        raise ModelError(f"what multiplies the channels of {name} cannot be undone after it")
+    pair = _pair(model, name)
     channels, factors = pair[0].weights.shape[pair[0].channel_axis], np.asarray(factors, float)
     if factors.shape != (channels,) or not (np.isfinite(factors) & (factors > 0)).all():
         raise ValueError(f"factors must be {channels} numbers above 0, one for each channel")
@@ -136,6 +126,39 @@ def equalizable(model):
     """Pairs of layers: channels of the first can be multiplied, and the second can undo it."""
     _require_plain(model)
     return [(x, y) for x in model.layers if x.op in WEIGHTED and (y := _undoing(model, x))]
+
+
+def equalizable_pairs(model):
+    """The same pairs, of which there must be one."""
+    if pairs := equalizable(model):
+        return pairs
+    raise ModelError(
+        "no two layers of this model can be equalized; give a model with two convolutions or dense "
+        "layers that have nothing but ReLU, pooling or a reshape between them (ReLU6 has its bend "
+        "at 6, whatever the scale)"
+    )
+
+
+def channel_ranges(model, name, weights=None):
+    """Largest magnitude of the weights that make each channel of a layer, and that read it.
+
+    Other `weights`, such as codes, are given by layer, in the shape of the model's own.
+
+    >>> import qlab
+    >>> made, read = channel_ranges(qlab.pretrained("baseline"), "conv1")
+    >>> made.shape, read.shape
+    ((32,), (32,))
+    """
+    held = _held(model) if weights is None else {x: (y,) for x, y in weights.items()}
+    return _channel_ranges(held, *_pair(model, name))
+
+
+def _pair(model, name):
+    """A layer by its name, and the one that can undo what multiplies its channels."""
+    pair = next((x for x in equalizable(model) if x[0].name == name), None)
+    if pair is None:
+        raise ModelError(f"what multiplies the channels of {name} cannot be undone after it")
+    return pair
 
 
 def _undoing(model, first):
@@ -173,6 +196,12 @@ def _by_channel(held, first, second):
     read, channels = held[second.name][0], made.shape[-1]
     times = read.shape[-1] // channels if second.op == "DEPTHWISE_CONV_2D" else 1
     return made, read.reshape(-1, channels, times)
+
+
+def _channel_ranges(held, first, second):
+    """Largest magnitude of the weights that make each channel, and that read it."""
+    made, read = map(np.abs, _by_channel(held, first, second))
+    return made.reshape(-1, made.shape[-1]).max(0), read.max((0, 2))
 
 
 def _multiply(held, first, second, factors):

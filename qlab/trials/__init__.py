@@ -12,6 +12,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "draws",
         "flips",
         "fronts",
+        "outliers",
         "pareto",
         "pruned",
         "quantized_training",

@@ -18,6 +18,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "kit.explorer": ["Explorer", "Shown"],
         "kit.model_explorer": ["ModelExplorer"],
         "flip_gallery": ["FlipGallery"],
+        "outlier_explorer": ["OutlierExplorer"],
         "pareto_explorer": ["ParetoExplorer"],
         "pruning_explorer": ["PruningExplorer"],
         "qat_explorer": ["QatExplorer"],

@@ -8,7 +8,12 @@ import numpy as np
 from qlab.engine import explaining
 from qlab.engine.recipes import ACTIVATION_BITS, GRANULARITIES, OBSERVERS, WEIGHT_BITS, Recipe
 from qlab.plots.cost_panels import TradeoffPanel
-from qlab.plots.quantization_panels import ActivationPanel, WeightPanel, clipped_words
+from qlab.plots.quantization_panels import (
+    ActivationPanel,
+    WeightPanel,
+    between_codes,
+    clipped_words,
+)
 from qlab.system.text import to_csv
 from qlab.widgets.kit import controls, readout
 from qlab.widgets.kit.explorer import Shown
@@ -133,7 +138,7 @@ class QuantizationExplorer(ModelExplorer):
             readout.sizes(result.sizes),
             readout.latency(result.latency),
         )
-        return Shown(alt, cells, self._notes(plan), self._tables())
+        return Shown(alt, cells, [*self._notes(plan), *self._rounded], self._tables())
 
     @property
     def recipe(self):
@@ -177,24 +182,33 @@ class QuantizationExplorer(ModelExplorer):
         self._activation_histogram = counts.reshape(-1, step).sum(1), edges[::step]
         self._output = self.subject.model.layer(self.layer).output
         self._weights.frame(*weights, self.layer)
+        self._weight_histogram = weights
         self._activations.frame(*self._activation_histogram, self.layer)
         name = f"Activations after {self.layer}, all calibration images"
-        self._histograms = (
-            _table(f"Weights of {self.layer}", "weights", 4, *weights),
-            _table(name, "values", 3, *self._activation_histogram),
-        )
+        counts, edges = self._activation_histogram
+        self._activation_table = _table(name, 3, edges, {"values": counts})
 
     def _show_weights(self, plan):
         """Draw the grid over the weights; say in words what is drawn."""
         params = plan.stored[self.layer].params
+        self._columns, self._rounded = {"weights": self._weight_histogram[0]}, ()
         if params is None:
             note = f"float{plan.weight_bits[self.layer]}, no grid"
             self._weights.show(None, 0, note)
-        else:
-            scales = np.size(params.scale)
-            note = f"{params.levels} levels, {scales} scale{'s' if scales > 1 else ''}"
+            return f"Weights of {self.layer}: {note}."
+        scales = np.size(params.scale)
+        note = f"{params.levels} levels, {scales} scale{'s' if scales > 1 else ''}"
+        rounded = self.subject.compressor.rounded(self.layer, plan.recipe)
+        if not rounded.farther.any():
             self._weights.show(params.scale, params.q_max, note)
-        return f"Weights of {self.layer}: {note}."
+            return f"Weights of {self.layer}: {note}, each at its nearest code."
+        weights = plan.shaped(self.layer)
+        farther, _ = np.histogram(weights[rounded.farther], self._weight_histogram[1])
+        between = between_codes(weights, params, rounded.farther)
+        self._weights.show(params.scale, params.q_max, note, farther, between)
+        self._columns["to the farther code"] = farther
+        self._rounded = (farther_words(self.layer, rounded, between),)
+        return f"Weights of {self.layer}: {note}. {self._rounded[0]}"
 
     def _show_activations(self, plan):
         """Draw the range over the activations; say in words what is drawn."""
@@ -238,10 +252,25 @@ class QuantizationExplorer(ModelExplorer):
             )
             for point in self.trail
         ]
-        return readout.table("Recipes tried", header, tried), *self._histograms
+        edges = self._weight_histogram[1]
+        weights = _table(f"Weights of {self.layer}", 4, edges, self._columns)
+        return readout.table("Recipes tried", header, tried), weights, self._activation_table
 
 
-def _table(name, what, digits, counts, edges):
-    """A histogram as a table; four bins make one row."""
-    rows = readout.bins(edges[::4], digits, np.add.reduceat(counts, np.arange(0, len(counts), 4)))
-    return readout.table(name, ("from", "to", what), rows)
+def farther_words(layer, rounded, between):
+    """How many weights went to the farther code, where they lay, and why that is right."""
+    many, middle = rounded.farther.sum(), between[1][len(between[1]) // 2 :].sum()
+    return (
+        f"{many:,} of {rounded.farther.size:,} weights of {layer} "
+        f"({100 * many / rounded.farther.size:.3g} %) went to the farther code, because that makes "
+        "up for the errors of others: over the calibration images the squared error of the layer's "
+        f"output is {rounded.error_ratio:.2g} of what nearest rounding on the same grid leaves. "
+        f"{middle:,} of them lay closer to the middle between two codes than to a code."
+    )
+
+
+def _table(name, digits, edges, columns):
+    """Histograms over the same bins as a table; four bins make one row."""
+    rows = np.arange(0, len(edges) - 1, 4)
+    counts = (np.add.reduceat(x, rows) for x in columns.values())
+    return readout.table(name, ("from", "to", *columns), readout.bins(edges[::4], digits, *counts))

@@ -105,6 +105,10 @@ def test_the_dark_theme_adapts_the_picture(lab, explorer):
     assert "invert(1)" in picture.evaluate(style)
     explorer.get_by_label("Weight bits").select_option("3")
     expect(explorer.get_by_role("img", name=re.compile("7 levels"))).to_be_visible()
+    explorer.get_by_label("Rounding").select_option("GPTQ")
+    words = re.compile(r"of dense1 \(\d+\.?\d* %\) went to the farther code")
+    expect(explorer.locator(".qlab-notes").first).to_contain_text(words)
+    expect(explorer.get_by_role("img", name=words)).to_be_visible()
     lab.screenshot("quantization-dark")
 
 
