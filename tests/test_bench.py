@@ -8,6 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import qlab
+from qlab.tflite import prefixes
 from tools.bench import __main__ as bench
 from tools.bench import course, engine, kernel
 from tools.bench.rows import Row, table
@@ -84,17 +86,30 @@ def test_every_step_says_what_it_measures():
 
 def test_the_runtime_alone_predicts_what_qlab_predicts(fashion):
     """Both sides of the ratio do the same work on the same file."""
-    import qlab
-
     model, images = qlab.pretrained("baseline-int8"), fashion.test.images[:500]
     alone = engine._score_alone(model, (images ^ 0x80).view(np.int8), 250)
     assert np.array_equal(alone, qlab.predict(model, images))
 
 
 def test_the_engine_is_measured_against_the_runtime():
-    [row] = engine.slider_against_runtime(rounds=1)
-    assert len(row.samples) == len(engine.RECIPES)
-    assert min(row.samples) > 0
+    for row in engine.every_layer_against_runtime(rounds=1):
+        assert len(row.samples) == len(engine.RECIPES)
+        assert min(row.samples) > 0
+
+
+def test_moves_of_dense_layers_change_nothing_else():
+    compressor = qlab.Compressor(qlab.pretrained("baseline"), qlab.data.calibration_images(128))
+    files = [compressor.compress(x) for x in engine._dense_moves("baseline", 24)]
+    assert len({x.data for x in files}) == 24
+    assert len({x.layer("conv2").weights.tobytes() for x in files}) == 1
+    assert len({prefixes.cuts(x.parsed)[4].digest for x in files}) == 1
+
+
+def test_sensitivity_and_search_are_timed():
+    [row] = engine.sensitivity_against_scoring(rounds=1)
+    assert len(row.samples) == 1
+    [row] = engine.files_a_second(runs=1, files=2)
+    assert row.samples[0] > 0
 
 
 def test_the_engine_is_measured_against_the_converter():
@@ -133,8 +148,8 @@ def test_each_notebook_has_a_row_with_the_target_that_was_set(monkeypatch):
     rows = course.notebooks()
     there = sorted(x.name for x in (course.CHECKOUT / "notebooks").glob("0*.ipynb"))
     assert sorted(name for names in ran for name in names) == there
-    assert [len(names) for names in ran] == [3, 1, 1, 1, 1, 1]
-    assert [row.target for row in rows] == [240, 120, 120, 120, 120, 120]
+    assert [len(names) for names in ran] == [3, 1, 1, 1, 1, 1, 1]
+    assert [row.target for row in rows] == [240, 120, 120, 120, 120, 120, 120]
     assert {row.note for row in rows} == {"3 passed"}
     monkeypatch.setattr(course, "CHECKOUT", Path("nowhere"))
     assert {row.met for row in course.notebooks()} == {None}

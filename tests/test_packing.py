@@ -15,6 +15,10 @@ from qlab.tflite import packing
 from qlab.tflite.graph import pack, pack_codes, unpack_codes
 
 MODELS = [x.removesuffix(".tflite") for x in artefacts.manifest()["files"] if x.endswith(".tflite")]
+SHIPPED_NETWORKS = [  # one for each shape of network
+    "baseline", "distilled-20k-600-taught-seed0", "distilled-5k-600-taught-seed0",
+    "pruned-filters-seed0", "separable-seed0",
+]  # fmt: skip
 TYPES = schema.TensorType
 
 
@@ -198,6 +202,20 @@ def test_a_packed_tensor_of_another_size_is_damaged():
 def test_a_shipped_model_is_packed_as_far_as_it_can_be(name):
     model = qlab.pretrained(name)
     assert model.packed() is model
+
+
+@pytest.mark.parametrize("name", SHIPPED_NETWORKS)
+@pytest.mark.parametrize("bits", [4, 2])
+def test_a_shipped_network_answers_packed_as_it_did(name, bits, fashion):
+    images, labels = (x[:1000] for x in (fashion.validation.images, fashion.validation.labels))
+    compressor = qlab.Compressor(qlab.pretrained(name), engine.pictures()[:64])
+    recipe = Recipe(bits, rounding="gptq", calibration_size=64)
+    for activation_bits, least in ((32, 1), (8, 0.95)):  # kernels for integers round a sum twice
+        model = compressor.compress(recipe.replace(activation_bits=activation_bits))
+        before, after = (qlab.evaluate(x, images, labels) for x in (model, model.packed()))
+        assert model.packed_bytes < model.file_bytes
+        assert (before.predictions == after.predictions).mean() >= least
+        assert qlab.compare(before, after).within_noise
 
 
 def test_the_shipped_2_bit_model_fits_28_kilobytes():

@@ -11,6 +11,7 @@ from matplotlib.colors import to_rgb
 
 from qlab import plots
 from qlab.arithmetic.affine import symmetric_params
+from qlab.course.rounding.by_hand import gptq_row
 from qlab.lessons.claims import Claim
 from qlab.lessons.limits import Limit
 from qlab.plots import style
@@ -23,6 +24,7 @@ from qlab.plots.quantization_panels import (
     clipped_share,
     grid_path,
 )
+from qlab.plots.rounding_panels import feedback_steps
 
 NAMES = ("Bag", "Coat", "Dress")
 
@@ -87,6 +89,28 @@ class TestWeights:
         at = np.floor(40 * np.array([0.0, 0.06, 0.48, 0.48, 0.26])).astype(int)
         np.testing.assert_array_equal(every, np.bincount(at, minlength=20))
         np.testing.assert_array_equal(some, np.bincount(at[1:3], minlength=20))
+
+
+class TestFeedback:
+    weights, moments = [0.4, 1.4, 0.4], [[2, 2, 1.5], [2, 3, 2], [1.5, 2, 1.8]]
+
+    def test_each_mark_stands_where_its_weight_and_its_codes_are(self):
+        ax = plots.plot_feedback(self.weights, self.moments)
+        places = [line.get_xdata().tolist() for line in ax.lines]
+        assert places == [[1.4, 0.4, 0.4], [1, 0, 0], [1, 1, 0]]  # the strongest input comes first
+
+    def test_what_is_passed_on_is_what_the_exercise_passes_on(self):
+        order, aims, codes = feedback_steps(self.weights, self.moments)
+        assert codes.tolist() == gptq_row(self.weights, np.array(self.moments)).tolist()
+        error, rest = 0.4, [0, 2]  # of the first, which the two others take over
+        matrix, seen = np.array(self.moments)[np.ix_(rest, rest)], [2.0, 2.0]
+        share = np.linalg.solve(matrix, seen)
+        assert (order.tolist(), aims[1]) == ([1, 0, 2], 1.4)
+        assert aims[0] == pytest.approx(0.4 + error * share[0], abs=1e-6)
+
+    def test_what_moves_a_weight_is_written_above_its_arrow(self):
+        words = [text.get_text() for text in plots.plot_feedback(self.weights, self.moments).texts]
+        assert [w for w in words if w] == ["+0.18 passed on", "−0.06 passed on"]
 
 
 class TestActivations:

@@ -42,6 +42,14 @@ def test_search_images_are_the_first_validation_images(fashion):
     np.testing.assert_array_equal(labels, fashion.validation.labels[:3000])
 
 
+def test_what_is_remembered_changes_no_result(compressor, pair, monkeypatch):
+    sooner, whole = Scorer(compressor, *pair), Scorer(compressor, *pair)
+    run(sooner, "greedy", 60)
+    monkeypatch.setattr(module.prefixes, "score", qlab.evaluate)
+    run(whole, "greedy", 60)
+    assert sooner.trials == whole.trials
+
+
 @pytest.mark.parametrize("n", [0, -1, 60_000, 2.5, True])
 def test_as_many_search_images_as_there_are(n):
     with pytest.raises(ValueError, match="10,000 validation images"):

@@ -40,7 +40,7 @@ def observe(batches, images):
     if not np.isfinite(extrema).all():
         raise ValueError(
             "an activation is NaN or infinite on the calibration images; "
-            "look at the model's weights"
+            "look at these images, and at the model's weights"
         )
     edges = [_edges(low, high) for low, high in extrema]
     for start, values in batches():

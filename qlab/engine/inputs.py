@@ -10,6 +10,7 @@ from qlab.arithmetic.rounding import curvature
 from qlab.tflite import runtime
 
 MOST_IMAGES = 512  # more change nothing that can be measured
+MOST_INPUTS = 6_000  # of a weight row: their second moments, factored, take 1.5 GB and 5 s
 AT_ONCE = 64
 _PADDINGS = {schema.Padding.SAME: "SAME", schema.Padding.VALID: "VALID"}
 
@@ -34,13 +35,19 @@ class Inputs:
     def _of(self, layer):
         if not self._moments:
             self._moments = self._seen()
+        if layer not in self._moments:
+            raise ValueError(
+                f"{layer} has more than {MOST_INPUTS:,} inputs, and the moments of all pairs of "
+                "them would fill the memory; give that layer rounding 'nearest', a range that does "
+                "not look at outputs, and no bias correction"
+            )
         return self._moments[layer]
 
     def _seen(self):
         """Run the images through the float model once more, and add up."""
         model, found = self._model, {}
         steps = zip(model.layers, model.parsed.subgraphs[0].operators, strict=True)
-        weighted = [(x, operator) for x, operator in steps if x.weights is not None]
+        weighted = [(x, operator) for x, operator in steps if _can_be_held(x)]
         tensors = sorted({layer.inputs[0] for layer, _ in weighted})
         for _, batch in runtime.activations(model, self._images, tensors, AT_ONCE):
             values = dict(zip(tensors, batch, strict=True))
@@ -48,6 +55,11 @@ class Inputs:
                 seen = _moments(layer, operator.builtinOptions, values[layer.inputs[0]])
                 found[layer.name] = found[layer.name] + seen if layer.name in found else seen
         return found
+
+
+def _can_be_held(layer):
+    weights = layer.weights
+    return weights is not None and weights.size // weights.shape[layer.channel_axis] <= MOST_INPUTS
 
 
 def _moments(layer, options, values):

@@ -11,6 +11,14 @@ TOPICS = {
     "07": "claims",
 }
 RENAMED = {  # where the name has changed as well, or the topic
+    "02.channel_scales": "rounding.channel_scales",
+    "02.more_images": "rounding.more_images",
+    "02.one_class": "rounding.one_class",
+    "02.blank": "rounding.blank",
+    "02.layer": "rounding.layer",
+    "02.mixed_recipe": "rounding.mixed_recipe",
+    "02.quiz.observer": "rounding.quiz.observer",
+    "02.quiz.sensitive": "rounding.quiz.sensitive",
     "03.before": "qat.before_training",
     "03.eight": "qat.eight_bits",
     "03.quiz.eight": "qat.quiz.eight_bits",
@@ -25,8 +33,8 @@ def current(id):
 
     Examples
     --------
-    >>> current("02.flips"), current("03.eight"), current("02"), current("ptq.flips")
-    ('ptq.flips', 'qat.eight_bits', 'ptq', 'ptq.flips')
+    >>> current("02.flips"), current("02.layer"), current("02"), current("ptq.flips")
+    ('ptq.flips', 'rounding.layer', 'ptq', 'ptq.flips')
     """
     number, dot, name = id.partition(".")
     return RENAMED.get(id, TOPICS.get(number, number) + dot + name)

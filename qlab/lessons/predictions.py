@@ -151,7 +151,7 @@ def reveal(id, truth):
 
     Examples
     --------
-    >>> reveal("ptq.blank", 10.0)
+    >>> reveal("rounding.blank", 10.0)
     Guess skipped
     Measured: 10 %
     The ranges were taken from blank images. Real activations lie far outside them, and...

@@ -1,6 +1,6 @@
 """What learners did as rows, and as CSV that a spreadsheet opens safely."""
 
-from qlab.lessons.syllabus import parts
+from qlab.lessons.syllabus import parts, standing
 from qlab.lessons.tally import counted_guess
 from qlab.system.text import to_csv
 
@@ -19,7 +19,7 @@ def rows(progress, learner, file):
             **common,
             "kind": "notebook",
             "id": part.topic,
-            "status": "begun" if notebook else "not begun",
+            "status": "begun" if standing(part, progress).begun else "not begun",
             "when": notebook.get("first", ""),
             "minutes": round(notebook.get("seconds", 0) / 60),
         }

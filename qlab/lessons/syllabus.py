@@ -74,6 +74,6 @@ def standing(part, progress):
         wrong=sum(a.get("right") is False for a in answers),
         passed=sum("passed" in t for t in tries),
         seconds=notebook.get("seconds", 0),
-        begun=bool(notebook),
+        begun=bool(notebook) or any(answers) or any(tries),  # some were asked elsewhere before
         quizzed=sum(progress["questions"].get(q.id, {}).get("right") is True for q in part.quiz),
     )

@@ -18,6 +18,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "file_panels": ["plot_stages"],
         "pruning_panels": ["plot_pruned_weights"],
         "quantization_panels": ["plot_fake_quantization"],
+        "rounding_panels": ["plot_feedback"],
         "training_panels": ["plot_history", "plot_intervals"],
     },
 )

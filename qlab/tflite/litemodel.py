@@ -218,9 +218,11 @@ class LiteModel:
         """Return the same model with weights of few bits stored several to a byte.
 
         Those of 4 bits share a byte by twos, and in dense layers those of 2 bits by fours, since
-        LiteRT has no convolution of 2 bits. It runs the file, more slowly. Before you get it, each
-        packed layer has answered a few pictures as it did before: within one step where it gives
-        codes, because its kernel may round once more. It is this model itself if nothing fits.
+        LiteRT has no convolution of 2 bits. It runs the file, more slowly. Where activations are
+        float, the file predicts as this one does. Where they are integers, some of LiteRT's kernels
+        for packed weights round a sum twice, so a code may differ by one step, and so may the
+        answer to a picture that lies between two classes. Before you get the file, each packed
+        layer has answered a few pictures so. It is this model itself if nothing fits.
 
         Raises
         ------

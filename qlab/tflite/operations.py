@@ -132,7 +132,7 @@ def _work(graph, operator, op, name, batch):
     weights = int(operator.inputs[1]) if op in WEIGHTED else -1
     stored = [int(i) for i in operator.inputs[1:] if i >= 0] if op in WEIGHTED else []
     moving = [int(i) for i in operator.inputs if i >= 0 and int(i) not in stored]
-    macs = _macs(graph, op, weights, output) // batch if op in WEIGHTED else 0
+    macs = count_macs(graph, op, weights, output) // batch if op in WEIGHTED else 0
     values = stored_constant(graph, operator, 1) if op in WEIGHTED else None
     share = 1.0 if values is None else np.count_nonzero(values) / values.size
     activations = [i for i in [*moving, output] if constant(graph, i) is None]
@@ -147,7 +147,7 @@ def _work(graph, operator, op, name, batch):
     )
 
 
-def _macs(graph, op, weights, output):
+def count_macs(graph, op, weights, output):
     """Each output number takes one multiply-accumulate for each weight that it sees."""
     shape = shape_of(graph.subgraphs[0].tensors[weights])
     seen = shape[1:3] if op == "DEPTHWISE_CONV_2D" else shape[1:]

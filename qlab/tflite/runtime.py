@@ -47,11 +47,16 @@ def predict(model, images, batch=BATCH, threads=None):
     >>> predict(qlab.pretrained("baseline"), images).shape
     (3,)
     """
-    images = _checked(images)
+    images = checked(images)
     classes = np.empty(len(images), np.int64)
-    for start, outputs in _outputs(model, images, batch, threads):
-        classes[start : start + len(outputs[0])] = outputs[0].reshape(len(outputs[0]), -1).argmax(1)
+    for rows, outputs in batches(model, images, batch, threads):
+        classes[rows] = decided(outputs[0]()[: len(images[rows])])
     return classes
+
+
+def decided(answers):
+    """The class with the largest answer, for each image; of equals the first."""
+    return answers.reshape(len(answers), -1).argmax(1)
 
 
 def evaluate(model, images, labels, batch=BATCH, threads=None):
@@ -82,12 +87,17 @@ def evaluate(model, images, labels, batch=BATCH, threads=None):
     >>> evaluate(qlab.pretrained("baseline"), test.images, test.labels).accuracy > 0.85
     True
     """
+    return measured(predict, model, images, labels, batch, threads)
+
+
+def measured(predict, model, images, labels, *how):
+    """Measurement of what a function like `predict` answers, timed."""
     if len(images) != len(labels):
         raise ValueError(
             f"{len(images)} images and {len(labels)} labels; each image needs one label"
         )
     start = time.perf_counter()
-    predictions = predict(model, images, batch, threads)
+    predictions = predict(model, images, *how)
     return Measurement(predictions, labels, elapsed_ms=1e3 * (time.perf_counter() - start))
 
 
@@ -175,7 +185,16 @@ def default_threads():
 
 def _outputs(model, images, batch=BATCH, threads=None):
     """Yield (first image, outputs) for each batch; the last, partial batch is cut to size."""
-    images = _checked(images)
+    images = checked(images)
+    for rows, outputs in batches(model, images, batch, threads):
+        yield rows.start, [output()[: len(images[rows])].copy() for output in outputs]
+
+
+def batches(model, images, batch=BATCH, threads=None, fill=None):
+    """Run all images; yield which are done, and functions that show the outputs until the next.
+
+    `fill` writes a part of the images into the input; else pixels are scaled and quantized.
+    """
     interpreter, batch = _interpreter(model, min(batch, len(images)), threads or default_threads())
     detail = interpreter.get_input_details()[0]
     shape = tuple(int(n) for n in detail["shape"])
@@ -184,12 +203,13 @@ def _outputs(model, images, batch=BATCH, threads=None):
             f"images of shape {images.shape[1:]} do not fit a model that takes {shape[1:]}"
         )
     view = interpreter.tensor(detail["index"])
-    outputs = [d["index"] for d in interpreter.get_output_details()]
+    outputs = [interpreter.tensor(d["index"]) for d in interpreter.get_output_details()]
     for start in range(0, len(images), batch):
-        part = images[start : start + batch]
-        _fill(view().reshape(batch, -1)[: len(part)], part.reshape(len(part), -1), detail)
+        rows = slice(start, start + batch)
+        part = images[rows].reshape(len(images[rows]), -1)
+        (fill or _fill)(view().reshape(batch, -1)[: len(part)], part, detail)
         interpreter.invoke()
-        yield start, [interpreter.get_tensor(i)[: len(part)] for i in outputs]
+        yield rows, outputs
 
 
 def _interpreter(model, batch, threads):
@@ -219,7 +239,7 @@ def _allocate(interpreter, batch):
     return batch
 
 
-def _checked(images):
+def checked(images):
     """Images as an array of uint8 or float32 of at least two axes, or an error in words."""
     images = np.asarray(images)
     if images.dtype not in (np.uint8, np.float32):

@@ -15,7 +15,7 @@ from qlab.arithmetic.results import Latency, Measurement
 from qlab.engine.recipes import recipe_dict
 from qlab.tflite import artefacts
 from qlab.tflite.litemodel import LiteModel, require_lite_model
-from qlab.tflite.runtime import latency
+from qlab.tflite.runtime import evaluate, latency
 from qlab.trials import shelf, subjects
 from qlab.trials.fronts import COSTS, front, rows, standings
 
@@ -179,7 +179,7 @@ def _facts(score):
 
 def _measure(sha, model):
     """Score and time one model; both or neither are remembered."""
-    measurement = subjects.scored(model, subjects.course_images(), threads=1)
+    measurement = subjects.scored(model, subjects.course_images(), evaluate, threads=1)
     timed = latency(model, runs=RUNS)
     _measured[sha], _timed[sha] = measurement, timed
 

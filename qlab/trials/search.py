@@ -10,7 +10,7 @@ import numpy as np
 from qlab import data
 from qlab.arithmetic.sparsity import SCOPES
 from qlab.engine.recipes import Recipe
-from qlab.tflite.runtime import evaluate
+from qlab.tflite import prefixes
 
 WEIGHT_BITS = (8, 7, 6, 5, 4, 3, 2)
 SPARSITIES = tuple(i / 20 for i in range(20))
@@ -63,7 +63,7 @@ class Scorer:
         """Return the Candidate of a recipe."""
         if recipe not in self._known:
             model = self.compressor.compress(recipe)
-            score = evaluate(model, self.images, self.labels)
+            score = prefixes.score(model, self.images, self.labels)
             gzip_bytes = model.packed_gzip_bytes
             trial = Candidate(len(self.trials) + 1, recipe, score.correct, score.n, gzip_bytes)
             self._known[recipe] = trial
@@ -157,7 +157,11 @@ def random(score, budget_bytes=None, rng=None):
 
 
 def greedy(score, budget_bytes, rng):
-    """Lower one layer after the other, each time where it costs least; then improve."""
+    """Lower one layer after the other, each time where it costs least; then improve.
+
+    Of layers that are unknown the first is tried first: its files share what comes before it, and
+    those of the next layer can go on from there (`qlab.tflite.prefixes`).
+    """
     place = ((0, 0),) * len(score.layers)
     current = yield from score.tried(_recipe(score, place))
     worth = {(i, *step): -1.0 for i in range(len(place)) for step in STEPS}  # unknown: look first

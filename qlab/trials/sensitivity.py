@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from qlab.engine.recipes import Recipe
+from qlab.tflite import prefixes
 from qlab.tflite.operators import MOVING
-from qlab.tflite.runtime import evaluate
 from qlab.tflite.sparse_encoding import encoded_bytes
 from qlab.trials.subjects import Trial
 
@@ -28,13 +28,13 @@ def scan(compressor, images, labels, bits, base=None, which="weight_bits", level
     """
     base = Recipe() if base is None else base
     dense = compressor.compress(base)
-    start = evaluate(dense, images, labels)
     names = layers_with(compressor.model, which)
+    start = prefixes.score(dense, images, labels, changing=names)
     family = len(names) * levels
     for name in names:
         recipe = lowered(base, {name: bits}, which)
         model = compressor.compress(recipe)
-        measured = evaluate(model, images, labels)
+        measured = prefixes.score(model, images, labels)
         if which == "sparsity":
             saved = encoded_bytes(dense) - encoded_bytes(model)
         else:

@@ -12,6 +12,7 @@ from qlab.arithmetic.metrics import sparsity
 from qlab.arithmetic.results import Measurement
 from qlab.data import Split
 from qlab.engine.recipes import Recipe
+from qlab.tflite import prefixes
 from qlab.tflite.sparse_encoding import sparse_file
 
 LATENCY_RUNS = 50
@@ -157,9 +158,12 @@ def images_to_choose_with(images=None, labels=None):
     return course_images() if images is None else Split(images, labels)
 
 
-def scored(model, split, **how):
-    """Measurement of a file on a split, which knows what the images are called."""
-    measured = qlab.evaluate(model, split.images, split.labels, **how)
+def scored(model, split, score=prefixes.score, **how):
+    """Measurement of a file on a split, which knows what the images are called.
+
+    Layers that were scored before are not run again; with `score` = ``qlab.evaluate`` all are.
+    """
+    measured = score(model, split.images, split.labels, **how)
     return replace(measured, images_are=split.images_are)
 
 

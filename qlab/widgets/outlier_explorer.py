@@ -75,7 +75,7 @@ class OutlierExplorer(SweepingExplorer, ModelExplorer):
     loud_channels = rare(steps("Loud channels", (1, 2, 4, 8, 16), 4))
 
     def build(self):
-        calibration_images = self.given[-1]
+        *_, calibration_images = self.given
         if calibration_images is None:
             calibration_images = qlab.data.calibration_images()
         self._rescaler = Rescaler(self.subject, calibration_images)

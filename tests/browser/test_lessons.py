@@ -15,7 +15,7 @@ labels = np.ones(1000, int)
 measured = Measurement(np.where(np.arange(1000) < 100, 2, 1), labels)
 quiz("baseline", measured=measured, by_class=[0.5, 1.0], share=0.9)
 """
-GUESS = 'from qlab.lessons import predict, reveal; predict("ptq.blank")'
+GUESS = 'from qlab.lessons import predict, reveal; predict("rounding.blank")'
 EXHIBIT = "from qlab.lessons import check"
 FOUND = '''
 def times_smaller(before, after):
@@ -60,7 +60,7 @@ def test_a_number_is_guessed_and_told_back(lab):
     asked.get_by_label("Your guess").press("Tab")
     lab.page.keyboard.press("Space")
     expect(asked).to_contain_text("Kept: 40 %")
-    told = run_cell(lab, "later = 0", 'reveal("ptq.blank", 10)')
+    told = run_cell(lab, "later = 0", 'reveal("rounding.blank", 10)')
     assert "Your guess: 40 %" in told and "Measured: 10 %" in told
 
 

@@ -6,6 +6,7 @@ import answers_claims
 import answers_combine
 import answers_distillation
 import answers_pruning
+import answers_rounding
 import numpy as np
 import pytest
 
@@ -13,7 +14,7 @@ from qlab.arithmetic import affine, metrics
 from qlab.lessons import check, memory, solution
 from qlab.lessons.exercises import EXERCISES, untouched
 
-NEEDS_MODEL = ("welcome.fewest_bits", "baseline.float32_bytes", "ptq.mixed_recipe")
+NEEDS_MODEL = ("welcome.fewest_bits", "baseline.float32_bytes", "rounding.mixed_recipe")
 NEEDS_MODEL += ("pruning.export", "pruning.sparse_recipe")
 MUSEUM = {id for id in EXERCISES if id.startswith("museum.")}  # see test_museum.py
 FUNCTIONS = sorted(set(EXERCISES) - set(NEEDS_MODEL) - MUSEUM)
@@ -162,13 +163,14 @@ CORRECT = {
     "ptq.affine_params": [affine_by_hand, affine_ties_up],
     "ptq.quantize": [half_up, looped_quantize],
     "ptq.dequantize": [wide_dequantize],
-    "ptq.channel_scales": [looped_channel_scales, kept_axes_channel_scales],
+    "rounding.channel_scales": [looped_channel_scales, kept_axes_channel_scales],
     "ptq.representative_dataset": [one_by_one, in_batches],
     "ptq.packed_bytes": [packed_by_ceil],
     "qat.fake_quantize_weights": [looped_fake_quantize],
     "qat.straight_through": [looped_straight_through, masked_straight_through],
     "qat.train_one_weight": [recursive_one_weight],
     "qat.gain": [mean_of_differences],
+    **answers_rounding.CORRECT,
     **answers_pruning.CORRECT,
     **answers_distillation.CORRECT,
     **answers_combine.CORRECT,
@@ -332,21 +334,21 @@ MISTAKES = [
     ("ptq.dequantize", lambda q, p: p.scale * (q - np.int8(p.zero_point)), "wraps around"),
     ("ptq.dequantize", lambda q, p: (q.astype(float) - p.zero_point) / p.scale, "divided"),
     (
-        "ptq.channel_scales",
+        "rounding.channel_scales",
         lambda w, b: np.abs(w).max(axis=tuple(range(w.ndim - 1))) / (2 ** (b - 1) - 1),
         "wrong axis",
     ),
-    ("ptq.channel_scales", lambda w, b: np.abs(w).max() / (2 ** (b - 1) - 1), "whole tensor"),
+    ("rounding.channel_scales", lambda w, b: np.abs(w).max() / (2 ** (b - 1) - 1), "whole tensor"),
     (
-        "ptq.channel_scales",
+        "rounding.channel_scales",
         lambda w, b: np.repeat(np.abs(w).max() / (2 ** (b - 1) - 1), len(w)),
         "whole tensor",
     ),
-    ("ptq.channel_scales", lambda w, b: _largest(w) / 2 ** (b - 1), "one code out"),
-    ("ptq.channel_scales", lambda w, b: 2 * _largest(w) / (2**b - 1), "2**bits - 1 steps"),
-    ("ptq.channel_scales", lambda w, b: _largest(w) / (2**b - 1), "sign takes one bit"),
+    ("rounding.channel_scales", lambda w, b: _largest(w) / 2 ** (b - 1), "one code out"),
+    ("rounding.channel_scales", lambda w, b: 2 * _largest(w) / (2**b - 1), "2**bits - 1 steps"),
+    ("rounding.channel_scales", lambda w, b: _largest(w) / (2**b - 1), "sign takes one bit"),
     (
-        "ptq.channel_scales",
+        "rounding.channel_scales",
         lambda w, b: w.reshape(len(w), -1).max(axis=1) / (2 ** (b - 1) - 1),
         "Negative weights",
     ),
@@ -389,6 +391,7 @@ MISTAKES = [
     ("qat.gain", lambda b, c, a: c.mean() - a.mean(), "sign is wrong"),
     ("qat.gain", lambda b, c, a: 100 * (a - c).mean(), "percentage points"),
     ("qat.gain", lambda b, c, a: a - c, "for each seed"),
+    *answers_rounding.MISTAKES,
     *answers_pruning.MISTAKES,
     *answers_distillation.MISTAKES,
     *answers_combine.MISTAKES,

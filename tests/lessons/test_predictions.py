@@ -11,7 +11,7 @@ from qlab.lessons import document, memory, predict, reveal
 from qlab.lessons.predictions import QUESTIONS, Question
 
 # Options that are ranges, words, numbers and what is simulated; and a number of one's own.
-KINDS = ["welcome.size", "ptq.overhead", "ptq.cliff", "combine.energy", "ptq.blank"]
+KINDS = ["welcome.size", "ptq.overhead", "ptq.cliff", "combine.energy", "rounding.blank"]
 WITH_OPTIONS = {id: question for id, question in QUESTIONS.items() if question.options}
 
 
@@ -55,11 +55,11 @@ def test_what_no_runtime_executed_is_called_simulated():
 
 
 def test_a_number_is_right_when_it_is_near():
-    predict("ptq.blank").guess(14)
-    shown = reveal("ptq.blank", 10.0)
+    predict("rounding.blank").guess(14)
+    shown = reveal("rounding.blank", 10.0)
     assert shown.right and "Your guess: 14 %\nMeasured: 10 %" in repr(shown)
-    predict("ptq.blank").guess(40)
-    assert not reveal("ptq.blank", 10.0).right
+    predict("rounding.blank").guess(40)
+    assert not reveal("rounding.blank", 10.0).right
 
 
 def test_an_option_may_stand_for_a_value():
@@ -76,7 +76,7 @@ def test_a_truth_that_fits_no_option_is_an_error_in_words(truth):
 
 def test_a_number_that_is_none_is_an_error_in_words():
     with pytest.raises(ValueError, match="not a number"):
-        reveal("ptq.blank", float("nan"))
+        reveal("rounding.blank", float("nan"))
 
 
 def test_ranges_leave_no_gap_and_do_not_overlap():
@@ -142,29 +142,31 @@ def test_choosing_an_option_keeps_it(id):
 
 
 def test_a_number_is_kept_when_the_button_is_pressed():
-    shown = predict("ptq.blank")
+    shown = predict("rounding.blank")
     shown.control.value = 30
-    assert "ptq.blank" not in memory.guesses
+    assert "rounding.blank" not in memory.guesses
     box, keep = shown.children[1].children
     assert box is shown.control
     keep.click()
-    assert memory.guesses["ptq.blank"] == 30
+    assert memory.guesses["rounding.blank"] == 30
     assert "Kept: 30 %" in shown.status.value
 
 
 def test_a_number_box_has_a_name_and_stays_in_bounds():
-    control = predict("ptq.blank").control
+    control = predict("rounding.blank").control
     control.value = 1000
     assert control.value == 100 and control.description
 
 
-@pytest.mark.parametrize(("id", "guess"), [("welcome.size", "4 times or more"), ("ptq.blank", 30)])
+@pytest.mark.parametrize(
+    ("id", "guess"), [("welcome.size", "4 times or more"), ("rounding.blank", 30)]
+)
 def test_an_earlier_guess_is_shown_again(id, guess):
     predict(id).guess(guess)
     assert predict(id).control.value == guess
 
 
-@pytest.mark.parametrize(("id", "guess"), [("welcome.size", "12 times"), ("ptq.blank", 101)])
+@pytest.mark.parametrize(("id", "guess"), [("welcome.size", "12 times"), ("rounding.blank", 101)])
 def test_a_guess_that_cannot_be_given_is_refused(id, guess):
     with pytest.raises(ValueError, match=r"option|bounds"):
         predict(id).guess(guess)

@@ -158,10 +158,10 @@ def test_the_name_comes_from_the_learner_or_from_outside(path, monkeypatch):
 
 def test_a_guess_that_is_no_longer_offered_is_no_guess(path):
     memory.record_guess("welcome.size", "an option of last year")
-    memory.record_guess("ptq.blank", "thirty")
+    memory.record_guess("rounding.blank", "thirty")
     assert predict("welcome.size").control.value is None
-    assert predict("ptq.blank").control.value == 0
-    assert reveal("welcome.size", 3.62).guess is reveal("ptq.blank", 10.0).guess is None
+    assert predict("rounding.blank").control.value == 0
+    assert reveal("welcome.size", 3.62).guess is reveal("rounding.blank", 10.0).guess is None
 
 
 def test_any_truth_can_be_kept(path):

@@ -19,11 +19,14 @@ from qlab.lessons.quizzes import ITEMS, Sheet, items
 from qlab.system.output import quiet
 from qlab.tflite.operations import count_operations, energy
 from qlab.tflite.sparse_encoding import sparse_file
+from qlab.tflite.transforms import equalize
 from qlab.trials import pareto
 from qlab.trials.sensitivity import scan
 from qlab.trials.stages import chain_stages
+from qlab.widgets import AnatomyExplorer
 
-TOPICS = ("welcome", "baseline", "ptq", "qat", "pruning", "distillation", "combine", "claims")
+TOPICS = ("welcome", "baseline", "ptq", "rounding", "qat", "pruning", "distillation")
+TOPICS += ("combine", "claims")
 
 
 @pytest.fixture(autouse=True)
@@ -60,14 +63,52 @@ def measured_in(topic):
         return measured_in_combine()
     if topic == "claims":
         return measured_in_claims()
+    if topic == "rounding":
+        return measured_in_rounding(whole, engine, split)
     return {
         "model": whole,
         "compressor": engine,
         "calibration": qlab.data.calibration_images(64),
-        "scores": {"int8": score(qlab.Recipe())[1]},
+        "scores": {"float32": float32, "int8": score(qlab.Recipe())[1]},
+        "after": AnatomyExplorer().result.parts,
+    }
+
+
+def measured_in_rounding(whole, engine, split):
+    """What notebook 03 measures, as it does."""
+    two = qlab.Recipe(weight_bits=2, rounding="gptq", weight_observer="min-max")
+    inputs = dense_inputs(whole, qlab.data.calibration_images(128))
+    float_weights, errors = whole.layer("dense1").weights, {}
+    for rounding in ("nearest", "gptq"):
+        change = engine.plan(two.replace(rounding=rounding)).weights("dense1") - float_weights
+        errors[rounding] = np.square(change).mean(), np.square(inputs @ change.T).mean()
+    least = engine.plan(qlab.Recipe(weight_bits=2)).stored["dense1"].values
+    return {
+        "model": whole,
         "score": lambda recipe: score(recipe)[1],
         "entries": tuple(scan(engine, split.images, split.labels, bits=2)),
+        "zeros": {"min-max": {"dense1": (least == 0).mean()}},
+        "errors": errors,
+        "lost": lost_by_separable(split),
     }
+
+
+def dense_inputs(whole, images):
+    """What the dense layer of the baseline reads."""
+    tensor = whole.layer("dense1").inputs[0]
+    found = qlab.runtime.activations(whole, images, [tensor])
+    return np.concatenate([batch for _, [batch] in found]).reshape(len(images), -1)
+
+
+def lost_by_separable(split):
+    separable, lost = qlab.pretrained("separable-seed0"), {}
+    recipe = qlab.Recipe(weight_bits=4, granularity="per-tensor")
+    before = qlab.evaluate(separable, split.images, split.labels)
+    for name, form in (("per tensor", separable), ("equalized", equalize(separable))):
+        engine = qlab.Compressor(form, qlab.data.calibration_images(128))
+        after = qlab.evaluate(engine.compress(recipe), split.images, split.labels)
+        lost[f"4 bits, {name}"] = before.accuracy - after.accuracy
+    return lost
 
 
 def measured_in_claims():
@@ -315,7 +356,7 @@ def test_every_button_is_named_by_its_option_and_told_its_question():
 
 
 def test_an_unknown_quiz_names_those_there_are():
-    with pytest.raises(ValueError, match="There are: welcome, baseline, ptq, qat"):
+    with pytest.raises(ValueError, match="There are: welcome, baseline, ptq, rounding"):
         quiz("17")
 
 

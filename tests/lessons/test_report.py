@@ -22,7 +22,7 @@ from qlab.system.text import to_csv
 NOON = "2025-01-31T12:00:00Z"
 IN_COURSE = [e.id for part in parts() for e in part.exercises]
 QUIZ = [q.id for part in parts() for q in part.quiz]
-TRUTHS = {"welcome.size": 3.62, "ptq.blank": 10.0, "ptq.cliff": 2}
+TRUTHS = {"welcome.size": 3.62, "rounding.blank": 10.0, "ptq.cliff": 2}
 
 
 def generated(seed):
@@ -112,7 +112,7 @@ def test_ones_own_report_tells_what_was_done_predicted_and_measured(tmp_path, ca
     still_open = text.split("Still open")[1].split("Predictions")[0]
     assert "Question welcome.size" not in still_open
     assert "Question welcome.accuracy: guessed, result not seen." in still_open
-    assert "Question ptq.blank: not guessed." in still_open
+    assert "Question rounding.blank: not guessed." in still_open
     assert all(f"Exercise {id}: not attempted." in still_open for id in IN_COURSE)
     by_id = {row["id"]: row for row in rows_of(tmp_path / "qlab-report.csv")}
     assert set(by_id) == {*QUESTIONS, *IN_COURSE, *QUIZ, *(part.topic for part in parts())}
@@ -120,7 +120,7 @@ def test_ones_own_report_tells_what_was_done_predicted_and_measured(tmp_path, ca
         by_id["welcome.size"]["status"] == "wrong"
         and by_id["welcome.size"]["guess"] == "4 times or more"
     )
-    assert by_id["ptq.blank"]["status"] == "not guessed"
+    assert by_id["rounding.blank"]["status"] == "not guessed"
 
 
 def test_a_finished_course_has_nothing_open(tmp_path):
@@ -262,8 +262,8 @@ def documents(id, *entries, kind="questions"):
 
 def test_guesses_of_a_number_fall_into_ranges():
     guesses = [0, 19.9, 20, 100, 101, -1, "thirty", None]
-    class_ = documents("ptq.blank", *({"guess": g} if g is not None else {} for g in guesses))
-    counts = tally_question(QUESTIONS["ptq.blank"], class_).counts
+    class_ = documents("rounding.blank", *({"guess": g} if g is not None else {} for g in guesses))
+    counts = tally_question(QUESTIONS["rounding.blank"], class_).counts
     assert list(counts.values()) == [2, 1, 0, 0, 1, 3]
     assert next(iter(counts)) == "0 % to 20 %" and list(counts)[-1] == OTHER
 

@@ -5,7 +5,8 @@ import pytest
 
 import qlab
 from qlab.course.baseline import float32_bytes
-from qlab.course.ptq.budgets import BUDGET_BYTES, MOST_LOST, TRUTHS, mixed_recipe
+from qlab.course.ptq.files import TRUTHS
+from qlab.course.rounding.budgets import BUDGET_BYTES, MOST_LOST, mixed_recipe
 from qlab.course.shipped_model import score
 from qlab.course.welcome import fewest_bits
 from qlab.lessons import check, memory, reveal
@@ -60,7 +61,7 @@ def test_nonsense_where_a_number_is_wanted(value):
 
 
 def test_reference_recipe_passes():
-    verdict = check("ptq.mixed_recipe", mixed_recipe())
+    verdict = check("rounding.mixed_recipe", mixed_recipe())
     assert verdict.passed and "Packed file" in verdict.lines[0]
 
 
@@ -73,19 +74,19 @@ def test_reference_recipe_passes():
     ],
 )
 def test_recipe_outside_the_budget_gets_its_own_hint(recipe, words):
-    verdict = check("ptq.mixed_recipe", recipe)
+    verdict = check("rounding.mixed_recipe", recipe)
     assert verdict.status == "not yet"
     assert verdict.lines[1].startswith("Hint: ") and words in verdict.lines[1]
 
 
 def test_recipe_that_names_no_layer_is_told_in_words():
-    verdict = check("ptq.mixed_recipe", qlab.Recipe(overrides={"dense9": {"weight_bits": 4}}))
+    verdict = check("rounding.mixed_recipe", qlab.Recipe(overrides={"dense9": {"weight_bits": 4}}))
     assert "cannot be built" in verdict.lines[0] and "dense9" in verdict.lines[0]
 
 
 @pytest.mark.parametrize("answer", [{"weight_bits": 4}, 4, mixed_recipe])
 def test_something_else_than_a_recipe(answer):
-    assert "needs a qlab.Recipe" in check("ptq.mixed_recipe", answer).lines[0]
+    assert "needs a qlab.Recipe" in check("rounding.mixed_recipe", answer).lines[0]
 
 
 def test_no_single_number_of_bits_meets_the_budget(model):
@@ -108,7 +109,7 @@ def test_only_scoring_shows_that_calibration_images_were_unscaled(model):
 
 def test_the_layers_in_the_questions_are_those_of_the_model(model):
     sizes = [layer.weights.size for layer in model.layers if layer.weights is not None]
-    told = [option.split(", ")[1] for option in QUESTIONS["ptq.layer"].options]
+    told = [option.split(", ")[1] for option in QUESTIONS["rounding.layer"].options]
     assert told == [f"{size:,} weights" for size in sizes]
     assert (
         reveal("baseline.heaviest", int(np.argmax(sizes))).measured

@@ -13,8 +13,9 @@ import numpy as np
 
 import qlab
 from qlab.system.output import quiet
-from qlab.tflite import runtime
+from qlab.tflite import prefixes, runtime
 from qlab.trials.search import Scorer, run_search, search_images
+from qlab.trials.sensitivity import scan
 from tools.bench.rows import Row
 
 RECIPES = tuple(
@@ -28,26 +29,39 @@ RECIPES = tuple(
         (2, 8, "per-channel", 1),
     )
 )
-SEARCH_IMAGES = 5000
+NETWORKS = ("baseline", "separable-seed0")
+SEARCH_IMAGES, BUDGET_BYTES = 5000, 25_000
 BATCHES = (100, 200, 250, 500, 1000)
 
 
-def slider_against_runtime(rounds=8):
-    """One recipe changed, against LiteRT alone on the converter's int8 file."""
+def every_layer_against_runtime(rounds=8):
+    """A recipe that changes every layer, against LiteRT alone on the whole file."""
+    moves = list(itertools.chain.from_iterable([RECIPES] * rounds))
+    name = "a move that changes every layer / LiteRT alone"
+    return [_against_runtime(network, name, moves, 1.10, forget=True) for network in NETWORKS]
+
+
+def dense_layers_against_runtime(moves=48):
+    """A recipe that changes dense layers only, against LiteRT alone on the whole file."""
+    name = "a move that changes dense layers only / LiteRT alone"
+    return [
+        _against_runtime(network, name, list(_dense_moves(network, moves)), 0.25)
+        for network in NETWORKS
+    ]
+
+
+def sensitivity_against_scoring(rounds=6):
+    """The sensitivity of all layers at one bit width, against one whole scoring."""
     test, engine = _workplace()
-    converted = qlab.pretrained("baseline-int8")
-    ready = (test.images ^ 0x80).view(np.int8)
-    batch = min(
-        BATCHES,
-        key=lambda b: min(_time(lambda: _score_alone(converted, ready, b)) for _ in range(5)),
-    )
-    ratios, ours, alone = [], [], []
-    for recipe in itertools.chain.from_iterable([RECIPES] * rounds):
-        ours.append(_time(partial(_compress_and_score, engine, recipe, test)))
-        alone.append(_time(lambda: _score_alone(converted, ready, batch)))
-        ratios.append(ours[-1] / alone[-1])
-    note = f"{_ms(ours)} against {_ms(alone)} at its best batch of {batch}, medians, taken in turn"
-    return [Row("compress and score 10,000 / LiteRT alone", "x", 1.35, tuple(ratios), note=note)]
+    base, ratios, ours, whole = engine.compress(qlab.Recipe()), [], [], []
+    for bits in itertools.islice(itertools.cycle((4, 3, 2)), rounds):
+        prefixes.MEMORY.clear()
+        ours.append(_time(lambda: list(scan(engine, test.images, test.labels, bits))))  # noqa: B023
+        whole.append(_time(lambda: qlab.evaluate(base, test.images, test.labels)))
+        ratios.append(ours[-1] / whole[-1])
+    note = f"{_ms(ours)} against {_ms(whole)}, medians, four layers and the file they start from"
+    name = "sensitivity at one bit width / one whole scoring"
+    return [Row(name, "x", 2.5, tuple(ratios), note=note)]
 
 
 def slider_against_converter(rounds=5):
@@ -70,10 +84,11 @@ def slider_against_converter(rounds=5):
 
 
 def files_a_second(runs=8, files=12):
-    """Files made, gzipped and scored a second by the search for a recipe."""
+    """Files made, gzipped and scored a second by the greedy search for a recipe."""
     engine = qlab.Compressor(qlab.pretrained("baseline"), qlab.data.calibration_images(128))
     score = Scorer(engine, *search_images(SEARCH_IMAGES))
-    trials = run_search(score, 1, "random", 10**6)
+    prefixes.MEMORY.clear()
+    trials = run_search(score, BUDGET_BYTES, "greedy", 10**6)
     list(itertools.islice(trials, 2))  # warm
     samples = []
     for _ in range(runs):
@@ -81,14 +96,66 @@ def files_a_second(runs=8, files=12):
         done = len(list(itertools.islice(trials, files)))
         samples.append(done / (time.perf_counter() - start))
     note = (
-        f"{files} random recipes a sample, {SEARCH_IMAGES:,} images a file, "
+        f"{files} recipes a sample, {SEARCH_IMAGES:,} images a file, "
         f"{qlab.runtime.default_threads()} threads"
     )
-    return [Row("search: files a second", "/s", 15, tuple(samples), at_least=True, note=note)]
+    return [Row("search: files a second", "/s", 100, tuple(samples), at_least=True, note=note)]
+
+
+def rounding_the_first_time(rounds=4):
+    """Second moments of all layers, and then GPTQ at bits that were not asked for before."""
+    images, moments, rounded = qlab.data.calibration_images(512), [], []
+    for _ in range(rounds):
+        engine = qlab.Compressor(qlab.pretrained("baseline"), images)
+        corrected = qlab.Recipe(bias_correction=True)  # it needs the mean inputs, and no more
+        engine.plan(corrected.replace(bias_correction=False))
+        moments.append(1e3 * _time(partial(engine.plan, corrected)))
+        for bits in (4, 3, 2):
+            recipe = qlab.Recipe(weight_bits=bits, rounding="gptq")
+            rounded.append(1e3 * _time(partial(engine.plan, recipe)))
+    note = "baseline, all layers, 512 images; ranges are chosen too, which tries 17 of them"
+    return [
+        Row("second moments of all layers", "ms", 500, tuple(moments)),
+        Row("GPTQ of all layers, the first time", "ms", 150, tuple(rounded), note=note),
+    ]
 
 
 _CONVERTER = "TFLiteConverter and LiteRT / compress and score"
-STEPS = (slider_against_runtime, slider_against_converter, files_a_second)
+STEPS = (
+    every_layer_against_runtime,
+    dense_layers_against_runtime,
+    sensitivity_against_scoring,
+    slider_against_converter,
+    files_a_second,
+    rounding_the_first_time,
+)
+
+
+def _against_runtime(network, name, moves, target, forget=False):
+    """Make and score the file of each recipe, and let LiteRT alone run it whole, in turn."""
+    test, engine = _workplace(network)
+    ready = (test.images ^ 0x80).view(np.int8)
+    batch = min(
+        BATCHES, key=lambda b: _time(lambda: _score_alone(engine.compress(moves[0]), ready, b))
+    )
+    ratios, ours, alone = [], [], []
+    for recipe in moves:
+        if forget:  # the recipes come again and again, as a learner's do not
+            prefixes.MEMORY.clear()
+        ours.append(_time(partial(_compress_and_score, engine, recipe, test)))
+        alone.append(_time(partial(_score_alone, engine.compress(recipe), ready, batch)))
+        ratios.append(ours[-1] / alone[-1])
+    note = f"{_ms(ours)} against {_ms(alone)} at its best batch of {batch}, medians, taken in turn"
+    return Row(f"{network}: {name}", "x", target, tuple(ratios), note=note)
+
+
+def _dense_moves(network, count):
+    """Recipes that differ in the weight bits of dense layers alone."""
+    dense = [x.name for x in qlab.pretrained(network).layers if x.op == "FULLY_CONNECTED"]
+    widths = itertools.product(range(8, 1, -1), repeat=len(dense))
+    for bits in itertools.islice(itertools.cycle(widths), count):
+        own = {layer: {"weight_bits": n} for layer, n in zip(dense, bits, strict=True)}
+        yield qlab.Recipe(overrides=own)
 
 
 def _converter_times(rounds):
@@ -110,9 +177,9 @@ def _converter_times(rounds):
     return tuple(zip(*pairs, strict=True))
 
 
-def _workplace():
-    """Test split and a warm compressor on the shipped baseline."""
-    engine = qlab.Compressor(qlab.pretrained("baseline"), qlab.data.calibration_images(1024))
+def _workplace(network="baseline"):
+    """Test split and a warm compressor on a shipped network."""
+    engine = qlab.Compressor(qlab.pretrained(network), qlab.data.calibration_images(1024))
     test = qlab.data.load().test
     for recipe in RECIPES:
         _compress_and_score(engine, recipe, test)
@@ -120,7 +187,7 @@ def _workplace():
 
 
 def _compress_and_score(engine, recipe, test):
-    return qlab.evaluate(engine.compress(recipe), test.images, test.labels)
+    return prefixes.score(engine.compress(recipe), test.images, test.labels)
 
 
 def _score_alone(model, images, batch):

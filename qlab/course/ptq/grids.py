@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from qlab.arithmetic.affine import affine_params, dequantize, quantize, symmetric_params
+from qlab.arithmetic.affine import affine_params, dequantize, quantize
 from qlab.lessons.judges import close, for_function, like
 
 
@@ -128,40 +128,5 @@ judge_dequantize = for_function(
         "brackets": like(lambda q, p: p.scale * q - p.zero_point),
         "wrapped": like(lambda q, p: p.scale * (q - np.int8(p.zero_point))),
         "divided": like(lambda q, p: (np.float32(q) - p.zero_point) / p.scale),
-    },
-)
-
-
-def channel_scales(weights, bits):
-    """One scale for each output channel, which is the first axis."""
-    return symmetric_params(weights, bits, axis=0).scale
-
-
-def _kernel(shape, seed):
-    """Random weights whose channels differ in size, and lean to the negative side."""
-    rng = np.random.default_rng(seed)
-    spread = np.linspace(0.2, 2.0, shape[0]).reshape(-1, *[1] * (len(shape) - 1))
-    return (rng.normal(-0.3, 1, size=shape) * spread).astype(np.float32)
-
-
-def _scales(weights, bits, *, axis=0, q_max=None, size=np.abs):
-    """`channel_scales` with one thing done differently; `axis` None is the whole tensor."""
-    others = tuple(i for i in range(weights.ndim) if axis is None or i != axis % weights.ndim)
-    return size(weights).max(axis=others) / (2 ** (bits - 1) - 1 if q_max is None else q_max)
-
-
-judge_channel_scales = for_function(
-    channel_scales,
-    [(_kernel((4, 2, 2, 3), 0), 8), (_kernel((3, 6), 1), 4), (_kernel((5, 5), 2), 2)],
-    mistakes={
-        "wrong_axis": like(lambda w, bits: _scales(w, bits, axis=-1)),
-        "whole_tensor": like(
-            lambda w, bits: _scales(w, bits, axis=None),
-            lambda w, bits: np.full(len(w), _scales(w, bits, axis=None)),
-        ),
-        "full_range": like(lambda w, bits: _scales(w, bits, q_max=2 ** (bits - 1))),
-        "all_steps": like(lambda w, bits: _scales(w, bits, q_max=(2**bits - 1) / 2)),
-        "no_sign_bit": like(lambda w, bits: _scales(w, bits, q_max=2**bits - 1)),
-        "positive_only": like(lambda w, bits: _scales(w, bits, size=np.asarray)),
     },
 )

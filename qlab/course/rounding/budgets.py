@@ -1,36 +1,11 @@
-"""Sizes in bytes, and which layer deserves its bits."""
+"""Which layer deserves its bits, and what was measured on the way."""
 
-import numpy as np
-
-import qlab
-from qlab.arithmetic.affine import affine_params
 from qlab.course import shipped_model as shipped
 from qlab.engine.recipes import Recipe
 from qlab.lessons.exercises import Finding
-from qlab.lessons.judges import for_function, like
-from qlab.trials import subjects
 
 BUDGET_BYTES = 48_000  # of the packed file
 MOST_LOST = 0.01  # of the float32 file's accuracy
-
-
-def packed_bytes(count, bits):
-    """Bytes of `count` weights of `bits` bits each, packed without gaps."""
-    return -(-count * bits // 8)
-
-
-judge_packed_bytes = for_function(
-    packed_bytes,
-    [(8, 4), (75_609, 4), (3, 3), (1, 2), (10, 8)],
-    mistakes={
-        "bits": like(lambda count, bits: count * bits),
-        "rounded_down": like(
-            lambda count, bits: count * bits // 8, lambda count, bits: count * (bits // 8)
-        ),
-        "fraction": like(lambda count, bits: count * bits / 8),
-        "byte_each": like(lambda count, bits: count),
-    },
-)
 
 
 def mixed_recipe():
@@ -58,25 +33,6 @@ def _recipe_mistake(recipe, size):
     return "uniform" if size <= BUDGET_BYTES and not recipe.overrides else ""
 
 
-def _bytes_of_three_bits(compressor):
-    three, four = (compressor.compress(Recipe(weight_bits=bits)) for bits in (3, 4))
-    return three.file_bytes / four.file_bytes
-
-
-def _unscaled(model, calibration, scores):
-    """What comes of calibration pixels from 0 to 255: "error", "larger", "silent" or "fine"."""
-    images, recipe = calibration[:32], Recipe(calibration_size=32)
-    good = qlab.Compressor(model, images).compress(recipe)
-    try:
-        file = qlab.Compressor(model, images.astype(np.float32)).compress(recipe)
-    except ValueError:
-        return "error"
-    if file.file_bytes > 1.01 * good.file_bytes:
-        return "larger"
-    accuracy = subjects.scored(file, subjects.course_images()).accuracy
-    return "silent" if accuracy < scores["int8"].accuracy - 0.1 else "fine"
-
-
 def _best_change(score):
     start = Recipe(activation_bits=2, observer="min-max", calibration_size=1024)
     changes = {
@@ -93,10 +49,22 @@ def _share_of_most_sensitive(model, entries):
     return sizes[worst] / sum(sizes.values())
 
 
+def _errors(errors):
+    """What GPTQ does to two squared errors, that of the weights and that of the outputs."""
+    pairs = zip(errors["nearest"], errors["gptq"], strict=True)
+    risen = tuple(bool(after > before) for before, after in pairs)
+    return {
+        (False, False): "both fall",
+        (True, False): "traded",
+        (False, True): "wrong way",
+        (True, True): "both rise",
+    }[risen]
+
+
 TRUTHS = {
-    "step": lambda: float(affine_params(0, 6, 4).scale),
-    "bytes": _bytes_of_three_bits,
-    "unscaled": _unscaled,
+    "zero": lambda zeros: float(zeros["min-max"]["dense1"]),
+    "errors": _errors,
+    "regained": lambda lost: 1 - lost["4 bits, equalized"] / lost["4 bits, per tensor"],
     "observer": _best_change,
     "sensitive": _share_of_most_sensitive,
 }

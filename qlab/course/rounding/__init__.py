@@ -1,0 +1,1 @@
+"""Notebook "Better rounding": ranges, feedback and neighbours' help, and no training."""
