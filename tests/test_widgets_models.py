@@ -119,6 +119,7 @@ def test_after_a_switch_each_control_moves_the_new_model(kind, given):
     [
         (widgets.CalibrationExplorer, lambda x: x.sweep()),
         (widgets.ClusteringExplorer, lambda x: x.sweep()),
+        (widgets.OutlierExplorer, lambda x: x.sweep()),
         (widgets.PruningExplorer, lambda x: x.sweep()),
         (widgets.SearchExplorer, lambda x: x.search(files=5, uniform=5)),
         (widgets.SensitivityExplorer, lambda x: x.lower_harmless()),
