@@ -149,6 +149,17 @@ def test_other_images_or_another_batch_have_a_memory_of_their_own(images, fashio
     assert ran[-1] == 1
 
 
+def test_the_digest_of_images_that_cannot_change_is_worked_out_once(fashion, images):
+    for split in (fashion.train, fashion.validation, fashion.test):
+        assert prefixes._frozen(split.images[:5])
+    below = images.copy()
+    view = below[:5]
+    view.flags.writeable = False
+    assert not prefixes._frozen(view)  # it changes with what is below it
+    assert not prefixes._frozen(np.frombuffer(bytearray(5), np.uint8))
+    assert not prefixes._frozen(np.frombuffer(memoryview(bytearray(5)).toreadonly(), np.uint8))
+
+
 def test_images_that_were_written_into_are_other_images(images):
     mine = images.copy()
     model = moved("baseline")

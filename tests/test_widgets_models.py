@@ -12,7 +12,7 @@ from qlab.tflite.artefacts import NETWORKS
 from qlab.trials import subjects
 from qlab.widgets import ModelExplorer
 
-N = 300
+N = 200
 OTHER = "depthwise-separable"
 EXPLORERS = [
     widgets.AnatomyExplorer,
@@ -112,6 +112,29 @@ def test_after_a_switch_each_control_moves_the_new_model(kind, given):
         box.value = (box._options_values or box.options)[-1]
         fresh.set(**{name: getattr(explorer, name)})
         assert (explorer.error, plain(explorer.result)) == (fresh.error, plain(fresh.result))
+
+
+@pytest.mark.parametrize(
+    ("kind", "measure"),
+    [
+        (widgets.CalibrationExplorer, lambda x: x.sweep()),
+        (widgets.ClusteringExplorer, lambda x: x.sweep()),
+        (widgets.PruningExplorer, lambda x: x.sweep()),
+        (widgets.SearchExplorer, lambda x: x.search(files=5, uniform=5)),
+        (widgets.SensitivityExplorer, lambda x: x.lower_harmless()),
+        (widgets.SparsitySensitivityExplorer, lambda x: x.scan()),
+    ],
+)
+def test_what_the_jobs_and_downloads_give_is_of_the_new_model(kind, measure, given):
+    explorer = made(kind, given)
+    measure(explorer)
+    explorer.model_name = OTHER
+    fresh = made(kind, given, "separable", **settings_of(explorer))
+    assert plain(measure(explorer)) == plain(measure(fresh))
+    assert plain(explorer.result) == plain(fresh.result)
+    for old, new in zip(explorer.actions, fresh.actions, strict=True):
+        if hasattr(old, "make"):
+            assert old.make() == new.make()
 
 
 @pytest.mark.parametrize("by", ["control", "trait", "set"])
@@ -231,7 +254,9 @@ def test_the_test_images_are_asked_about_the_new_model(monkeypatch):
     assert explorer.download is not before
     explorer.download.asking.start()
     wanted = widgets.QuantizationExplorer("separable", weight_bits=4).tflite()[1]
-    assert scored == [wanted] == [explorer.download.press()[1]]
+    name, data = explorer.download.press()
+    assert scored == [wanted] == [data]
+    assert name == "qlab-depthwise-separable-w4-a8-per-channel.tflite"
 
 
 def test_of_qat_there_is_one_network_and_nothing_to_choose(given):

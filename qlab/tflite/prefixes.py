@@ -233,9 +233,11 @@ _digests = {}
 
 
 def _frozen(array):
+    """Whether nobody can write into an array, through whatever it is a view of."""
     while isinstance(array, np.ndarray) and not array.flags.writeable:
         array = array.base
-    return array is None or isinstance(array, bytes)
+    held = array.obj if isinstance(array, memoryview) else array
+    return held is None or isinstance(held, bytes)
 
 
 def part_of(model, start, more=()):

@@ -112,10 +112,11 @@ class ClusteringExplorer(SweepingExplorer, ModelExplorer):
         self._keep(result.clusters)
         self._keep(result.rounded)
         self._show_curves(result)
+        none = [readout.NONE_TRAINED] if self._trained is None else []
         return Shown(
             alt(result, trained, self.layer, counts),
             cells(result, trained),
-            notes(result, self.granularity, self.tuned),
+            notes(result, self.granularity, self.tuned) + none,
             tables(self._tried, self.tuned, self.layer, values),
         )
 

@@ -100,6 +100,7 @@ class PruningExplorer(SweepingExplorer, ModelExplorer):
         self._show_curves(result)
         self._gains.show(gains(result))
         said = notes(result, trained, self.tuned, self.narrow, self.method, self.pruner)
+        said += [readout.NONE_TRAINED] if self._trained is None else []
         weights, mask = self.layers[self.layer], result.file.masks[self.layer]
         numbers = tables(result, self.tuned, self._curve(), self.layer, weights, mask)
         shown = cells(result, trained, self.narrow)

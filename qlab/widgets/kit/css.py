@@ -30,6 +30,8 @@ stroke='white' stroke-width='1.6'/></svg>"); }
 .qlab-model-row .qlab-control.qlab-choice > .widget-dropdown { flex-direction: row;
   align-items: center; gap: 8px; width: auto; }
 .qlab-model-row .qlab-control.qlab-choice select { flex: 0 0 190px; width: 190px; }
+.qlab-model-row > .widget-html { flex: 1 1 260px; }
+.qlab-model-row .qlab-notes { line-height: 1.25; }
 .qlab-busy :is(.qlab-readout-row, .qlab-picture-row, .qlab-notes-row, .qlab-numbers) {
   opacity: 0.45; }
 .qlab-explorer :focus-visible { outline: 2px solid var(--jp-brand-color1); outline-offset: 2px; }

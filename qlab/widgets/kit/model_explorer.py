@@ -16,11 +16,8 @@ from qlab.widgets.kit.job import Job
 from qlab.widgets.kit.traits import OneOf
 
 OWN = "your model"
-LOST = "What you had set for {} is taken back, because this model has no layer of that name."
-WORKING = (
-    '<progress aria-label="another model"></progress> Calibrating this model and scoring it. '
-    "The first time, this takes a few seconds."
-)
+LOST = "What you had set for {} is taken back, because this model has other layers."
+WORKING = '<progress aria-label="another model"></progress> Calibrating and scoring this model.'
 STATUS = '<div class="qlab-notes" role="status">{}</div>'
 
 
@@ -212,8 +209,14 @@ class ModelExplorer(Explorer):
 
     def offer(self, label, make, recipe=None, asks=True):
         """A `Download`; a model's also asks the test images, unless the learner brings images."""
+
+        def named():
+            name, *rest = make()
+            which = "" if self.model_name in ("baseline", OWN) else f"{self.model_name}-"
+            return name.replace("qlab-", f"qlab-{which}", 1), *rest
+
         asks = asks and recipe is not None and self.subject.may_ask
-        return super().offer(label, make, recipe, asks)
+        return super().offer(label, named, recipe, asks)
 
     def scored(self, name, model, words=""):
         """A file for a `Download`, scored again as it is taken away: name, content, and words."""

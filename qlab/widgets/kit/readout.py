@@ -16,6 +16,7 @@ BADGES = {
     "simulated": "arithmetic that no runtime executed",
 }
 NUMBERS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
+NONE_TRAINED = "Trained models ship of the baseline alone, so there are none to compare with here."
 NUMBER = {"class_": "qlab-number"}
 
 # So that a picture's numbers can be read without seeing it.
