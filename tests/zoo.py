@@ -153,7 +153,24 @@ def moved():
     return keras.Model(inputs, layers.Dense(10, name="logits")(x))
 
 
-KINDS = {"joined": joined, "grown": grown, "normed": normed, "moved": moved}  # without training
+def dilated():
+    """Convolutions with holes: the pictures between are smaller and more than came in."""
+    from qlab.train import keras
+
+    layers = keras.layers
+    return keras.Sequential(
+        [
+            layers.Input((28, 28, 1)),
+            layers.Conv2D(8, 3, dilation_rate=2, activation="relu", name="wide"),
+            layers.Conv2D(8, 3, dilation_rate=(3, 2), padding="same", name="wider"),
+            layers.GlobalAveragePooling2D(),
+            layers.Dense(10, name="logits"),
+        ]
+    )
+
+
+# These need no training.
+KINDS = {"joined": joined, "grown": grown, "normed": normed, "moved": moved, "dilated": dilated}
 
 
 @functools.cache
