@@ -18,6 +18,7 @@ from qlab.arithmetic.results import Measurement
 from qlab.export import model_card
 from qlab.tflite import graph as graphs
 from qlab.tflite import prefixes, runtime
+from qlab.tflite.cleaning import cleaned
 from qlab.tflite.operations import count_operations
 
 layers = train.keras.layers
@@ -26,6 +27,23 @@ layers = train.keras.layers
 def centred(images):
     """Pixels as many papers want them: float32 with mean 0 and variance 1."""
     return (images / np.float32(255) - np.float32(0.2860)) / np.float32(0.3530)
+
+
+def flat(*ending):
+    """A small untrained Keras model of one dense layer and this ending."""
+    train.keras.utils.set_random_seed(2)
+    first = [train.keras.Input((28, 28, 1)), layers.Flatten(), *ending]
+    return train.keras.Sequential(first)
+
+
+@pytest.fixture(scope="module")
+def baseline():
+    return engine.float_model("baseline")
+
+
+def due_outputs(keras_model, images):
+    """What Keras answers to each picture alone."""
+    return np.array([keras_model(x[None] / np.float32(255)).numpy().ravel() for x in images])
 
 
 # ---- grids --------------------------------------------------------------------------------------
@@ -47,9 +65,9 @@ def test_what_has_the_same_dictated_grid_keeps_it_when_joined():
 
 
 @pytest.mark.parametrize("bits", [(8, 8), (4, 4), (2, 2)])
-@pytest.mark.parametrize("name", zoo.KINDS)
+@pytest.mark.parametrize("name", [x for x in zoo.KINDS if x != "dilated"])  # not by image
 def test_every_kind_is_fake_quantization_layer_by_layer(fashion, name, bits):
-    source, images = engine.float_model(name), fashion.validation.images[:32]
+    source, images = engine.compressor(name).model, fashion.validation.images[:32]
     due = reference.activation_grids(source, engine.pictures()[: engine.CALIBRATION], bits[1])
     model = engine.compressor(name).compress(Recipe(*bits))
     assert engine.wrong_grid(source, model, due) is None
@@ -82,6 +100,75 @@ def test_activation_bits_reach_what_is_joined_with_the_input(fashion):
     assert joins.startswith("The input is rounded once more on its way into near_joined")
 
 
+def test_convolutions_with_holes_are_rounded_better_by_gptq(fashion):
+    images, compressor = fashion.validation.images[:300], engine.compressor("dilated")
+    due = engine.float_outputs(engine.float_model("dilated"), images)
+    files = [compressor.compress(Recipe(3, 8, rounding=x)) for x in ("nearest", "gptq")]
+    nearest, gptq = (engine.sqnr_db(due, engine.real_outputs(x, images)) for x in files)
+    assert gptq > nearest + 3
+
+
+@pytest.mark.parametrize("sizes", [(-1,), (14, 56, 1), (7, -1, 4)])
+def test_a_reshape_is_one_operator_and_keeps_every_bit(fashion, sizes):
+    keras_model = flat(layers.Dense(784), layers.Reshape(sizes), layers.Reshape((-1,)))
+    source = qlab.LiteModel.from_keras(keras_model)
+    model = cleaned(source)
+    assert {"SHAPE", "STRIDED_SLICE", "PACK"} <= {x.op for x in source.layers}
+    assert {x.op for x in model.layers} == {"RESHAPE", "FULLY_CONNECTED"}
+    assert qlab.LiteModel.from_bytes(model.data).data == model.data  # LiteRT runs it
+    for count in (1, 7):
+        images = fashion.validation.images[:count]
+        due, seen = (runtime.logits(x, images).reshape(count, -1) for x in (source, model))
+        assert np.array_equal(due, seen)
+    output = model.parsed.subgraphs[0].tensors[int(model.parsed.subgraphs[0].outputs[0])]
+    assert list(output.shape) == [1, 784]
+    assert cleaned(model) is model
+
+
+def test_a_shape_that_the_model_reads_elsewhere_stays():
+    def sized(x):
+        return x * train.tf.cast(train.tf.shape(x)[0], train.tf.float32)
+
+    model = qlab.LiteModel.from_keras(flat(layers.Lambda(sized), layers.Dense(10)))
+    assert [x.op for x in cleaned(model).layers] == [x.op for x in model.layers]
+
+
+def test_squeezing_is_integer_too(fashion):
+    """The converter writes SQUEEZE as RESHAPE, but other writers do not."""
+    keras_model = flat(layers.Reshape((28, 28, 1)), layers.Conv2D(10, 28), layers.Flatten())
+    source = cleaned(qlab.LiteModel.from_keras(keras_model))
+
+    def squeeze(graph):
+        old = graph.subgraphs[0].operators[-1]
+        options = schema.SqueezeOptionsT()
+        options.squeezeDims = np.array([1, 2], np.int32)
+        made = graphs.new_operator(graph, "SQUEEZE", 1, old.inputs[:1], old.outputs[0], options)
+        graph.subgraphs[0].operators[-1] = made
+
+    model, images = engine.edited(source, squeeze), fashion.validation.images[:200]
+    small = qlab.Compressor(model, engine.pictures()[:128]).compress(Recipe())
+    assert [x.op for x in small.layers] == ["RESHAPE", "RESHAPE", "CONV_2D", "SQUEEZE"]
+    due = engine.float_outputs(source, images)
+    assert engine.sqnr_db(due, engine.real_outputs(small, images)) > 30
+
+
+def test_arithmetic_on_whole_numbers_is_refused_by_name():
+    def sized(x):
+        return x * train.tf.cast(train.tf.shape(x)[0] + 1, train.tf.float32)
+
+    source = qlab.LiteModel.from_keras(flat(layers.Lambda(sized), layers.Dense(10)))
+
+    def count_alone(graph):  # as if the size came from elsewhere: the ADD is the first operator
+        part, names = graph.subgraphs[0], [x.op for x in source.layers]
+        part.inputs = [int(part.operators[names.index("ADD")].inputs[0])]
+        part.outputs = [int(part.operators[names.index("ADD")].outputs[0])]
+        part.operators = [part.operators[names.index("ADD")]]
+        graph.signatureDefs = None
+
+    with pytest.raises(ModelError, match=r"\(ADD\) gives whole numbers"):
+        qlab.Compressor(engine.edited(source, count_alone), engine.pictures()[:3])
+
+
 # ---- notes: each tensor and each kernel is as they say -------------------------------------------
 def test_notes_speak_of_the_layers_that_differ_from_the_recipe():
     notes = lambda *bits, **x: engine.compressor("baseline").notes(Recipe(*bits, overrides=x))  # noqa: E731
@@ -103,23 +190,6 @@ def test_notes_speak_of_the_layers_that_differ_from_the_recipe():
 
 
 # ---- answers ------------------------------------------------------------------------------------
-def flat(*ending):
-    """A small untrained Keras model of one dense layer and this ending."""
-    train.keras.utils.set_random_seed(2)
-    first = [train.keras.Input((28, 28, 1)), layers.Flatten(), *ending]
-    return train.keras.Sequential(first)
-
-
-@pytest.fixture(scope="module")
-def baseline():
-    return engine.float_model("baseline")
-
-
-def due_outputs(keras_model, images):
-    """What Keras answers to each picture alone."""
-    return np.array([keras_model(x[None] / np.float32(255)).numpy().ravel() for x in images])
-
-
 @pytest.mark.parametrize(("activation", "threshold"), [("sigmoid", 0.5), ("tanh", 0)])
 @pytest.mark.parametrize("recipe", [None, Recipe(), Recipe(8, 4), Recipe(8, 32)])
 def test_one_output_is_compared_with_its_threshold(fashion, activation, threshold, recipe):

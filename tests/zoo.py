@@ -137,7 +137,40 @@ def normed():
     )
 
 
-KINDS = {"joined": joined, "grown": grown, "normed": normed}  # these need no training
+def moved():
+    """Reshapes of each sort, a Conv1D, a leaky ReLU, a difference and a global maximum."""
+    from qlab.train import keras
+
+    layers = keras.layers
+    x = inputs = keras.Input((28, 28, 1))
+    x = layers.Reshape((28, 28), name="rows")(x)
+    x = layers.Permute((2, 1), name="columns")(x)
+    x = layers.LeakyReLU(0.2, name="leaky")(layers.Conv1D(16, 3, name="along")(x))
+    x = layers.Reshape((26, 4, 4), name="blocks")(x)
+    y = layers.Conv2D(8, 3, name="left")(x)
+    z = layers.Conv2D(8, 3, activation="relu", name="right")(x)
+    x = layers.GlobalMaxPooling2D(name="largest")(layers.Subtract(name="difference")([y, z]))
+    return keras.Model(inputs, layers.Dense(10, name="logits")(x))
+
+
+def dilated():
+    """Convolutions with holes: the pictures between are smaller and more than came in."""
+    from qlab.train import keras
+
+    layers = keras.layers
+    return keras.Sequential(
+        [
+            layers.Input((28, 28, 1)),
+            layers.Conv2D(8, 3, dilation_rate=2, activation="relu", name="wide"),
+            layers.Conv2D(8, 3, dilation_rate=(3, 2), padding="same", name="wider"),
+            layers.GlobalAveragePooling2D(),
+            layers.Dense(10, name="logits"),
+        ]
+    )
+
+
+# These need no training.
+KINDS = {"joined": joined, "grown": grown, "normed": normed, "moved": moved, "dilated": dilated}
 
 
 @functools.cache

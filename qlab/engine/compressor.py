@@ -7,6 +7,7 @@ from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
+from ai_edge_litert import schema_py_generated as schema
 
 from qlab.arithmetic import observers
 from qlab.arithmetic import rounding as rounder
@@ -17,9 +18,11 @@ from qlab.engine.lowering import StoredWeights
 from qlab.engine.planning import Plan, Shaper, bits_of_groups, groups
 from qlab.engine.recipes import LARGEST_CALIBRATION, Recipe
 from qlab.tflite import runtime
+from qlab.tflite.cleaning import cleaned
 from qlab.tflite.litemodel import ModelError, require_lite_model
 from qlab.tflite.operators import SUPPORTED, WEIGHTED
 
+TYPE = schema.TensorType
 REMEMBERED = 20  # integer forms of each layer's weights
 PLANS = 2  # the one that is on screen, and the one before
 OBSERVED_AT_ONCE = 16  # images; 64 are no faster and leave 40 MB more in the process
@@ -65,6 +68,7 @@ class Compressor:
 
     def __init__(self, model, calibration_images):
         require_lite_model(model)
+        model = cleaned(model)
         _require_compressible(model)
         if not 1 <= len(calibration_images) <= LARGEST_CALIBRATION:
             raise ValueError(
@@ -366,6 +370,12 @@ def _require_compressible(model):
         ):
             raise ModelError(
                 f"layer {layer.name} has empty, NaN or infinite weights; train it again"
+            )
+        kind = model.parsed.subgraphs[0].tensors[layer.output].type
+        if kind in (TYPE.INT32, TYPE.INT64, TYPE.BOOL):
+            raise ModelError(
+                f"layer {layer.name} ({layer.op}) gives whole numbers, which qlab cannot quantize; "
+                "leave it out of the model, and work on what it gives"
             )
         if layer.bias is not None and not np.isfinite(layer.bias).all():
             raise ModelError(f"layer {layer.name} has a NaN or infinite bias; train it again")

@@ -63,10 +63,10 @@ def _decider(graph):
     while part.tensors[index].type not in _WHOLE:
         if index not in makers:
             return "the input", index
-        name = op_name(graph, makers[index])
-        if name not in PASSING:
+        maker = makers.pop(index)  # so that a file which runs in a circle comes to an end
+        if (name := op_name(graph, maker)) not in PASSING:
             return name, index
-        index = int(makers[index].inputs[0])
+        index = int(maker.inputs[0])
     return None, index
 
 

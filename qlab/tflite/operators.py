@@ -45,26 +45,33 @@ ROWS = (
     Operator("AVERAGE_POOL_2D", 2, "input", "kept", "values"),
     Operator("MEAN", 2, channels="kept", work="values"),
     Operator("ADD", 2, work="values"),
+    Operator("SUB", 2, work="values"),
     Operator("MUL", 2, work="values"),
     Operator("CONCATENATION", 2, "input", work="values"),
     Operator("PAD", 2, "input", "kept", "values"),
+    Operator("SPACE_TO_BATCH_ND", 2, "input", work="values"),
+    Operator("BATCH_TO_SPACE_ND", 2, "input", work="values"),
+    Operator("REDUCE_MAX", 2, "input", "kept", "values"),
+    Operator("TRANSPOSE", 2, "input", work="values"),
     Operator("RESHAPE", 1, "input", "reshaped", "view"),
+    Operator("SQUEEZE", 1, "input", work="view"),
+    Operator("EXPAND_DIMS", 1, "input", work="view"),
     Operator("TANH", 2, SIGNED_UNIT, "kept", "values"),
     Operator("LOGISTIC", 2, UNIT, "kept", "values"),
     Operator("SOFTMAX", 2, UNIT, "kept", "values"),
     Operator("RELU", 2, channels="kept", work="values"),
     Operator("RELU6", 2, channels="kept", work="values"),
+    Operator("LEAKY_RELU", 1, channels="kept", work="values"),
     Operator("HARD_SWISH", 1, channels="kept", work="values"),
     Operator("QUANTIZE", grid=None, work="values"),
     Operator("DEQUANTIZE", grid=None, work="values"),
     Operator("DENSIFY", grid=None, work="values", micro=False),
-    *_names("SUB PADV2 LEAKY_RELU TRANSPOSE", work="values"),
-    *_names("SQUEEZE EXPAND_DIMS", work="view"),
+    *_names("PADV2", work="values"),
     *_names("""
-        ABS ADD_N BATCH_TO_SPACE_ND CAST CEIL COS DEPTH_TO_SPACE ELU EQUAL EXP FILL FLOOR FLOOR_DIV
+        ABS ADD_N CAST CEIL COS DEPTH_TO_SPACE ELU EQUAL EXP FILL FLOOR FLOOR_DIV
         FLOOR_MOD GATHER GATHER_ND GREATER GREATER_EQUAL L2_NORMALIZATION L2_POOL_2D LESS
         LESS_EQUAL LOG LOGICAL_AND LOGICAL_NOT LOGICAL_OR MAXIMUM MINIMUM NEG NOT_EQUAL PACK PRELU
-        REDUCE_MAX RESIZE_BILINEAR RESIZE_NEAREST_NEIGHBOR ROUND RSQRT SHAPE SIN SPACE_TO_BATCH_ND
+        RESIZE_BILINEAR RESIZE_NEAREST_NEIGHBOR ROUND RSQRT SHAPE SIN
         SPACE_TO_DEPTH SPLIT SPLIT_V SQRT SQUARE STRIDED_SLICE TRANSPOSE_CONV UNPACK ZEROS_LIKE
         """),
     *_names("ARG_MAX ARG_MIN CUMSUM SVDF", challenge=False),
