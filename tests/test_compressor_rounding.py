@@ -10,6 +10,7 @@ from qlab.arithmetic.affine import dequantize, quantize
 from qlab.engine.inputs import as_matrix, from_matrix
 from qlab.engine.recipes import recipe_dict, recipe_words
 from qlab.tflite import runtime
+from qlab.tflite.transforms import with_weights
 from tests.engine import CALIBRATION, compressor, float_model, pictures
 
 FLOAT = {"activation_bits": 32}
@@ -145,6 +146,27 @@ def test_with_its_bias_corrected_a_layers_mean_output_is_what_it_was(settings):
         means.append(output(model, model.layer(last.name).output, images).mean(0))
     off, kept = (np.abs(x - means[0]).max() for x in means[1:])
     assert off > 0.01 and kept < off / 20
+
+
+def test_means_behind_rounded_layers_do_not_repair_what_a_corrected_bias_does(baseline, fashion):
+    few = fashion.validation.images[:3000], fashion.validation.labels[:3000]
+    recipe, done = Recipe(2, 32, weight_observer="mse"), baseline.model
+    for layer in layers(baseline):
+        now = qlab.Compressor(done, qlab.data.calibration_images(512))
+        outputs = [
+            as_matrix(weights, layer.channel_axis) @ engine._inputs.mean(layer.name)[0]
+            for engine, weights in (
+                (baseline, layer.weights),
+                (now, now.plan(recipe).weights(layer.name)),
+            )
+        ]
+        bias = layer.bias + outputs[0] - outputs[1]
+        done = with_weights(
+            done, {layer.name: now.plan(recipe).weights(layer.name)}, {layer.name: bias}
+        )
+    files = [baseline.compress(recipe.replace(bias_correction=x)) for x in (False, True)]
+    plain, corrected, behind = (qlab.evaluate(x, *few).accuracy for x in (*files, done))
+    assert max(corrected, behind) < plain - 0.03
 
 
 def test_a_corrected_bias_is_in_the_integer_file_too(baseline):

@@ -150,7 +150,7 @@ def test_equalizing_makes_the_ranges_alike_again(explorer):
     explorer.set(factor=128, equalized=True)
     out, into = explorer.result.out_of_first, explorer.result.into_second
     np.testing.assert_allclose(out.ranges, into.ranges, rtol=1e-4)
-    assert "Equalization then multiplies" in explorer.notes.value
+    assert "Equalization then divides" in explorer.notes.value
 
 
 def test_a_sweep_scores_every_factor_once_and_the_curve_shows_it(explorer):
@@ -194,7 +194,7 @@ def test_alt_text_and_tables_hold_the_numbers(explorer):
     explorer.factor = 64
     result, said = explorer.result, explorer.picture.widget.tooltip
     others = np.sort(result.out_of_first.steps[~result.loud])[14]
-    assert re.search(rf"^Weights out of conv1: the middle loud .* of the others {others}\.", said)
+    assert re.search(rf"^Weights out of conv1: the median loud .* of the others {others}\.", said)
     assert said.endswith("with factor 64.")
     for held in (result.out_of_first, result.between, result.into_second):
         for reach in held.ranges:
@@ -236,3 +236,8 @@ def test_the_solid_part_of_a_bar_stands_on_the_step():
     assert not np.isfinite(panel.quiet.get_data()[0]).any()  # 0.5 is less than a step, 0 is dead
     assert np.nanmax(panel.quiet_low.get_data()[0]) == 0.5
     assert np.isfinite(panel.quiet_low.get_data()[0]).sum() == 1
+
+
+def test_a_value_that_is_not_offered_is_refused_in_words(explorer):
+    with pytest.raises(TraitError, match="factor is 65; choose one of 1, 2, 4, 8"):
+        explorer.factor = 65

@@ -166,7 +166,7 @@ def _compare(question, guess, truth):
     """The `Reveal` of a guess, or of None, beside the truth."""
     if question.options:
         right = guess == question.option_for(truth)
-    elif not math.isfinite(truth):
+    elif isinstance(truth, str) or not math.isfinite(truth):
         raise ValueError(f"Question {question.id!r}: the truth is {truth}, which is not a number.")
     else:
         right = guess is not None and abs(guess - truth) <= question.near

@@ -190,7 +190,7 @@ def key(result):
 
 
 def middle_steps(result, place):
-    """Steps of the middle loud channel, and of the middle one of the others."""
+    """Steps of the median loud channel, and of the median of the others."""
     count = getattr(result, place).steps
     return tuple(int(np.sort(count[x])[x.sum() // 2]) for x in (result.loud, ~result.loud))
 
@@ -211,7 +211,7 @@ def round_to(value):
 
 def alt(result):
     said = [
-        f"{words}: the middle loud channel reaches {steps_words(loud)} from zero, the middle one "
+        f"{words}: the median loud channel reaches {steps_words(loud)} from zero, the median "
         f"of the others {others}."
         for place, words in places(result).items()
         for loud, others in [middle_steps(result, place)]
@@ -231,7 +231,7 @@ def cells(result, images):
             f"of {images:,} predictions are the same",
             "as before it was rescaled",
         ),
-        readout.table_cell("Steps from zero, middle channel", ("", "loud", "other"), rows),
+        readout.table_cell("Steps from zero, median channel", ("", "loud", "other"), rows),
     )
 
 
@@ -256,9 +256,9 @@ def notes(result, images):
         )
     if equalized:
         yield (
-            "Equalization then multiplies each channel where it is made, and divides it where it "
-            "is read, so that its weights reach equally far in both layers. It needs neither "
-            "images nor training, and the float model again computes the same."
+            "Equalization then divides each channel by a scale of its own where it is made, and "
+            "multiplies it where it is read, so that it reaches equally far in both layers. It "
+            "needs neither images nor training, and the float model again computes the same."
         )
     elif factor > 1:
         yield from _suffering(result, name, second)
@@ -270,20 +270,20 @@ def _suffering(result, name, second):
     if result.recipe.granularity == "per-tensor":
         yield (
             "All channels of a tensor share one step, and the one that reaches farthest decides "
-            f"how large it is. So the middle one of the other channels has {steps_words(out[1])} "
-            f"from zero to its largest weight out of {name}, and the middle loud channel has "
+            f"how large it is. So the median of the other channels has {steps_words(out[1])} "
+            f"from zero to its largest weight out of {name}, and the median loud channel has "
             f"{steps_words(into[0])} to its largest weight into {second}."
         )
         return
     yield (
         f"Each channel has a step of its own where {name} makes it, so none suffers there. The "
         "activations still share one step, because an int8 tensor of activations has one scale: "
-        f"the middle one of the other channels has {steps_words(between[1])} there."
+        f"the median of the other channels has {steps_words(between[1])} there."
     )
     if np.ptp(result.into_second.step_sizes[:, 0]):
         yield (
             f"And all weights of one output channel of {second} share a step, whichever channel "
-            f"they read, so the middle loud channel has {steps_words(into[0])} there. (The grey "
+            f"they read, so the median loud channel has {steps_words(into[0])} there. (The grey "
             "band holds the steps of all output channels.)"
         )
 

@@ -28,7 +28,7 @@ def row_by_inverse(weights, moments):
     return codes
 
 
-def row_with(order=None, sign=1, fixed=False, alone=False):
+def row_with(order=None, sign=1, fixed=False, alone=False, old=False, own=False, turns=3):
     """Feedback with a mistake in it."""
 
     def answer(weights, moments):
@@ -36,9 +36,10 @@ def row_with(order=None, sign=1, fixed=False, alone=False):
         turn = np.argsort(-np.diag(moments)) if order is None else order(moments)
         for n, j in enumerate(turn):
             codes[j] = round(aims[j])
-            error = sign * (aims[j] - codes[j])
+            error = sign * ((weights if old else aims)[j] - codes[j]) * (n < turns)
             rest = np.setdiff1d(range(3), [j] if fixed else turn[: n + 1])
             seen = moments[rest][:, rest] * (np.eye(len(rest)) if alone else 1)
+            seen = moments[j, j] * np.eye(len(rest)) if own else seen
             aims[rest] += error * np.linalg.inv(seen) @ moments[rest, j]
             aims[j] = codes[j]
         return aims.round() if fixed == "again" else codes
@@ -91,6 +92,9 @@ MISTAKES = [
     ("rounding.gptq_row", row_with(fixed="again"), "have their code already"),
     ("rounding.gptq_row", row_with(sign=-1), "wrong sign"),
     ("rounding.gptq_row", row_with(alone=True), "stood in alone"),
+    ("rounding.gptq_row", row_with(own=True), "moment of the weight that was rounded"),
+    ("rounding.gptq_row", row_with(old=True), "the weight as it was"),
+    ("rounding.gptq_row", row_with(turns=1), "Only the first error"),
     ("rounding.equalize_pair", pair_with(1, 1, -1), "upside down"),
     ("rounding.equalize_pair", pair_with(second_by=0), "not undo it"),
     ("rounding.equalize_pair", pair_with(bias_by=0), "bias is forgotten"),

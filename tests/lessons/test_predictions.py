@@ -189,3 +189,8 @@ def test_checking_and_revealing_import_no_widget_and_no_tensorflow():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_a_truth_in_words_for_a_question_of_a_number_is_refused():
+    with pytest.raises(ValueError, match="the truth is ten, which is not a number"):
+        reveal("rounding.blank", "ten")

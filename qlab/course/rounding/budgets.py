@@ -18,7 +18,9 @@ def judge_mixed_recipe(recipe, small, accuracy):
     """Hold the file of a recipe against the budget."""
     size, least = small.packed_bytes, round(shipped.float_accuracy() - MOST_LOST, 6)
     if size <= BUDGET_BYTES and accuracy >= least:
-        return Finding(note=f"Packed file {size:,} bytes, accuracy at least {least:.2%}.")
+        return Finding(
+            note=f"Packed file {size:,} bytes, accuracy {accuracy:.2%} (at least {least:.2%})."
+        )
     return Finding(
         f"Packed file {size:,} bytes (at most {BUDGET_BYTES:,}), accuracy {accuracy:.2%} "
         f"on the validation images (at least {least:.2%}, one point below float32).",
@@ -27,10 +29,18 @@ def judge_mixed_recipe(recipe, small, accuracy):
 
 
 def _recipe_mistake(recipe, size):
-    own = (dict(settings).get("weight_bits", 8) for _, settings in recipe.overrides)
-    if size > BUDGET_BYTES and min((recipe.weight_bits, *own)) >= 8:
-        return "activations"
+    own = [dict(settings).get("weight_bits", 8) for _, settings in recipe.overrides]
+    if size > BUDGET_BYTES and min(recipe.weight_bits, *own, 99) >= 8:
+        return "activations" if _lowers_activations(recipe) else "nothing"
+    if size > BUDGET_BYTES and {5, 6, 7} & {recipe.weight_bits, *own}:
+        return "no_form"
     return "uniform" if size <= BUDGET_BYTES and not recipe.overrides else ""
+
+
+def _lowers_activations(recipe):
+    return any("activation_bits" in dict(x) for _, x in recipe.overrides) or (
+        recipe.activation_bits < 8
+    )
 
 
 def _best_change(score):
@@ -64,7 +74,7 @@ def _errors(errors):
 TRUTHS = {
     "zero": lambda zeros: float(zeros["min-max"]["dense1"]),
     "errors": _errors,
-    "regained": lambda lost: 1 - lost["4 bits, equalized"] / lost["4 bits, per tensor"],
+    "regained": lambda lost: 1 - lost["equalized"] / lost["plain"],
     "observer": _best_change,
     "sensitive": _share_of_most_sensitive,
 }

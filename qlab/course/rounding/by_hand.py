@@ -95,17 +95,21 @@ def gptq_row(weights, moments):
     return codes
 
 
-def _row(weights, moments, *, order=None, sign=1, others=False, at_the_end=False, joint=True):
+def _row(
+    weights, moments, *,
+    order=None, sign=1, others=False, at_the_end=False, joint=True, own=False, moved=True, turns=9,
+):  # fmt: skip
     """`gptq_row` with one thing done differently; with `others`, fixed codes are moved as well."""
     aims, codes = np.array(weights, float), np.zeros(len(weights))
     order = np.argsort(-np.diag(moments), kind="stable") if order is None else order
     for place, first in enumerate(order):
         codes[first] = np.rint(aims[first])
-        error = aims[first] - codes[first]
+        error = (aims if moved else weights)[first] - codes[first]
         rest = [i for i in order if i != first] if others else order[place + 1 :]
-        if len(rest):
+        if len(rest) and place < turns:
             matrix = moments[np.ix_(rest, rest)]
             matrix = matrix if joint else np.diag(np.diag(matrix))
+            matrix = np.eye(len(rest)) * moments[first, first] if own else matrix
             aims[rest] += sign * error * np.linalg.solve(matrix, moments[rest, first])
         if others:
             aims[first] = codes[first]
@@ -116,6 +120,8 @@ _ROWS = [
     (np.array([0.4, 1.4, 0.4]), np.array([[2.0, 2.0, 1.5], [2.0, 3.0, 2.0], [1.5, 2.0, 1.8]])),
     (np.array([-0.4, 1.6, -1.0]), np.array([[2.5, 1.6, 0.8], [1.6, 3.0, 1.9], [0.8, 1.9, 1.5]])),
     (np.array([0.7, 1.9, 1.6]), np.array([[2.5, 1.7, 1.1], [1.7, 1.5, 1.0], [1.1, 1.0, 2.0]])),
+    (np.array([1.1, -0.6, 0.5]), np.array([[2.2, 2.5, 2.4], [2.5, 4.6, 1.9], [2.4, 1.9, 3.5]])),
+    (np.array([0.7, -0.3, -0.3]), np.array([[2.7, 1.1, 1.7], [1.1, 1.0, 1.1], [1.7, 1.1, 1.7]])),
     (np.array([-0.6, 0.8, -0.6]), np.array([[3.0, 1.7, 1.6], [1.7, 1.5, 1.4], [1.6, 1.4, 2.5]])),
 ]
 
@@ -134,6 +140,9 @@ judge_gptq_row = for_function(
         ),
         "sign": like(lambda w, m: _row(w, m, sign=-1)),
         "one_by_one": like(lambda w, m: _row(w, m, joint=False)),
+        "own_moment": like(lambda w, m: _row(w, m, own=True)),
+        "old_weight": like(lambda w, m: _row(w, m, moved=False)),
+        "once": like(lambda w, m: _row(w, m, turns=1)),
     },
 )
 

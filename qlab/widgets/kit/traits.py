@@ -17,13 +17,13 @@ ROUNDING_CHOICES = {  # what the control says, and what it sets in a recipe
 
 def steps(label, values, default):
     """One of a few numbers; a slider and a drop-down."""
-    return _setting(traitlets.Enum(values, default), controls.step_slider, label, values)
+    return _setting(Among(values, default), controls.step_slider, label, values)
 
 
 def choice(label, values, default):
     """One of a few values; a drop-down of them, or of what a mapping calls them."""
     named = [(words, x) for x, words in values.items()] if isinstance(values, dict) else values
-    return _setting(traitlets.Enum(tuple(values), default), controls.drop_down, label, named)
+    return _setting(Among(tuple(values), default), controls.drop_down, label, named)
 
 
 def rounding():
@@ -72,6 +72,17 @@ def _setting(kind, control, label, values, **more):
 def by_layer():
     """Values of single layers, by their names."""
     return traitlets.Dict().tag(setting=True, by_layer=True)
+
+
+class Among(traitlets.Enum):
+    """One of a few values."""
+
+    def validate(self, obj, value):
+        """Return the value, or say in words which there are."""
+        if value in self.values:
+            return value
+        known = ", ".join(str(x) for x in self.values)
+        raise traitlets.TraitError(f"{self.name} is {value!r}; choose one of {known}")
 
 
 class Sparsity(traitlets.TraitType):
