@@ -239,5 +239,5 @@ def test_the_solid_part_of_a_bar_stands_on_the_step():
 
 
 def test_a_value_that_is_not_offered_is_refused_in_words(explorer):
-    with pytest.raises(TraitError, match="factor is 65; choose one of 1, 2, 4, 8"):
+    with pytest.raises(traitlets.TraitError, match="factor is 65; choose one of 1, 2, 4, 8"):
         explorer.factor = 65
