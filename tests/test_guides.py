@@ -143,13 +143,12 @@ def on_screen(explorer):
 
     def walk(widget):
         yield getattr(widget, "description", "") or ""
-        if isinstance(widget, ipywidgets.HTML) and (
-            widget is not explorer.numbers or isinstance(explorer, widgets.SensitivityExplorer)
-        ):
+        if isinstance(widget, ipywidgets.HTML):
             yield widget.value
         for child in getattr(widget, "children", ()):
             yield from walk(child)
 
+    explorer.reveal.opened = isinstance(explorer, widgets.SensitivityExplorer)
     text = re.sub(r"<style>.*?</style>|<[^>]+>", " ", " ".join(walk(explorer)), flags=re.DOTALL)
     return re.sub(r"\s+", " ", unescape(text))
 

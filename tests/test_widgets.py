@@ -166,7 +166,7 @@ class TestLivePicture:
         image = pixels(picture.png)
         assert image.shape == (240, 800, 3)
         assert tuple(image[0, 0]) == (255, 255, 255)
-        assert (picture.widget.width, picture.widget.height) == ("400", "120")
+        assert (sum(picture.widget.widths), picture.widget.height) == (400, 120)
 
     def test_only_marks_move(self):
         picture = LivePicture(panels=1, width=300, height=200)
@@ -275,7 +275,7 @@ class TestDownload:
             "from qlab.widgets.kit.download import Download\n"
             "link = Download('Save', None).link\n"
             "assert threading.active_count() == 1, threading.enumerate()\n"
-            "assert '://' not in link._esm + link._css and len(link._esm.splitlines()) <= 120"
+            "assert '://' not in link._esm + link._css and len(link._esm.splitlines()) <= 130"
         )
         run = [sys.executable, "-W", "error", "-c", code]
         subprocess.run(run, check=True, env={**os.environ, "ANYWIDGET_HMR": "1"})
@@ -313,14 +313,14 @@ class TestQuantizationExplorer:
         assert explorer.error == "" and explorer.result.recipe.weight_bits == bits
         assert explorer.picture.png != before
         words = f"{2**bits - 1} levels" if bits <= 8 else f"float{bits}, no grid"
-        assert words in explorer.picture.widget.tooltip
-        assert explorer.picture.widget.tooltip.endswith("2 recipes tried.")
+        assert words in explorer.picture.alt
+        assert explorer.picture.alt.endswith("2 recipes tried.")
 
     def test_looking_at_another_layer_is_no_new_point(self, explorer):
-        picture, alt = explorer.picture.png, explorer.picture.widget.tooltip
+        picture, alt = explorer.picture.png, explorer.picture.alt
         explorer.layer = "conv2"
         assert len(explorer.trail) == 1
-        assert explorer.picture.png != picture and explorer.picture.widget.tooltip != alt
+        assert explorer.picture.png != picture and explorer.picture.alt != alt
         explorer.layer = "dense1"
         assert explorer.picture.png == picture
 
@@ -372,9 +372,9 @@ class TestQuantizationExplorer:
         assert (counts <= panel.bars.get_data().values).all()
         share = f"({100 * moved.mean():.3g} %)"
         said = f"{moved.sum():,} of {weights.size:,} weights of conv2 {share} went to the farther"
-        assert said in explorer.notes.value and said in explorer.picture.widget.tooltip
+        assert said in explorer.notes.value and said in explorer.picture.alt
         assert panel.share.get_text() == f"{share[1:-1]} to the\nfarther code"
-        table = explorer.numbers.value.split("Weights of conv2")[1].split("</table>")[0]
+        table = explorer.tables().split("Weights of conv2")[1].split("</table>")[0]
         assert "to the farther code" in table
         for count in counts.reshape(-1, 4).sum(1):
             assert f"<td>{count:,}</td></tr>" in table
@@ -385,14 +385,14 @@ class TestQuantizationExplorer:
         explorer.rounding = rounding
         panel = explorer._weights
         assert not any(x.get_visible() for x in (panel.farther, *panel.between))
-        assert "each at its nearest code" in explorer.picture.widget.tooltip
-        assert "farther" not in explorer.notes.value + explorer.numbers.value
+        assert "each at its nearest code" in explorer.picture.alt
+        assert "farther" not in explorer.notes.value + explorer.tables()
 
     def test_rare_settings_stand_in_a_row_that_can_be_opened(self, explorer):
         parts = [set(part._dom_classes) for part in explorer.children]
         place = next(i for i, names in enumerate(parts) if "qlab-more" in names)
         assert "qlab-reveal-row" in parts[place - 1] and "qlab-controls" in parts[place - 2]
-        assert "More settings" in explorer.children[place - 1].value
+        assert "More settings" in explorer.children[place - 1].words
         rare = {x for x in explorer.settings if explorer.trait_metadata(x, "rare")}
         assert rare == {"bias_correction", "observer", "calibration_size"}
         assert list(explorer.children[place].children) == [
@@ -428,8 +428,8 @@ class TestQuantizationExplorer:
 
     def test_the_numbers_in_the_picture_are_there_as_text(self, explorer):
         explorer.weight_bits = 4
-        assert all(f"{point.gzip_bytes:,}" in explorer.numbers.value for point in explorer.trail)
-        assert "Weights of dense1" in explorer.numbers.value
+        assert all(f"{point.gzip_bytes:,}" in explorer.tables() for point in explorer.trail)
+        assert "Weights of dense1" in explorer.tables()
 
     def test_images_without_labels(self, few):
         with pytest.raises(ValueError, match="both, or neither"):

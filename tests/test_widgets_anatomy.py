@@ -72,7 +72,7 @@ def test_a_control_moves_setting_and_result(explorer):
 
 
 def test_the_table_holds_every_part_and_they_add_up(explorer):
-    rows = re.findall(r"<tr>(.*?)</tr>", explorer.numbers.value)[1:]
+    rows = re.findall(r"<tr>(.*?)</tr>", explorer.tables())[1:]
     cells = [re.findall(r"<td>(.*?)</td>", row) for row in rows]
     assert [row[0] for row in cells] == [*PARTS, "the file"]
     for column in (1, 2):
@@ -94,7 +94,7 @@ def test_the_picture_moves_with_the_bytes(explorer):
     explorer.weight_bits = 16
     after = blue(explorer.picture.png), weights()
     assert after[0] / before[0] == pytest.approx(after[1] / before[1], rel=0.03)
-    assert f"{explorer.result.model.file_bytes:,}" in explorer.picture.widget.tooltip
+    assert f"{explorer.result.model.file_bytes:,}" in explorer.picture.alt
 
 
 def test_bars_are_as_long_as_the_bytes(explorer):

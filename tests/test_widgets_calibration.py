@@ -228,8 +228,8 @@ def test_picture_and_table_follow_the_settings(explorer):
     explorer.layer = "logits"
     assert explorer.picture.png != before
     low, high = explorer.result.ranges[1]
-    assert f"{low:.4g} to {high:.4g}" in explorer.numbers.value
-    assert "logits" in explorer.picture.widget.tooltip
+    assert f"{low:.4g} to {high:.4g}" in explorer.tables()
+    assert "logits" in explorer.picture.alt
     assert repr(explorer) == "CalibrationExplorer()"
 
 

@@ -67,8 +67,8 @@ def test_the_file_holds_no_more_values_than_clusters(explorer):
         if layer.weights is not None:
             assert len(np.unique(layer.weights)) == 7
     stored = explorer.result.clusters.model.layer("dense1").weights
-    assert "Clusters of dense1" in explorer.numbers.value
-    assert all(f"<td>{value:.4f}</td>" in explorer.numbers.value for value in np.unique(stored))
+    assert "Clusters of dense1" in explorer.tables()
+    assert all(f"<td>{value:.4f}</td>" in explorer.tables() for value in np.unique(stored))
     assert "7 clusters" in explorer._panel.words[0].get_text()
 
 
@@ -97,7 +97,7 @@ def test_the_curves_grow_and_the_button_fills_them(explorer):
     size, accuracy = curves["clusters"][16]
     assert size == explorer.result.clusters.model.gzip_bytes
     assert accuracy == explorer.result.clusters.measurement.accuracy
-    assert f"{size:,}" in explorer.numbers.value
+    assert f"{size:,}" in explorer.tables()
     assert len(explorer._counts.clusters.get_xdata()) == 8
     explorer.granularity = "per-channel"
     assert len(explorer._counts.rounded.get_xdata()) == 1
@@ -116,10 +116,10 @@ def test_picture_words_and_table_follow(explorer):
     before = explorer.picture.png
     explorer.set(clusters=4, layer="conv2")
     assert explorer.picture.png != before
-    assert "Weights of conv2 share 4 values" in explorer.picture.widget.tooltip
+    assert "Weights of conv2 share 4 values" in explorer.picture.alt
     accuracy = explorer.result.clusters.measurement.accuracy
-    assert f"{100 * accuracy:.2f} %" in explorer.numbers.value
-    assert "Clusters of conv2" in explorer.numbers.value
+    assert f"{100 * accuracy:.2f} %" in explorer.tables()
+    assert "Clusters of conv2" in explorer.tables()
     assert repr(explorer) == "ClusteringExplorer()"
     assert len(explorer.children[2].children) == 4
 
@@ -154,7 +154,7 @@ def test_trained_models_stand_beside_at_their_number_of_clusters(given):
     explorer = ClusteringExplorer(**given)
     [family] = [x for x in explorer.tuned if x.name == "clustered-16"]
     assert "Clusters, trained" in explorer.readout.value
-    assert f"{100 * family.measurements[2].accuracy:.2f}" in explorer.numbers.value
+    assert f"{100 * family.measurements[2].accuracy:.2f}" in explorer.tables()
     assert len(explorer._counts.trained.get_xdata()) == 6
     assert set(explorer._counts.trained.get_xdata()) == {8, 16}
     explorer.clusters = 32

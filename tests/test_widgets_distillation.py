@@ -125,8 +125,8 @@ def test_the_grid_is_the_shipped_one_and_the_frame_follows(explorer):
     assert ((box.y0 + box.y1) / 2, (box.x0 + box.x1) / 2) == pytest.approx((i, j))
     explorer.set(temperature=found.temperatures[0], alpha=found.alphas[-1])
     assert explorer._heat.here.get_xy() == (-0.5, len(found.alphas) - 1.5)
-    assert f"{100 * found.accuracies[-1, 0].mean():.2f} %" in explorer.picture.widget.tooltip
-    assert "cached" in explorer.notes.value and "cached" in explorer.numbers.value
+    assert f"{100 * found.accuracies[-1, 0].mean():.2f} %" in explorer.picture.alt
+    assert "cached" in explorer.notes.value and "cached" in explorer.tables()
 
 
 @pytest.mark.parametrize(
@@ -158,11 +158,11 @@ def test_controls_are_linked_and_named(explorer):
     slider = controls[0].children[1]
     slider.value = TEMPERATURES[-1]
     assert explorer.temperature == TEMPERATURES[-1]
-    assert "temperature 20" in explorer.picture.widget.tooltip
+    assert "temperature 20" in explorer.picture.alt
 
 
 def test_numbers_are_there_as_text(explorer):
-    text = explorer.numbers.value
+    text = explorer.tables()
     arms = "taught", "labels alone", "label smoothing", "permuted teacher"
     for name in ("class", "teacher", "student", *arms, "alpha", "strength"):
         assert f'<th scope="col">{name}</th>' in text

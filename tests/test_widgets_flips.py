@@ -98,12 +98,12 @@ def test_the_gallery_says_what_the_result_says(gallery, data):
 
 def test_tables_hold_counts_and_garments(gallery):
     gallery.set(weight_bits=2)
-    first, second = re.findall(r"<table>.*?</table>", gallery.numbers.value)
+    first, second = re.findall(r"<table>.*?</table>", gallery.tables())
     rows = [re.findall(r"<td>(.*?)</td>", row) for row in re.findall(r"<tr>(.*?)</tr>", first)[1:]]
     assert [int(row[1]) for row in rows] == gallery.result.newly_wrong.tolist()
     assert [int(row[2]) for row in rows] == gallery.result.newly_right.tolist()
     assert second.count("<tr>") == 1 + len(gallery.result.shown)
-    assert f"{gallery.result.comparison.only_a:,} newly wrong" in gallery.picture.widget.tooltip
+    assert f"{gallery.result.comparison.only_a:,} newly wrong" in gallery.picture.alt
 
 
 def test_nothing_changed_is_said(gallery):

@@ -176,7 +176,7 @@ def test_a_sweep_scores_every_factor_once_and_the_curve_shows_it(explorer):
 def test_another_pair_of_layers(explorer):
     explorer.set(first_layer="dense1", factor=32, loud_channels=2)
     assert explorer.result.second_layer == "logits" and len(explorer.result.loud) == 125
-    assert "Weights into logits" in explorer.picture.widget.tooltip
+    assert "Weights into logits" in explorer.picture.alt
     assert "The first 2 channels of the 125 that dense1 makes" in explorer.notes.value
 
 
@@ -192,14 +192,14 @@ def test_a_rescaled_model_is_remembered(explorer):
 
 def test_alt_text_and_tables_hold_the_numbers(explorer):
     explorer.factor = 64
-    result, said = explorer.result, explorer.picture.widget.tooltip
+    result, said = explorer.result, explorer.picture.alt
     others = np.sort(result.out_of_first.steps[~result.loud])[14]
     assert re.search(rf"^Weights out of conv1: the median loud .* of the others {others}\.", said)
     assert said.endswith("with factor 64.")
     for held in (result.out_of_first, result.between, result.into_second):
         for reach in held.ranges:
-            assert f"<td>{reach:.4g}</td>" in explorer.numbers.value
-    assert f"<td>{qlab.widgets.kit.readout.score(result)}</td>" in explorer.numbers.value
+            assert f"<td>{reach:.4g}</td>" in explorer.tables()
+    assert f"<td>{qlab.widgets.kit.readout.score(result)}</td>" in explorer.tables()
 
 
 def test_a_model_without_a_pair_is_refused_in_one_sentence(given):

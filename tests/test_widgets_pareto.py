@@ -38,7 +38,7 @@ def test_it_shows_what_the_board_says():
     assert board.entries[board.chosen].accuracy == best.accuracy
     assert f"{100 * best.accuracy:.2f} %" in explorer.readout.value
     assert "qlab-badge-cached" in explorer.readout.value
-    alt = explorer.picture.picture.widget.tooltip
+    alt = explorer.picture.picture.alt
     assert all(f"{x.name} {100 * x.accuracy:.2f} %" in alt for x in board.front)
     assert repr(explorer) == "ParetoExplorer()"
 
@@ -126,8 +126,8 @@ def test_a_model_without_latency_is_in_the_table_and_not_in_the_picture():
     explorer = ParetoExplorer(cost="latency_ms", model="mine")
     assert "mine" not in spots(explorer) and "timed" in spots(explorer)
     assert "not timed yet" in explorer.readout.value
-    assert "not timed" in explorer.numbers.value
-    assert "500.0 µs" in explorer.numbers.value
+    assert "not timed" in explorer.tables()
+    assert "500.0 µs" in explorer.tables()
     assert "phone" in explorer.notes.value
 
 
@@ -135,11 +135,11 @@ def test_measuring_turns_cached_into_measured(monkeypatch):
     monkeypatch.setattr(pareto, "_measured", {})
     kept("mine")
     explorer = ParetoExplorer(shown="yours")
-    assert "cached" in explorer.numbers.value
+    assert "cached" in explorer.tables()
     board = explorer.measure()
     assert [entry.kind for entry in board.entries] == ["measured"]
     assert board is explorer.result
-    assert "cached" not in explorer.numbers.value
+    assert "cached" not in explorer.tables()
 
 
 def test_a_measured_model_is_shown_beside_its_rival(monkeypatch):
@@ -194,7 +194,7 @@ def test_the_table_as_csv_is_whole_and_safe():
 def test_hostile_names_and_recipes_stay_text():
     kept("<script>alert(1)</script>", recipe={"<img src=x onerror=alert(1)>": "<b>"})
     explorer = ParetoExplorer(model="<script>alert(1)</script>")
-    everything = explorer.readout.value + explorer.notes.value + explorer.numbers.value
+    everything = explorer.readout.value + explorer.notes.value + explorer.tables()
     assert "<script>" not in everything and "<img" not in everything
     assert "&lt;script&gt;" in everything
     assert "<script>alert(1)</script>" in spots(explorer)  # as text: front_end.js writes no HTML

@@ -118,7 +118,7 @@ def test_the_mask_and_the_hole_are_those_of_the_file(explorer):
     assert inside.mean() > 0.998
     assert explorer._hole.all.get_data().values.sum() == inside.sum()
     assert explorer._hole.kept.get_data().values.sum() == ((codes != 0) & inside).sum()
-    assert f"{100 * (codes == 0).mean():.1f} % of conv2" in explorer.picture.widget.tooltip
+    assert f"{100 * (codes == 0).mean():.1f} % of conv2" in explorer.picture.alt
 
 
 def test_the_curve_grows_by_what_is_tried_and_the_button_fills_it(explorer, given, compressor):
@@ -134,7 +134,7 @@ def test_the_curve_grows_by_what_is_tried_and_the_button_fills_it(explorer, give
     recipe = Recipe(weight_bits=32, activation_bits=32, sparsity=0.6)
     expected = qlab.evaluate(compressor.compress(recipe), given["images"], given["labels"])
     assert curve[min(curve, key=lambda x: abs(x - 0.6))] == expected.accuracy
-    assert explorer.numbers.value.count("<tr>") > 17
+    assert explorer.tables().count("<tr>") > 17
     explorer.scope = "per-layer"
     assert len(explorer._curve()) == 1
 
@@ -254,7 +254,7 @@ class TestTrained:
         assert explorer.trained_alike(explorer.result).comparison.level == 1 - 0.05 / 4
         assert "Because four trained families are compared at once" in explorer.notes.value
         assert len(explorer._cliff.tuned.get_xdata()) == 12
-        assert explorer.numbers.value.count("pruned-90") == 4
+        assert explorer.tables().count("pruned-90") == 4
         explorer.sparsity = 0.65
         assert explorer.trained_alike(explorer.result) is None
         assert "Trained to its control" not in explorer.readout.value
@@ -305,7 +305,7 @@ class TestSensitivity:
         assert [len(curve) for curve in explorer.curves.values()] == [4, 3, 3, 3]
         curves = explorer.scan()
         assert {len(curve) for curve in curves.values()} == {9}
-        assert "0.98" in explorer.numbers.value
+        assert "0.98" in explorer.tables()
 
     def test_the_boxes_flow_into_a_recipe_that_is_scored(self, explorer, given, compressor):
         explorer.table.boxes["dense1"].value = 0.85
@@ -329,7 +329,7 @@ class TestSensitivity:
         explorer.layer_sparsity = {"dense1": 0.9}
         assert explorer.result.fits
         assert "within the budget" in explorer.readout.value
-        assert "within the budget of 100,000" in explorer.picture.widget.tooltip
+        assert "within the budget of 100,000" in explorer.picture.alt
 
     @pytest.mark.parametrize("scope", ["global", "per-layer"])
     def test_uniform_recipes_are_the_least_sparse_that_meet_it(self, explorer, compressor, scope):

@@ -67,9 +67,9 @@ def test_each_way_is_what_the_engine_and_litert_say(explorer, given, bits):
     for pair in (result.to_control, result.to_post_training):
         assert f"{pair.points} <small>" in explorer.readout.value
         assert pair.interval_words in explorer.readout.value
-        assert str(pair) in explorer.numbers.value
+        assert str(pair) in explorer.tables()
     assert "Because four widths are compared at once" in explorer.notes.value
-    assert f"{100 * result.qat[1].accuracy:.2f}" in explorer.numbers.value
+    assert f"{100 * result.qat[1].accuracy:.2f}" in explorer.tables()
 
 
 def test_the_shipped_accuracies_are_those_of_the_manifest():
@@ -112,8 +112,8 @@ def test_the_layer_moves_the_histogram_and_scores_nothing(explorer):
     explorer.layer = "logits"
     assert explorer.result is result
     assert explorer.picture.png != picture
-    assert "Weights of logits" in explorer.picture.widget.tooltip
-    assert "Weights of logits" in explorer.numbers.value
+    assert "Weights of logits" in explorer.picture.alt
+    assert "Weights of logits" in explorer.tables()
 
 
 def test_no_tensorflow_before_the_button():
@@ -154,10 +154,10 @@ def test_live_training_moves_the_weights_on_their_grid(trained):
 def test_live_training_is_shown_at_its_own_bits_only(explorer, trained):
     explorer.weight_bits = 3
     assert "Live, best so far" in explorer.readout.value
-    assert "Live training at 3 bits" in explorer.numbers.value
+    assert "Live training at 3 bits" in explorer.tables()
     explorer.weight_bits = 4
     assert "Live, best so far" not in explorer.readout.value
-    assert "No live training at these bits" in explorer.picture.widget.tooltip
+    assert "No live training at these bits" in explorer.picture.alt
     explorer.weight_bits = 3
     assert "Live, best so far" in explorer.readout.value
 

@@ -74,11 +74,11 @@ def test_the_picture_the_words_and_the_table_follow(explorer):
     before = explorer.picture.png
     explorer.set(final_sparsity=0.8, frequency=750)
     assert explorer.picture.png != before
-    assert "in 3 updates and ends at" in explorer.picture.widget.tooltip
-    assert explorer.numbers.value.count("<tr>") == 1 + 3
+    assert "in 3 updates and ends at" in explorer.picture.alt
+    assert explorer.tables().count("<tr>") == 1 + 3
     assert "simulated" in explorer.readout.value
     explorer.frequency = 1
-    assert ", 30 of them" in explorer.numbers.value
+    assert ", 30 of them" in explorer.tables()
 
 
 def test_the_csv_holds_every_update(explorer):

@@ -176,12 +176,12 @@ def test_the_file_taken_away_is_the_best_packed(searched, given):
 
 def test_picture_words_and_tables_say_the_result(searched):
     top = searched.result.best
-    assert f"{top.gzip_bytes:,} bytes" in searched.picture.widget.tooltip
+    assert f"{top.gzip_bytes:,} bytes" in searched.picture.alt
     assert f"{100 * top.accuracy:.2f} %" in searched.readout.value
     for layer, settings in top.recipe.overrides:
         row = f"<td>{layer}</td><td>{dict(settings)['weight_bits']}</td>"
-        assert row in searched.numbers.value
-    assert "Searches" in searched.numbers.value
+        assert row in searched.tables()
+    assert "Searches" in searched.tables()
     before = searched.picture.png
     searched.budget_kb = 50
     assert searched.picture.png != before

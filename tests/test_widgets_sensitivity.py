@@ -59,8 +59,8 @@ def test_rounding_reaches_the_lowered_layer_the_mix_and_its_rivals(
     assert {b: x.recipe for b, x in result.uniform.items()} == {
         b: base.replace(weight_bits=b) for b in (8, 4)
     }
-    assert f"rounding {words}: " in explorer.picture.widget.tooltip
-    assert f"rounding {words}</caption>" in explorer.numbers.value
+    assert f"rounding {words}: " in explorer.picture.alt
+    assert f"rounding {words}</caption>" in explorer.tables()
 
 
 def test_better_rounding_saves_most_of_what_a_layer_loses(explorer):
@@ -178,8 +178,8 @@ def test_picture_and_table_follow(explorer):
     explorer.bits = 2
     assert explorer.picture.png != before
     worst = min(explorer.result.entries, key=lambda x: x.measurement.accuracy)
-    assert f"{worst.layer} hurts most" in explorer.picture.widget.tooltip
-    assert f"{100 * worst.measurement.accuracy:.2f} %" in explorer.numbers.value
+    assert f"{worst.layer} hurts most" in explorer.picture.alt
+    assert f"{100 * worst.measurement.accuracy:.2f} %" in explorer.tables()
     assert repr(explorer) == "SensitivityExplorer()"
 
 

@@ -107,7 +107,7 @@ class AnatomyExplorer(ModelExplorer):
             _size_cell(f"This file, {GZIPPED}", gzipped, base.model.gzip_bytes),
         )
         alt = f"This file has {size:,} bytes: {parts}. The float32 file has {before:,}."
-        return Shown(alt, cells, explain(result, base), [_table(result, base)])
+        return Shown(alt, cells, explain(result, base), lambda: [_table(result, base)])
 
     def tflite(self):
         """The file that is shown: name, content, and words."""

@@ -1,6 +1,7 @@
 """Which calibration images, how many, and read by which observer: the explorer of ranges."""
 
 from dataclasses import replace
+from functools import partial
 
 import traitlets
 
@@ -132,7 +133,7 @@ class CalibrationExplorer(SweepingExplorer, ModelExplorer):
         if result.images == "one class":
             classes = "; ".join(f"{i + 1} {name}" for i, name in enumerate(result.names))
             notes.append(f"Each draw sees one class: {classes}.")
-        return Shown(alt, cells(result), notes, tables(result, self.trail))
+        return Shown(alt, cells(result), notes, partial(tables, result, self.trail))
 
     def sweep(self):
         """Score the sizes 1, 2, 4, ... as the button does; return the draws' accuracies by size."""

@@ -1,7 +1,7 @@
 """Is it better to share few values, or to round to few? The explorer of weight clustering."""
 
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 
 import numpy as np
 
@@ -117,7 +117,7 @@ class ClusteringExplorer(SweepingExplorer, ModelExplorer):
             alt(result, trained, self.layer, counts),
             cells(result, trained),
             notes(result, self.granularity, self.tuned) + none,
-            tables(self._tried, self.tuned, self.layer, values),
+            partial(tables, self._tried, self.tuned, self.layer, values),
         )
 
     def sweep(self):

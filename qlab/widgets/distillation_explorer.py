@@ -1,5 +1,7 @@
 """What does a teacher's answer say that a label does not? The explorer of distillation."""
 
+from functools import partial
+
 import numpy as np
 
 import qlab
@@ -119,7 +121,9 @@ class DistillationExplorer(Explorer):
         self._pulls.show(self.temperature, _named(result["terms"].gradient_sizes))
         cell = self._heat.show(self.temperature, self.alpha)
         said = self._note(result["grid"]), *readout.at_once(len(CONTROLS), "controls")
-        return Shown(self._alt(result, cell), self._cells(result), said, self._tables(result))
+        return Shown(
+            self._alt(result, cell), self._cells(result), said, partial(self._tables, result)
+        )
 
     def _terms(self, arms, temperature):
         """The loss of the student shown, against the teacher, on the first images."""

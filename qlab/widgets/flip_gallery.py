@@ -1,5 +1,6 @@
 """The explorer of changed answers: which garments change class as bits drop."""
 
+from functools import partial
 from html import escape
 
 import numpy as np
@@ -114,7 +115,7 @@ class FlipGallery(ModelExplorer):
         )
         said = flips.in_words(result.kinds)
         alt = f"{shown} garments whose class changed. Of all {n:,}: {said}."
-        return Shown(alt, cells, self._notice(result, changed), self._tables(result))
+        return Shown(alt, cells, self._notice(result, changed), partial(self._tables, result))
 
     def _wanted(self, kinds, labels):
         """Which images pass both filters."""

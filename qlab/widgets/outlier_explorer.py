@@ -1,5 +1,7 @@
 """What does a loud channel do to all the others? The explorer of outliers and equalization."""
 
+from functools import partial
+
 import numpy as np
 
 import qlab
@@ -106,7 +108,7 @@ class OutlierExplorer(SweepingExplorer, ModelExplorer):
         self._show_curves(result)
         return Shown(
             alt(result), cells(result, len(self.subject.labels)), self._notes(result),
-            tables(result, self.trail),
+            partial(tables, result, self.trail),
         )  # fmt: skip
 
     def sweep(self):

@@ -114,7 +114,9 @@ class ParetoExplorer(ThreadedExplorer):
             self._panel.frame(*frame)
             self._live.reframe()
         self._panel.show(**data, cost=result.cost, chosen=result.chosen)
-        return Shown(alt(result), cells(result), notes(result), [table(result)], spots(result))
+        return Shown(
+            alt(result), cells(result), notes(result), lambda: [table(result)], spots(result)
+        )
 
     def measure(self):
         """Score and time all models that are shown, here, until it is done; return the board."""

@@ -1,6 +1,6 @@
 """What does sparsity buy, and what does it not? The explorer of pruning."""
 
-from functools import lru_cache
+from functools import lru_cache, partial
 
 import numpy as np
 
@@ -102,7 +102,7 @@ class PruningExplorer(SweepingExplorer, ModelExplorer):
         said = notes(result, trained, self.tuned, self.narrow, self.method, self.pruner)
         said += [readout.NONE_TRAINED] if self._trained is None else []
         weights, mask = self.layers[self.layer], result.file.masks[self.layer]
-        numbers = tables(result, self.tuned, self._curve(), self.layer, weights, mask)
+        numbers = partial(tables, result, self.tuned, self._curve(), self.layer, weights, mask)
         shown = cells(result, trained, self.narrow)
         return Shown(alt(result, trained, self.layer), shown, said, numbers)
 

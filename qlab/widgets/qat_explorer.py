@@ -1,5 +1,7 @@
 """What does training on rounded numbers gain? The explorer of quantization-aware training."""
 
+from functools import partial
+
 import numpy as np
 import traitlets
 
@@ -80,7 +82,7 @@ class QatExplorer(ThreadedExplorer, ModelExplorer):
         self._ways.show(ways, result.repaired_control)
         before, after, words = self._show_weights(live)
         alt = f"{_alt(result)} {words} {self._show_live(live)}"
-        made = tables(result, live, self.layer, before, after)
+        made = partial(tables, result, live, self.layer, before, after)
         return Shown(alt, _cells(result, live), _notes(result, live), made)
 
     def train(self, epochs=EPOCHS, images=IMAGES, stop=None):

@@ -138,7 +138,7 @@ class QuantizationExplorer(ModelExplorer):
             readout.sizes(result.sizes),
             readout.latency(result.latency),
         )
-        return Shown(alt, cells, [*self._notes(plan), *self._rounded], self._tables())
+        return Shown(alt, cells, [*self._notes(plan), *self._rounded], self._tables)
 
     @property
     def recipe(self):

@@ -118,7 +118,7 @@ class ScheduleExplorer(Explorer):
             f"{percent(result.cuts[0])} of the weights.",
             self._cells(result, missed),
             self._notes(result, missed),
-            [_table(result)],
+            lambda: [_table(result)],
         )
 
     def csv(self):

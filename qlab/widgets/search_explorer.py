@@ -3,6 +3,7 @@
 import hashlib
 import time
 from dataclasses import dataclass, replace
+from functools import partial
 
 import traitlets
 
@@ -184,7 +185,9 @@ class SearchExplorer(ModelExplorer):
             self._progress.frame(2 * most)
             self.picture.reframe()
         said = notes(result, self.trials, len(self._finals), self._asked.get(result.recipe))
-        return Shown(alt(result, self.trials), cells(result), said, tables(result, self.trials))
+        return Shown(
+            alt(result, self.trials), cells(result), said, partial(tables, result, self.trials)
+        )
 
     def search(self, files=None, uniform=UNIFORM, progress=None):
         """Search as the button does, but here, until it is done.

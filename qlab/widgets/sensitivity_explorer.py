@@ -1,7 +1,7 @@
 """Which layer hurts most when it gets fewer bits, and what a mix of bits makes of that."""
 
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 
 import traitlets
 
@@ -142,7 +142,8 @@ class SensitivityExplorer(ModelExplorer):
                 "LiteRT has no form of 3, 5, 6 or 7 bits: in a packed file, weights of 3 bits take "
                 "4, and those of 5 to 7 bits take 8."
             )
-        return Shown(alt, _cells(result), notes, _tables(result, f"{title}, rounding {rounded}"))
+        tables = partial(_tables, result, f"{title}, rounding {rounded}")
+        return Shown(alt, _cells(result), notes, tables)
 
     def tflite(self):
         """The mixed recipe as a file, packed: name, content, and words."""

@@ -1,7 +1,7 @@
 """Which layer can be pruned, and how far; and a sparsity for each layer that meets a budget."""
 
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 
 import traitlets
 
@@ -133,7 +133,7 @@ class SparsitySensitivityExplorer(SweepingExplorer, ModelExplorer):
         self._show_recipes(result)
         words = alt(result, self.curves)
         said = notes(result, len(self.names) * len(LEVELS))
-        return Shown(words, cells(result), said, tables(result, self.curves))
+        return Shown(words, cells(result), said, partial(tables, result, self.curves))
 
     def scan(self):
         """Measure each layer at all sparsities, as the button does; return the `curves`."""

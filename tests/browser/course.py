@@ -4,6 +4,7 @@ from playwright.sync_api import expect
 
 import qlab
 
+SOURCES = "picture => [...picture.querySelectorAll('img')].map(panel => panel.src).join()"
 PATIENCE = 90_000  # ms: a change may score shipped models for the first time
 RUN_CELL = """async ([text, replacement]) => {
   const notebook = window.qlabPanel.content;
@@ -25,7 +26,7 @@ def opened(lab, name, images=None):
     lab.open(lab.write(f"{name}.ipynb", cell if images is None else f"{data}\n{cell}"))
     lab.run_all()
     place = lab.page.locator(".qlab-explorer")
-    place.locator("img.qlab-picture").wait_for()
+    place.locator(".qlab-picture").wait_for()
     return place
 
 
@@ -38,16 +39,27 @@ def explorer_of(lab, question):
     """Scroll to the explorer that asks this question, and wait for its picture."""
     place = lab.page.locator(".qlab-explorer", has_text=question)
     place.scroll_into_view_if_needed()
-    expect(place.locator("img.qlab-picture")).to_be_visible()
+    expect(place.locator(".qlab-picture")).to_be_visible()
     return place
+
+
+def panels(place):
+    """Where the panels of the picture come from: other sources are another picture."""
+    return place.locator(".qlab-picture").evaluate(SOURCES)
+
+
+def redrawn(place, before):
+    """Wait until a panel of the picture is another one than before."""
+    picture = place.locator(".qlab-picture").element_handle()
+    other = f"([picture, before]) => ({SOURCES})(picture) !== before"
+    place.page.wait_for_function(other, arg=[picture, before], timeout=PATIENCE)
 
 
 def changes(place, action):
     """Do one thing, and wait until the picture is another one: a second change may come then."""
-    picture = place.locator("img.qlab-picture")
-    before = picture.get_attribute("src")
+    before = panels(place)
     action()
-    expect(picture).not_to_have_attribute("src", before, timeout=PATIENCE)
+    redrawn(place, before)
 
 
 def choose(place, label, option):

@@ -17,7 +17,7 @@ def dark(lab):
 @pytest.mark.browser
 def test_calibration_is_swept_stopped_and_ruined(lab):
     explorer = opened(lab, "CalibrationExplorer", 3000)
-    picture, readout = explorer.locator("img.qlab-picture"), explorer.locator(".qlab-readout")
+    picture, readout = explorer.locator(".qlab-picture"), explorer.locator(".qlab-readout")
     expect(readout).to_contain_text("measured")
     lab.screenshot("calibration-light", explorer)
 
@@ -51,7 +51,7 @@ def test_calibration_is_swept_stopped_and_ruined(lab):
 @pytest.mark.browser
 def test_sensitivity_leads_to_a_mixed_recipe(lab):
     explorer = opened(lab, "SensitivityExplorer")
-    picture, readout = explorer.locator("img.qlab-picture"), explorer.locator(".qlab-readout")
+    picture, readout = explorer.locator(".qlab-picture"), explorer.locator(".qlab-readout")
     expect(picture).to_have_attribute("title", re.compile("logits hurts most"))
     explorer.get_by_label("dense1").select_option("4")
     expect(readout).to_contain_text("47,872")

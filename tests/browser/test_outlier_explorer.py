@@ -13,7 +13,7 @@ IMAGES = 3000
 @pytest.mark.browser
 def test_channels_are_made_loud_equalized_and_swept(lab):
     explorer = opened(lab, "OutlierExplorer", IMAGES)
-    picture, readout = explorer.locator("img.qlab-picture"), explorer.locator(".qlab-readout")
+    picture, readout = explorer.locator(".qlab-picture"), explorer.locator(".qlab-readout")
     notes = explorer.locator(".qlab-notes").first
     expect(readout).to_contain_text("of 3,000 predictions are the same")
     expect(notes).to_contain_text("move the outlier factor")

@@ -18,7 +18,7 @@ def test_the_board_tells_the_recipe_to_pointer_and_keyboard(lab):
     lab.open(lab.write("pareto.ipynb", KEEP))
     lab.run_all()
     explorer = lab.page.locator(".qlab-explorer")
-    picture, spots = explorer.locator("img.qlab-picture"), explorer.locator(".qlab-spots li")
+    picture, spots = explorer.locator(".qlab-picture"), explorer.locator(".qlab-spots li")
     picture.wait_for()
     expect(spots).to_have_count(1)
     expect(picture).to_have_attribute("title", re.compile("Front: my <b>int8</b> 90"))

@@ -15,7 +15,7 @@ FEW = 2000  # images, where it is not about the accuracy
 
 def picture_says(explorer, words):
     """Wait until the picture's words say so: then the change before has arrived."""
-    title = explorer.locator("img.qlab-picture")
+    title = explorer.locator(".qlab-picture")
     expect(title).to_have_attribute("title", re.compile(words), timeout=60_000)
 
 

@@ -19,7 +19,7 @@ def test_training_is_watched_and_stopped_while_cells_run(lab):
     lab.open(lab.write("qat.ipynb", cell, other))
     lab.run_all()
     explorer = lab.page.locator(".qlab-explorer")
-    picture, readout = explorer.locator("img.qlab-picture"), explorer.locator(".qlab-readout")
+    picture, readout = explorer.locator(".qlab-picture"), explorer.locator(".qlab-readout")
     picture.wait_for()
     expect(readout).to_contain_text("all three agree")
     lab.screenshot("qat-light", explorer)

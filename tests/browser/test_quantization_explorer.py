@@ -9,6 +9,8 @@ from playwright.sync_api import expect
 
 import qlab
 
+from .course import panels, redrawn
+
 CELLS = (
     "from qlab.widgets import QuantizationExplorer",
     "explorer = QuantizationExplorer()\nexplorer",
@@ -22,23 +24,19 @@ def explorer(lab):
     lab.open(lab.write("quantization.ipynb", *CELLS))
     lab.run_all()
     place = lab.page.locator(".qlab-explorer")
-    place.locator("img.qlab-picture").wait_for()
+    place.locator(".qlab-picture").wait_for()
     return place
 
 
 def read(explorer):
-    """(source of the picture, text of the accuracy's cell)."""
-    return (
-        explorer.locator("img.qlab-picture").get_attribute("src"),
-        explorer.locator(".qlab-readout > div").first.inner_text(),
-    )
+    """(sources of the panels, text of the accuracy's cell)."""
+    return panels(explorer), explorer.locator(".qlab-readout > div").first.inner_text()
 
 
 def changed(explorer, before):
     """Wait until picture and accuracy both differ from `before`; return them."""
-    picture = explorer.locator("img.qlab-picture")
     accuracy = explorer.locator(".qlab-readout > div").first
-    expect(picture).not_to_have_attribute("src", before[0])
+    redrawn(explorer, before[0])
     expect(accuracy).not_to_have_text(before[1], use_inner_text=True)
     return read(explorer)
 
@@ -98,7 +96,7 @@ def test_keyboard_and_mouse_move_it_and_the_file_loads_again(lab, explorer, tmp_
 
 def test_the_dark_theme_adapts_the_picture(lab, explorer):
     """The kernel knows no theme: the page inverts the picture, and gets its light one back."""
-    picture = explorer.locator("img.qlab-picture")
+    picture = explorer.locator(".qlab-picture")
     style = "image => getComputedStyle(image).filter"
     assert picture.evaluate(style) == "none"
     lab.theme("dark")

@@ -18,13 +18,15 @@ NOTEBOOKS = {  # how a row is called, which notebooks it takes, and its target i
     **{f"notebook {n:02} under nbval": (f"{n:02}_*", 120) for n in range(3, 9)},
 }
 _KEYS = "key on the slider to picture and accuracy changed"
+_BYTES = "bytes to the browser a key"
 KEYS, WARM = 40, 6
 PRESS = """async ([handle, key]) => {
   const place = document.querySelector('.qlab-explorer');
-  const picture = place.querySelector('img.qlab-picture');
+  const panels = () => [...place.querySelectorAll('.qlab-picture img')];
+  const sources = () => panels().map(panel => panel.src).join();
   const readout = place.querySelector('.qlab-readout-row');
-  const before = [picture.src, readout.textContent];
-  const changed = () => picture.src !== before[0] && readout.textContent !== before[1];
+  const before = [sources(), readout.textContent];
+  const changed = () => sources() !== before[0] && readout.textContent !== before[1];
   const start = performance.now();
   const both = new Promise((resolve, reject) => {
     const look = new MutationObserver(() => { if (changed()) { look.disconnect(); resolve(); } });
@@ -34,42 +36,53 @@ PRESS = """async ([handle, key]) => {
   });
   place.querySelector(handle).dispatchEvent(new KeyboardEvent('keydown', {key, bubbles: true}));
   await both;
-  await picture.decode();
+  await Promise.all(panels().map(panel => panel.decode()));
   await new Promise(requestAnimationFrame);
   return performance.now() - start;
 }"""
 
 
 def slider_in_a_browser():
-    """Key pressed on the slider to picture and accuracy changed, in Chromium."""
+    """Key pressed on the slider to picture and accuracy changed, and its bytes, in Chromium."""
     chromium = find_chromium()
     if chromium is None:
         why = "needs Chromium; `qlab doctor` says how to get it"
-        return [Row(_KEYS, "ms", 150, (), tail=True, note=why)]
+        return _key_rows((), (), why)
     try:
-        samples = _key_times(chromium)
-    except Exception as error:  # no row may stop the others: this one says why it is missing
-        return [Row(_KEYS, "ms", 150, (), tail=True, note=str(error).strip().splitlines()[-1])]
-    note = f"JupyterLab in Chromium, {len(samples)} keys"
-    return [Row(_KEYS, "ms", 150, samples, tail=True, note=note)]
+        times, received = _keys(chromium)
+    except Exception as error:  # no row may stop the others: these say why they are missing
+        return _key_rows((), (), str(error).strip().splitlines()[-1])
+    return _key_rows(times, received, f"JupyterLab in Chromium, {len(times)} keys")
 
 
-def _key_times(chromium):
-    """Press arrow keys on the weight-bits slider; milliseconds to picture and read-out."""
-    times, handle = [], ".qlab-weight-bits .noUi-handle"
+def _key_rows(times, received, note):
+    """Rows of what a key takes, in milliseconds and in bytes."""
+    return [
+        Row(_KEYS, "ms", 150, times, tail=True, note=note),
+        Row(_BYTES, "KB", 30, received, note="all that the server sends, headers included"),
+    ]
+
+
+def _keys(chromium):
+    """Press arrow keys on the weight-bits slider: each one's milliseconds and kilobytes."""
+    times, received, handle = [], [], ".qlab-weight-bits .noUi-handle"
     with (
         tempfile.TemporaryDirectory() as home,
         jupyterlab(Path(home)) as server,
         browser_at(str(chromium)) as browser,
         fresh_page(browser, server) as lab,
     ):
+        lab.on_received(lambda frame: received.append(len(frame)))
         lab.open(lab.write("keys.ipynb", EXPLORER))
         lab.run_all()
-        lab.page.locator(".qlab-explorer img.qlab-picture").wait_for()
+        lab.page.locator(".qlab-explorer .qlab-picture").wait_for()
+        sums = []
         for i in range(KEYS + WARM):
             key = "ArrowLeft" if i % 12 < 6 else "ArrowRight"
+            received.clear()
             times.append(lab.page.evaluate(PRESS, [handle, key]))
-    return tuple(times[WARM:])
+            sums.append(sum(received) / 1000)
+    return tuple(times[WARM:]), tuple(sums[WARM:])
 
 
 def notebooks():

@@ -97,6 +97,10 @@ class Lab:
         errors = self.page.evaluate(ERRORS)
         assert not errors, errors
 
+    def on_received(self, hear):
+        """Call `hear` with each message from the server to a page that is opened from now on."""
+        self.page.on("websocket", lambda socket: socket.on("framereceived", hear))
+
     def execute(self, code):
         """Run code in the kernel, apart from the cells, and wait for it."""
         self.page.evaluate(EXECUTE, code)

@@ -58,9 +58,10 @@ stroke='white' stroke-width='1.6'/></svg>"); }
 .qlab-badge-cached { border-style: dashed; }
 .qlab-badge-simulated { border-style: dotted; font-style: italic; }
 
-img.jupyter-widgets.qlab-picture { width: 100%; height: auto; max-width: 900px; margin: 6px 2px;
+.jupyter-widgets.qlab-picture { display: flex; width: 100%; max-width: 900px; margin: 6px 2px;
   align-self: flex-start; mix-blend-mode: multiply; }
-body[data-jp-theme-light="false"] img.qlab-picture {
+.qlab-picture > img { flex: none; max-width: none; }
+body[data-jp-theme-light="false"] .qlab-picture {
   filter: invert(1) hue-rotate(180deg) brightness(1.25); mix-blend-mode: screen; }
 
 .qlab-notes { font-size: 12px; line-height: 1.5; color: var(--jp-ui-font-color1); }

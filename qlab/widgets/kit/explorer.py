@@ -2,7 +2,7 @@
 
 import base64
 import threading
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import contextmanager
 from html import escape
 from typing import NamedTuple
@@ -13,9 +13,8 @@ import traitlets
 from qlab.widgets.kit import readout
 from qlab.widgets.kit.css import STYLE
 from qlab.widgets.kit.download import Download
+from qlab.widgets.kit.front_end import Reveal
 from qlab.widgets.kit.hotspots import SpottedPicture
-
-REVEAL = '<details class="qlab-reveal"><summary>{}</summary></details>'
 
 ALERT = (
     '<div class="qlab-alert" role="alert"><b>This did not work.</b> {} '
@@ -34,8 +33,9 @@ class Shown(NamedTuple):
         The read-out, in HTML from `qlab.widgets.kit.readout`.
     notes : sequence of str
         Sentences of HTML below the picture.
-    tables : sequence of str
-        The numbers in the picture, as tables in HTML.
+    tables : callable
+        Called when the learner wants to read the numbers in the picture; it returns them as an
+        iterable of tables in HTML.
     spots : iterable of qlab.widgets.kit.hotspots.Spot
         Places on a `SpottedPicture` that tell more.
     """
@@ -43,7 +43,7 @@ class Shown(NamedTuple):
     alt: str
     cells: Sequence[str] = ()
     notes: Sequence[str] = ()
-    tables: Sequence[str] = ()
+    tables: Callable[[], Iterable[str]] = tuple
     spots: Iterable = ()
 
 
@@ -89,14 +89,16 @@ class Explorer(ipywidgets.VBox):
     ...         return Shown(
     ...             alt=f"{self.bits} bits have {result} levels.",
     ...             cells=[readout.cell("Levels", str(result))],
-    ...             tables=[readout.table("Levels", ["bits", "levels"], [[self.bits, result]])],
+    ...             tables=lambda: [readout.table("Levels", ["levels"], [[result]])],
     ...         )
     >>> explorer = LevelsExplorer(bits=4)
     >>> explorer.result
     16
     >>> explorer.bits = 2
-    >>> explorer.result, explorer.picture.widget.tooltip, explorer
+    >>> explorer.result, explorer.picture.alt, explorer
     (4, '2 bits have 4 levels.', LevelsExplorer())
+    >>> "<td>4</td>" in explorer.tables()
+    True
     """
 
     question = ""
@@ -108,7 +110,10 @@ class Explorer(ipywidgets.VBox):
         super().__init__()
         self.readout, self.notes = ipywidgets.HTML(), ipywidgets.HTML()
         self.numbers, self.alert = ipywidgets.HTML(), ipywidgets.HTML()
+        self.reveal = Reveal(words="The numbers in this picture, as text")
+        self.reveal.observe(lambda _: self.guard(self._fill), "opened")
         self.picture, self.actions, self.cards = None, (), {}
+        self._shown = Shown("")
         self._buttons = ipywidgets.Box()
         self._held, self._stale, self.building = True, False, False
         self._one_at_a_time = threading.RLock()
@@ -143,7 +148,7 @@ class Explorer(ipywidgets.VBox):
             ("picture-row", picture.widget),
             ("notes-row", self.notes),
             ("actions", self._buttons),
-            ("reveal-row", ipywidgets.HTML(REVEAL.format("The numbers in this picture, as text"))),
+            ("reveal-row", self.reveal),
             ("numbers", self.numbers),
         )
         for name, part in parts:
@@ -185,7 +190,7 @@ class Explorer(ipywidgets.VBox):
         """The row of rare settings, closed at first; none if there are none."""
         rare = [self.cards[x] for x in self.cards if self.trait_metadata(x, "rare")]
         if rare:
-            yield "reveal-row", ipywidgets.HTML(REVEAL.format("More settings"))
+            yield "reveal-row", Reveal(words="More settings")
             yield "more", ipywidgets.Box(rare, _dom_classes=["qlab-controls"])
 
     def offer(self, label, make, recipe=None, asks=False):
@@ -238,12 +243,24 @@ class Explorer(ipywidgets.VBox):
     def present(self, result):
         """Put on screen what `show` says of `result`."""
         shown = self.show(result)
-        numbers = "".join(shown.tables)  # what fails here leaves the screen as it was
+        numbers = self._numbers(shown)  # what fails here leaves the screen as it was
         spots = (shown.spots,) if isinstance(self.picture, SpottedPicture) else ()
         self.picture.redraw(shown.alt, *spots)
         self.readout.value = readout.row(*shown.cells)
         self.notes.value = self.notes_as(shown.notes)
-        self.numbers.value = numbers
+        self.numbers.value, self._shown = numbers, shown
+
+    def tables(self):
+        """The numbers in the picture as tables, in HTML."""
+        return "".join(self._shown.tables())
+
+    def _numbers(self, shown):
+        """Tables of what is shown, while the learner has them open."""
+        return "".join(shown.tables()) if self.reveal.opened else ""
+
+    def _fill(self):
+        """Put the tables on the page when they are opened, and take them away when closed."""
+        self.numbers.value = self._numbers(self._shown)
 
     def guard(self, work):
         """Return what `work()` returns; None if it raises, which the learner is told in words."""

@@ -72,7 +72,51 @@ function places() {
   };
 }
 
-const PARTS = { file, places };
+// Images side by side that are one picture with one name; each is put on the page when it is new.
+function picture() {
+  return {
+    render({ model, el }) {
+      const draw = () => {
+        const widths = model.get("widths");
+        const whole = widths.reduce((sum, width) => sum + width, 0);
+        el.title = model.get("alt");
+        el.style.aspectRatio = `${whole} / ${model.get("height")}`;
+        widths.forEach((width, i) => {
+          const image = el.children[i] ?? el.appendChild(make("img", [], { alt: "" }));
+          const bytes = model.get(`panel_${i}`);
+          image.style.width = `${(100 * width) / whole}%`;
+          if (image.bytes === bytes) return;
+          image.bytes = bytes;
+          URL.revokeObjectURL(image.src);
+          image.src = URL.createObjectURL(new Blob([bytes], { type: "image/png" }));
+        });
+      };
+      el.setAttribute("role", "img");
+      model.on("change", draw);
+      draw();
+    },
+  };
+}
+
+// Words that open and close the row below them.
+function reveal() {
+  return {
+    render({ model, el }) {
+      const summary = make("summary", model.get("words"));
+      const details = make("details", summary, { class: "qlab-reveal" });
+      const follow = () => (details.open = model.get("opened"));
+      details.addEventListener("toggle", () => {
+        model.set("opened", details.open);
+        model.save_changes();
+      });
+      model.on("change:opened", follow);
+      follow();
+      el.append(details);
+    },
+  };
+}
+
+const PARTS = { file, places, picture, reveal };
 
 export default () => {
   let part;

@@ -17,3 +17,11 @@ class FrontEnd(anywidget.AnyWidget):
     _esm = HERE.with_suffix(".js").read_text("utf-8")
     _css = HERE.with_suffix(".css").read_text("utf-8")
     part = traitlets.Unicode().tag(sync=True)
+
+
+class Reveal(FrontEnd):
+    """Words that open and close the row below them."""
+
+    part = traitlets.Unicode("reveal").tag(sync=True)
+    words = traitlets.Unicode().tag(sync=True)
+    opened = traitlets.Bool(False).tag(sync=True)

@@ -38,6 +38,10 @@ class SpottedPicture:
         self.widget.add_class("qlab-spotted")
 
     @property
+    def alt(self):
+        return self.picture.alt
+
+    @property
     def png(self):
         return self.picture.png
 

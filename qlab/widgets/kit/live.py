@@ -1,8 +1,8 @@
 """A matplotlib picture that moves: the frame is drawn once, the marks are blitted over it."""
 
 import io
+from itertools import pairwise
 
-import ipywidgets
 import matplotlib as mpl
 import numpy as np
 import traitlets
@@ -12,19 +12,45 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from qlab.plots import style
+from qlab.widgets.kit.front_end import FrontEnd
 
 CSS_DPI = 100  # CSS pixels an inch of figure
 DENSITY = 2  # device pixels a CSS pixel
 
 
-class Picture(ipywidgets.Image):
-    """An image with a name for screen readers: `tooltip` becomes the title of the <img>."""
+class Panels(FrontEnd):
+    """Images side by side that are one picture with one name; each is sent when it has changed."""
 
-    description = traitlets.Unicode("").tag(sync=True)
+    part = traitlets.Unicode("picture").tag(sync=True)
+    alt = traitlets.Unicode().tag(sync=True)
+    widths = traitlets.List().tag(sync=True)  # of the panels, in CSS pixels
+    height = traitlets.Int().tag(sync=True)
+
+    def __init__(self):
+        super().__init__()
+        self._sent = {}
+
+    def send(self, pixels, borders, alt):
+        """Show a picture that is cut at these columns; without `alt` its name stays."""
+        with self.hold_sync():
+            self.widths = [(end - start) // DENSITY for start, end in pairwise(borders)]
+            self.height = len(pixels) // DENSITY
+            for i, (start, end) in enumerate(pairwise(borders)):
+                self._send_panel(f"panel_{i}", pixels[:, start:end])
+            if alt is not None:
+                self.alt = alt
+
+    def _send_panel(self, name, pixels):
+        """Encode and send one panel, unless it is there."""
+        if not np.array_equal(self._sent.get(name), pixels):
+            self._sent[name] = pixels = pixels.copy()
+            if not self.has_trait(name):
+                self.add_traits(**{name: traitlets.Bytes().tag(sync=True)})
+            setattr(self, name, encode(pixels))
 
 
 class LivePicture:
-    """Panels side by side, drawn once and then blitted, as a PNG of twice the shown resolution."""
+    """Panels side by side, drawn once and then blitted, at twice the shown resolution."""
 
     def __init__(self, panels=3, width=900, height=300, ratios=None):
         size = width / CSS_DPI, height / CSS_DPI
@@ -35,10 +61,10 @@ class LivePicture:
         self.figure.get_layout_engine().set(w_pad=0.06, h_pad=0.04, wspace=0.04)
         self.axes = tuple(grid[0])
         self.width, self.height = width, height
-        self.widget = Picture(format="png", width=str(width), height=str(height))
+        self.widget = Panels()
         self.widget.add_class("qlab-picture")
         self._marks, self._panels = [], 0
-        self._frame, self._framed = None, None
+        self._frame, self._framed, self._borders = None, None, None
 
     def add(self, *artists):
         """Register artists as marks: what `redraw` draws anew, in this order."""
@@ -67,22 +93,24 @@ class LivePicture:
         self._frame = None
 
     def redraw(self, alt=None):
-        """Draw the marks over the frame and send the picture; without `alt` its name stays."""
+        """Draw the marks over the frame and send what changed; without `alt` its name stays."""
         if self._frame is None:
             self._draw_frame()
         self.canvas.restore_region(self._frame)
         for artist in self._marks:
             if artist.get_visible():
                 artist.axes.draw_artist(artist)
-        with self.widget.hold_sync():
-            self.widget.width, self.widget.height = str(self.width), str(self.height)
-            self.widget.value = encode(self.canvas.buffer_rgba())
-            if alt is not None:
-                self.widget.tooltip = alt
+        self.widget.send(np.asarray(self.canvas.buffer_rgba()), self._borders, alt)
+
+    @property
+    def alt(self):
+        """str: the picture in words."""
+        return self.widget.alt
 
     @property
     def png(self):
-        return bytes(self.widget.value)
+        """bytes: the whole picture as it was last drawn."""
+        return encode(self.canvas.buffer_rgba())
 
     def _draw_frame(self):
         """Draw all that is not a mark, and keep it."""
@@ -90,6 +118,15 @@ class LivePicture:
             self.canvas.draw()
         self.figure.set_layout_engine("none")  # laid out once, so that panels stay where they are
         self._frame = self.canvas.copy_from_bbox(self.figure.bbox)
+        if self._borders is None:
+            self._borders = self._between()
+
+    def _between(self):
+        """Columns where the picture is cut: the middle of the space between two axes."""
+        boxes = [ax.get_tightbbox() for ax in self.axes]
+        middles = [(left.x1 + right.x0) / 2 for left, right in pairwise(boxes)]
+        cuts = [DENSITY * round(x / DENSITY) for x in middles]
+        return [0, *cuts, self.canvas.get_width_height(physical=True)[0]]
 
 
 def encode(rgba):
@@ -99,17 +136,17 @@ def encode(rgba):
     image = Image.frombuffer("RGBA", (width, height), pixels, "raw", "RGBA", 0, 1)
     image = image.convert("RGB").quantize(palette=_PALETTE, dither=Image.Dither.NONE)
     out = io.BytesIO()
-    image.save(out, "png", compress_level=1)
+    image.save(out, "png", compress_level=6)
     return out.getvalue()
 
 
 def _palette():
-    """The fixed palette: greys, and each colour towards white and towards ink."""
+    """The fixed palette: few greys, and each colour towards white and towards ink."""
     white, ink = np.ones(3), np.array(to_rgb(style.INK))
-    colours = [white] + [white * step for step in np.linspace(0, 0.93, 45)]
+    colours = [white] + [white * step for step in np.linspace(0, 0.93, 18)]
     hues = [style.BLUE, style.ORANGE, style.GREEN, style.VERMILION, style.SKY, style.PURPLE]
     for hue in np.array([to_rgb(h) for h in hues]):
-        colours += [hue + (white - hue) * step for step in np.linspace(0, 0.9, 24)]
+        colours += [hue + (white - hue) * step for step in np.linspace(0, 0.9, 16)]
         colours += [hue + (ink - hue) * step for step in np.linspace(0, 1, 12)[1:-1]]
     image = Image.new("P", (1, 1))
     image.putpalette((np.array(colours[:256]) * 255).round().astype(np.uint8).tobytes())
