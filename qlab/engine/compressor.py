@@ -7,12 +7,12 @@ from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
-from ai_edge_litert import schema_py_generated as schema
 
 from qlab.arithmetic import observers
 from qlab.arithmetic import rounding as rounder
 from qlab.arithmetic.affine import affine_params, quantize, symmetric_params
 from qlab.engine.explaining import notes
+from qlab.engine.floating import floating
 from qlab.engine.inputs import Inputs, as_matrix, from_matrix
 from qlab.engine.lowering import StoredWeights
 from qlab.engine.planning import Plan, Shaper, bits_of_groups, groups
@@ -20,9 +20,8 @@ from qlab.engine.recipes import LARGEST_CALIBRATION, Recipe
 from qlab.tflite import runtime
 from qlab.tflite.cleaning import cleaned
 from qlab.tflite.litemodel import ModelError, require_lite_model
-from qlab.tflite.operators import SUPPORTED, WEIGHTED
+from qlab.tflite.operators import WEIGHTED
 
-TYPE = schema.TensorType
 REMEMBERED = 20  # integer forms of each layer's weights
 PLANS = 2  # the one that is on screen, and the one before
 OBSERVED_AT_ONCE = 16  # images; 64 are no faster and leave 40 MB more in the process
@@ -51,8 +50,7 @@ class Compressor:
     Raises
     ------
     ModelError
-        If the model is not float32, or has an operator that qlab cannot quantize, or NaN or
-        infinite weights.
+        If the model is not float32, or has NaN or infinite weights.
     ValueError
         If there are no or too many images, or they do not fit the model.
 
@@ -139,7 +137,7 @@ class Compressor:
 
     def activation_params(self, layer, recipe):
         """Grid of a layer's output (`QuantParams`); None if the recipe leaves it in float."""
-        return self.plan(recipe).grids[self.model.layer(layer).output]
+        return self.plan(recipe).grids.get(self.model.layer(layer).output)
 
     def activation_range(self, layer, recipe):
         """Lowest and highest real value that a layer's output may take.
@@ -148,8 +146,7 @@ class Compressor:
         """
         params = self.activation_params(layer, recipe)
         if params is None:
-            group = self._groups[self.model.layer(layer).output]
-            return self._range(group, recipe.calibration_size, recipe.observer, 8)
+            return self._range(self._group(layer), recipe.calibration_size, recipe.observer, 8)
         return params.span
 
     def activation_histogram(self, layer, calibration_size):
@@ -160,7 +157,7 @@ class Compressor:
         """
         Recipe(calibration_size=calibration_size)
         self._check_size(calibration_size)
-        seen = self._observations[self._groups[self.model.layer(layer).output]]
+        seen = self._observations[self._group(layer)]
         return seen.histogram(calibration_size), seen.edges
 
     def sizes(self, model, recipe):
@@ -189,6 +186,7 @@ class Compressor:
             bits,
             shapes,
             self._shaper,
+            floating(self.model),
         )
 
     def _check(self, recipe):
@@ -230,6 +228,13 @@ class Compressor:
         if self.model.layer(layer).weights is None:
             raise ValueError(f"{layer} has no weights")
         return layer
+
+    def _group(self, layer):
+        """The group of a layer's output, which must be rounded."""
+        output = self.model.layer(layer).output
+        if output not in self._groups:
+            raise ValueError(f"what {layer} gives stays in float, so its range is not looked at")
+        return self._groups[output]
 
     def _stored(self, layer, bits, recipe, shape):
         """One layer's weights as they go into the file; integer ones are remembered."""
@@ -349,35 +354,18 @@ def _read_only(stored):
 
 def _require_compressible(model):
     """Raise ModelError, naming operator and layer, unless every layer can be quantized."""
-    names = {x.op for x in model.layers}
     if len(model.layers) != len(model.parsed.subgraphs[0].operators):
         raise ModelError("this model is already quantized; give the float32 model it came from")
-    for layer in model.layers:
-        if layer.op not in SUPPORTED:
-            raise ModelError(
-                f"layer {layer.name} uses {layer.op}, which qlab cannot quantize; "
-                f"it knows {', '.join(SUPPORTED)}"
-            )
-        if layer.weights is None and layer.op in WEIGHTED:
-            raise ModelError(
-                f"layer {layer.name} ({layer.op}) has no constant weights; "
-                "qlab needs them in the file"
-            )
+    part = model.parsed.subgraphs[0]
+    made = {int(i) for x in part.operators for i in x.outputs} | {int(i) for i in part.inputs}
+    for layer, operator in zip(model.layers, part.operators, strict=True):
+        if layer.op in WEIGHTED and layer.weights is None and int(operator.inputs[1]) not in made:
+            raise ModelError(f"layer {layer.name} has empty weights; train it again")
         if layer.weights is not None and layer.weights.dtype != np.float32:
             raise ModelError("this model is already quantized; give the float32 model it came from")
-        if layer.weights is not None and not (
-            layer.weights.size and np.isfinite(layer.weights).all()
-        ):
-            raise ModelError(
-                f"layer {layer.name} has empty, NaN or infinite weights; train it again"
-            )
-        kind = model.parsed.subgraphs[0].tensors[layer.output].type
-        if kind in (TYPE.INT32, TYPE.INT64, TYPE.BOOL):
-            raise ModelError(
-                f"layer {layer.name} ({layer.op}) gives whole numbers, which qlab cannot quantize; "
-                "leave it out of the model, and work on what it gives"
-            )
+        if layer.weights is not None and not np.isfinite(layer.weights).all():
+            raise ModelError(f"layer {layer.name} has NaN or infinite weights; train it again")
         if layer.bias is not None and not np.isfinite(layer.bias).all():
             raise ModelError(f"layer {layer.name} has a NaN or infinite bias; train it again")
-    if not names:
+    if not model.layers:
         raise ModelError("this model has no layers")

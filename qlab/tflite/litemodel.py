@@ -342,9 +342,8 @@ def _layer(model, operator, taken):
     op = op_name(model, operator)
     inputs = [int(i) for i in operator.inputs if i >= 0]
     weights = bias = None
-    if op in WEIGHTED:
+    if op in WEIGHTED and (weights := stored_constant(model, operator, 1)) is not None:
         inputs = inputs[:1]
-        weights = stored_constant(model, operator, 1)
         bias = stored_constant(model, operator, 2)
     fused = getattr(operator.builtinOptions, "fusedActivationFunction", 0)
     return Layer(
