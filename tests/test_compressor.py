@@ -445,10 +445,18 @@ def test_blank_calibration_images_give_a_model_that_runs_and_is_bad(fashion):
     assert qlab.evaluate(model, fashion.test.images, fashion.test.labels).accuracy < 0.5
 
 
-@pytest.mark.parametrize("mode", ["int8", "dynamic-range", "float16", "int16x8"])
-def test_a_model_that_is_already_quantized(mode):
+@pytest.mark.parametrize(
+    ("mode", "words"),
+    [
+        ("int8", "conv1 runs on integers"),
+        ("int16x8", "conv1 runs on integers"),
+        ("dynamic-range", "the weights of conv2 are int8, though its activations are float"),
+        ("float16", "the weights of conv1 are float16, though its activations are float"),
+    ],
+)
+def test_a_model_that_is_already_quantized(mode, words):
     model = qlab.LiteModel.from_file(qlab.artefacts.path(f"baseline-{mode}.tflite"))
-    with pytest.raises(ModelError, match="already quantized; give the float32 model"):
+    with pytest.raises(ModelError, match=f"already quantized: {words}; give the float32 file"):
         qlab.Compressor(model, engine.pictures()[:4])
 
 
@@ -456,7 +464,7 @@ def test_a_model_that_is_already_quantized(mode):
 def test_its_own_product_is_already_quantized(recipe):
     model = engine.compressor("baseline").compress(recipe)
     for given in (model, model.packed()):
-        with pytest.raises(ModelError, match="already quantized; give the float32 model"):
+        with pytest.raises(ModelError, match=r"already quantized: .*; give the float32 file"):
             qlab.Compressor(given, engine.pictures()[:4])
 
 

@@ -7,6 +7,7 @@ from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
+from ai_edge_litert import schema_py_generated as schema
 
 from qlab.arithmetic import observers
 from qlab.arithmetic import rounding as rounder
@@ -20,10 +21,11 @@ from qlab.engine.recipes import LARGEST_CALIBRATION, Recipe
 from qlab.tflite import runtime
 from qlab.tflite.cleaning import cleaned
 from qlab.tflite.litemodel import ModelError, require_lite_model
-from qlab.tflite.operators import WEIGHTED
+from qlab.tflite.operators import SUPPORTED, WEIGHTED
 
 REMEMBERED = 20  # integer forms of each layer's weights
 PLANS = 2  # the one that is on screen, and the one before
+INTEGER = {schema.TensorType.INT8, schema.TensorType.UINT8, schema.TensorType.INT16}
 OBSERVED_AT_ONCE = 16  # images; 64 are no faster and leave 40 MB more in the process
 
 
@@ -335,6 +337,8 @@ class Compressor:
 def _observe(model, groups, images):
     """Observation of each group on the calibration images."""
     tensors = sorted({i for group in groups.values() for i in group.sources})
+    if not tensors:
+        return {}
     batches = lambda: runtime.activations(model, images, tensors, OBSERVED_AT_ONCE)  # noqa: E731
     seen = observers.observe(batches, len(images))
     by_tensor = dict(zip(tensors, seen, strict=True))
@@ -352,17 +356,38 @@ def _read_only(stored):
     return stored
 
 
+def _no_float(model):
+    """Why a file is no plain float32 file, and what to do; empty if it is one."""
+    part = model.parsed.subgraphs[0]
+    remedy = (
+        "give the float32 file, which the converter writes when it is asked for no optimization"
+    )
+    for layer in model.layers:
+        data = {part.tensors[i].type for i in (*layer.inputs[:1], layer.output)}
+        kind = "float32" if layer.weights is None else layer.weights.dtype.name
+        if data & INTEGER and layer.op in SUPPORTED:
+            return f"this model is already quantized: {layer.name} runs on integers; {remedy}"
+        if kind != "float32":
+            return (
+                f"this model is already quantized: the weights of {layer.name} are {kind}, though "
+                f"its activations are float; {remedy}"
+            )
+    if any(x.sparsity is not None for x in part.tensors):
+        return "this file leaves out the zeros of its weights; give the file from before that"
+    if len(model.layers) != len(part.operators):
+        return f"this model is already quantized: some of its activations are rounded; {remedy}"
+    return ""
+
+
 def _require_compressible(model):
-    """Raise ModelError, naming operator and layer, unless every layer can be quantized."""
-    if len(model.layers) != len(model.parsed.subgraphs[0].operators):
-        raise ModelError("this model is already quantized; give the float32 model it came from")
+    """Raise ModelError, saying what to do, unless the model is float32 with usable weights."""
+    if why := _no_float(model):
+        raise ModelError(why)
     part = model.parsed.subgraphs[0]
     made = {int(i) for x in part.operators for i in x.outputs} | {int(i) for i in part.inputs}
     for layer, operator in zip(model.layers, part.operators, strict=True):
         if layer.op in WEIGHTED and layer.weights is None and int(operator.inputs[1]) not in made:
             raise ModelError(f"layer {layer.name} has empty weights; train it again")
-        if layer.weights is not None and layer.weights.dtype != np.float32:
-            raise ModelError("this model is already quantized; give the float32 model it came from")
         if layer.weights is not None and not np.isfinite(layer.weights).all():
             raise ModelError(f"layer {layer.name} has NaN or infinite weights; train it again")
         if layer.bias is not None and not np.isfinite(layer.bias).all():
