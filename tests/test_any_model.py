@@ -152,23 +152,6 @@ def test_squeezing_is_integer_too(fashion):
     assert engine.sqnr_db(due, engine.real_outputs(small, images)) > 30
 
 
-def test_arithmetic_on_whole_numbers_is_refused_by_name():
-    def sized(x):
-        return x * train.tf.cast(train.tf.shape(x)[0] + 1, train.tf.float32)
-
-    source = qlab.LiteModel.from_keras(flat(layers.Lambda(sized), layers.Dense(10)))
-
-    def count_alone(graph):  # as if the size came from elsewhere: the ADD is the first operator
-        part, names = graph.subgraphs[0], [x.op for x in source.layers]
-        part.inputs = [int(part.operators[names.index("ADD")].inputs[0])]
-        part.outputs = [int(part.operators[names.index("ADD")].outputs[0])]
-        part.operators = [part.operators[names.index("ADD")]]
-        graph.signatureDefs = None
-
-    with pytest.raises(ModelError, match=r"\(ADD\) gives whole numbers"):
-        qlab.Compressor(engine.edited(source, count_alone), engine.pictures()[:3])
-
-
 # ---- notes: each tensor and each kernel is as they say -------------------------------------------
 def test_notes_speak_of_the_layers_that_differ_from_the_recipe():
     notes = lambda *bits, **x: engine.compressor("baseline").notes(Recipe(*bits, overrides=x))  # noqa: E731

@@ -88,6 +88,12 @@ def test_it_can_be_saved_checked_and_read_again(tmp_path, fashion):
         qlab.Compressor(again, fashion.test.images[:4])
 
 
+def test_a_sparse_float_file_is_not_called_quantized(fashion):
+    sparse = sparse_file(engine.compressor("baseline").compress(Recipe(32, 32, sparsity=0.9)))
+    with pytest.raises(ModelError, match=r"leaves out the zeros .* give the file from before that"):
+        qlab.Compressor(sparse, fashion.test.images[:4])
+
+
 def test_a_file_that_would_not_shrink_stays_as_it_is():
     compressor = engine.compressor("baseline")
     for recipe in (Recipe(), Recipe(32, 32), Recipe(sparsity=0.3), Recipe(32, 32, sparsity=0.2)):

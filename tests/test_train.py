@@ -308,3 +308,11 @@ def test_a_model_that_the_converter_refuses():
 def test_the_zoo_has_learned_something(name, fashion):
     model = qlab.LiteModel.from_keras(zoo.trained(name))
     assert qlab.evaluate(model, fashion.test.images, fashion.test.labels).accuracy > 0.78
+
+
+def test_a_model_of_two_inputs_is_told_what_it_needs():
+    layers = train.keras.layers
+    image, more = train.keras.Input((28, 28, 1), name="image"), train.keras.Input((3,), name="more")
+    joined = layers.Concatenate()([layers.Flatten()(image), more])
+    with pytest.raises(ValueError, match=r"has 2 inputs \(image, more\), .* a keras.Model of one"):
+        qlab.LiteModel.from_keras(train.keras.Model([image, more], layers.Dense(10)(joined)))

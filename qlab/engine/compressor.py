@@ -13,6 +13,7 @@ from qlab.arithmetic import observers
 from qlab.arithmetic import rounding as rounder
 from qlab.arithmetic.affine import affine_params, quantize, symmetric_params
 from qlab.engine.explaining import notes
+from qlab.engine.floating import floating
 from qlab.engine.inputs import Inputs, as_matrix, from_matrix
 from qlab.engine.lowering import StoredWeights
 from qlab.engine.planning import Plan, Shaper, bits_of_groups, groups
@@ -22,9 +23,9 @@ from qlab.tflite.cleaning import cleaned
 from qlab.tflite.litemodel import ModelError, require_lite_model
 from qlab.tflite.operators import SUPPORTED, WEIGHTED
 
-TYPE = schema.TensorType
 REMEMBERED = 20  # integer forms of each layer's weights
 PLANS = 2  # the one that is on screen, and the one before
+INTEGER = {schema.TensorType.INT8, schema.TensorType.UINT8, schema.TensorType.INT16}
 OBSERVED_AT_ONCE = 16  # images; 64 are no faster and leave 40 MB more in the process
 
 
@@ -51,8 +52,7 @@ class Compressor:
     Raises
     ------
     ModelError
-        If the model is not float32, or has an operator that qlab cannot quantize, or NaN or
-        infinite weights.
+        If the model is not float32, or has NaN or infinite weights.
     ValueError
         If there are no or too many images, or they do not fit the model.
 
@@ -139,7 +139,7 @@ class Compressor:
 
     def activation_params(self, layer, recipe):
         """Grid of a layer's output (`QuantParams`); None if the recipe leaves it in float."""
-        return self.plan(recipe).grids[self.model.layer(layer).output]
+        return self.plan(recipe).grids.get(self.model.layer(layer).output)
 
     def activation_range(self, layer, recipe):
         """Lowest and highest real value that a layer's output may take.
@@ -148,8 +148,7 @@ class Compressor:
         """
         params = self.activation_params(layer, recipe)
         if params is None:
-            group = self._groups[self.model.layer(layer).output]
-            return self._range(group, recipe.calibration_size, recipe.observer, 8)
+            return self._range(self._group(layer), recipe.calibration_size, recipe.observer, 8)
         return params.span
 
     def activation_histogram(self, layer, calibration_size):
@@ -160,7 +159,7 @@ class Compressor:
         """
         Recipe(calibration_size=calibration_size)
         self._check_size(calibration_size)
-        seen = self._observations[self._groups[self.model.layer(layer).output]]
+        seen = self._observations[self._group(layer)]
         return seen.histogram(calibration_size), seen.edges
 
     def sizes(self, model, recipe):
@@ -189,6 +188,7 @@ class Compressor:
             bits,
             shapes,
             self._shaper,
+            floating(self.model),
         )
 
     def _check(self, recipe):
@@ -230,6 +230,13 @@ class Compressor:
         if self.model.layer(layer).weights is None:
             raise ValueError(f"{layer} has no weights")
         return layer
+
+    def _group(self, layer):
+        """The group of a layer's output, which must be rounded."""
+        output = self.model.layer(layer).output
+        if output not in self._groups:
+            raise ValueError(f"what {layer} gives stays in float, so its range is not looked at")
+        return self._groups[output]
 
     def _stored(self, layer, bits, recipe, shape):
         """One layer's weights as they go into the file; integer ones are remembered."""
@@ -330,6 +337,8 @@ class Compressor:
 def _observe(model, groups, images):
     """Observation of each group on the calibration images."""
     tensors = sorted({i for group in groups.values() for i in group.sources})
+    if not tensors:
+        return {}
     batches = lambda: runtime.activations(model, images, tensors, OBSERVED_AT_ONCE)  # noqa: E731
     seen = observers.observe(batches, len(images))
     by_tensor = dict(zip(tensors, seen, strict=True))
@@ -347,37 +356,41 @@ def _read_only(stored):
     return stored
 
 
-def _require_compressible(model):
-    """Raise ModelError, naming operator and layer, unless every layer can be quantized."""
-    names = {x.op for x in model.layers}
-    if len(model.layers) != len(model.parsed.subgraphs[0].operators):
-        raise ModelError("this model is already quantized; give the float32 model it came from")
+def _no_float(model):
+    """Why a file is no plain float32 file, and what to do; empty if it is one."""
+    part = model.parsed.subgraphs[0]
+    remedy = (
+        "give the float32 file, which the converter writes when it is asked for no optimization"
+    )
     for layer in model.layers:
-        if layer.op not in SUPPORTED:
-            raise ModelError(
-                f"layer {layer.name} uses {layer.op}, which qlab cannot quantize; "
-                f"it knows {', '.join(SUPPORTED)}"
+        data = {part.tensors[i].type for i in (*layer.inputs[:1], layer.output)}
+        kind = "float32" if layer.weights is None else layer.weights.dtype.name
+        if data & INTEGER and layer.op in SUPPORTED:
+            return f"this model is already quantized: {layer.name} runs on integers; {remedy}"
+        if kind != "float32":
+            return (
+                f"this model is already quantized: the weights of {layer.name} are {kind}, though "
+                f"its activations are float; {remedy}"
             )
-        if layer.weights is None and layer.op in WEIGHTED:
-            raise ModelError(
-                f"layer {layer.name} ({layer.op}) has no constant weights; "
-                "qlab needs them in the file"
-            )
-        if layer.weights is not None and layer.weights.dtype != np.float32:
-            raise ModelError("this model is already quantized; give the float32 model it came from")
-        if layer.weights is not None and not (
-            layer.weights.size and np.isfinite(layer.weights).all()
-        ):
-            raise ModelError(
-                f"layer {layer.name} has empty, NaN or infinite weights; train it again"
-            )
-        kind = model.parsed.subgraphs[0].tensors[layer.output].type
-        if kind in (TYPE.INT32, TYPE.INT64, TYPE.BOOL):
-            raise ModelError(
-                f"layer {layer.name} ({layer.op}) gives whole numbers, which qlab cannot quantize; "
-                "leave it out of the model, and work on what it gives"
-            )
+    if any(x.sparsity is not None for x in part.tensors):
+        return "this file leaves out the zeros of its weights; give the file from before that"
+    if len(model.layers) != len(part.operators):
+        return f"this model is already quantized: some of its activations are rounded; {remedy}"
+    return ""
+
+
+def _require_compressible(model):
+    """Raise ModelError, saying what to do, unless the model is float32 with usable weights."""
+    if why := _no_float(model):
+        raise ModelError(why)
+    part = model.parsed.subgraphs[0]
+    made = {int(i) for x in part.operators for i in x.outputs} | {int(i) for i in part.inputs}
+    for layer, operator in zip(model.layers, part.operators, strict=True):
+        if layer.op in WEIGHTED and layer.weights is None and int(operator.inputs[1]) not in made:
+            raise ModelError(f"layer {layer.name} has empty weights; train it again")
+        if layer.weights is not None and not np.isfinite(layer.weights).all():
+            raise ModelError(f"layer {layer.name} has NaN or infinite weights; train it again")
         if layer.bias is not None and not np.isfinite(layer.bias).all():
             raise ModelError(f"layer {layer.name} has a NaN or infinite bias; train it again")
-    if not names:
+    if not model.layers:
         raise ModelError("this model has no layers")

@@ -5,16 +5,20 @@ from __future__ import annotations
 import numpy as np
 
 from qlab.arithmetic.metrics import sparsity
+from qlab.engine.floating import WHOLE
 from qlab.engine.lowering import needs_lower_clamp, runs_on_integers
 from qlab.engine.planning import different_values
 from qlab.tflite.graph import carried
 from qlab.tflite.operators import MOVING
 
+MOST_NAMES = 8
+
 
 def notes(plan):
     """Sentences about one plan."""
     about = (
-        _shapes, _roundings, _scales, _constants, _widths, _clamps, _joins, _float_kernels, _silent
+        _shapes, _roundings, _scales, _constants, _widths, _floats, _clamps, _joins, _float_kernels,
+        _silent,
     )  # fmt: skip
     return tuple(sentence for part in about for sentence in part(plan))
 
@@ -76,12 +80,12 @@ def _constants(plan):
     found, graph = {}, plan.source.parsed
     for layer, operator in zip(plan.source.layers, graph.subgraphs[0].operators, strict=True):
         if layer.weights is None and carried(graph, operator):
-            held = 8 if runs_on_integers(layer, plan.grids, plan.stored) else 32
+            held = 8 if _on_integers(layer, plan) else 32
             if held != plan.recipe.weight_bits:
                 found.setdefault(held, []).append(layer.name)
     for held, names in found.items():
         yield (
-            f"The constants of {listed(names)} {'have 8 bits' if held == 8 else 'stay in float'}, "
+            f"The constants of {_some(names)} {'have 8 bits' if held == 8 else 'stay in float'}, "
             "because weight bits reach convolutions and dense layers only."
         )
 
@@ -95,6 +99,8 @@ def _widths(plan):
     }
     others = {}
     for tensor, (name, bits) in asked.items():
+        if tensor not in plan.grids:
+            continue  # `_floats` speaks of it
         grid = plan.grids[tensor]
         held = 32 if grid is None else grid.levels.bit_length() - 1
         if held != bits:
@@ -114,13 +120,34 @@ def listed(names):
     return " and ".join(x for x in (", ".join(names[:-1]), names[-1]) if x)
 
 
+def _floats(plan):
+    """Layers that stay in float whatever the recipe says, and why."""
+    names, ops = {}, {}
+    for layer in plan.source.layers:
+        why = plan.floating.reasons.get(layer.name, WHOLE)
+        if why != WHOLE:
+            names.setdefault(why, []).append(layer.name)
+            ops.setdefault(why, {})[layer.op] = None
+    if names and any(grid is not None for grid in plan.grids.values()):
+        whys = (
+            f"{_some(x)}, because {why.format(ops=listed([*ops[why]]))}" for why, x in names.items()
+        )
+        yield f"These layers stay in float: {'; '.join(whys)}."
+
+
+def _some(names):
+    """Names as one reads them out, the first `MOST_NAMES` of them."""
+    more = len(names) - MOST_NAMES
+    return listed(names if more < 2 else [*names[:MOST_NAMES], f"{more} more"])
+
+
 def _clamps(plan):
     """Signed activations below 8 bits."""
     clamped = [
         layer.name
         for layer in plan.source.layers
         if layer.op not in MOVING
-        and (grid := plan.grids[layer.output]) is not None
+        and (grid := plan.grids.get(layer.output)) is not None
         and needs_lower_clamp(grid, layer.activation)
     ]
     if clamped:
@@ -133,12 +160,12 @@ def _clamps(plan):
 def _joins(plan):
     """The input, where it is joined with others on a grid that is not its own."""
     first = int(plan.source.parsed.subgraphs[0].inputs[0])
-    own = {i for i, grid in plan.grids.items() if grid is plan.grids[first]}
+    own = {i for i, grid in plan.grids.items() if grid is plan.grids.get(first)}
     joins = [
         x.name
         for x in plan.source.layers
         if x.op in MOVING and own & {*x.inputs} and x.output not in own
-        if runs_on_integers(x, plan.grids, plan.stored)
+        if _on_integers(x, plan)
     ]
     if joins:
         yield (
@@ -161,12 +188,18 @@ def _float_kernels(plan):
 def _in_float(plan):
     """Layers with weights that run in float; whether weights, input and output have a grid."""
     layers = [plan.source.layer(name) for name in plan.stored]
-    parts = lambda x: (plan.stored[x.name].params, plan.grids[x.inputs[0]], plan.grids[x.output])  # noqa: E731
     return {
-        x.name: [part is not None for part in parts(x)]
+        x.name: [
+            plan.stored[x.name].params is not None,
+            *(plan.grids.get(i) is not None for i in (x.inputs[0], x.output)),
+        ]
         for x in layers
-        if not runs_on_integers(x, plan.grids, plan.stored)
+        if not _on_integers(x, plan)
     }
+
+
+def _on_integers(layer, plan):
+    return runs_on_integers(layer, plan.grids, plan.stored, plan.floating.reasons)
 
 
 def _kernels(names, plan):
@@ -176,7 +209,8 @@ def _kernels(names, plan):
 
 def _silent(plan):
     """Layers that should run on integers and cannot, because their range is not usable."""
-    silent = [name for name, parts in _in_float(plan).items() if all(parts)]
+    stays = plan.floating.reasons
+    silent = [name for name, parts in _in_float(plan).items() if all(parts) and name not in stays]
     if silent:
         yield (
             f"On the calibration images {', '.join(silent)} saw or gave next to nothing. "

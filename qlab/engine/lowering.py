@@ -2,6 +2,7 @@
 
 Every tensor rests either in float or as int8 codes. An operator runs on integers where all that it
 reads, writes and carries is integer, and in float otherwise; QUANTIZE and DEQUANTIZE stand between.
+One without an integer form is copied as it is, and so are whole numbers, such as shapes.
 
 QUANTIZE steps also do two things that int8 kernels do not offer, so that nothing is fictional:
 
@@ -24,8 +25,9 @@ import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
 from qlab.arithmetic.affine import QuantParams, affine_params, dequantize, quantize
-from qlab.tflite.graph import constant, new_operator
-from qlab.tflite.operators import DICTATED, MOVING, OPERATORS, WEIGHTED
+from qlab.engine.floating import COUNTING, floating, is_float
+from qlab.tflite.graph import constant, copied_operator, new_operator
+from qlab.tflite.operators import DICTATED, MOVING, OPERATORS
 
 TYPE = schema.TensorType
 
@@ -59,56 +61,68 @@ def needs_lower_clamp(params, activation):
     )
 
 
-def lower(source, layers, activations, weights, description=b"qlab"):
+def lower(model, activations, weights, description=b"qlab"):
     """Write the graph that carries the given grids."""
-    builder = _Builder(source, description)
-    graph = source.subgraphs[0]
+    builder = _Builder(model.parsed, description)
+    graph, stays = model.parsed.subgraphs[0], floating(model).reasons
     first = int(graph.inputs[0])
-    builder.resting[first] = builder.copy_tensor(first, activations[first])
-    for operator, layer in zip(graph.operators, layers, strict=True):
-        _emit(builder, operator, layer, activations, weights)
+    builder.resting[first] = builder.copy_tensor(first, activations.get(first))
+    for operator, layer in zip(graph.operators, model.layers, strict=True):
+        _emit(builder, operator, layer, activations, weights, stays)
     return builder.finish(builder.resting[first], builder.resting[int(graph.outputs[0])])
 
 
-def _emit(builder, operator, layer, activations, weights):
+def _emit(builder, operator, layer, activations, weights, stays):
     """Add one operator, with the QUANTIZE and DEQUANTIZE steps that its neighbours need."""
-    planned = activations[layer.output]
+    planned = activations.get(layer.output)
     stored = weights.get(layer.name)
-    grids = [activations[i] for i in layer.inputs]
-    integer = runs_on_integers(layer, activations, weights)
+    integer = runs_on_integers(layer, activations, weights, stays)
     bias = layer.bias if stored is None else stored.bias_of(layer)
     inputs = []
     for position, index in enumerate(int(i) for i in operator.inputs):
-        if index in layer.inputs and not (layer.op in WEIGHTED and position):
-            moved = planned if layer.op in MOVING else grids[layer.inputs.index(index)]
-            inputs.append(builder.codes(index, moved) if integer else builder.floating(index))
+        if index in builder.resting and not (stored is not None and position == 1):
+            moved = planned if layer.op in MOVING else activations.get(index)
+            if layer.op in COUNTING:
+                inputs.append(builder.resting[index])
+            elif integer and index in activations:
+                inputs.append(builder.codes(index, moved))
+            else:
+                inputs.append(builder.floating(index))
         elif stored is not None and position == 1:
             inputs.append(builder.weights(index, stored, integer))
         elif stored is not None and position == 2 and integer and index >= 0:
-            inputs.append(builder.bias(index, bias, grids[0].scale * stored.params.scale))
+            unit = activations[layer.inputs[0]].scale * stored.params.scale
+            inputs.append(builder.bias(index, bias, unit))
         elif stored is not None and position == 2 and stored.bias is not None and index >= 0:
             inputs.append(builder.stored(index, bias, None))
         else:
             inputs.append(builder.constant(index, integer))
-    stages = _stages(layer, planned, integer)
-    kind = (
-        OPERATORS[layer.op].int8_version
-        if integer
-        else builder.source.operatorCodes[operator.opcodeIndex].version
-    )
-    tensors = [
-        builder.copy_tensor(layer.output, params, i < len(stages) - 1)
-        for i, params in enumerate(stages)
-    ]
-    builder.operator(layer.op, kind, inputs, tensors[0], operator)
-    builder.quantize(tensors)
-    builder.resting[layer.output] = tensors[-1]
+    outputs = []
+    for index in map(int, operator.outputs):
+        stages = _stages(layer, activations.get(index), integer)
+        outputs.append(
+            [
+                builder.copy_tensor(index, params, i < len(stages) - 1)
+                for i, params in enumerate(stages)
+            ]
+        )
+        builder.resting[index] = outputs[-1][-1]
+    if layer.name in stays:
+        builder.copied(operator, inputs, [tensors[0] for tensors in outputs])
+    else:
+        source = builder.source.operatorCodes[operator.opcodeIndex].version
+        version = OPERATORS[layer.op].int8_version if integer else source
+        builder.operator(layer.op, version, inputs, outputs[0][0], operator)
+    for tensors in outputs:
+        builder.quantize(tensors)
 
 
-def runs_on_integers(layer, activations, weights):
+def runs_on_integers(layer, activations, weights, stays):
     """Whether all that a layer reads, writes and carries is integer, and its sums fit."""
+    if layer.name in stays:
+        return False
     planned, stored = activations[layer.output], weights.get(layer.name)
-    grids = [activations[i] for i in layer.inputs]
+    grids = [activations[i] for i in layer.inputs if i in activations]
     if planned is None or None in grids or stored is None:
         return planned is not None and None not in grids
     if stored.params is None:
@@ -177,7 +191,8 @@ class _Builder:
         new = schema.TensorT()
         new.shape, new.shapeSignature = old.shape, old.shapeSignature
         new.name = (old.name or b"") + (b"_step" if passing else b"")
-        new.type = TYPE.FLOAT32 if params is None else TYPE.INT8
+        new.type = old.type if params is None else TYPE.INT8
+        new.isVariable = old.isVariable
         new.quantization = _quantization(params)
         self._grids[len(self.graph.tensors)] = params
         return self._add(new)
@@ -201,9 +216,9 @@ class _Builder:
             self.operator(step, 2, [before], after)
 
     def floating(self, index):
-        """Float values of an activation, through one DEQUANTIZE for all who read them."""
+        """Float values of an activation, through one DEQUANTIZE for all; or as they are."""
         resting = self.resting[index]
-        if self.graph.tensors[resting].type == TYPE.FLOAT32:
+        if self._grids[resting] is None:
             return resting
         if index not in self._floating:
             self._floating[index] = self.copy_tensor(index, None, passing=True)
@@ -216,12 +231,20 @@ class _Builder:
             return -1
         key = (index, integer)
         if key not in self._constants:
-            values, params = constant(self.source, index), None
-            if integer and values.dtype == np.float32:
+            if integer and is_float(self.source, index):
+                values = constant(self.source, index)
                 params = affine_params(values.min(), values.max(), 8)
-                values = quantize(values, params)
-            self._constants[key] = self.stored(index, values, params)
+                self._constants[key] = self.stored(index, quantize(values, params), params)
+            else:
+                self._constants[key] = self._as_it_is(index)
         return self._constants[key]
+
+    def _as_it_is(self, index):
+        """A constant or a state of the source, with all that its tensor says."""
+        old = self.source.subgraphs[0].tensors[index]
+        scaled = old.quantization is not None and old.quantization.scale is not None
+        data = self.source.buffers[old.buffer].data
+        return self._named(index, old.type, old.quantization if scaled else None, data)
 
     def weights(self, index, stored, integer):
         """A layer's weights; compressed ones pass through DEQUANTIZE before a float operator."""
@@ -247,10 +270,20 @@ class _Builder:
         options = None if like is None else like.builtinOptions
         self._operators.append((name, version, inputs, output, options))
 
+    def copied(self, operator, inputs, outputs):
+        """Add an operator of the source as it is."""
+        self._operators.append((operator, inputs, outputs))
+
+    def _made(self, *each):
+        """One of the collected operators, whose code the model then has."""
+        if len(each) == 3:
+            return copied_operator(self.model, self.source, *each)
+        return new_operator(self.model, *each)
+
     def finish(self, first, last):
         """Close the graph, and point the signatures at the new tensors."""
         self.graph.inputs, self.graph.outputs = (np.array([i], np.int32) for i in (first, last))
-        self.graph.operators = [new_operator(self.model, *each) for each in self._operators]
+        self.graph.operators = [self._made(*each) for each in self._operators]
         self.model.subgraphs = [self.graph]
         self.model.signatureDefs = copy.deepcopy(self.source.signatureDefs)
         for signature in self.model.signatureDefs or []:
@@ -259,14 +292,17 @@ class _Builder:
 
     def stored(self, index, values, params):
         """A constant tensor named and shaped like tensor `index` of the source."""
+        data = np.ascontiguousarray(values).reshape(-1).view(np.uint8)
+        return self._named(index, _TYPES[values.dtype], _quantization(params), data)
+
+    def _named(self, index, kind, quantization, data):
         old, new = self.source.subgraphs[0].tensors[index], schema.TensorT()
-        new.name, new.shape = old.name, old.shape
-        new.type = _TYPES[values.dtype]
-        new.quantization = _quantization(params)
-        new.buffer = len(self.model.buffers)
-        buffer = schema.BufferT()
-        buffer.data = np.ascontiguousarray(values).reshape(-1).view(np.uint8)
-        self.model.buffers.append(buffer)
+        new.name, new.shape, new.isVariable = old.name, old.shape, old.isVariable
+        new.type, new.quantization = kind, quantization
+        if data is not None:
+            new.buffer, buffer = len(self.model.buffers), schema.BufferT()
+            buffer.data = data
+            self.model.buffers.append(buffer)
         return self._add(new)
 
     def _add(self, tensor):

@@ -16,6 +16,7 @@ from qlab.arithmetic.affine import QuantParams
 from qlab.arithmetic.clusters import cluster, count_different
 from qlab.arithmetic.results import Sizes
 from qlab.arithmetic.sparsity import magnitude_ranks, pruned_count
+from qlab.engine.floating import Floating, floating
 from qlab.engine.lowering import StoredWeights, lower
 from qlab.engine.recipes import Recipe
 from qlab.tflite.graph import pack
@@ -90,13 +91,18 @@ class Group:
 
 
 def groups(model):
-    """The group of each activation tensor of a float model."""
-    first = int(model.parsed.subgraphs[0].inputs[0])
+    """The group of each activation tensor of a float model that is rounded."""
+    stays, part = floating(model), model.parsed.subgraphs[0]
+    first = int(part.inputs[0])
     pixels = Group([first])
     pixels.tensors.append(first)
-    found = {first: pixels}
-    for layer in model.layers:
-        others = {found[i]: None for i in layer.inputs} if layer.op in MOVING else {}
+    found = {first: pixels} if first in stays.rounded else {}
+    for layer, operator in zip(model.layers, part.operators, strict=True):
+        if layer.name in stays.reasons:
+            for output in stays.rounded.intersection(operator.outputs):
+                found[output] = _alone(output, layer)
+            continue
+        others = {found[i]: None for i in layer.inputs if i in found and layer.op in MOVING}
         joined = Group() if others else Group([layer.output])
         if list(others) == [pixels]:
             joined = pixels
@@ -124,6 +130,14 @@ def bits_of_groups(groups, recipe):
     return bits
 
 
+def _alone(tensor, layer):
+    """The group of a tensor that a float layer gives and integer layers read."""
+    group = Group([tensor])
+    group.tensors.append(tensor)
+    group.layers.append(layer.name)
+    return group
+
+
 def _absorb(found, group, other):
     for part in ("tensors", "sources", "layers"):
         getattr(group, part).extend(getattr(other, part))
@@ -135,9 +149,12 @@ def _mark(model, found):
     """Mark groups that keep 8 bits (input, output, logits) or whose kernels dictate the grid."""
     graph, ops = model.parsed.subgraphs[0], {x.output: x for x in model.layers}
     final = int(graph.outputs[0])
-    found[int(graph.inputs[0])].kept = found[final].kept = True
-    for layer in (ops[i] for i in found[final].sources if i in ops):
-        if layer.op in DICTATED:  # it makes probabilities of logits
+    for group in (found[i] for i in (int(graph.inputs[0]), final) if i in found):
+        group.kept = True
+    for layer in (
+        ops[i] for i in (found[final].sources if final in found else [final]) if i in ops
+    ):
+        if layer.op in DICTATED and layer.inputs[0] in found:  # it makes probabilities of logits
             found[layer.inputs[0]].kept = True
     for group in set(found.values()):
         dictated = {DICTATED.get(ops[i].op) if i in ops else None for i in group.sources}
@@ -151,10 +168,11 @@ class Plan:
     recipe: Recipe
     source: LiteModel
     stored: dict[str, StoredWeights]  # by layer with weights
-    grids: dict[int, QuantParams | None]  # by activation tensor of the source; None is float
+    grids: dict[int, QuantParams | None]  # by rounded activation of the source; None is float
     weight_bits: dict[str, int]  # by layer with weights, as are the shapes
     shapes: dict[str, Shape]
     shaper: Shaper
+    floating: Floating
 
     def shaped(self, layer):
         """A layer's weights pruned and clustered, before they are quantized."""
@@ -173,10 +191,7 @@ class Plan:
             return with_weights(self.source, changed) if changed else self.source
         bits = self.recipe.weight_bits, self.recipe.activation_bits
         words = "qlab: weights {} bits, activations {} bits".format(*bits)
-        source = self.source
-        return LiteModel(
-            pack(lower(source.parsed, source.layers, self.grids, self.stored, words.encode()))
-        )
+        return LiteModel(pack(lower(self.source, self.grids, self.stored, words.encode())))
 
     def sizes(self, model=None):
         """Sizes of this plan's model, or of another form of it."""

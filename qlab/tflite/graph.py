@@ -138,6 +138,17 @@ def new_operator(model, name, version, inputs, output, options=None):
     return new
 
 
+def copied_operator(model, source, operator, inputs, outputs):
+    """An operator of another model on these tensors; its code is added if it is new."""
+    new, code = copy.copy(operator), source.operatorCodes[operator.opcodeIndex]
+    codes = [vars(x) for x in model.operatorCodes]
+    if vars(code) not in codes:
+        model.operatorCodes.append(code)
+    new.opcodeIndex = codes.index(vars(code)) if vars(code) in codes else len(codes)
+    new.inputs, new.outputs = np.array(inputs, np.int32), np.array(outputs, np.int32)
+    return new
+
+
 def stored_bytes(kind, count):
     """Bytes of so many numbers of a tensor type; None if qlab does not know the type."""
     if kind in PACKED_BITS:

@@ -342,9 +342,8 @@ def _layer(model, operator, taken):
     op = op_name(model, operator)
     inputs = [int(i) for i in operator.inputs if i >= 0]
     weights = bias = None
-    if op in WEIGHTED:
+    if op in WEIGHTED and (weights := stored_constant(model, operator, 1)) is not None:
         inputs = inputs[:1]
-        weights = stored_constant(model, operator, 1)
         bias = stored_constant(model, operator, 2)
     fused = getattr(operator.builtinOptions, "fusedActivationFunction", 0)
     return Layer(
@@ -380,7 +379,10 @@ def _problem(model):
     tensors, buffers = graph.tensors or [], model.buffers or []
     if len(graph.inputs) != 1 or len(graph.outputs) != 1:
         counts = f"{len(graph.inputs)} inputs and {len(graph.outputs)} outputs"
-        return f"it has {counts}; qlab works with one of each"
+        return (
+            f"it has {counts}; qlab works with one of each, so write a model that takes the image "
+            "alone and answers with its classes alone"
+        )
     for tensor in tensors:
         if not 0 <= tensor.buffer < len(buffers):
             return "a tensor names a buffer that is not there; the file is damaged"

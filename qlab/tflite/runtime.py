@@ -210,7 +210,14 @@ def batches(model, images, batch=BATCH, threads=None, fill=None):
         rows = slice(start, start + batch)
         part = images[rows].reshape(len(images[rows]), -1)
         (fill or _fill)(view().reshape(batch, -1)[: len(part)], part, detail)
-        interpreter.invoke()
+        try:
+            interpreter.reset_all_variables()  # a state is no business of the next image
+            interpreter.invoke()
+        except RuntimeError as error:
+            if start or batch == 1:
+                raise ModelError(f"LiteRT cannot run this model: {error}") from error
+            yield from batches(model, images, 1, threads, fill)  # shapes that allow for one alone
+            return
         yield rows, outputs
 
 

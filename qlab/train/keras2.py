@@ -68,9 +68,14 @@ def require_keras_2(model):
         shape = getattr(model.layers[0], "input_shape", None)  # a Sequential in a Sequential
         if isinstance(shape, tuple):
             model(keras.Input(shape[1:]))
-    if model.inputs is None or len(model.inputs) != 1:
+    if model.inputs is None:
         raise ValueError(
             "this model does not say its one input: begin it with keras.Input((28, 28, 1))"
+        )
+    if len(model.inputs) != 1:
+        raise ValueError(
+            f"this model has {len(model.inputs)} inputs ({', '.join(model.input_names)}), and qlab "
+            "gives images to one: make a keras.Model of one of them, with the others in its layers"
         )
 
 

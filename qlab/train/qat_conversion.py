@@ -64,9 +64,7 @@ def convert_quantized(model, packed=None):
             bits.add(used)
     description = f"qlab: quantization-aware, weights {min(bits)} bits"
     grids = _grids(source, twin, wrapped)
-    file = LiteModel(
-        pack(lower(source.parsed, source.layers, grids, weights, description.encode()))
-    )
+    file = LiteModel(pack(lower(source, grids, weights, description.encode())))
     if packed is None:
         packed = min(bits) <= 4
     return (file.packed() if packed else file).to_bytes()

@@ -1,0 +1,165 @@
+"""Layers without an integer form stay in float, and everything around them is compressed."""
+
+import functools
+
+import engine
+import float_zoo
+import numpy as np
+import pytest
+from ai_edge_litert import schema_py_generated as schema
+
+import qlab
+from qlab import Recipe, train
+from qlab.engine.floating import WHOLE
+from qlab.tflite import runtime
+from qlab.tflite.graph import new_operator
+
+FLOAT32 = schema.TensorType.FLOAT32
+
+
+@functools.cache
+def compressor(name):
+    source = qlab.LiteModel.from_keras(float_zoo.untrained(name))
+    return qlab.Compressor(source, engine.pictures()[: engine.CALIBRATION])
+
+
+@functools.cache
+def due_outputs(name, count=300):
+    """What Keras answers, a row for each picture."""
+    keras_model, images = float_zoo.untrained(name), engine.pictures()[-count:]
+    scaled = images if name == "pixels" else images / np.float32(255)
+    size = keras_model.input_shape[0] or 32
+    return keras_model.predict(scaled, size, verbose=0).reshape(count, -1)
+
+
+def real_outputs(model, count=300):
+    """What a file answers, as real values."""
+    parts = [x for _, [x] in runtime._outputs(model, engine.pictures()[-count:])]
+    held = model.parsed.subgraphs[0].tensors[int(model.parsed.subgraphs[0].outputs[0])]
+    codes = np.concatenate(parts).reshape(count, -1)
+    if held.type != schema.TensorType.INT8:
+        return codes
+    return held.quantization.scale[0] * (codes.astype(float) - held.quantization.zeroPoint[0])
+
+
+def their_error(name):
+    """SQNR of the converter's own int8 file; None if it gives none."""
+    try:
+        converted = train.convert(float_zoo.untrained(name), "int8", engine.pictures()[:128])
+    except ValueError:
+        return None
+    return engine.sqnr_db(due_outputs(name), real_outputs(qlab.LiteModel(converted)))
+
+
+@pytest.mark.parametrize("name", [x for x in float_zoo.BUILDERS if x != "decided"])
+def test_with_8_bits_it_is_as_near_to_float_as_the_converters_file(name):
+    due, small = due_outputs(name), compressor(name).compress(Recipe())
+    assert np.allclose(real_outputs(compressor(name).model), due, atol=1e-3)
+    seen = real_outputs(qlab.LiteModel.from_bytes(small.data))
+    if (theirs := their_error(name)) is not None:
+        assert engine.sqnr_db(due, seen) > theirs - 1
+    else:
+        assert (seen.argmax(1) == due.argmax(1)).mean() >= 0.97
+
+
+def test_a_class_that_the_model_chooses_itself_is_a_whole_number():
+    small = compressor("decided").compress(Recipe())
+    assert (real_outputs(small) == due_outputs("decided")).mean() > 0.9
+    assert small.parsed.subgraphs[0].tensors[small.layers[-1].output].type != FLOAT32
+
+
+def in_float(model):
+    """Places of the operators in a file that read or write float32 activations."""
+    tensors = model.parsed.subgraphs[0].tensors
+    looking = lambda x: () if x.op == "SHAPE" else x.inputs  # noqa: E731
+    kinds = [{tensors[i].type for i in (*looking(x), x.output)} for x in model.layers]
+    return [i for i, found in enumerate(kinds) if FLOAT32 in found]
+
+
+@pytest.mark.parametrize("bits", [(8, 8), (4, 4)])
+@pytest.mark.parametrize("name", float_zoo.BUILDERS)
+def test_the_notes_name_exactly_the_layers_that_run_in_float(name, bits):
+    source, recipe = compressor(name).model, Recipe(*bits)
+    small, said = compressor(name).compress(recipe), "\n".join(compressor(name).notes(recipe))
+    assert [x.op for x in small.layers] == [x.op for x in source.layers]
+    reasons = compressor(name).plan(recipe).floating.reasons
+    names = [source.layers[i].name for i in in_float(small)]
+    assert names == [x.name for x in source.layers if reasons.get(x.name, WHOLE) != WHOLE]
+    assert ("These layers stay in float: " in said) == bool(names)
+    assert all(x in said or " more, because " in said for x in names)
+
+
+@pytest.mark.parametrize("name", float_zoo.BUILDERS)
+def test_weight_bits_reach_every_convolution_and_dense_layer(name):
+    small = compressor(name).compress(Recipe(3, 8))
+    weights = [x.weights for x in small.layers if x.weights is not None]
+    assert weights
+    assert all(x.dtype == np.int8 and np.abs(x).max() == 3 for x in weights)
+
+
+def test_activation_bits_reach_what_float_layers_give_to_integer_layers():
+    for bits in (2, 4):
+        small = compressor("elu").compress(Recipe(8, bits))
+        tensors = small.parsed.subgraphs[0].tensors
+        read = [x.inputs[0] for x in small.layers if x.weights is not None][1:]
+        [held] = [x for _, x in runtime.activations(small, engine.pictures()[:50], read, 64)]
+        assert all(2 < len(np.unique(x)) <= 2**bits for x in held)
+        assert {tensors[i].type for i in read} == {schema.TensorType.INT8}
+
+
+def test_everything_in_float_says_nothing_of_float_layers():
+    assert compressor("elu").notes(Recipe(32, 32)) == ()
+    assert compressor("elu").compress(Recipe(32, 32)) is compressor("elu").model
+
+
+def test_reasons():
+    said = compressor("residual").notes(Recipe())[0]
+    assert said.startswith("These layers stay in float: ")
+    assert "because qlab has no integer form of ELU; pool and flatten" in said
+    assert compressor("swish").notes(Recipe()) == ()
+
+
+def test_what_only_float_layers_read_is_not_looked_at():
+    source = compressor("norms").model
+    root = next(x.name for x in source.layers if x.op == "RSQRT")
+    assert compressor("norms").activation_params(root, Recipe()) is None
+    for ask in (
+        lambda: compressor("norms").activation_range(root, Recipe()),
+        lambda: compressor("norms").activation_histogram(root, 10),
+    ):
+        with pytest.raises(ValueError, match=f"what {root} gives stays in float"):
+            ask()
+
+
+def test_a_state_is_no_business_of_the_next_image():
+    source = compressor("lstm").model
+    assert any(x.isVariable for x in source.parsed.subgraphs[0].tensors)
+    for model in (source, compressor("lstm").compress(Recipe())):
+        one = real_outputs(model, 40)
+        assert np.array_equal(one[-1:], real_outputs(model, 1))
+
+
+@pytest.mark.parametrize("which", ["weights", "bias"])
+def test_weights_that_are_worked_out_while_the_model_runs(which):
+    model, position = engine.float_model("baseline"), 1 + (which == "bias")
+
+    at = next(i for i, x in enumerate(model.layers) if x.name == "dense1")
+
+    def worked_out(graph):
+        part = graph.subgraphs[0]
+        dense = part.operators[at]
+        dense.inputs = np.array(dense.inputs)
+        index, last = int(dense.inputs[position]), len(part.tensors) + 1
+        for place, (before, after) in enumerate(((index, last - 1), (last - 1, last))):
+            part.tensors.append(schema.TensorT())
+            made = part.tensors[-1]
+            made.shape, made.type = part.tensors[index].shape, FLOAT32
+            part.operators.insert(place, new_operator(graph, "NEG", 1, [before], after))
+        dense.inputs[position] = last
+
+    changed = engine.edited(model, worked_out)
+    compressor = qlab.Compressor(changed, engine.pictures()[:128])
+    small = compressor.compress(Recipe(8, 8))
+    assert any("worked out while the model runs" in x for x in compressor.notes(Recipe(8, 8)))
+    images = engine.pictures()[-300:]
+    assert (qlab.predict(small, images) == qlab.predict(changed, images)).mean() > 0.97
