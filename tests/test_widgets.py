@@ -275,7 +275,7 @@ class TestDownload:
             "from qlab.widgets.kit.download import Download\n"
             "link = Download('Save', None).link\n"
             "assert threading.active_count() == 1, threading.enumerate()\n"
-            "assert '://' not in link._esm + link._css and len(link._esm.splitlines()) <= 130"
+            "assert '://' not in link._esm + link._css and len(link._esm.splitlines()) <= 140"
         )
         run = [sys.executable, "-W", "error", "-c", code]
         subprocess.run(run, check=True, env={**os.environ, "ANYWIDGET_HMR": "1"})

@@ -17,6 +17,7 @@ from qlab.tflite.sparse_encoding import sparse_file
 
 LATENCY_RUNS = 50
 PART = 1_000  # test images scored in a step
+FIRST = 2_000  # images are scored before the others, in a hurry
 REMEMBERED = 32
 SHIPPED = 4  # models that ship, ready to be compressed, are kept for all explorers
 CALIBRATION_SIZE = 128  # where nothing else is asked for
@@ -140,6 +141,38 @@ class Subject:
         """Carry out a recipe, and measure what came out, here and now."""
         model = self.compressor.compress(recipe)
         return Trial(recipe, model, self.score(model), self.float_measurement, self.compressor)
+
+    def trying(self, recipe, hurry=False):
+        """Do what `trial` does, in steps.
+
+        In a `hurry` it scores 2,000 images after the other, and yields a trial on the first 2,000,
+        and None after each of the others.
+        """
+        model, whole = self.compressor.compress(recipe), len(self.labels)
+        classes, elapsed_ms = [], 0.0
+        for start in range(0, whole, FIRST if hurry else whole):
+            rows = slice(start, start + FIRST if hurry else whole)
+            part = scored(
+                model, replace(self.split, images=self.images[rows], labels=self.labels[rows])
+            )
+            classes.append(part.predictions)
+            elapsed_ms += part.elapsed_ms
+            if rows.stop < whole:
+                yield self._trial(recipe, model, classes, elapsed_ms) if start == 0 else None
+        return self._trial(recipe, model, classes, elapsed_ms)
+
+    def _trial(self, recipe, model, classes, elapsed_ms):
+        """A trial on as many of the images, the first ones, as there are classes of."""
+        found = np.concatenate(classes)
+        n, whole, called = len(found), len(self.labels), self.split.images_are
+        called = called if n == whole else f"of {whole:,} {called}"
+        measured = Measurement(found, self.labels[:n], "measured", elapsed_ms, called)
+        expected = self.float_measurement
+        if n < whole:
+            expected = replace(
+                expected, predictions=expected.predictions[:n], labels=self.labels[:n]
+            )
+        return Trial(recipe, model, measured, expected, self.compressor)
 
     def remembering(self):
         """Make a function like `trial` that remembers the latest 32 recipes."""

@@ -104,14 +104,21 @@ class CalibrationExplorer(SweepingExplorer, ModelExplorer):
             calibration_size=self.calibration_size,
         )
 
-    def compute(self):
+    def sketch(self):
+        """Which range is drawn depends on the accuracies, so that both panels wait for them."""
+        return "Accuracy of each draw: being measured.", [0, 1]
+
+    def trying(self, hurry):
         """Carry the recipe out on each draw, and measure each file."""
-        recipe, draws = self.recipe, self._calibrated()
+        recipe, draws, trials = self.recipe, self._calibrated(), []
+        for draw in draws:
+            trials.append(draw.subject.trial(recipe))
+            yield None
         return Calibration(
             self.calibration_images_are,
             self.layer,
             tuple(draw.name for draw in draws),
-            tuple(draw.subject.trial(recipe) for draw in draws),
+            tuple(trials),
             tuple(x.subject.compressor.activation_range(self.layer, recipe) for x in draws),
         )
 

@@ -94,21 +94,24 @@ class ClusteringExplorer(SweepingExplorer, ModelExplorer):
         )
         return self._picture(), [self.job, self.download]
 
-    def compute(self):
+    def trying(self, hurry):
         """Make both files, and score them; score the trained models, unless that is done."""
-        result = Clustered(self._trial(self._clustered()), self._trial(self._rounded()))
+        clusters = self._trial(self._clustered())
+        yield None
+        result = Clustered(clusters, self._trial(self._rounded()))
         if self._trained is not None:
             self.tuned = self._trained.tuned(r"clustered-\d+")
         return result
 
+    def sketch(self):
+        counts = [len(x) for x in self._show_values(self._clustered(), self._rounded())]
+        words = f"{self.layer} has {counts[0]} values as clusters and {counts[1]} rounded."
+        return f"{words} Accuracy: being measured.", [1, 2]
+
     def show(self, result):
         trained = next((x for x in self.tuned if _k(x) == self.clusters), None)
-        if self.picture.needs_frame(self.layer):
-            self._panel.frame(self.layers[self.layer], self.layer)
-        held = self.subject.compressor.weights
-        values = [np.unique(held(self.layer, x.recipe)) for x in (result.clusters, result.rounded)]
+        values = self._show_values(result.clusters.recipe, result.rounded.recipe)
         counts = [len(v) for v in values]
-        self._panel.show(*values, (f"{counts[0]} clusters", f"rounded: {counts[1]} values"))
         self._keep(result.clusters)
         self._keep(result.rounded)
         self._show_curves(result)
@@ -119,6 +122,16 @@ class ClusteringExplorer(SweepingExplorer, ModelExplorer):
             notes(result, self.granularity, self.tuned) + none,
             partial(tables, self._tried, self.tuned, self.layer, values),
         )
+
+    def _show_values(self, *recipes):
+        """Draw the values that the layer's weights take in two recipes, and return them."""
+        if self.picture.needs_frame(self.layer):
+            self._panel.frame(self.layers[self.layer], self.layer)
+        values = [np.unique(self.subject.compressor.weights(self.layer, x)) for x in recipes]
+        self._panel.show(
+            *values, (f"{len(values[0])} clusters", f"rounded: {len(values[1])} values")
+        )
+        return values
 
     def sweep(self):
         """Measure both curves, as the button does, and return them.

@@ -113,25 +113,26 @@ class QuantizationExplorer(ModelExplorer):
 
     def build(self):
         self.sizes = controls.doublings(self.available)
-        self.trail, self._last = [], None
+        self._trail, self._last = [], None
         self.calibration_size = self.subject.calibration_size
         self.download = self.offer("Download this .tflite", self.tflite, lambda: self.recipe)
         self.save_trail = self.offer("Save the trail as CSV", self.trail_csv)
         return self._picture(), [self.download, self.save_trail]
 
-    def compute(self):
+    def trying(self, hurry):
         """Make the file that the settings describe, and measure it."""
-        return self.subject.trial(self.recipe)
+        return self.subject.trying(self.recipe, hurry)
+
+    def sketch(self):
+        return f"{self._show_plan(self.recipe)} Accuracy: being measured.", [2]
 
     def show(self, result):
-        if result.recipe != self._last:
-            self.trail.append(Point.of(result))
+        whole = result.measurement.n == len(self.subject.labels)
+        if whole and result.recipe != self._last:
+            self._trail.append(Point.of(result))
             self._last = result.recipe
-        if self.picture.needs_frame(self.layer):
-            self._frame()
         plan = self.subject.compressor.plan(result.recipe)
-        weights, activations = self._show_weights(plan), self._show_activations(plan)
-        alt = f"{weights} {activations} {self._show_tradeoff(result)}"
+        alt = f"{self._show_plan(result.recipe)} {self._show_tradeoff(result)}"
         cells = (
             readout.accuracy(result.measurement),
             readout.difference(result.comparison),
@@ -160,6 +161,12 @@ class QuantizationExplorer(ModelExplorer):
         table = to_csv(Point._fields, self.trail)
         return "qlab-trail.csv", table, f"{len(self.trail)} recipes."
 
+    @property
+    def trail(self):
+        """list of Point: every recipe tried, in order."""
+        self.settle()
+        return self._trail
+
     def _picture(self):
         picture = LivePicture(panels=3)
         self._weights = picture.put(WeightPanel)
@@ -187,6 +194,13 @@ class QuantizationExplorer(ModelExplorer):
         name = f"Activations after {self.layer}, all calibration images"
         counts, edges = self._activation_histogram
         self._activation_table = _table(name, 3, edges, {"values": counts})
+
+    def _show_plan(self, recipe):
+        """Draw what a recipe makes of the layer, which needs no scoring; say it in words."""
+        if self.picture.needs_frame(self.layer):
+            self._frame()
+        plan = self.subject.compressor.plan(recipe)
+        return f"{self._show_weights(plan)} {self._show_activations(plan)}"
 
     def _show_weights(self, plan):
         """Draw the grid over the weights; say in words what is drawn."""

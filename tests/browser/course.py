@@ -49,10 +49,12 @@ def panels(place):
 
 
 def redrawn(place, before):
-    """Wait until a panel of the picture is another one than before."""
+    """Wait until a panel of the picture is another one than before, and all are measured."""
     picture = place.locator(".qlab-picture").element_handle()
     other = f"([picture, before]) => ({SOURCES})(picture) !== before"
     place.page.wait_for_function(other, arg=[picture, before], timeout=PATIENCE)
+    expect(place.locator(".qlab-waiting")).to_have_count(0, timeout=PATIENCE)
+    expect(place.locator(".qlab-readout")).not_to_contain_text("of 10,000 validation")
 
 
 def changes(place, action):

@@ -132,3 +132,32 @@ def test_the_test_images_answer_the_keyboard_and_a_setting_takes_the_answer_away
     lab.screenshot("test-images-asked", explorer)
     explorer.get_by_label("Weight bits").select_option("4")
     expect(said).to_have_count(0)
+
+
+def test_what_needs_no_scoring_moves_first_and_the_rest_says_that_it_is_measured(lab):
+    """The scoring waits for a file, so that the page can be looked at in between."""
+    wait = (
+        "import os, time\nfrom qlab.trials import subjects\nscored = subjects.scored\n"
+        "def slow(*given, **how):\n"
+        "    while os.path.exists('wait'):\n        time.sleep(0.05)\n"
+        "    return scored(*given, **how)\n"
+        "subjects.scored = slow"
+    )
+    lab.open(lab.write("first.ipynb", *CELLS[:2], wait))
+    lab.run_all()
+    explorer = lab.page.locator(".qlab-explorer")
+    explorer.locator(".qlab-picture").wait_for()
+    readout, before = explorer.locator(".qlab-readout"), panels(explorer)
+    said = readout.inner_text()
+    (lab.root / "wait").touch()
+    explorer.locator(".qlab-weight-bits .noUi-handle").press("ArrowLeft")
+    words = re.compile("^Weights of dense1: 127 levels.* Accuracy: being measured")
+    expect(explorer.get_by_role("img", name=words)).to_be_visible()
+    expect(explorer.locator(".qlab-waiting")).to_have_count(1)
+    expect(readout).to_have_css("opacity", "0.45")
+    assert readout.inner_text() == said
+    lab.screenshot("quantization-measuring", explorer)
+    (lab.root / "wait").unlink()
+    redrawn(explorer, before)
+    expect(readout).to_have_css("opacity", "1")
+    expect(explorer.get_by_role("img", name=re.compile("2 recipes tried"))).to_be_visible()

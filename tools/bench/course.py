@@ -17,6 +17,7 @@ NOTEBOOKS = {  # how a row is called, which notebooks it takes, and its target i
     "notebooks 00 to 02 under nbval": ("0[0-2]_*", 240),
     **{f"notebook {n:02} under nbval": (f"{n:02}_*", 120) for n in range(3, 9)},
 }
+_FIRST = "key on the slider to the first moved picture"
 _KEYS = "key on the slider to picture and accuracy changed"
 _BYTES = "bytes to the browser a key"
 KEYS, WARM = 40, 6
@@ -26,46 +27,52 @@ PRESS = """async ([handle, key]) => {
   const sources = () => panels().map(panel => panel.src).join();
   const readout = place.querySelector('.qlab-readout-row');
   const before = [sources(), readout.textContent];
-  const changed = () => sources() !== before[0] && readout.textContent !== before[1];
+  const moved = () => sources() !== before[0];
+  const measured = () => readout.textContent !== before[1] && !place.querySelector('.qlab-waiting');
   const start = performance.now();
-  const both = new Promise((resolve, reject) => {
-    const look = new MutationObserver(() => { if (changed()) { look.disconnect(); resolve(); } });
-    const kinds = {childList: true, characterData: true, attributeFilter: ['src']};
-    look.observe(place, {subtree: true, ...kinds});
-    setTimeout(() => reject(new Error('nothing changed in 10 s after ' + key)), 10000);
-  });
+  const until = async condition => {
+    await new Promise((resolve, reject) => {
+      const look = new MutationObserver(() => condition() && (look.disconnect(), resolve()));
+      const kinds = {childList: true, characterData: true, attributeFilter: ['src', 'class']};
+      look.observe(place, {subtree: true, ...kinds});
+      setTimeout(() => reject(new Error('nothing changed in 10 s after ' + key)), 10000);
+    });
+    await Promise.all(panels().map(panel => panel.decode().catch(() => 'another came')));
+    await new Promise(requestAnimationFrame);
+    return performance.now() - start;
+  };
+  const both = Promise.all([until(moved), until(() => moved() && measured())]);
   place.querySelector(handle).dispatchEvent(new KeyboardEvent('keydown', {key, bubbles: true}));
-  await both;
-  await Promise.all(panels().map(panel => panel.decode()));
-  await new Promise(requestAnimationFrame);
-  return performance.now() - start;
+  return both;
 }"""
 
 
 def slider_in_a_browser():
-    """Key pressed on the slider to picture and accuracy changed, and its bytes, in Chromium."""
+    """Key pressed on the slider to picture and to accuracy, and its bytes, in Chromium."""
     chromium = find_chromium()
     if chromium is None:
         why = "needs Chromium; `qlab doctor` says how to get it"
-        return _key_rows((), (), why)
+        return _key_rows([], why)
     try:
-        times, received = _keys(chromium)
+        keys = _keys(chromium)
     except Exception as error:  # no row may stop the others: these say why they are missing
-        return _key_rows((), (), str(error).strip().splitlines()[-1])
-    return _key_rows(times, received, f"JupyterLab in Chromium, {len(times)} keys")
+        return _key_rows([], str(error).strip().splitlines()[-1])
+    return _key_rows(keys, f"JupyterLab in Chromium, {len(keys)} keys")
 
 
-def _key_rows(times, received, note):
+def _key_rows(keys, note):
     """Rows of what a key takes, in milliseconds and in bytes."""
+    first, times, received = zip(*keys, strict=True) if keys else ((), (), ())
     return [
+        Row(_FIRST, "ms", 75, first, tail=True, note=note),
         Row(_KEYS, "ms", 150, times, tail=True, note=note),
         Row(_BYTES, "KB", 30, received, note="all that the server sends, headers included"),
     ]
 
 
 def _keys(chromium):
-    """Press arrow keys on the weight-bits slider: each one's milliseconds and kilobytes."""
-    times, received, handle = [], [], ".qlab-weight-bits .noUi-handle"
+    """Press arrow keys on the weight-bits slider: milliseconds to each of two, and kilobytes."""
+    keys, received, handle = [], [], ".qlab-weight-bits .noUi-handle"
     with (
         tempfile.TemporaryDirectory() as home,
         jupyterlab(Path(home)) as server,
@@ -76,13 +83,12 @@ def _keys(chromium):
         lab.open(lab.write("keys.ipynb", EXPLORER))
         lab.run_all()
         lab.page.locator(".qlab-explorer .qlab-picture").wait_for()
-        sums = []
         for i in range(KEYS + WARM):
             key = "ArrowLeft" if i % 12 < 6 else "ArrowRight"
             received.clear()
-            times.append(lab.page.evaluate(PRESS, [handle, key]))
-            sums.append(sum(received) / 1000)
-    return tuple(times[WARM:]), tuple(sums[WARM:])
+            times = lab.page.evaluate(PRESS, [handle, key])
+            keys.append((*times, sum(received) / 1000))
+    return keys[WARM:]
 
 
 def notebooks():

@@ -117,7 +117,9 @@ def _card(explorer, trait, *children):
 
     def chosen(change):
         if not (following or explorer.building):
-            setattr(explorer, trait, change.new)
+            # ipywidgets locks the properties that it sets because the browser says so.
+            with explorer.moved(by_hand=any(child._property_lock for child in children)):
+                setattr(explorer, trait, change.new)
 
     def follow(_=None):
         if not explorer.building:

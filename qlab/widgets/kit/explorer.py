@@ -1,7 +1,9 @@
 """What every explorer shares: one question, a few controls, a picture, a read-out."""
 
+import asyncio
 import base64
 import threading
+import time
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import contextmanager
 from html import escape
@@ -18,8 +20,10 @@ from qlab.widgets.kit.hotspots import SpottedPicture
 
 ALERT = (
     '<div class="qlab-alert" role="alert"><b>This did not work.</b> {} '
-    "The picture below is still the last one that worked.</div>"
+    "{} below is still the last one that worked.</div>"
 )
+SLOW = 0.15  # seconds of measuring; where the last took longer, some images are scored first
+PAUSE = 0.01  # seconds between two steps, in which the kernel hears a newer move
 
 
 class Shown(NamedTuple):
@@ -47,6 +51,14 @@ class Shown(NamedTuple):
     spots: Iterable = ()
 
 
+class Measured(traitlets.Any):
+    """A trait whose value is that of the settings as they are, also while it is being measured."""
+
+    def get(self, obj, cls=None):
+        obj.settle()
+        return super().get(obj, cls)
+
+
 class Explorer(ipywidgets.VBox):
     """Base of the explorers. A subclass names its settings, computes, and says what to show.
 
@@ -57,11 +69,16 @@ class Explorer(ipywidgets.VBox):
     3. ``show(result)`` moves the marks of the picture, and returns a `Shown`: the picture in words,
        the read-out, notes and tables. This class puts them on screen.
     4. ``__init__`` ends with ``self.assemble(controls, picture, actions, settings)``.
+    5. Where measuring takes a while, ``sketch()`` moves the marks that need none of it, and
+       ``trying(hurry)`` measures in steps. A move in the browser then draws first: panels that wait
+       for the measurement are greyed until it is there, and a newer move ends it between two steps.
+       A setting that is set in code has its result at once, as ever.
 
     Attributes
     ----------
     result : object or None
-        What `compute` returned for the settings as they are; None if that failed.
+        What `compute` returned for the settings as they are; None if that failed. Who asks while it
+        is being measured waits for it.
     error : str
         What went wrong, in words, as shown to the learner; empty if nothing did.
 
@@ -103,7 +120,7 @@ class Explorer(ipywidgets.VBox):
 
     question = ""
     notes_as = staticmethod(readout.notes)  # or readout.sentences
-    result = traitlets.Any(None, allow_none=True)
+    result = Measured(None, allow_none=True)
     error = traitlets.Unicode("")
 
     def __init__(self):
@@ -114,6 +131,8 @@ class Explorer(ipywidgets.VBox):
         self.reveal.observe(lambda _: self.guard(self._fill), "opened")
         self.picture, self.actions, self.cards = None, (), {}
         self._shown = Shown("")
+        self.by_hand, self._pending, self._task = False, None, None
+        self._took = self._spent = 0.0  # seconds of measuring, the last time and this time
         self._buttons = ipywidgets.Box()
         self._held, self._stale, self.building = True, False, False
         self._one_at_a_time = threading.RLock()
@@ -195,7 +214,12 @@ class Explorer(ipywidgets.VBox):
 
     def offer(self, label, make, recipe=None, asks=False):
         """A `Download` whose troubles are told where the explorer tells its own."""
-        return Download(label, make, self.guard, recipe, asks)
+
+        def settled():
+            self.settle()
+            return make()
+
+        return Download(label, settled, self.guard, recipe, asks)
 
     def set(self, **settings):
         """Change several settings with one update; if one is refused, none is changed.
@@ -222,8 +246,16 @@ class Explorer(ipywidgets.VBox):
             setattr(self, name, value)
 
     def compute(self):
-        """Return the result of the current settings."""
-        raise NotImplementedError(f"{type(self).__name__} does not say how to compute its result")
+        """Return the result of the current settings: what the steps of `trying` return."""
+        if type(self).trying is Explorer.trying:
+            name = type(self).__name__
+            raise NotImplementedError(f"{name} does not say how to compute its result")
+        steps = self.trying(hurry=False)
+        while True:
+            try:
+                next(steps)
+            except StopIteration as end:
+                return end.value
 
     def show(self, result):
         """Move the marks of the picture, and return the `Shown` of `result`."""
@@ -231,14 +263,86 @@ class Explorer(ipywidgets.VBox):
 
     def update(self):
         """Compute the current settings, show them and return the `result`; errors are raised."""
+        self._begin()
+        return self._finish(self.compute())
+
+    def sketch(self):
+        """Move the marks that need no scoring.
+
+        Returns the picture in words, and the panels that wait for the measurement.
+        """
+        raise NotImplementedError(f"{type(self).__name__} does not say what can be drawn first")
+
+    def trying(self, hurry):
+        """Do what `compute` does, in steps, and return its result.
+
+        In a `hurry` a result of some of the images may come first: what is yielded is shown, unless
+        it is None.
+        """
+        yield from ()
+        return self.compute()
+
+    def settle(self):
+        """Finish what is being measured, so that result and picture are of the present settings."""
+        while self._pending is not None:
+            self._step(self._pending)
+
+    def _begin(self):
+        """Put away what is of earlier settings."""
+        self._pending = None
         for action in self.actions:
             if isinstance(action, Download):
                 action.clear()
-        result = self.compute()
+
+    def _finish(self, result):
         self.present(result)
         self.result = result
         self._say("")
         return result
+
+    def _draws_first(self):
+        """Whether a control was moved in the browser of an explorer that can draw first."""
+        return self.by_hand and type(self).sketch is not Explorer.sketch and _loop() is not None
+
+    def _draw_first(self):
+        """Draw what needs no scoring, and measure between other messages."""
+        hurry = self._pending is not None or self._took > SLOW
+        self._begin()
+        self.picture.redraw(*self.sketch())
+        self._pending, self._spent = self._to_the_end(hurry), 0.0
+        self._task = _loop().create_task(self._drive(self._pending))
+        return True
+
+    def _to_the_end(self, hurry):
+        result = yield from self.trying(hurry)
+        self._finish(result)
+
+    async def _drive(self, steps):
+        while self._pending is steps:
+            await asyncio.sleep(PAUSE)  # first of all, the picture is on its way
+            if self._pending is steps:
+                self._step(steps)
+
+    def _step(self, steps):
+        """Do one step of measuring; meanwhile nothing is to be settled."""
+        with self._one_at_a_time:
+            self._pending, start = None, time.perf_counter()
+            more = self.guard(lambda: self._go_on(steps))
+            self._spent += time.perf_counter() - start
+            if more:
+                self._pending = steps
+            else:
+                self._took = self._spent
+            if more is None:
+                self._failed()
+
+    def _go_on(self, steps):
+        """Show what the next step found; False if there is no next step."""
+        for found in steps:
+            if found is not None:
+                self.present(found)
+            return True
+        return False
 
     def present(self, result):
         """Put on screen what `show` says of `result`."""
@@ -252,6 +356,7 @@ class Explorer(ipywidgets.VBox):
 
     def tables(self):
         """The numbers in the picture as tables, in HTML."""
+        self.settle()
         return "".join(self._shown.tables())
 
     def _numbers(self, shown):
@@ -278,12 +383,22 @@ class Explorer(ipywidgets.VBox):
             self._stale = True
             return
         with self._one_at_a_time:
-            if self.guard(self.update) is None:
+            if self.guard(self._draw_first if self._draws_first() else self.update) is None:
                 self._failed()
 
     def _failed(self):
         """The settings as they are have no result."""
+        self.picture.give_up()
         self.result = None
+
+    @contextmanager
+    def moved(self, by_hand):
+        """Say of the changes of settings inside whether they were made in the browser."""
+        before, self.by_hand = self.by_hand, by_hand
+        try:
+            yield
+        finally:
+            self.by_hand = before
 
     @contextmanager
     def _one_update(self):
@@ -299,16 +414,26 @@ class Explorer(ipywidgets.VBox):
 
     def _say(self, words):
         self.error = words
-        self.alert.value = ALERT.format(escape(words)) if words else ""
+        what = "What is greyed" if self.picture and self.picture.waiting else "The picture"
+        self.alert.value = ALERT.format(escape(words), what) if words else ""
 
     def __repr__(self):
         return f"{type(self).__name__}()"
 
     def _repr_mimebundle_(self, **kwargs):
+        self.settle()
         bundle = super()._repr_mimebundle_(**kwargs) or {}
         bundle["text/plain"] = repr(self)
         bundle["image/png"] = base64.b64encode(self.picture.png).decode()
         return bundle, {"image/png": {"width": self.picture.width, "height": self.picture.height}}
+
+
+def _loop():
+    """The event loop of the kernel; None in a script."""
+    try:
+        return asyncio.get_running_loop()
+    except RuntimeError:
+        return None
 
 
 class SweepingExplorer(Explorer):
@@ -321,9 +446,13 @@ class SweepingExplorer(Explorer):
 
     def update(self):
         """Compute the current settings and show them, between two steps of the job."""
-        self.job.cancel(" by a new setting")
+        self.job.cancel(" by a new setting")  # before the lock, which a step may hold
         with self.job.lock:
             return super().update()
+
+    def _begin(self):
+        self.job.cancel(" by a new setting")
+        super()._begin()
 
     def all_steps(self):
         """Do all steps of the job here and now."""

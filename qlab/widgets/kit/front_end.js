@@ -78,13 +78,19 @@ function picture() {
     render({ model, el }) {
       const draw = () => {
         const widths = model.get("widths");
-        const whole = widths.reduce((sum, width) => sum + width, 0);
+        const waiting = model.get("waiting");
+        const sum = (list) => list.reduce((total, width) => total + width, 0);
+        const whole = sum(widths);
+        const left = (100 * sum(widths.slice(0, waiting[0]))) / whole;
+        el.style.setProperty("--qlab-waiting", `${left}%`);
         el.title = model.get("alt");
+        el.classList.toggle("qlab-measuring", model.get("measuring"));
         el.style.aspectRatio = `${whole} / ${model.get("height")}`;
         widths.forEach((width, i) => {
           const image = el.children[i] ?? el.appendChild(make("img", [], { alt: "" }));
           const bytes = model.get(`panel_${i}`);
           image.style.width = `${(100 * width) / whole}%`;
+          image.classList.toggle("qlab-waiting", waiting.includes(i));
           if (image.bytes === bytes) return;
           image.bytes = bytes;
           URL.revokeObjectURL(image.src);

@@ -42,6 +42,14 @@ class SpottedPicture:
         return self.picture.alt
 
     @property
+    def waiting(self):
+        return self.picture.waiting
+
+    def give_up(self):
+        """No measurement is coming; what waits for one stays greyed."""
+        self.picture.give_up()
+
+    @property
     def png(self):
         return self.picture.png
 

@@ -25,18 +25,22 @@ class Panels(FrontEnd):
     alt = traitlets.Unicode().tag(sync=True)
     widths = traitlets.List().tag(sync=True)  # of the panels, in CSS pixels
     height = traitlets.Int().tag(sync=True)
+    waiting = traitlets.List().tag(sync=True)  # panels that are greyed, because they are of before
+    measuring = traitlets.Bool(False).tag(sync=True)  # what those panels will show
 
     def __init__(self):
         super().__init__()
         self._sent = {}
 
-    def send(self, pixels, borders, alt):
+    def send(self, pixels, borders, alt, waiting):
         """Show a picture that is cut at these columns; without `alt` its name stays."""
         with self.hold_sync():
+            self.waiting, self.measuring = list(waiting), bool(waiting)
             self.widths = [(end - start) // DENSITY for start, end in pairwise(borders)]
             self.height = len(pixels) // DENSITY
             for i, (start, end) in enumerate(pairwise(borders)):
-                self._send_panel(f"panel_{i}", pixels[:, start:end])
+                if i not in waiting:
+                    self._send_panel(f"panel_{i}", pixels[:, start:end])
             if alt is not None:
                 self.alt = alt
 
@@ -92,15 +96,32 @@ class LivePicture:
         """Draw titles, axes and ticks again at the next `redraw`: for when a limit has changed."""
         self._frame = None
 
-    def redraw(self, alt=None):
-        """Draw the marks over the frame and send what changed; without `alt` its name stays."""
+    def redraw(self, alt=None, waiting=()):
+        """Draw the marks over the frame and send what changed; without `alt` its name stays.
+
+        Panels that are `waiting` for a measurement stay as they are, and are greyed.
+        """
+        left = waiting if self._frame is not None else ()  # a new frame needs all marks
         if self._frame is None:
             self._draw_frame()
-        self.canvas.restore_region(self._frame)
+        pixels = np.asarray(self.canvas.buffer_rgba())
+        for i, (start, end) in enumerate(pairwise(self._borders)):
+            if i not in left:
+                pixels[:, start:end] = self._frame[:, start:end]
+        kept = [self.axes[i] for i in left]
         for artist in self._marks:
-            if artist.get_visible():
+            if artist.get_visible() and artist.axes not in kept:
                 artist.axes.draw_artist(artist)
-        self.widget.send(np.asarray(self.canvas.buffer_rgba()), self._borders, alt)
+        self.widget.send(pixels, self._borders, alt, waiting)
+
+    @property
+    def waiting(self):
+        """list of int: the panels that are greyed."""
+        return self.widget.waiting
+
+    def give_up(self):
+        """No measurement is coming; what waits for one stays greyed."""
+        self.widget.measuring = False
 
     @property
     def alt(self):
@@ -117,7 +138,7 @@ class LivePicture:
         with mpl.rc_context(style.RC):
             self.canvas.draw()
         self.figure.set_layout_engine("none")  # laid out once, so that panels stay where they are
-        self._frame = self.canvas.copy_from_bbox(self.figure.bbox)
+        self._frame = np.array(self.canvas.buffer_rgba())
         if self._borders is None:
             self._borders = self._between()
 

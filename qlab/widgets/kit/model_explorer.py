@@ -134,9 +134,13 @@ class ModelExplorer(Explorer):
         if change is not None and change.name == "model_name":
             if self._earlier is not None:  # `set` takes it back
                 return self._go_back()
+            self.settle()
             self._earlier = self._everything(change.old)
             done = self.guard(self._take_up)
         return super()._setting_changed(change) if done else self._go_back()
+
+    def _draws_first(self):
+        return self._earlier is None and super()._draws_first()
 
     def _failed(self):
         if self._earlier is None:

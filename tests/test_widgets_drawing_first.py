@@ -1,0 +1,194 @@
+"""A control moved in the browser: what needs no scoring is drawn first, and the last move wins."""
+
+import asyncio
+
+import ipywidgets
+import numpy as np
+import pytest
+
+import qlab
+from qlab.trials import subjects
+from qlab.widgets import QuantizationExplorer
+
+
+@pytest.fixture
+def explorer():
+    few = qlab.data.load().validation
+    return QuantizationExplorer(images=few.images[:300], labels=few.labels[:300])
+
+
+@pytest.fixture
+def scored(monkeypatch):
+    """How many images were scored, call by call."""
+    calls, score = [], subjects.scored
+
+    def counted(model, split, *given, **how):
+        calls.append(len(split))
+        return score(model, split, *given, **how)
+
+    monkeypatch.setattr(subjects, "scored", counted)
+    return calls
+
+
+def move(explorer, setting, value):
+    """Say what the browser says when a learner chooses a value of a drop-down."""
+    box = explorer.cards[setting].children[0]
+    labels = [option[0] if isinstance(option, tuple) else str(option) for option in box.options]
+    box.set_state({"index": labels.index(str(value))})
+
+
+def in_a_kernel(*steps):
+    """Run functions in a running loop, as messages to a kernel, then let what they began end."""
+
+    async def run():
+        for step in steps:
+            step()
+        while len(asyncio.all_tasks()) > 1:
+            await asyncio.sleep(0)
+
+    asyncio.run(run())
+
+
+def greyed(explorer):
+    return explorer.picture.widget.waiting, explorer.picture.widget.measuring
+
+
+def test_the_picture_is_sent_before_scoring_begins(explorer, scored, monkeypatch):
+    order = []
+    send = ipywidgets.Widget._send
+
+    def sending(widget, message, buffers=None):
+        if widget is explorer.picture.widget:
+            order.append((len(scored), [name for [name] in message["buffer_paths"]]))
+        return send(widget, message, buffers)
+
+    monkeypatch.setattr(ipywidgets.Widget, "_send", sending)
+    readout = explorer.readout.value
+    seen = []
+
+    def look():
+        seen.append((greyed(explorer), explorer.picture.alt, explorer.readout.value == readout))
+
+    in_a_kernel(lambda: move(explorer, "weight_bits", 4), look)
+    assert order == [(0, ["panel_0"]), (1, ["panel_2"])]
+    [(waiting, alt, unchanged)] = seen
+    assert waiting == ([2], True) and unchanged
+    assert alt.startswith("Weights of dense1: 15 levels") and alt.endswith("being measured.")
+    assert greyed(explorer) == ([], False)
+    assert explorer.result.recipe.weight_bits == 4 and explorer.readout.value != readout
+
+
+def test_the_picture_after_both_steps_is_that_of_one(explorer):
+    moves = ("weight_bits", 3), ("layer", "conv2"), ("activation_bits", 4), ("weight_bits", 6)
+    in_a_kernel(*(lambda m=m: (move(explorer, *m), explorer.settle()) for m in moves))
+    first, words = explorer.picture.png, explorer.picture.alt
+    explorer.update()
+    assert explorer.picture.png == first and explorer.picture.alt == words
+    explorer.picture.reframe()
+    explorer.update()
+    assert explorer.picture.png == first
+
+
+def test_superseded_work_is_dropped_and_the_last_move_wins(explorer, scored):
+    in_a_kernel(*(lambda bits=bits: move(explorer, "weight_bits", bits) for bits in (7, 6, 5, 4)))
+    assert scored == [300]
+    assert [point.weight_bits for point in explorer.trail] == [8, 4]
+    assert explorer.result.recipe.weight_bits == 4
+
+
+def test_who_asks_for_the_result_gets_that_of_the_present_settings(explorer, scored):
+    found = []
+
+    def ask():
+        found.append((explorer.result.recipe.weight_bits, len(explorer.trail), len(scored)))
+
+    in_a_kernel(lambda: move(explorer, "weight_bits", 4), ask, ask)
+    assert found == [(4, 2, 1), (4, 2, 1)]
+    assert scored == [300]
+
+
+def test_a_setting_in_code_drops_what_was_being_measured(explorer, scored):
+    def code():
+        explorer.activation_bits = 4
+        assert scored == [300] and greyed(explorer) == ([], False)
+        assert explorer.result.recipe.activation_bits == 4
+
+    in_a_kernel(lambda: move(explorer, "weight_bits", 4), code)
+    assert scored == [300] and explorer.result.recipe.weight_bits == 4
+
+
+def test_code_alone_and_a_browser_without_a_loop_measure_at_once(explorer, scored):
+    in_a_kernel(lambda: setattr(explorer, "weight_bits", 5), lambda: scored.append("next"))
+    assert scored == [300, "next"]
+    move(explorer, "weight_bits", 4)
+    assert scored == [300, "next", 300] and greyed(explorer) == ([], False)
+
+
+def test_another_model_is_taken_up_at_once_and_takes_no_old_result(explorer, scored):
+    in_a_kernel(
+        lambda: move(explorer, "weight_bits", 4),
+        lambda: move(explorer, "model_name", "depthwise-separable"),
+    )
+    assert explorer.result.recipe.weight_bits == 4
+    assert "pointwise5" in explorer.picture.alt and greyed(explorer) == ([], False)
+    assert len(explorer.trail) == 1
+
+
+def test_an_error_in_scoring_is_said_and_what_is_old_stays_grey(explorer, monkeypatch):
+    def broken(*given, **how):
+        raise ValueError("the runtime <b>refused</b>")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(subjects, "scored", broken)
+        in_a_kernel(lambda: move(explorer, "weight_bits", 4))
+    assert explorer.result is None and "refused" in explorer.error
+    assert "What is greyed below is still the last" in explorer.alert.value
+    assert greyed(explorer) == ([2], False)
+    in_a_kernel(lambda: move(explorer, "weight_bits", 5))
+    assert (explorer.error, explorer.alert.value, greyed(explorer)) == ("", "", ([], False))
+    assert explorer.result.recipe.weight_bits == 5
+
+
+def test_an_error_before_the_drawing_leaves_the_picture(explorer):
+    picture = explorer.picture.png
+    explorer.overrides = {"conv9": {"weight_bits": 3}}
+    assert explorer.error
+    in_a_kernel(lambda: move(explorer, "weight_bits", 4))
+    assert "conv9" in explorer.error and explorer.result is None
+    assert explorer.picture.png == picture and greyed(explorer) == ([], False)
+
+
+def test_in_a_hurry_the_first_images_are_shown_and_none_is_scored_twice(
+    explorer, scored, monkeypatch
+):
+    monkeypatch.setattr(subjects, "FIRST", 100)
+    shown, present = [], explorer.present
+    monkeypatch.setattr(explorer, "present", lambda x: shown.append(x.measurement) or present(x))
+    explorer._took = 1.0
+    in_a_kernel(lambda: move(explorer, "weight_bits", 3))
+    first, whole = shown
+    assert scored == [100, 100, 100]
+    assert (first.n, whole.n, first.images_are) == (100, 300, "of 300 images")
+    width = [high - low for low, high in (first.interval, whole.interval)]
+    assert width[0] > width[1]
+    assert [point.weight_bits for point in explorer.trail] == [8, 3]
+    at_once = explorer.update().measurement
+    assert np.array_equal(at_once.predictions, whole.predictions)
+    assert np.array_equal(first.predictions, whole.predictions[:100])
+
+
+def test_a_newer_move_ends_the_scoring_between_two_parts(explorer, scored, monkeypatch):
+    monkeypatch.setattr(subjects, "FIRST", 100)
+    explorer._took = 1.0
+
+    async def run():
+        move(explorer, "weight_bits", 3)
+        while not scored:
+            await asyncio.sleep(0)
+        move(explorer, "weight_bits", 5)
+        while len(asyncio.all_tasks()) > 1:
+            await asyncio.sleep(0)
+
+    asyncio.run(run())
+    assert scored == [100] * 4
+    assert [point.weight_bits for point in explorer.trail] == [8, 5]
