@@ -59,6 +59,11 @@ def lstm():
     return _rows(layers.LSTM(24, name="lstm"), batch_size=1)
 
 
+def gru():
+    """A loop, which the file holds as graphs of their own."""
+    return _rows(layers.GRU(16, name="gru"), batch_size=1)
+
+
 def unrolled():
     return _rows(layers.SimpleRNN(16, unroll=True, name="rnn"))
 
@@ -141,7 +146,7 @@ def decided():
 
 
 ALL = (
-    elu, gelu, prelu, norms, attention, lstm, unrolled, upsampled, transposed, along, cropped,
+    elu, gelu, prelu, norms, attention, lstm, gru, unrolled, upsampled, transposed, along, cropped,
     swish, residual, pixels, halves, token, logarithms, decided,
 )  # fmt: skip
 BUILDERS = {build.__name__: build for build in ALL}

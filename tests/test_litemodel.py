@@ -235,9 +235,9 @@ def swap(graph, **changes):
     [
         (
             lambda g: g.subgraphs.append(g.subgraphs[0]),
-            "it has 2 graphs; qlab works with models of one",
+            "it has 2 graphs; qlab works with one, and with those that it calls",
         ),
-        (lambda g: g.subgraphs.clear(), "it has 0 graphs"),
+        (lambda g: g.subgraphs.clear(), "it has no graph"),
         (lambda g: swap(g, operators=[]), "it has no operators"),
         (lambda g: swap(g, outputs=np.array([15, 16])), "1 inputs and 2 outputs"),
         (lambda g: swap(g, inputs=np.array([999])), "an input or output is not there"),

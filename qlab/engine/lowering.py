@@ -284,11 +284,22 @@ class _Builder:
         """Close the graph, and point the signatures at the new tensors."""
         self.graph.inputs, self.graph.outputs = (np.array([i], np.int32) for i in (first, last))
         self.graph.operators = [self._made(*each) for each in self._operators]
-        self.model.subgraphs = [self.graph]
+        self.model.subgraphs = [self.graph, *map(self._called, self.source.subgraphs[1:])]
         self.model.signatureDefs = copy.deepcopy(self.source.signatureDefs)
         for signature in self.model.signatureDefs or []:
-            signature.inputs[0].tensorIndex, signature.outputs[0].tensorIndex = first, last
+            if signature.subgraphIndex == 0:
+                signature.inputs[0].tensorIndex, signature.outputs[0].tensorIndex = first, last
         return self.model
+
+    def _called(self, graph):
+        """A graph that the first one calls, as it is."""
+        graph = copy.copy(graph)
+        graph.tensors = [copy.copy(x) for x in graph.tensors]
+        for tensor in graph.tensors:
+            tensor.buffer = self._buffer(self.source.buffers[tensor.buffer].data)
+        like = lambda x: copied_operator(self.model, self.source, x, x.inputs, x.outputs)  # noqa: E731
+        graph.operators = [like(x) for x in graph.operators]
+        return graph
 
     def stored(self, index, values, params):
         """A constant tensor named and shaped like tensor `index` of the source."""
@@ -299,11 +310,17 @@ class _Builder:
         old, new = self.source.subgraphs[0].tensors[index], schema.TensorT()
         new.name, new.shape, new.isVariable = old.name, old.shape, old.isVariable
         new.type, new.quantization = kind, quantization
-        if data is not None:
-            new.buffer, buffer = len(self.model.buffers), schema.BufferT()
-            buffer.data = data
-            self.model.buffers.append(buffer)
+        new.buffer = self._buffer(data)
         return self._add(new)
+
+    def _buffer(self, data):
+        """Index of a buffer with these bytes; the first one is empty."""
+        if data is None:
+            return 0
+        buffer = schema.BufferT()
+        buffer.data = data
+        self.model.buffers.append(buffer)
+        return len(self.model.buffers) - 1
 
     def _add(self, tensor):
         self.graph.tensors.append(tensor)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+
 import numpy as np
 
 from qlab.tflite.graph import carried, op_name
@@ -48,12 +50,14 @@ def owners(data):
 
 def _roles(graph):
     """Part of each buffer that holds weights or biases, those of a BatchNorm in MUL and ADD too."""
-    roles = {}
-    for operator in graph.subgraphs[0].operators:
-        adds = op_name(graph, operator) in ("ADD", "SUB")
-        for position, index in carried(graph, operator).items():
-            part = "biases" if adds or position == 2 else "weights"
-            roles.setdefault(graph.subgraphs[0].tensors[index].buffer, part)
+    roles, graph = {}, copy.copy(graph)
+    for called in graph.subgraphs:
+        graph.subgraphs = [called]
+        for operator in called.operators:
+            adds = op_name(graph, operator) in ("ADD", "SUB")
+            for position, index in carried(graph, operator).items():
+                part = "biases" if adds or position == 2 else "weights"
+                roles.setdefault(called.tensors[index].buffer, part)
     return roles
 
 

@@ -34,6 +34,7 @@ from qlab.tflite.sparse_tensors import LARGEST as MOST_UNPACKED
 from qlab.tflite.sparse_tensors import expanded
 
 LARGEST_FILE = 256 * 2**20
+CALLING = ("WHILE", "IF", "CALL_ONCE")  # operators that run another graph of the file
 MOST_AXES = 64  # of an array of NumPy
 TRIAL_MEMORY = 4 * 2**30  # bytes, for running a file from outside once
 _ACTIVATIONS = {v: k for k, v in vars(schema.ActivationFunctionType).items() if isinstance(v, int)}
@@ -373,16 +374,29 @@ def _short_name(model, operator, op, weighted, taken):
 
 def _problem(model):
     """What is wrong with a model's structure, in words; None if nothing is."""
-    if not model.subgraphs or len(model.subgraphs) != 1:
-        return f"it has {len(model.subgraphs or ())} graphs; qlab works with models of one"
-    graph, room = model.subgraphs[0], MOST_UNPACKED
-    tensors, buffers = graph.tensors or [], model.buffers or []
+    if not model.subgraphs:
+        return "it has no graph; the file is damaged"
+    [graph, *others], room = model.subgraphs, [MOST_UNPACKED]
     if len(graph.inputs) != 1 or len(graph.outputs) != 1:
         counts = f"{len(graph.inputs)} inputs and {len(graph.outputs)} outputs"
         return (
             f"it has {counts}; qlab works with one of each, so write a model that takes the image "
             "alone and answers with its classes alone"
         )
+    problems = (_problem_of(model, x, room) for x in model.subgraphs)
+    if problem := next((x for x in problems if x), None):
+        return problem
+    if others and not any(op_name(model, x) in CALLING for x in graph.operators):
+        return (
+            f"it has {len(model.subgraphs)} graphs; qlab works with one, and with those that it "
+            "calls, so write a file with the graph that you want alone"
+        )
+    return None
+
+
+def _problem_of(model, graph, room):
+    """What is wrong with the structure of one graph; `room` is left for zeros left out."""
+    tensors, buffers = graph.tensors or [], model.buffers or []
     for tensor in tensors:
         if not 0 <= tensor.buffer < len(buffers):
             return "a tensor names a buffer that is not there; the file is damaged"
@@ -398,8 +412,8 @@ def _problem(model):
                 f"tensor {name} does not have as many bytes as its shape says; the file is damaged"
             )
         if tensor.sparsity is not None:
-            room -= math.prod(shape_of(tensor))
-        if room < 0:
+            room[0] -= math.prod(shape_of(tensor))
+        if room[0] < 0:
             return f"it leaves out zeros of more than {MOST_UNPACKED:,} numbers; qlab unpacks fewer"
     for operator in graph.operators or []:
         used = [*operator.inputs, *operator.outputs]
