@@ -89,8 +89,8 @@ def test_packed_weights_are_the_same_codes_in_fewer_bytes(name, recipe, fashion,
     quarter = [x.op == "FULLY_CONNECTED" and recipe.weight_bits == 2 for x in layers]
     types = [TYPES.INT2 if x else TYPES.INT4 for x in quarter]
     assert weight_types(small) == types
-    each = zip(layers, quarter, strict=True)
-    assert after == sum(-(-x.weights.size // (4 if few else 2)) for x, few in each)
+    each = [(x.weights.size, 4 if few else 2) for x, few in zip(layers, quarter, strict=True)]
+    assert before - after == sum(size - -(-size // shared) for size, shared in each)
     assert small.file_bytes < model.file_bytes - (before - after) + 500
     assert model.packed_bytes == small.file_bytes
     answers = [qlab.predict(m, fashion.test.images[:100]) for m in (model, small)]
