@@ -13,7 +13,7 @@ import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
 from qlab.tflite.graph import carried, constant, is_activation
-from qlab.tflite.operators import MOVING, SUPPORTED, WEIGHTED
+from qlab.tflite.operators import MOVING, OPERATORS, SUPPORTED, WEIGHTED
 
 NO_FORM = "qlab has no integer form of {ops}"
 NO_WEIGHTS = "weights or biases are worked out while the model runs"
@@ -31,6 +31,7 @@ class Floating(NamedTuple):
 
     reasons: dict[str, str]  # by layer that stays in float
     rounded: frozenset[int]  # activation tensors that integer layers write or read
+    weights: dict[int, tuple[str, int]]  # tensors of weights of float layers: layer, channel axis
 
 
 def floating(model):
@@ -50,7 +51,14 @@ def floating(model):
             reasons[layer.name] = READS
         made = {int(i) for i in operator.outputs}
         rounded |= made & asked if layer.name in reasons else made
-    return Floating(reasons, frozenset(rounded))
+    weights = {
+        index: (layer.name, OPERATORS[layer.op].weights_axis)
+        for layer, operator in steps
+        if layer.op in OPERATORS
+        for position, index in carried(graph, operator).items()
+        if position in OPERATORS[layer.op].weights
+    }
+    return Floating(reasons, frozenset(rounded), weights)
 
 
 def is_float(graph, index):
