@@ -13,6 +13,7 @@ from qlab import Recipe, train
 from qlab.engine.floating import WHOLE
 from qlab.tflite import runtime, transforms
 from qlab.tflite.graph import new_operator
+from qlab.trials import draws
 
 FLOAT32 = schema.TensorType.FLOAT32
 
@@ -203,3 +204,10 @@ def test_weights_of_float_layers_are_rounded_too_and_the_kernels_answer_the_same
     said = " ".join(compressor(name).notes(Recipe(4, 8)))
     assert "A DEQUANTIZE step brings the weights of" in said
     assert "rounded to 4 bits" in said
+
+
+def test_the_range_of_an_input_of_whole_pixels():
+    for name, whole in (("pixels", True), ("elu", False)):
+        small = compressor(name).compress(Recipe())
+        assert draws.takes_pixels(small) == whole
+        assert (draws.input_range(small) == (0, 255)) == whole
