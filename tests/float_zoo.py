@@ -84,6 +84,11 @@ def transposed():
     return _spatial(down, up, layers.Conv2D(8, 3, strides=2))
 
 
+def solid():
+    parts = layers.Reshape((4, 7, 28, 1)), layers.Conv3D(8, 3, activation="relu", name="solid")
+    return _spatial(*parts)
+
+
 def along():
     parts = layers.Conv1D(16, 3, activation="elu"), layers.MaxPooling1D(), layers.Conv1D(16, 3)
     return _rows(*parts, layers.GlobalAveragePooling1D())
@@ -146,8 +151,8 @@ def decided():
 
 
 ALL = (
-    elu, gelu, prelu, norms, attention, lstm, gru, unrolled, upsampled, transposed, along, cropped,
-    swish, residual, pixels, halves, token, logarithms, decided,
+    elu, gelu, prelu, norms, attention, lstm, gru, unrolled, upsampled, transposed, solid, along,
+    cropped, swish, residual, pixels, halves, token, logarithms, decided,
 )  # fmt: skip
 BUILDERS = {build.__name__: build for build in ALL}
 

@@ -11,8 +11,9 @@ from ai_edge_litert import schema_py_generated as schema
 import qlab
 from qlab import Recipe, train
 from qlab.engine.floating import WHOLE
-from qlab.tflite import runtime
+from qlab.tflite import runtime, transforms
 from qlab.tflite.graph import new_operator
+from qlab.trials import draws
 
 FLOAT32 = schema.TensorType.FLOAT32
 
@@ -175,3 +176,38 @@ def test_weights_that_are_worked_out_while_the_model_runs(which):
     assert any("worked out while the model runs" in x for x in compressor.notes(Recipe(8, 8)))
     images = engine.pictures()[-300:]
     assert (qlab.predict(small, images) == qlab.predict(changed, images)).mean() > 0.97
+
+
+@pytest.mark.parametrize("granularity", ["per-channel", "per-tensor"])
+@pytest.mark.parametrize("name", ["transposed", "lstm", "solid"])
+def test_weights_of_float_layers_are_rounded_too_and_the_kernels_answer_the_same(name, granularity):
+    """A float file that has the rounded weights as floats answers the same, bit for bit."""
+    source, weights = compressor(name).model, compressor(name).plan(Recipe()).floating.weights
+    assert weights
+    for bits in (8, 4, 16):
+        recipe = Recipe(bits, 32, granularity=granularity)
+        plan = compressor(name).plan(recipe)
+        assert plan.constants.keys() == weights.keys()
+
+        def rounded(graph, plan=plan):
+            tensors = graph.subgraphs[0].tensors
+            for index, held in plan.constants.items():
+                graph.buffers[tensors[index].buffer].data = held.real.reshape(-1).view(np.uint8)
+
+        dense = {x: plan.weights(x) for x in plan.stored}
+        due = transforms.with_weights(engine.edited(source, rounded), dense)
+        assert np.array_equal(real_outputs(due, 64), real_outputs(plan.model, 64))
+        if bits <= 8:
+            codes = [x.values for x in plan.constants.values()]
+            assert all(np.abs(x).max() == 2 ** (bits - 1) - 1 for x in codes)
+        assert plan.model.file_bytes < source.file_bytes
+    said = " ".join(compressor(name).notes(Recipe(4, 8)))
+    assert "A DEQUANTIZE step brings the weights of" in said
+    assert "rounded to 4 bits" in said
+
+
+def test_the_range_of_an_input_of_whole_pixels():
+    for name, whole in (("pixels", True), ("elu", False)):
+        small = compressor(name).compress(Recipe())
+        assert draws.takes_pixels(small) == whole
+        assert (draws.input_range(small) == (0, 255)) == whole

@@ -316,3 +316,14 @@ def test_a_model_of_two_inputs_is_told_what_it_needs():
     joined = layers.Concatenate()([layers.Flatten()(image), more])
     with pytest.raises(ValueError, match=r"has 2 inputs \(image, more\), .* a keras.Model of one"):
         qlab.LiteModel.from_keras(train.keras.Model([image, more], layers.Dense(10)(joined)))
+
+
+@pytest.mark.parametrize("kind", ["LSTM", "GRU"])
+def test_a_recurrent_layer_for_any_batch_is_told_what_to_do(kind):
+    layers = train.keras.layers
+    rows = train.keras.Input((28, 28, 1)), layers.Reshape((28, 28))
+    network = train.keras.Sequential([*rows, getattr(layers, kind)(8), layers.Dense(10)])
+    with pytest.raises(
+        ValueError, match=r"begin the model with keras.Input\(shape, batch_size=1\)"
+    ):
+        qlab.LiteModel.from_keras(network)

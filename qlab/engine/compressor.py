@@ -20,6 +20,7 @@ from qlab.engine.planning import Plan, Shaper, bits_of_groups, groups
 from qlab.engine.recipes import LARGEST_CALIBRATION, Recipe
 from qlab.tflite import runtime
 from qlab.tflite.cleaning import cleaned
+from qlab.tflite.graph import constant
 from qlab.tflite.litemodel import ModelError, require_lite_model
 from qlab.tflite.operators import SUPPORTED, WEIGHTED
 
@@ -80,7 +81,7 @@ class Compressor:
         self.layers = model.layers
         self._weighted = {x.name: x for x in self.layers if x.weights is not None}
         self._axes = {name: x.channel_axis for name, x in self._weighted.items()}
-        self._groups = groups(model)
+        self._groups, self._floating = groups(model), floating(model)
         self._observations = _observe(model, self._groups, calibration_images)
         self._inputs = Inputs(model, calibration_images)
         self._shaper, self._ranges, self._grids = Shaper(self.layers), {}, {}
@@ -188,7 +189,8 @@ class Compressor:
             bits,
             shapes,
             self._shaper,
-            floating(self.model),
+            self._floating,
+            self._constants(recipe),
         )
 
     def _check(self, recipe):
@@ -243,14 +245,23 @@ class Compressor:
         if bits <= 8:
             stored = self._integers(layer, bits, *self._way(layer.name, recipe, shape))
         else:
-            weights = np.ascontiguousarray(self._shaper.weights(layer.name, shape), np.float32)
-            if bits == 16:
-                limit = np.finfo(np.float16).max
-                weights = np.clip(weights, -limit, limit).astype(np.float16)
-            stored = _read_only(StoredWeights(weights))
+            stored = _in_float(self._shaper.weights(layer.name, shape), bits)
         if layer.bias is None or not recipe.setting("bias_correction", layer.name):
             return stored
         return dataclasses.replace(stored, bias=self._corrected(layer, stored))
+
+    def _constants(self, recipe):
+        """Weights of layers that stay in float, by tensor: rounded to their nearest codes."""
+        found, bits = {}, recipe.weight_bits
+        for index, (_, axis) in self._floating.weights.items() if bits < 32 else ():
+            weights = constant(self.model.parsed, index)
+            if bits > 8:
+                found[index] = _in_float(weights, bits)
+            else:
+                axis = axis if recipe.granularity == "per-channel" else None
+                params = symmetric_params(weights, bits, axis)
+                found[index] = _read_only(StoredWeights(quantize(weights, params), params))
+        return found
 
     @staticmethod
     def _way(name, recipe, shape):
@@ -346,6 +357,15 @@ def _observe(model, groups, images):
         group: observers.merge([by_tensor[i] for i in group.sources])
         for group in set(groups.values())
     }
+
+
+def _in_float(weights, bits):
+    """Weights in 16 or 32 bits."""
+    weights = np.ascontiguousarray(weights, np.float32)
+    if bits == 16:
+        limit = np.finfo(np.float16).max
+        weights = np.clip(weights, -limit, limit).astype(np.float16)
+    return _read_only(StoredWeights(weights))
 
 
 def _read_only(stored):

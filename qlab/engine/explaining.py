@@ -78,8 +78,14 @@ def _scales(plan):
 def _constants(plan):
     """Constants that are weights of no layer, where weight bits would have changed them."""
     found, graph = {}, plan.source.parsed
+    few = dict.fromkeys(plan.floating.weights[i][0] for i in plan.constants)
+    if few:
+        yield (
+            f"A DEQUANTIZE step brings the weights of {_some([*few])} to float. They are rounded "
+            f"to {plan.recipe.weight_bits} bits, and nothing else of the recipe reaches them."
+        )
     for layer, operator in zip(plan.source.layers, graph.subgraphs[0].operators, strict=True):
-        if layer.weights is None and carried(graph, operator):
+        if layer.weights is None and layer.name not in few and carried(graph, operator):
             held = 8 if _on_integers(layer, plan) else 32
             if held != plan.recipe.weight_bits:
                 found.setdefault(held, []).append(layer.name)

@@ -7,13 +7,14 @@ without weights that read it, because rounding what only float layers read would
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
 from qlab.tflite.graph import carried, constant, is_activation
-from qlab.tflite.operators import MOVING, SUPPORTED, WEIGHTED
+from qlab.tflite.operators import MOVING, OPERATORS, SUPPORTED, WEIGHTED
 
 NO_FORM = "qlab has no integer form of {ops}"
 NO_WEIGHTS = "weights or biases are worked out while the model runs"
@@ -31,10 +32,12 @@ class Floating(NamedTuple):
 
     reasons: dict[str, str]  # by layer that stays in float
     rounded: frozenset[int]  # activation tensors that integer layers write or read
+    weights: dict[int, tuple[str, int]]  # tensors of weights of float layers: layer, channel axis
 
 
+@lru_cache(4)
 def floating(model):
-    """Work out what stays in float in a float model."""
+    """Work out what stays in float in a float model; remembered, as each recipe asks for it."""
     graph = model.parsed
     part, reasons = graph.subgraphs[0], {}
     steps = list(zip(model.layers, part.operators, strict=True))
@@ -50,7 +53,14 @@ def floating(model):
             reasons[layer.name] = READS
         made = {int(i) for i in operator.outputs}
         rounded |= made & asked if layer.name in reasons else made
-    return Floating(reasons, frozenset(rounded))
+    weights = {
+        index: (layer.name, OPERATORS[layer.op].weights_axis)
+        for layer, operator in steps
+        if layer.op in OPERATORS
+        for position, index in carried(graph, operator).items()
+        if position in OPERATORS[layer.op].weights
+    }
+    return Floating(reasons, frozenset(rounded), weights)
 
 
 def is_float(graph, index):

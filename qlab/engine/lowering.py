@@ -61,9 +61,9 @@ def needs_lower_clamp(params, activation):
     )
 
 
-def lower(model, activations, weights, description=b"qlab"):
-    """Write the graph that carries the given grids."""
-    builder = _Builder(model.parsed, description)
+def lower(model, activations, weights, description=b"qlab", constants=None):
+    """Write the graph that carries the given grids; `constants` are stored weights by tensor."""
+    builder = _Builder(model.parsed, description, constants or {})
     graph, stays = model.parsed.subgraphs[0], floating(model).reasons
     first = int(graph.inputs[0])
     builder.resting[first] = builder.copy_tensor(first, activations.get(first))
@@ -172,8 +172,8 @@ def _clamps(planned, activation="NONE"):
 class _Builder:
     """Collects the parts of the new graph; its methods return tensor indices."""
 
-    def __init__(self, source, description):
-        self.source = source
+    def __init__(self, source, description, few):
+        self.source, self._few = source, few
         self.model = schema.ModelT()
         self.model.version = 3
         self.model.description = description
@@ -231,7 +231,9 @@ class _Builder:
             return -1
         key = (index, integer)
         if key not in self._constants:
-            if integer and is_float(self.source, index):
+            if index in self._few:
+                self._constants[key] = self.weights(index, self._few[index], integer)
+            elif integer and is_float(self.source, index):
                 values = constant(self.source, index)
                 params = affine_params(values.min(), values.max(), 8)
                 self._constants[key] = self.stored(index, quantize(values, params), params)

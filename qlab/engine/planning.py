@@ -173,6 +173,7 @@ class Plan:
     shapes: dict[str, Shape]
     shaper: Shaper
     floating: Floating
+    constants: dict[int, StoredWeights]  # weights of layers that stay in float, by tensor
 
     def shaped(self, layer):
         """A layer's weights pruned and clustered, before they are quantized."""
@@ -186,12 +187,13 @@ class Plan:
     def model(self):
         """LiteModel: the file that the recipe describes."""
         floats = all(x.values.dtype == np.float32 and x.bias is None for x in self.stored.values())
-        if floats and all(grid is None for grid in self.grids.values()):
+        if floats and not self.constants and all(grid is None for grid in self.grids.values()):
             changed = {n: self.shaped(n) for n, shape in self.shapes.items() if shape != Shape()}
             return with_weights(self.source, changed) if changed else self.source
         bits = self.recipe.weight_bits, self.recipe.activation_bits
         words = "qlab: weights {} bits, activations {} bits".format(*bits)
-        return LiteModel(pack(lower(self.source, self.grids, self.stored, words.encode())))
+        parts = self.source, self.grids, self.stored, words.encode(), self.constants
+        return LiteModel(pack(lower(*parts)))
 
     def sizes(self, model=None):
         """Sizes of this plan's model, or of another form of it."""

@@ -23,7 +23,11 @@ A_LINE = 16  # bytes
 COMPILERS = ("cc", "gcc", "clang")
 SECONDS = 120
 KNOWN = frozenset(named(micro=True))
-_SPELT = {"CUMSUM": "CumSum", "PADV2": "PadV2"}
+_SPELT = {
+    "CUMSUM": "CumSum",
+    "PADV2": "PadV2",
+    "UNIDIRECTIONAL_SEQUENCE_LSTM": "UnidirectionalSequenceLSTM",
+}
 _HEADER = """\
 /* {title}
  *

@@ -25,6 +25,10 @@ class Operator(NamedTuple):
     """What it costs: ``macs``, ``values`` that it reads and writes, or nothing, as a ``view``."""
     micro: bool = True
     """Whether the resolver of TensorFlow Lite Micro has it."""
+    weights: tuple[int, ...] = ()
+    """Where it stays in float: inputs that are weights, which may come through DEQUANTIZE."""
+    weights_axis: int = 0
+    """Which axis of them counts output channels."""
     challenge: bool = True
     """Whether the challenge allows it: nothing that loops, calls, remembers or draws at random."""
 
@@ -72,8 +76,11 @@ ROWS = (
         FLOOR_MOD GATHER GATHER_ND GREATER GREATER_EQUAL L2_NORMALIZATION L2_POOL_2D LESS
         LESS_EQUAL LOG LOGICAL_AND LOGICAL_NOT LOGICAL_OR MAXIMUM MINIMUM NEG NOT_EQUAL PACK PRELU
         RESIZE_BILINEAR RESIZE_NEAREST_NEIGHBOR ROUND RSQRT SHAPE SIN
-        SPACE_TO_DEPTH SPLIT SPLIT_V SQRT SQUARE STRIDED_SLICE TRANSPOSE_CONV UNPACK ZEROS_LIKE
+        SPACE_TO_DEPTH SPLIT SPLIT_V SQRT SQUARE STRIDED_SLICE UNPACK ZEROS_LIKE
         """),
+    Operator("TRANSPOSE_CONV", weights=(1,)),
+    Operator("CONV_3D", weights=(1,), weights_axis=4, micro=False, challenge=False),
+    Operator("UNIDIRECTIONAL_SEQUENCE_LSTM", weights=(*range(1, 9),), challenge=False),
     *_names("ARG_MAX ARG_MIN CUMSUM SVDF", challenge=False),
     *_names("""
         BATCH_MATMUL BROADCAST_TO DIV GELU LOG_SOFTMAX MIRROR_PAD POW REDUCE_MIN REDUCE_PROD

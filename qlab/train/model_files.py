@@ -94,6 +94,11 @@ def convert(model, mode="float32", calibration=None):
         with quiet(), _no_output():
             return converter.convert()
     except ConverterError as error:
+        if "element_shape to be static" in str(error):
+            raise ValueError(
+                "TFLiteConverter takes a recurrent layer for one image at a time only: begin the "
+                "model with keras.Input(shape, batch_size=1), and set the trained weights"
+            ) from None
         raise ValueError(f"TFLiteConverter refuses this model as {mode}: {error}") from None
 
 

@@ -8,6 +8,7 @@ import numpy as np
 
 import qlab
 from qlab.engine.recipes import LARGEST_CALIBRATION
+from qlab.tflite.graph import DTYPES
 from qlab.trials.subjects import Subject, Trial
 
 
@@ -69,11 +70,23 @@ class Calibration:
 
 
 def input_range(model):
-    """Real values that a file's integer input can hold."""
-    graph = model.parsed.subgraphs[0]
-    grid = graph.tensors[int(graph.inputs[0])].quantization
-    low, high = float(grid.scale[0]) * (np.array([-128, 127]) - int(grid.zeroPoint[0]))
+    """Real values that a file's integer input can hold; whole pixels if it has no scale."""
+    tensor = _input(model)
+    limits, grid = np.iinfo(DTYPES[tensor.type]), tensor.quantization
+    scale, zero_point = (1, 0) if takes_pixels(model) else (grid.scale[0], int(grid.zeroPoint[0]))
+    low, high = float(scale) * (np.array([limits.min, limits.max]) - zero_point)
     return float(low), float(high)
+
+
+def takes_pixels(model):
+    """Whether a file's integer input has no scale: it takes the pixels 0 to 255 themselves."""
+    grid = _input(model).quantization
+    return grid is None or grid.scale is None
+
+
+def _input(model):
+    graph = model.parsed.subgraphs[0]
+    return graph.tensors[int(graph.inputs[0])]
 
 
 class Pool:
