@@ -33,7 +33,7 @@ def test_channels_are_made_loud_equalized_and_swept(lab):
     both_themes(lab, "outlier", explorer)
 
     choose(explorer, "Equalize", "yes")
-    expect(notes).to_contain_text("Equalization then multiplies")
+    expect(notes).to_contain_text("Equalization then divides")
     explorer.get_by_text("More settings").click()
     track = explorer.locator(".qlab-loud-channels .noUi-base").bounding_box()
     lab.page.mouse.click(track["x"] + 1, track["y"] + track["height"] / 2)
