@@ -11,7 +11,7 @@ from .course import PATIENCE, both_themes, downloaded, opened
 @pytest.mark.browser
 def test_another_model_is_chosen_by_mouse_and_by_keys(lab):
     explorer = opened(lab, "QuantizationExplorer")
-    picture, model = explorer.locator(".qlab-picture"), explorer.get_by_label("Model")
+    picture, model = explorer.locator(".qlab-picture"), explorer.get_by_label("Model", exact=True)
     layers = explorer.get_by_label("Layer shown").locator("option")
     expect(model).to_have_value("baseline")
     first, before = layers.all_inner_texts(), picture.bounding_box()
