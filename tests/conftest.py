@@ -19,3 +19,16 @@ def fashion():
     import qlab
 
     return qlab.data.load()
+
+
+@pytest.fixture(scope="module")
+def given(fashion, request):
+    """What an explorer is tried on: the module's N validation images, and images to calibrate."""
+    import qlab
+
+    n, calibrated = request.module.N, getattr(request.module, "CALIBRATED", 128)
+    return {
+        "images": fashion.validation.images[:n],
+        "labels": fashion.validation.labels[:n],
+        "calibration_images": qlab.data.calibration_images(calibrated),
+    }

@@ -12,7 +12,7 @@ from qlab.tflite.artefacts import NETWORKS
 from qlab.trials import subjects
 from qlab.widgets import ModelExplorer
 
-N = 200
+N, CALIBRATED = 200, 32
 OTHER = "depthwise-separable"
 EXPLORERS = [
     widgets.AnatomyExplorer,
@@ -27,16 +27,6 @@ EXPLORERS = [
     widgets.SparsitySensitivityExplorer,
 ]
 every = pytest.mark.parametrize("kind", EXPLORERS, ids=lambda kind: kind.__name__)
-
-
-@pytest.fixture(scope="module")
-def given(fashion):
-    few = fashion.validation
-    return {
-        "images": few.images[:N],
-        "labels": few.labels[:N],
-        "calibration_images": qlab.data.calibration_images(32),
-    }
 
 
 def made(kind, given, model=None, /, **settings):

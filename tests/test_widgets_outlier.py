@@ -23,16 +23,6 @@ from tests import zoo
 N, CALIBRATED = 500, 32
 
 
-@pytest.fixture(scope="module")
-def given(fashion):
-    some = fashion.validation
-    return {
-        "images": some.images[:N],
-        "labels": some.labels[:N],
-        "calibration_images": qlab.data.calibration_images(CALIBRATED),
-    }
-
-
 @pytest.fixture
 def explorer(given):
     return OutlierExplorer(**given)

@@ -17,16 +17,6 @@ N = 400
 
 
 @pytest.fixture(scope="module")
-def given(fashion):
-    few = fashion.validation
-    return {
-        "images": few.images[:N],
-        "labels": few.labels[:N],
-        "calibration_images": qlab.data.calibration_images(128),
-    }
-
-
-@pytest.fixture(scope="module")
 def compressor(given):
     return qlab.Compressor(qlab.pretrained("baseline"), given["calibration_images"])
 

@@ -20,16 +20,6 @@ N = 1000
 
 
 @pytest.fixture(scope="module")
-def given(fashion):
-    split = fashion.validation
-    return {
-        "images": split.images[:N],
-        "labels": split.labels[:N],
-        "calibration_images": qlab.data.calibration_images(128),
-    }
-
-
-@pytest.fixture(scope="module")
 def explorer(given):
     return QatExplorer(**given)
 

@@ -81,7 +81,8 @@ class Compressor:
         self.layers = model.layers
         self._weighted = {x.name: x for x in self.layers if x.weights is not None}
         self._axes = {name: x.channel_axis for name, x in self._weighted.items()}
-        self._groups, self._floating = groups(model), floating(model)
+        self._floating = floating(model)
+        self._groups = groups(model, self._floating)
         self._observations = _observe(model, self._groups, calibration_images)
         self._inputs = Inputs(model, calibration_images)
         self._shaper, self._ranges, self._grids = Shaper(self.layers), {}, {}

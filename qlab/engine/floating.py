@@ -7,7 +7,6 @@ without weights that read it, because rounding what only float layers read would
 
 from __future__ import annotations
 
-from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -35,9 +34,8 @@ class Floating(NamedTuple):
     weights: dict[int, tuple[str, int]]  # tensors of weights of float layers: layer, channel axis
 
 
-@lru_cache(4)
 def floating(model):
-    """Work out what stays in float in a float model; remembered, as each recipe asks for it."""
+    """Work out what stays in float in a float model."""
     graph = model.parsed
     part, reasons = graph.subgraphs[0], {}
     steps = list(zip(model.layers, part.operators, strict=True))

@@ -25,7 +25,7 @@ import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
 from qlab.arithmetic.affine import QuantParams, affine_params, dequantize, quantize
-from qlab.engine.floating import COUNTING, floating, is_float
+from qlab.engine.floating import COUNTING, is_float
 from qlab.tflite.graph import constant, copied_operator, new_operator
 from qlab.tflite.operators import DICTATED, MOVING, OPERATORS
 
@@ -61,10 +61,13 @@ def needs_lower_clamp(params, activation):
     )
 
 
-def lower(model, activations, weights, description=b"qlab", constants=None):
-    """Write the graph that carries the given grids; `constants` are stored weights by tensor."""
+def lower(model, activations, weights, stays, description=b"qlab", constants=None):
+    """Write the graph that carries the given grids; `constants` are stored weights by tensor.
+
+    Layers in `stays` are copied as they are.
+    """
     builder = _Builder(model.parsed, description, constants or {})
-    graph, stays = model.parsed.subgraphs[0], floating(model).reasons
+    graph = model.parsed.subgraphs[0]
     first = int(graph.inputs[0])
     builder.resting[first] = builder.copy_tensor(first, activations.get(first))
     for operator, layer in zip(graph.operators, model.layers, strict=True):

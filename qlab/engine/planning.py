@@ -16,7 +16,7 @@ from qlab.arithmetic.affine import QuantParams
 from qlab.arithmetic.clusters import cluster, count_different
 from qlab.arithmetic.results import Sizes
 from qlab.arithmetic.sparsity import magnitude_ranks, pruned_count
-from qlab.engine.floating import Floating, floating
+from qlab.engine.floating import Floating
 from qlab.engine.lowering import StoredWeights, lower
 from qlab.engine.recipes import Recipe
 from qlab.tflite.graph import pack
@@ -90,9 +90,9 @@ class Group:
         self.dictated: QuantParams | None = None
 
 
-def groups(model):
+def groups(model, stays):
     """The group of each activation tensor of a float model that is rounded."""
-    stays, part = floating(model), model.parsed.subgraphs[0]
+    part = model.parsed.subgraphs[0]
     first = int(part.inputs[0])
     pixels = Group([first])
     pixels.tensors.append(first)
@@ -192,8 +192,8 @@ class Plan:
             return with_weights(self.source, changed) if changed else self.source
         bits = self.recipe.weight_bits, self.recipe.activation_bits
         words = "qlab: weights {} bits, activations {} bits".format(*bits)
-        parts = self.source, self.grids, self.stored, words.encode(), self.constants
-        return LiteModel(pack(lower(*parts)))
+        parts = self.source, self.grids, self.stored, self.floating.reasons
+        return LiteModel(pack(lower(*parts, words.encode(), self.constants)))
 
     def sizes(self, model=None):
         """Sizes of this plan's model, or of another form of it."""

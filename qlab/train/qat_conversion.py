@@ -4,6 +4,7 @@ import numpy as np
 
 from qlab.arithmetic.affine import QuantParams, affine_params, quantize, symmetric_params
 from qlab.engine import planning
+from qlab.engine.floating import floating
 from qlab.engine.lowering import StoredWeights, lower
 from qlab.tflite import runtime
 from qlab.tflite.graph import pack
@@ -63,8 +64,9 @@ def convert_quantized(model, packed=None):
             weights[layer.name], used = _codes(layer, twin, wrapped)
             bits.add(used)
     description = f"qlab: quantization-aware, weights {min(bits)} bits"
-    grids = _grids(source, twin, wrapped)
-    file = LiteModel(pack(lower(source, grids, weights, description.encode())))
+    stays = floating(source)
+    grids = _grids(source, stays, twin, wrapped)
+    file = LiteModel(pack(lower(source, grids, weights, stays.reasons, description.encode())))
     if packed is None:
         packed = min(bits) <= 4
     return (file.packed() if packed else file).to_bytes()
@@ -88,10 +90,10 @@ def _same(x, y):
     return x.shape == y.shape and np.abs(x - y).max() <= 1e-4 * max(1e-6, np.abs(y).max())
 
 
-def _grids(source, twin, wrapped):
+def _grids(source, stays, twin, wrapped):
     """Grid of each activation tensor: the widest that the layers around it have learned."""
     layers_of = matched(source, twin)
-    groups = planning.groups(source)
+    groups = planning.groups(source, stays)
     found = {id(group): [] for group in groups.values()}
     for tensor, names in layers_of.items():
         for name in names:

@@ -12,6 +12,7 @@ from typing import NamedTuple
 import ipywidgets
 import traitlets
 
+from qlab.trials.subjects import finished
 from qlab.widgets.kit import readout
 from qlab.widgets.kit.css import STYLE
 from qlab.widgets.kit.download import Download
@@ -250,12 +251,7 @@ class Explorer(ipywidgets.VBox):
         if type(self).trying is Explorer.trying:
             name = type(self).__name__
             raise NotImplementedError(f"{name} does not say how to compute its result")
-        steps = self.trying(hurry=False)
-        while True:
-            try:
-                next(steps)
-            except StopIteration as end:
-                return end.value
+        return finished(self.trying(hurry=False))
 
     def show(self, result):
         """Move the marks of the picture, and return the `Shown` of `result`."""
