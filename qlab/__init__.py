@@ -37,6 +37,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
             *("affine", "clusters", "distillation", "metrics", "observers", "results"),
             "sparsity",
         ],
+        "data.datasets": ["Dataset"],
         "engine": ["compressor"],
         "arithmetic.results": ["Comparison", "Latency", "Measurement", "Sizes", "compare"],
         "engine.compressor": ["Compressor"],
