@@ -77,6 +77,12 @@ def build_parser():
     export.add_argument(
         "--verify", action="store_true", help="compile the C array here and compare it with FILE"
     )
+    export.add_argument(
+        "--data",
+        metavar="PATH",
+        help="score it on this .npz file, or folder with a folder of pictures a class "
+        "(default: Fashion-MNIST)",
+    )
     report = add("report", _report, "write a page and a CSV of what a learner or a class did")
     report.add_argument(
         "source",
@@ -134,7 +140,12 @@ def _export(arguments):
     from qlab import export
 
     return export.main(
-        arguments.file, arguments.to, arguments.name, arguments.force, arguments.verify
+        arguments.file,
+        arguments.to,
+        arguments.name,
+        arguments.force,
+        arguments.verify,
+        arguments.data,
     )
 
 

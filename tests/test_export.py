@@ -23,12 +23,13 @@ from qlab import cli
 from qlab.arithmetic.metrics import wilson_interval
 from qlab.export import ExportError, c_array, card, examine, export, writing
 from qlab.export import microcontroller as micro
-from qlab.export.measuring import Examined, unfit
+from qlab.export.measuring import Examined
 from qlab.export.writing import in_a_process
 from qlab.tflite import artefacts
 from qlab.tflite.graph import pack
 from qlab.tflite.litemodel import LiteModel
 from qlab.trials import shelf
+from qlab.trials.subjects import misfit
 
 NAMES = ("small.tflite", "small.h", "small.c", "small-card.md", "small-provenance.json")
 C_WORDS = {"auto", "char", "class", "const", "delete", "double", "float", "for", "if", "int"}
@@ -298,11 +299,11 @@ def test_a_model_of_other_images_is_exported_and_not_scored():
     graph = model.graph()
     graph.subgraphs[0].tensors[graph.subgraphs[0].outputs[0]].shape = [1, 3]
     other = LiteModel(pack(graph))
-    assert "answers (1, 3)" in unfit(other)
+    assert "tells 3 classes apart" in misfit(other)
     scored = examine(model, "m").whole
-    found = Examined("m", type(scored)("m.tflite", other, None, scored.latency), None, {}, {}, ())
+    found = Examined("m", type(scored)("m.tflite", other, None, scored.latency), None, {}, {}, None)
     text = card(found, ["m.tflite"])
-    assert "Not measured: it takes (1, 28, 28, 1) and answers (1, 3)" in text
+    assert "Not measured: it takes images of 28 x 28 x 1 and tells 3 classes apart" in text
 
 
 # what is refused

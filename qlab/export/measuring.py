@@ -13,8 +13,8 @@ from dataclasses import dataclass
 import numpy as np
 from tqdm import tqdm
 
-from qlab import data
 from qlab.arithmetic.results import Measurement
+from qlab.data import Dataset
 from qlab.engine.recipes import recipe_dict
 from qlab.system.machine import about_machine, versions
 from qlab.tflite import artefacts
@@ -22,8 +22,7 @@ from qlab.tflite.gzipping import GZIP_LEVEL
 from qlab.tflite.litemodel import LiteModel
 from qlab.tflite.runtime import predict
 from qlab.tflite.timing import LatencyReport, latency_report
-from qlab.trials import shelf
-from qlab.trials.pareto import unfit
+from qlab.trials import shelf, subjects
 
 VERSION = 1
 PIECE = 1000  # images between two looks at the progress bar
@@ -52,7 +51,7 @@ class Examined:
     packed: MeasuredFile | None
     source: dict
     recipe: dict
-    class_names: tuple[str, ...]
+    dataset: Dataset | None  # None for the course's
 
     @property
     def files(self):
@@ -60,11 +59,13 @@ class Examined:
         return (self.whole,) if self.packed is None else (self.whole, self.packed)
 
 
-def examine(model, stem, recipe=None, say=lambda words: None, progress=False):
-    """Measure a model, and its packed form, on the 10,000 test images and on this machine."""
+def examine(model, stem, recipe=None, say=lambda words: None, progress=False, dataset=None):
+    """Measure a model, and its packed form, on the test images and on this machine."""
     source, known = lookup(model)
-    test = data.load().test
-    score = lambda file, model: _scored(file, model, test, say, progress)  # noqa: E731
+    dataset = subjects.other_data(dataset)
+    if dataset is not None:
+        subjects.require_fits(model, dataset)
+    score = lambda file, model: _scored(file, model, dataset, say, progress)  # noqa: E731
     whole, small = score(f"{stem}.tflite", model), model.packed()
     return Examined(
         stem,
@@ -72,7 +73,7 @@ def examine(model, stem, recipe=None, say=lambda words: None, progress=False):
         score(f"{stem}-packed.tflite", small) if small is not model else None,
         source,
         known if recipe is None else recipe_dict(recipe),
-        data.CLASS_NAMES,
+        dataset,
     )
 
 
@@ -88,9 +89,10 @@ def lookup(model):
     return {}, {}
 
 
-def _scored(file, model, test, say, progress):
+def _scored(file, model, dataset, say, progress):
     measurement = None
-    if not unfit(model):
+    if not subjects.misfit(model, dataset):
+        test = (dataset or subjects.course_data()).test
         say(f"scoring {file} on {len(test.images):,} images")
         starts = tqdm(range(0, len(test.images), PIECE), file, delay=1, leave=False,
                       disable=not progress)  # fmt: skip
@@ -112,7 +114,7 @@ def provenance(examined, contents):
         },
         "source": {"sha256": examined.whole.sha256, **examined.source},
         "recipe": examined.recipe or None,
-        "measured": {file.name: _measured(file) for file in examined.files},
+        "measured": {file.name: _measured(file, examined.dataset) for file in examined.files},
         "machine": about_machine(),
         "versions": versions(),
     }
@@ -124,7 +126,7 @@ def today():
     return datetime.datetime.now(datetime.UTC).date().isoformat()
 
 
-def _measured(file):
+def _measured(file, dataset):
     """Accuracy, sizes and latencies of one file."""
     found = {
         "bytes": file.model.file_bytes,
@@ -142,7 +144,7 @@ def _measured(file):
     }
     if file.measurement is not None:
         found["accuracy"] = {
-            "dataset": "Fashion-MNIST, test",
+            "dataset": f"{(dataset or subjects.course_data()).name}, test",
             "correct": file.measurement.correct,
             "n": file.measurement.n,
             "interval": [round(end, 4) for end in file.measurement.interval],

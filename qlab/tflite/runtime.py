@@ -202,7 +202,7 @@ def batches(model, images, batch=BATCH, threads=None, fill=None):
     interpreter, batch = _interpreter(model, min(batch, len(images)), threads or default_threads())
     detail = interpreter.get_input_details()[0]
     shape = tuple(int(n) for n in detail["shape"])
-    _require_fit(shape[1:], images.shape[1:])
+    require_fit(shape[1:], images.shape[1:])
     view = interpreter.tensor(detail["index"])
     indices = [d["index"] for d in interpreter.get_output_details()]
     outputs = [partial(_by_image, interpreter.tensor(i), batch) for i in indices]
@@ -221,7 +221,7 @@ def batches(model, images, batch=BATCH, threads=None, fill=None):
         yield rows, outputs
 
 
-def _require_fit(wanted, given):
+def require_fit(wanted, given):
     """Raise ValueError unless images have the model's axes in its order, or one side is flat."""
     axes = [tuple(n for n in shape if n != 1) for shape in (wanted, given)]
     flat = math.prod(wanted) == math.prod(given) and min(map(len, axes)) <= 1

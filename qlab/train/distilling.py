@@ -3,6 +3,7 @@
 import numpy as np
 
 from qlab.arithmetic.distillation import check_settings, require_logits
+from qlab.data.datasets import to_train
 from qlab.tflite.litemodel import LiteModel
 from qlab.train import fitting
 from qlab.train.fitting import BATCH_SIZE, LEARNING_RATE
@@ -126,8 +127,8 @@ def distillation_loss(student_logits, teacher_logits, labels, temperature, alpha
 def distil(
     student,
     teacher,
-    images,
-    labels,
+    images=None,
+    labels=None,
     temperature=4.0,
     alpha=0.9,
     epochs=10,
@@ -138,6 +139,7 @@ def distil(
     progress=True,
     schedule="constant",
     callbacks=(),
+    dataset=None,
 ):
     """Train `student` in place with Adam on what a teacher answers, and on the labels.
 
@@ -161,6 +163,8 @@ def distil(
         As in `qlab.train.fit`. The same seed gives the same order of images there and here.
     callbacks : sequence of tf_keras.callbacks.Callback
         As in `qlab.train.fit`, but ``self.model`` in them is the `Distiller`.
+    dataset : qlab.Dataset, optional
+        As in `qlab.train.fit`.
 
     Returns
     -------
@@ -191,6 +195,7 @@ def distil(
     >>> history["soft_loss"][0] > history["soft_loss"][-1]
     True
     """
+    images, labels, validation = to_train(dataset, images, labels, validation)
     asked = not isinstance(teacher, np.ndarray)
     if isinstance(teacher, LiteModel):
         raise TypeError(

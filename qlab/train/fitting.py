@@ -5,6 +5,7 @@ import sys
 import numpy as np
 from tqdm import tqdm
 
+from qlab.data.datasets import to_train
 from qlab.train.keras2 import keras, require_images, require_keras_2, technique, tf
 
 BATCH_SIZE = 128
@@ -17,8 +18,8 @@ SHIFT = 2  # pixels by which an image of the teacher is moved at most
 
 def fit(
     model,
-    images,
-    labels,
+    images=None,
+    labels=None,
     epochs=10,
     batch_size=BATCH_SIZE,
     learning_rate=LEARNING_RATE,
@@ -27,6 +28,7 @@ def fit(
     progress=True,
     schedule="constant",
     callbacks=(),
+    dataset=None,
 ):
     """Train `model` in place with Adam on cross-entropy.
 
@@ -51,6 +53,8 @@ def fit(
     callbacks : sequence of tf_keras.callbacks.Callback
         Keras calls them as it trains; one that sets ``self.model.stop_training`` ends the
         training. A model that `prune` wrapped gets its `pruning_callback` by itself.
+    dataset : qlab.Dataset, optional
+        Gives `images` and `labels`, which are then left out, and `validation` unless it is given.
 
     Returns
     -------
@@ -80,6 +84,7 @@ def fit(
     >>> len(history["loss"]), history["accuracy"][-1]
     (3, 1.0)
     """
+    images, labels, validation = to_train(dataset, images, labels, validation)
     require_keras_2(model)
     check_settings(epochs, batch_size, learning_rate, schedule)
     check_pair(model, images, labels)
