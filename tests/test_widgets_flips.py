@@ -55,7 +55,7 @@ def test_counts_are_those_of_the_two_models(gallery, data, weight_bits, activati
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("garment", ["all", "Shirt", "Trouser"])
+@pytest.mark.parametrize("of_class", ["all", "Shirt", "Trouser"])
 def test_filters(gallery, data, kind, garment):
     gallery.set(weight_bits=3, kind=kind, of_class=garment)
     before, after = answers(data, 3)
@@ -127,7 +127,7 @@ def test_the_picture_changes_with_bits_and_with_filters(gallery):
 
 
 def test_a_control_moves_setting_and_result(gallery):
-    gallery.cards["garment"].children[0].value = "Dress"
+    gallery.cards["of_class"].children[0].value = "Dress"
     assert gallery.of_class == "Dress"
     assert set(gallery.result.measurement.labels[gallery.result.shown].tolist()) == {3}
 
@@ -143,7 +143,7 @@ def test_wrong_settings_are_refused_and_nothing_changes(gallery):
 
 def test_class_names_of_a_learner(data):
     own = FlipGallery(None, *data, class_names=[f"kind of thing {i}" for i in range(10)])
-    own.garment = "kind of thing 6"
+    own.of_class = "kind of thing 6"
     assert set(data[1][own.result.shown].tolist()) <= {6}
     assert any(str(what).endswith("…") for what, *_ in own._gallery.sheet.items)
     with pytest.raises(ValueError, match="3 class names for 10 classes"):
