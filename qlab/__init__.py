@@ -12,6 +12,11 @@ Examples
 
 import lazy_loader
 
+from qlab.system import threads
+
+threads.obey()  # before NumPy is loaded, which asks only then
+del threads
+
 __version__ = "0.1.0"
 
 __getattr__, __dir__, __all__ = lazy_loader.attach(

@@ -10,8 +10,8 @@ import numpy as np
 from ai_edge_litert.interpreter import Interpreter
 
 from qlab.arithmetic.results import Latency, Measurement
-from qlab.system.machine import cores
 from qlab.system.output import quiet
+from qlab.system.threads import threads as usual_threads
 from qlab.tflite.answers import decided, require_labels
 from qlab.tflite.graph import pack
 from qlab.tflite.litemodel import ModelError, require_lite_model
@@ -36,7 +36,8 @@ def predict(model, images, batch=BATCH, threads=None):
     batch : int
         Images a call. 100 to 500 is fastest.
     threads : int or None
-        None for as many as this process may use, at most 4.
+        None for what `qlab.system.threads.threads` says: ``$QLAB_THREADS``, or the cores that this
+        process may use, at most 4.
 
     Returns
     -------
@@ -182,11 +183,6 @@ def interpreter(model):
     return _interpreter(model, 1, 1)[0]
 
 
-def default_threads():
-    """How many threads LiteRT gets unless told: the cores this process may use, at most 4."""
-    return min(4, cores())
-
-
 def _outputs(model, images, batch=BATCH, threads=None):
     """Yield (first image, outputs) for each batch; the last, partial batch is cut to size."""
     images = checked(images)
@@ -199,7 +195,7 @@ def batches(model, images, batch=BATCH, threads=None, fill=None):
 
     `fill` writes a part of the images into the input; else pixels are scaled and quantized.
     """
-    interpreter, batch = _interpreter(model, min(batch, len(images)), threads or default_threads())
+    interpreter, batch = _interpreter(model, min(batch, len(images)), threads or usual_threads())
     detail = interpreter.get_input_details()[0]
     shape = tuple(int(n) for n in detail["shape"])
     _require_fit(shape[1:], images.shape[1:])
