@@ -7,8 +7,9 @@ import numpy as np
 from qlab.arithmetic.results import Measurement
 from qlab.tflite import runtime
 from qlab.tflite.litemodel import LiteModel
+from qlab.train.checks import as_floats
 from qlab.train.fake_quantization import float_twin, require_aware
-from qlab.train.keras2 import as_floats, keras
+from qlab.train.keras2 import keras
 from qlab.train.model_files import convert
 from qlab.train.qat_conversion import matched
 
