@@ -57,7 +57,7 @@ def convert_quantized(model, packed=None):
     """
     require_aware(model)
     twin = float_twin(model)
-    source = cleaned(LiteModel(convert(twin)))
+    source = float_file(twin)
     wrapped = dict(zip((x.name for x in twin.layers), model.layers, strict=True))
     weights, bits = {}, set()
     for layer in source.layers:
@@ -71,6 +71,11 @@ def convert_quantized(model, packed=None):
     if packed is None:
         packed = min(bits) <= 4
     return (file.packed() if packed else file).to_bytes()
+
+
+def float_file(twin):
+    """The float file of a model, which has no steps that only work out sizes."""
+    return cleaned(LiteModel(convert(twin)))
 
 
 def matched(source, twin):
