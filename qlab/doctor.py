@@ -45,6 +45,10 @@ CHROMIUM_ADVICE = (
     "or set QLAB_CHROMIUM to a Chromium or Chrome program"
 )
 
+KERAS = (
+    "import tf_keras; from tf_keras.backend import floatx, image_data_format; "
+    "print('keras', tf_keras.__version__, image_data_format(), floatx())"
+)
 EXPLORER = "import qlab.widgets\nqlab.widgets.QuantizationExplorer()"
 
 
@@ -194,17 +198,28 @@ def check_artefacts():
 
 
 def check_keras():
-    """Import tf_keras in a process of its own and check that it is Keras 2, as `Check`."""
-    ended = isolated.run("import tf_keras; print('keras', tf_keras.__version__)", 300)
+    """Import tf_keras in a process of its own, look at its settings too, as `Check`."""
+    ended = isolated.run(KERAS, 300)
     if ended.timed_out:
         return Check("Keras 2", "tf_keras did not import in 5 minutes: try again", ok=False)
     lines = [line for line in ended.output.splitlines() if line.startswith("keras ")]
-    version = lines[-1].split()[1] if lines else ""
+    _, version, *settings = lines[-1].split() if lines else ("", "")
     if ended.code == 0 and version.startswith("2."):
-        return Check("Keras 2", f"tf_keras {version}")
+        return _settings_of_keras(version, settings)
     reason = ended.error or f"exit code {ended.code}"
     found = f"tf_keras is {version}" if version else f"tf_keras does not import ({reason})"
     return Check("Keras 2", f"{found}: {REINSTALL}", ok=False)
+
+
+def _settings_of_keras(version, settings):
+    """Say whether the user's keras.json asks for other layers than the course's, as `Check`."""
+    if settings == ["channels_last", "float32"]:
+        return Check("Keras 2", f"tf_keras {version}")
+    text = (
+        f"tf_keras {version}; your keras.json asks for {' and '.join(settings)}, and the course "
+        'needs "image_data_format": "channels_last" and "floatx": "float32": change them there'
+    )
+    return Check("Keras 2", text, ok=False, needed=False)  # qlab.train sets them for itself
 
 
 def memory_checks(notes):

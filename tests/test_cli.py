@@ -177,6 +177,26 @@ def test_the_doctor_finds_this_machine_fit(fashion):
     assert run.stdout.endswith("all that the course needs is here\n")
 
 
+def test_the_doctor_looks_into_keras_json(tmp_path, monkeypatch):
+    told = '{"image_data_format": "channels_first", "floatx": "float32"}'
+    (tmp_path / "keras.json").write_text(told)
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path))
+    check = doctor.check_keras()
+    assert (check.ok, check.needed) == (False, False)  # because qlab.train sets it for itself
+    assert "your keras.json asks for channels_first and float32" in check.text
+    assert '"image_data_format": "channels_last"' in check.text
+    code = (
+        "import warnings; warnings.simplefilter('error')\n"
+        "try: from qlab.train import keras\n"
+        "except UserWarning as warning: print(warning)\n"
+        "warnings.simplefilter('ignore')\n"
+        "from qlab import train; print(train.student().count_params())"
+    )
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert "has set channels_last and float32 for this kernel" in run.stdout
+    assert run.stdout.endswith("5001\n"), run.stderr
+
+
 @pytest.mark.parametrize(
     ("check", "code", "last"),
     [
