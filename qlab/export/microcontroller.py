@@ -24,6 +24,7 @@ COMPILERS = ("cc", "gcc", "clang")
 SECONDS = 120
 KNOWN = frozenset(named(micro=True))
 _SPELT = {
+    "BATCH_MATMUL": "BatchMatMul",
     "CUMSUM": "CumSum",
     "PADV2": "PadV2",
     "UNIDIRECTIONAL_SEQUENCE_LSTM": "UnidirectionalSequenceLSTM",
