@@ -10,7 +10,7 @@ from ai_edge_litert import schema_py_generated as schema
 
 from qlab.tflite.arena import SCRATCH_FOR_INT4, plan_arena
 from qlab.tflite.graph import PACKED_BITS, constant, op_name, pack, pack_codes
-from qlab.tflite.litemodel import LiteModel
+from qlab.tflite.litemodel import LiteModel, ModelError
 from qlab.tflite.packing import fit
 
 KINDS = schema.TensorType
@@ -30,7 +30,10 @@ def micro_form(model):
     graph = model.graph()
     widened = [_widen(graph, x) for x in graph.subgraphs[0].tensors if x.type in PACKED_BITS]
     form = LiteModel(pack(graph)) if widened else model
-    ram = plan_arena(form).bytes
+    try:
+        ram = plan_arena(form).bytes
+    except ModelError:  # nobody knows what more would cost
+        return form
     for index in _narrow(form.parsed):
         graph = form.graph()
         codes, tensor = constant(graph, index), graph.subgraphs[0].tensors[index]
