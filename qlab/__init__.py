@@ -50,6 +50,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "tflite": ["artefacts", "litemodel", "operations", "runtime", "sparse_encoding", "timing"],
         "tflite.artefacts": ["pretrained"],
         "tflite.litemodel": ["Layer", "LiteModel", "ModelError"],
+        "tflite.micro_runtime": ["MicroReport", "micro"],
         "tflite.runtime": ["evaluate", "latency", "predict"],
         "trials": ["pareto", "search", "stages"],
     },

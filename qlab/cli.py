@@ -75,7 +75,9 @@ def build_parser():
     export.add_argument("--name", help="name of the files (default: that of FILE)")
     export.add_argument("--force", action="store_true", help="replace files of that name")
     export.add_argument(
-        "--verify", action="store_true", help="compile the C array here and compare it with FILE"
+        "--verify",
+        action="store_true",
+        help="compile the C array here, run it in TensorFlow Lite Micro and compare the answers",
     )
     report = add("report", _report, "write a page and a CSV of what a learner or a class did")
     report.add_argument(

@@ -183,6 +183,18 @@ def interpreter(model):
     return _interpreter(model, 1, 1)[0]
 
 
+def input_codes(model, images):
+    """What the input tensor holds for each image: an array of its shape for each, and its dtype."""
+    detail = interpreter(model).get_input_details()[0]
+    shape = tuple(int(n) for n in detail["shape"])
+    if shape[:1] != (1,):
+        raise ModelError(f"this model takes {shape}, not one image a call")
+    _require_fit(shape[1:], images.shape[1:])
+    codes = np.empty((len(images), math.prod(shape[1:])), detail["dtype"])
+    _fill(codes, images.reshape(len(images), -1), detail)
+    return codes.reshape(len(images), *shape)
+
+
 def _outputs(model, images, batch=BATCH, threads=None):
     """Yield (first image, outputs) for each batch; the last, partial batch is cut to size."""
     images = checked(images)
