@@ -44,7 +44,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "tflite": ["artefacts", "litemodel", "operations", "runtime", "sparse_encoding", "timing"],
         "tflite.artefacts": ["pretrained"],
         "tflite.litemodel": ["Layer", "LiteModel", "ModelError"],
-        "tflite.runtime": ["evaluate", "latency", "predict"],
+        "tflite.runtime": ["evaluate", "find_pixels", "latency", "predict"],
         "trials": ["pareto", "search", "stages"],
     },
 )
