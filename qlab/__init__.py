@@ -51,7 +51,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "tflite.artefacts": ["pretrained"],
         "tflite.litemodel": ["Layer", "LiteModel", "ModelError"],
         "tflite.micro_runtime": ["MicroReport", "micro"],
-        "tflite.runtime": ["evaluate", "latency", "predict"],
+        "tflite.runtime": ["evaluate", "find_pixels", "latency", "predict"],
         "trials": ["pareto", "search", "stages"],
     },
 )

@@ -79,6 +79,7 @@ def build_parser():
         action="store_true",
         help="compile the C array here, run it in TensorFlow Lite Micro and compare the answers",
     )
+    _add_pixels(export)
     report = add("report", _report, "write a page and a CSV of what a learner or a class did")
     report.add_argument(
         "source",
@@ -92,6 +93,14 @@ def build_parser():
     )
     challenge.add_to(add)
     return parser
+
+
+def _add_pixels(command):
+    from qlab.tflite.pixels import WAYS
+
+    command.add_argument(
+        "--pixels", choices=WAYS, help="how the model wants its pixels (default: it is found out)"
+    )
 
 
 def _data(arguments):
@@ -136,7 +145,12 @@ def _export(arguments):
     from qlab import export
 
     return export.main(
-        arguments.file, arguments.to, arguments.name, arguments.force, arguments.verify
+        arguments.file,
+        arguments.to,
+        arguments.name,
+        arguments.force,
+        arguments.verify,
+        arguments.pixels,
     )
 
 

@@ -23,6 +23,7 @@ from qlab.tflite.cleaning import cleaned
 from qlab.tflite.graph import constant
 from qlab.tflite.litemodel import ModelError, require_lite_model
 from qlab.tflite.operators import SUPPORTED, WEIGHTED
+from qlab.tflite.pixels import mismatch
 
 REMEMBERED = 20  # integer forms of each layer's weights
 PLANS = 2  # the one that is on screen, and the one before
@@ -78,6 +79,8 @@ class Compressor:
             )
         self.model = model
         self.calibration_images = len(calibration_images)
+        words = mismatch(np.asarray(calibration_images), model.pixels)
+        self._wrong_range = (f"Calibration: {words}",) if words else ()
         self.layers = model.layers
         self._weighted = {x.name: x for x in self.layers if x.weights is not None}
         self._axes = {name: x.channel_axis for name, x in self._weighted.items()}
@@ -170,7 +173,7 @@ class Compressor:
 
     def notes(self, recipe):
         """Sentences for the screen about how this recipe is carried out; often none."""
-        return notes(self.plan(recipe))
+        return (*notes(self.plan(recipe)), *self._wrong_range)
 
     def _plan(self, recipe):
         self._check(recipe)

@@ -22,9 +22,10 @@ from qlab.tflite.gzipping import GZIP_LEVEL
 from qlab.tflite.litemodel import LiteModel
 from qlab.tflite.micro_form import micro_form
 from qlab.tflite.micro_runtime import MicroReport, micro
+from qlab.tflite.pixels import USUAL, FoundPixels
 from qlab.tflite.runtime import predict
 from qlab.tflite.timing import LatencyReport, latency_report
-from qlab.trials import shelf
+from qlab.trials import shelf, subjects
 from qlab.trials.pareto import unfit
 
 VERSION = 1
@@ -58,6 +59,7 @@ class Examined:
     source: dict
     recipe: dict
     class_names: tuple[str, ...]
+    pixels: str | FoundPixels | None  # as the caller has it, or as scoring tells; None if unknown
 
     @property
     def files(self):
@@ -67,7 +69,8 @@ class Examined:
 
 def examine(model, stem, recipe=None, say=lambda words: None, progress=False):
     """Measure a model, and its packed form, on the 10,000 test images and on this machine."""
-    source, known = lookup(model)
+    source, known, pixels = lookup(model)
+    model, pixels = _ready(model, pixels, say)
     test = data.load().test
     score = lambda file, model: _scored(file, model, test, say, progress)  # noqa: E731
     whole, small = score(f"{stem}.tflite", model), model.packed()
@@ -82,19 +85,32 @@ def examine(model, stem, recipe=None, say=lambda words: None, progress=False):
         source,
         known if recipe is None else recipe_dict(recipe),
         data.CLASS_NAMES,
+        pixels,
     )
 
 
 def lookup(model):
-    """What is recorded about exactly this file."""
+    """What is recorded about exactly this file: where it is from, recipe, and pixels."""
     sha = hashlib.sha256(model.data).hexdigest()
     for name, entry in artefacts.manifest()["files"].items():
         if entry["sha256"] == sha:
-            return {"artefact": name, "made": entry.get("made", {})}, recipe_dict(entry["recipe"])
+            source = {"artefact": name, "made": entry.get("made", {})}
+            return source, recipe_dict(entry["recipe"]), USUAL
     for kept in shelf.kept():
         if kept.sha256 == sha:
-            return {"kept_as": kept.name}, kept.recipe
-    return {}, {}
+            return {"kept_as": kept.name}, kept.recipe, kept.pixels
+    return {}, {}, None
+
+
+def _ready(model, known, say):
+    """The model with how it wants its pixels, and what there is to say of that."""
+    known = model.pixels or known
+    if known or unfit(model):
+        return (model.with_pixels(known) if known else model), known
+    say("finding out how the model wants its pixels")
+    model, found = subjects.ready(model, subjects.course_images())
+    say(str(found))
+    return model, found
 
 
 def _scored(file, model, test, say, progress):
@@ -121,6 +137,11 @@ def provenance(examined, contents):
         },
         "source": {"sha256": examined.whole.sha256, **examined.source},
         "recipe": examined.recipe or None,
+        "pixels": examined.pixels
+        and {
+            "range": getattr(examined.pixels, "pixels", examined.pixels),
+            "found": str(examined.pixels) if isinstance(examined.pixels, FoundPixels) else None,
+        },
         "measured": {file.name: _measured(file) for file in examined.files},
         "microcontroller": _on_micro(examined.micro),
         "machine": about_machine(),

@@ -20,10 +20,16 @@ from qlab.tflite.boards import BOARDS, CAVEAT
 from qlab.tflite.gzipping import GZIPPED
 from qlab.tflite.litemodel import ModelError
 from qlab.tflite.operations import count_operations, energy
+from qlab.tflite.pixels import USUAL, FoundPixels
 from qlab.tflite.timing import CARRIES_OVER, ELSEWHERE
 from qlab.trials.pareto import unfit
 
 TEMPLATE = Path(__file__).with_name("templates") / "card.md"
+REAL_INPUTS = {
+    "0 to 1": "pixel / 255, in [0, 1]",
+    "0 to 255": "the pixel itself, 0 to 255",
+    "-1 to 1": "pixel / 127.5 - 1, in [-1, 1]",
+}
 TYPE_NAMES = {number: name for name, number in vars(schema.TensorType).items()}
 
 
@@ -49,7 +55,8 @@ def card(examined, names):
         carries_over=CARRIES_OVER,
         input=_tensor(graph.tensors[graph.inputs[0]]),
         output=_tensor(graph.tensors[graph.outputs[0]]),
-        real_input=_real_input(graph.tensors[graph.inputs[0]]),
+        real_input=_real_input(whole.model),
+        pixels_said=_pixels_said(examined),
         class_names=examined.class_names,
         calls=resolver_calls(examined.for_micro),
         cannot=CANNOT,
@@ -110,11 +117,17 @@ def _counts(model):
         return {"uncounted": error}
 
 
-def _real_input(tensor):
+def _real_input(model):
     """What a pixel of 0 to 255 is to the model, as `predict` feeds it."""
-    floats = TYPE_NAMES.get(tensor.type, "").startswith("FLOAT")
-    scaled = tensor.quantization is not None and tensor.quantization.scale is not None
-    return "pixel / 255, in [0, 1]" if floats or scaled else "the pixel itself, 0 to 255"
+    pixels = "0 to 255" if model.takes_pixels else model.pixels or USUAL
+    return REAL_INPUTS[pixels]
+
+
+def _pixels_said(examined):
+    """How the way of feeding pixels came to be known; empty for the course's own files."""
+    if isinstance(examined.pixels, FoundPixels):
+        return f"On the validation images: {examined.pixels}"
+    return "" if "artefact" in examined.source else "Whoever made the file says so."
 
 
 def _tensor(tensor):

@@ -23,7 +23,7 @@ from qlab.export.model_card import card, on_micro
 from qlab.system.files import write_files
 from qlab.system.isolated import Isolated
 from qlab.system.text import one_line, printable
-from qlab.tflite.litemodel import LiteModel, ModelError, require_lite_model
+from qlab.tflite.litemodel import LiteModel, require_lite_model
 from qlab.tflite.micro_runtime import micro
 
 SECONDS = 900
@@ -98,22 +98,22 @@ def export(model, to, name="model", recipe=None, force=False, verify=False, say=
     return {name: folder / name for name in contents}
 
 
-def main(file, to, name=None, force=False, verify=False, out=print):
+def main(file, to, name=None, force=False, verify=False, pixels=None, out=print):
     out(f"checking {printable(Path(file).name)} in a process of its own")
     try:
-        model = LiteModel.from_file(file)
-    except (ModelError, OSError) as error:
+        model = LiteModel.from_file(file, pixels)
+    except (ValueError, OSError) as error:
         raise ExportError(str(error)) from None
     _require_free(Path(to), file_stem(name or file), model, force)
-    arguments = (model.data, to, name or file, force, verify)
+    arguments = (model.data, pixels, to, name or file, force, verify)
     for path in map(Path, in_a_process(_export, *arguments, out=out)):
         out(f"wrote {printable(path.resolve())} ({path.stat().st_size:,} bytes)")
     return 0
 
 
-def _export(data, to, name, force, verify, say):
+def _export(data, pixels, to, name, force, verify, say):
     """In a process of its own: export a file that was checked."""
-    files = export(LiteModel(data), to, name, None, force, verify, say, bar=True)
+    files = export(LiteModel(data, pixels), to, name, None, force, verify, say, bar=True)
     return [str(path) for path in files.values()]
 
 

@@ -13,6 +13,8 @@ from qlab.arithmetic.results import Measurement
 from qlab.data import Split
 from qlab.engine.recipes import Recipe
 from qlab.tflite import prefixes
+from qlab.tflite.litemodel import require_lite_model
+from qlab.tflite.pixels import FEWEST, FoundPixels, as_pixels
 from qlab.tflite.sparse_encoding import sparse_file
 
 LATENCY_RUNS = 50
@@ -107,6 +109,7 @@ class Subject:
     compressor: qlab.Compressor
     split: Split
     float_measurement: Measurement
+    found_pixels: FoundPixels | None = None  # if nobody had said how the model wants them
 
     @property
     def images(self):
@@ -224,6 +227,18 @@ def scored(model, split, score=prefixes.score, **how):
     return replace(measured, images_are=split.images_are)
 
 
+def ready(model, split):
+    """A model that knows how it wants its pixels, and what scoring said of that, if it was asked.
+
+    It is not asked if it is known already, as of the course's models, or if nobody can tell.
+    """
+    require_lite_model(model)
+    if model.pixels or len(split) < FEWEST or as_pixels(split.images)[1] is None:
+        return model, None
+    found = qlab.find_pixels(model, split.images, split.labels, split.images_are)
+    return model.with_pixels(found.pixels), found
+
+
 def asked(model):
     """Score a file on the test images; yield how far it is, and return the Measurement."""
     test, classes = qlab.data.load().test, []
@@ -279,4 +294,6 @@ def _build(model, split, calibration_images):
     model = qlab.pretrained(model) if isinstance(model, str) else model
     if calibration_images is None:
         calibration_images = qlab.data.calibration_images()
-    return Subject(qlab.Compressor(model, calibration_images), split, scored(model, split))
+    model, pixels = ready(model, split)
+    compressor = qlab.Compressor(model, calibration_images)
+    return Subject(compressor, split, scored(model, split), pixels)
