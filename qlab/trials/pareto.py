@@ -76,6 +76,7 @@ def keep(model, name, recipe=None, dataset=None):
     if problem := subjects.misfit(model, dataset):
         asks = "" if dataset else "; give the data that it was made for, as dataset="
         raise shelf.ShelfError(f"this model cannot be scored: {problem}{asks}")
+    model, _ = subjects.ready(model, subjects.images_to_choose_with(dataset=dataset))
     sha = hashlib.sha256(model.data).hexdigest()
     name = _free(shelf.clean_name(name), sha)
     _measure(sha, model, dataset)

@@ -5,7 +5,6 @@ from functools import partial
 import numpy as np
 
 from qlab.arithmetic.affine import INTEGER_BITS
-from qlab.engine import explaining
 from qlab.engine.recipes import GRANULARITIES
 from qlab.plots.outlier_panels import LOOKS, ChannelsPanel, FactorPanel
 from qlab.system.text import to_csv
@@ -178,7 +177,7 @@ class OutlierExplorer(SweepingExplorer, ModelExplorer):
 
     def _notes(self, result):
         return [*notes(result, len(self.subject.labels)),
-                *explaining.notes(result.compressor.plan(result.recipe))]  # fmt: skip
+                *result.compressor.notes(result.recipe)]  # fmt: skip
 
 
 def key(result):

@@ -38,8 +38,9 @@ class Link(FrontEnd):
 class Download(ipywidgets.HBox):
     """A button; pressed, it makes the file and hands it to the browser."""
 
-    def __init__(self, label, make, guard=None, recipe=None, asks=False, dataset=None):
-        self.make, self.recipe, self.dataset = make, recipe, dataset
+    def __init__(self, label, make, guard=None, recipe=None, asks=False, pixels=None, dataset=None):
+        self.make, self.recipe, self.pixels = make, recipe, pixels or (lambda: None)
+        self.dataset = dataset
         run = guard or (lambda work: work())
         self.button = ipywidgets.Button(description=label, icon="download")
         self.button.on_click(lambda _: run(self.press))
@@ -71,14 +72,15 @@ class Download(ipywidgets.HBox):
         """Make the file, score and time it, and keep it on the Pareto board."""
         name, data, _ = self.make()
         name = Path(name).stem.removeprefix("qlab-")
-        entry = pareto.keep(LiteModel(data), name, self.recipe(), self.dataset)
+        model = LiteModel(data, self.pixels())
+        entry = pareto.keep(model, name, self.recipe(), self.dataset)
         self._show(Link(_kept(entry)))
         return entry
 
     def _ask(self):
         """Steps of the button: test images are scored; after the last, it counts and answers."""
         _, data, _ = self.make()
-        measured = yield from subjects.asked(LiteModel(data), self.dataset)
+        measured = yield from subjects.asked(LiteModel(data, self.pixels()), self.dataset)
         times = memory.record_asked(hashlib.sha256(data).hexdigest())
         self._show(Link(_answered(measured, times, self.dataset)))
 
