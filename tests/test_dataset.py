@@ -516,6 +516,12 @@ def test_a_model_of_other_data_asks_for_it(digits, lite_reader, dresser, fashion
         widgets.QuantizationExplorer(None, inverted, fashion.test.labels[:50])
 
 
+def test_a_model_without_data_says_on_what_it_is_scored():
+    explorer = widgets.AnatomyExplorer(qlab.pretrained("distilled-20k-600-plain-seed0"))
+    assert "scored on Fashion-MNIST, because no dataset= was given" in explorer.notes.value
+    assert "dataset=" not in widgets.AnatomyExplorer().notes.value
+
+
 def test_what_learned_fashion_alone_says_what_to_do_instead(digits):
     with pytest.raises(ValueError, match=r"know nothing of digits.*quantization_aware"):
         widgets.QatExplorer(dataset=digits)

@@ -17,6 +17,10 @@ from qlab.widgets.kit.traits import OneOf
 
 OWN = "your model"
 LOST = "What you had set for {} is taken back, because this model has other layers."
+ON_FASHION = (
+    "This model is scored on Fashion-MNIST, because no dataset= was given. If it was made for other "
+    "images, give them: dataset=qlab.Dataset.from_folder('photos/'), or from_arrays or from_npz."
+)
 WORKING = '<progress aria-label="another model"></progress> Calibrating and scoring this model.'
 STATUS = '<div class="qlab-notes" role="status">{}</div>'
 
@@ -86,8 +90,9 @@ class ModelExplorer(Explorer):
         self.dataset = self._data(dataset, model)
         named = network_name("baseline" if model is None else model)
         first = named if isinstance(named, str) else OWN
-        models = {} if first in self.offered else {first: model}
-        models |= {name: NETWORKS[name] for name in self.offered if self.dataset is None}
+        offered = self.offered if self.dataset is None else ()
+        models = {} if first in offered else {first: model}
+        models |= {name: NETWORKS[name] for name in offered}
         if not self.calibrates and calibration_images is None and images is not None:
             calibration_images = images[:1]
         self.given = images, labels, calibration_images
@@ -134,9 +139,11 @@ class ModelExplorer(Explorer):
         return result
 
     def remarks(self):
-        """How the model wants its pixels, if that had to be found out."""
+        """How the model wants its pixels, if that had to be found out, and on what it is scored."""
         found = self.subject.found_pixels
-        return () if found is None else (str(found),)
+        if self.model_name == OWN and self.dataset is None and self.subject.split.name:
+            yield ON_FASHION
+        yield from () if found is None else (str(found),)
 
     def _top(self):
         """The drop-down of models, and what is said of a change."""
