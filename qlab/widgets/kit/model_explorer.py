@@ -18,8 +18,9 @@ from qlab.widgets.kit.traits import OneOf
 OWN = "your model"
 LOST = "What you had set for {} is taken back, because this model has other layers."
 ON_FASHION = (
-    "This model is scored on Fashion-MNIST, because no dataset= was given. If it was made for other "
-    "images, give them: dataset=qlab.Dataset.from_folder('photos/'), or from_arrays or from_npz."
+    "This model is scored on Fashion-MNIST, because no dataset= was given. If it was made for "
+    "other images, give them: dataset=qlab.Dataset.from_folder('photos/'), or from_arrays or "
+    "from_npz."
 )
 WORKING = '<progress aria-label="another model"></progress> Calibrating and scoring this model.'
 STATUS = '<div class="qlab-notes" role="status">{}</div>'
