@@ -54,7 +54,9 @@ class Examined:
     source: dict
     recipe: dict
     class_names: tuple[str, ...]
-    pixels: str | FoundPixels | None  # as the caller has it, or as scoring tells; None if unknown
+    pixels: str | FoundPixels | None = (
+        None  # as the caller has it, or as scoring tells; None if unknown
+    )
 
     @property
     def files(self):

@@ -14,7 +14,8 @@ from qlab.arithmetic.metrics import wilson_interval
 from qlab.arithmetic.results import Latency, Measurement
 from qlab.engine.recipes import recipe_dict
 from qlab.tflite import artefacts
-from qlab.tflite.litemodel import LiteModel, require_lite_model
+from qlab.tflite.answers import require_scorable
+from qlab.tflite.litemodel import LiteModel, ModelError, require_lite_model
 from qlab.tflite.runtime import evaluate, latency
 from qlab.trials import shelf, subjects
 from qlab.trials.fronts import COSTS, front, rows, standings
@@ -198,6 +199,10 @@ def _load(entry):
 def unfit(model):
     """Why the course's images cannot score a model, in words; empty if they can."""
     require_lite_model(model)
+    try:
+        require_scorable(model)
+    except ModelError as error:
+        return str(error)
     graph = model.parsed.subgraphs[0]
     shapes = [
         tuple(int(n) for n in graph.tensors[i].shape) for i in (*graph.inputs, *graph.outputs)
