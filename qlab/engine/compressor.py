@@ -361,9 +361,15 @@ def _observe(model, groups, images):
     tensors = sorted({i for group in groups.values() for i in group.sources})
     if not tensors or images is None:
         return {}
-    batches = lambda: runtime.activations(model, images, tensors, OBSERVED_AT_ONCE)  # noqa: E731
-    seen = observers.observe(batches, len(images))
-    by_tensor = dict(zip(tensors, seen, strict=True))
+    moved = {i: x for i in tensors if (x := constant(model.parsed, i)) is not None}
+    made = [i for i in tensors if i not in moved]
+
+    def batches():
+        for start, values in runtime.activations(model, images, made, OBSERVED_AT_ONCE):
+            count = len(values[0])
+            yield start, [*values, *(np.tile(x.reshape(1, -1), (count, 1)) for x in moved.values())]
+
+    by_tensor = dict(zip((*made, *moved), observers.observe(batches, len(images)), strict=True))
     return {
         group: observers.merge([by_tensor[i] for i in group.sources])
         for group in set(groups.values())

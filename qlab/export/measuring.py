@@ -20,6 +20,8 @@ from qlab.system.machine import about_machine, versions
 from qlab.tflite import artefacts
 from qlab.tflite.gzipping import GZIP_LEVEL
 from qlab.tflite.litemodel import LiteModel
+from qlab.tflite.micro_form import micro_form
+from qlab.tflite.micro_runtime import MicroReport, micro
 from qlab.tflite.pixels import USUAL, FoundPixels
 from qlab.tflite.runtime import predict
 from qlab.tflite.timing import LatencyReport, latency_report
@@ -51,6 +53,9 @@ class Examined:
     stem: str
     whole: MeasuredFile
     packed: MeasuredFile | None
+    for_micro: LiteModel
+    """The file of the C array: the form that TensorFlow Lite Micro takes, if there is one."""
+    micro: MicroReport
     source: dict
     recipe: dict
     class_names: tuple[str, ...]
@@ -71,10 +76,14 @@ def examine(model, stem, recipe=None, say=lambda words: None, progress=False):
     test = data.load().test
     score = lambda file, model: _scored(file, model, test, say, progress)  # noqa: E731
     whole, small = score(f"{stem}.tflite", model), model.packed()
+    say("running the file of the C array in TensorFlow Lite Micro")
+    form = micro_form(model)
     return Examined(
         stem,
         whole,
         score(f"{stem}-packed.tflite", small) if small is not model else None,
+        form,
+        micro(form),
         source,
         known if recipe is None else recipe_dict(recipe),
         data.CLASS_NAMES,
@@ -136,10 +145,18 @@ def provenance(examined, contents):
             "found": str(examined.pixels) if isinstance(examined.pixels, FoundPixels) else None,
         },
         "measured": {file.name: _measured(file) for file in examined.files},
+        "microcontroller": _on_micro(examined.micro),
         "machine": about_machine(),
         "versions": versions(),
     }
     return (json.dumps(document, indent=2, ensure_ascii=True) + "\n").encode()
+
+
+def _on_micro(report):
+    """What TensorFlow Lite Micro made of the file of the C array."""
+    names = ("runs", "why", "kind", "flash_bytes", "arena_bytes", "activations_bytes",
+             "unpacked_bytes", "persistent_bytes", "compared", "equal")  # fmt: skip
+    return {name: getattr(report, name) for name in names} | versions(("tflite-micro",))
 
 
 def today():

@@ -13,9 +13,10 @@ from markupsafe import Markup
 from qlab.arithmetic.metrics import wilson_interval
 from qlab.engine.recipes import recipe_words
 from qlab.export.measuring import today
-from qlab.export.microcontroller import obstacles, resolver_calls
+from qlab.export.microcontroller import CANNOT, RAM_ELSEWHERE, obstacles, resolver_calls
 from qlab.system.machine import versions
 from qlab.system.text import fill, markdown
+from qlab.tflite.boards import BOARDS, CAVEAT
 from qlab.tflite.gzipping import GZIPPED
 from qlab.tflite.litemodel import ModelError
 from qlab.tflite.operations import count_operations, energy
@@ -57,13 +58,32 @@ def card(examined, names):
         real_input=_real_input(whole.model),
         pixels_said=_pixels_said(examined),
         class_names=examined.class_names,
-        calls=resolver_calls(whole.model),
-        obstacles=obstacles(whole.model),
+        calls=resolver_calls(examined.for_micro),
+        cannot=CANNOT,
+        obstacles=obstacles(examined.for_micro) if examined.micro.runs is None else (),
+        micro=examined.micro,
+        array_differs=examined.for_micro is not whole.model,
+        on_micro=markdown(on_micro(examined.micro), 2000),
+        elsewhere_on_micro=RAM_ELSEWHERE,
+        boards=BOARDS,
+        caveat=CAVEAT,
         number="{:,}".format,
         share=_share,
         **(_answers(examined) if whole.measurement else {"unfit": unfit(whole.model)}),
         **_counts(whole.model),
     )
+
+
+def on_micro(report):
+    """What TensorFlow Lite Micro made of a file, in a sentence or two."""
+    if report.runs is None:
+        return f"It was not run by TensorFlow Lite Micro. {report.why}"
+    if not report.runs:
+        return f"{CANNOT} {report.why}"
+    words = f"TensorFlow Lite Micro runs it in {report.arena_bytes:,} bytes of RAM"
+    if report.compared:
+        words += f" and answers {report.equal} of {report.compared} images as LiteRT does"
+    return f"{words}. {report.why}".strip()
 
 
 def _answers(examined):

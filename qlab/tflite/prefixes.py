@@ -19,7 +19,6 @@ from __future__ import annotations
 import copy
 import hashlib
 import math
-import os
 import threading
 from collections import OrderedDict
 from dataclasses import dataclass
@@ -28,6 +27,7 @@ from typing import NamedTuple
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
+from qlab.system.settings import number
 from qlab.tflite.answers import decided
 from qlab.tflite.graph import DTYPES, op_name, shape_of
 from qlab.tflite.operations import count_macs
@@ -266,12 +266,19 @@ def _leading_to(part):
 
 
 class Memory:
-    """What cuts hold, up to so many bytes; safe to share between threads."""
+    """What cuts hold, up to so many bytes (None: the setting); safe to share between threads."""
 
-    def __init__(self, room):
-        self.room, self.used, self._time = room, 0, 0
+    def __init__(self, room=None):
+        self._room, self.used, self._time = room, 0, 0
         self._held, self._met = {}, OrderedDict()
         self._lock = threading.RLock()
+
+    @property
+    def room(self):
+        """int: how many bytes are remembered at most."""
+        if self._room is None:
+            return int(number("QLAB_REMEMBERED_MB", MEGABYTES) * 2**20)
+        return self._room
 
     def longest(self, key, places):
         """The last of some cuts that is remembered, and what it holds; (None, None) if none is."""
@@ -329,4 +336,4 @@ class _Held:
     used: int  # when it was last asked for
 
 
-MEMORY = Memory(int(float(os.environ.get("QLAB_REMEMBERED_MB", MEGABYTES)) * 2**20))
+MEMORY = Memory()

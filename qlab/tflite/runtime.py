@@ -11,8 +11,8 @@ import numpy as np
 from ai_edge_litert.interpreter import Interpreter
 
 from qlab.arithmetic.results import Latency, Measurement
-from qlab.system.machine import cores
 from qlab.system.output import quiet
+from qlab.system.threads import threads as usual_threads
 from qlab.tflite.answers import decided, require_labels, require_scorable
 from qlab.tflite.litemodel import ModelError, in_words, require_lite_model
 from qlab.tflite.pixels import FEWEST, USUAL, as_pixels, found, mismatch, scaled
@@ -36,7 +36,8 @@ def predict(model, images, batch=BATCH, threads=None):
     batch : int
         Images a call. 100 to 500 is fastest.
     threads : int or None
-        None for as many as this process may use, at most 4.
+        None for what `qlab.system.threads.threads` says: ``$QLAB_THREADS``, or the cores that this
+        process may use, at most 4.
 
     Returns
     -------
@@ -250,9 +251,16 @@ def interpreter(model):
     return _interpreter(model, 1, 1)[0]
 
 
-def default_threads():
-    """How many threads LiteRT gets unless told: the cores this process may use, at most 4."""
-    return min(4, cores())
+def input_codes(model, images):
+    """What the input tensor holds for each image: an array of its shape for each, and its dtype."""
+    detail = interpreter(model).get_input_details()[0]
+    shape = tuple(int(n) for n in detail["shape"])
+    if shape[:1] != (1,):
+        raise ModelError(f"this model takes {shape}, not one image a call")
+    _require_fit(shape[1:], images.shape[1:])
+    codes = np.empty((len(images), math.prod(shape[1:])), detail["dtype"])
+    _fill(model.pixels or USUAL, codes, images.reshape(len(images), -1), detail)
+    return codes.reshape(len(images), *shape)
 
 
 def _outputs(model, images, batch=BATCH, threads=None):
@@ -267,7 +275,7 @@ def batches(model, images, batch=BATCH, threads=None, fill=None):
 
     `fill` writes a part of the images into the input; else pixels are scaled and quantized.
     """
-    threads = threads or default_threads()
+    threads = threads or usual_threads()
     interpreter, batch = _interpreter(model, min(batch, len(images)), threads, images.shape[1:])
     fill = fill or partial(_fill, model.pixels or USUAL)
     detail = interpreter.get_input_details()[0]

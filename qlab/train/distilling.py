@@ -4,9 +4,18 @@ import numpy as np
 
 from qlab.arithmetic.distillation import check_settings, require_logits
 from qlab.tflite.litemodel import LiteModel
-from qlab.train import fitting
+from qlab.train import checks, fitting
+from qlab.train.checks import (
+    as_floats,
+    checked_pair,
+    checked_validation,
+    gives_probabilities,
+    require_classifier,
+    require_keras_2,
+    scales_itself,
+)
 from qlab.train.fitting import BATCH_SIZE, LEARNING_RATE
-from qlab.train.keras2 import as_floats, keras, require_keras_2, tf
+from qlab.train.keras2 import keras, tf
 
 UNLABELLED = -1
 
@@ -191,6 +200,8 @@ def distil(
     >>> history["soft_loss"][0] > history["soft_loss"][-1]
     True
     """
+    if isinstance(teacher, list | tuple):
+        teacher = np.asarray(teacher)
     asked = not isinstance(teacher, np.ndarray)
     if isinstance(teacher, LiteModel):
         raise TypeError(
@@ -198,14 +209,15 @@ def distil(
             "or its logits for the images, such as train.teacher_logits(indices)"
         )
     pupil = Distiller(student, teacher if asked else None, temperature, alpha)
-    fitting.check_settings(epochs, batch_size, learning_rate, schedule)
-    labels = _checked_labels(student, images, labels, alpha)
+    checks.check_settings(epochs, batch_size, learning_rate, schedule, seed)
+    images, labels = _checked_pair(student, images, labels, alpha)
+    validation = checked_validation(student, validation)
     _check_answers(student, "student", images)
     if asked:
         _check_answers(teacher, "teacher", images)
     else:
         _check_logits(student, images, teacher)
-    steps = fitting.prepare(student, len(images), batch_size, seed, validation)
+    steps = fitting.prepare(len(images), batch_size, seed)
     rate = fitting.rate(learning_rate, schedule, epochs * steps)
     pupil.compile(keras.optimizers.Adam(rate))
     batches = _with_logits(images, labels, None if asked else teacher, batch_size, seed)
@@ -217,7 +229,8 @@ def check_models(student, teacher):
     for model, role in ((student, "student"), (teacher, "teacher")):
         if model is not None:
             require_keras_2(model)
-            if fitting.ends_in_softmax(model):
+            require_classifier(model)
+            if gives_probabilities(model):
                 raise ValueError(
                     f"the {role} ends in a softmax, so it gives probabilities where logits are "
                     "meant; build it without the softmax: keras.layers.Dense(10), no activation"
@@ -234,6 +247,11 @@ def check_models(student, teacher):
         raise ValueError(
             f"the student takes images of {student.input_shape[1:]} and the teacher of "
             f"{teacher.input_shape[1:]}; both must take the same"
+        )
+    if scales_itself(student) != scales_itself(teacher):
+        raise ValueError(
+            "of student and teacher one divides its pixels by itself and the other does not, so "
+            "that no image fits both: begin both with the same keras.layers.Rescaling"
         )
     if {id(x) for x in student.weights} & {id(x) for x in teacher.weights}:
         raise ValueError(
@@ -256,21 +274,21 @@ def _with_logits(images, labels, logits, batch_size, seed):
     return numbered.map(lambda x, i: (x, (tf.gather(labels, i), tf.gather(logits, i)))).prefetch(2)
 
 
-def _checked_labels(student, images, labels, alpha):
+def _checked_pair(student, images, labels, alpha):
     labels = np.asarray(labels)
     unlabelled = labels == UNLABELLED
-    fitting.check_pair(student, images, np.where(unlabelled, 0, labels))
+    images, _ = checked_pair(student, images, np.where(unlabelled, 0, labels))
     if unlabelled.all() and alpha < 1:
         raise ValueError(
             f"no image has a label (all are {UNLABELLED}), but alpha is {alpha}: with alpha=1 the "
             "teacher alone teaches"
         )
-    return labels
+    return images, labels
 
 
 def _check_answers(model, role, images):
     """Raise if what the model answers to a few images cannot be logits."""
-    answers = model(as_floats(np.asarray(images[:8])), training=False)
+    answers = model(as_floats(images[:8]), training=False)
     require_logits(answers, f"the {role}'s outputs")
 
 

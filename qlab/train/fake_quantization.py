@@ -7,16 +7,14 @@ import numpy as np
 from qlab import data
 from qlab.engine.recipes import LARGEST_CALIBRATION
 from qlab.system.output import quiet
-from qlab.train.keras2 import (
-    as_floats,
-    copied,
-    keras,
-    require_images,
+from qlab.train.checks import (
+    require_calibration,
+    require_full_precision,
     require_keras_2,
+    require_one_output,
     require_stripped,
-    tf,
-    tfmot,
 )
+from qlab.train.keras2 import copied, keras, tf, tfmot
 from qlab.train.quantizers import (
     KERNELS,
     WEIGHT_RANGES,
@@ -36,6 +34,16 @@ KNOWN = (
     "AveragePooling2D", "GlobalAveragePooling2D", "Add", "Concatenate", "Flatten", "Reshape",
     "ZeroPadding2D", "Dropout",
 )  # fmt: skip
+NO_DILATION = {"dilation_rate": (((1, 1),), "take a larger kernel, or strides, instead")}
+OPTIONS = {  # of layers: which values are allowed, and what to do with another
+    "Conv2D": NO_DILATION,
+    "DepthwiseConv2D": NO_DILATION,
+    "ReLU": {
+        "negative_slope": ((0,), "take keras.layers.ReLU() without a slope"),
+        "threshold": ((0,), "take keras.layers.ReLU() without a threshold"),
+        "max_value": ((None, 6), "take keras.layers.ReLU() or keras.layers.ReLU(6.0)"),
+    },
+}
 FUSED = ("linear", "relu", "tanh", "sigmoid", "softmax")
 
 
@@ -238,6 +246,8 @@ def _check_settings(weight_bits, activation_bits, logits_bits, granularity, weig
 def _check_model(model):
     """Raise, naming the layer and what to do, unless tfmot and the lowering know the model."""
     require_stripped(model, "train")
+    require_one_output(model)
+    require_full_precision(model)
     if any(isinstance(x, Wrapper | InputQuantizer | Annotation) for x in model.layers):
         raise ValueError(
             "this model is already quantization-aware; give the float model it came from, or "
@@ -258,8 +268,33 @@ def _check_model(model):
                 f"layer {layer.name} has the activation {activation}; inside a layer there are: "
                 f"{', '.join(FUSED)}. For relu6 put keras.layers.ReLU(6.0) after the layer"
             )
+        _check_options(layer)
+    _check_reuse(model)
     if not any(type(layer).__name__ in KERNELS for layer in model.layers):
         raise ValueError(f"this model has no weights to round; give it one of {', '.join(KERNELS)}")
+
+
+def _check_options(layer):
+    """Raise, in words, if a layer has an option with which its file would answer differently."""
+    for option, (usual, remedy) in OPTIONS.get(type(layer).__name__, {}).items():
+        value = layer.get_config()[option]
+        if value not in usual:
+            raise ValueError(
+                f"layer {layer.name} has {option}={value}, which training knows and the integer "
+                f"file does not: {remedy}, or compress the float model with qlab.Compressor"
+            )
+
+
+def _check_reuse(model):
+    """Raise, naming the layer, if one stands in two places: it would need two ranges."""
+    calls = [node.layer.name for nodes in model._nodes_by_depth.values() for node in nodes]
+    for name in calls:
+        if calls.count(name) > 1:
+            raise ValueError(
+                f"layer {name} is used {calls.count(name)} times, and each place has a range of "
+                "its own to learn: build one layer for each place and give both the same weights, "
+                "or compress the float model with qlab.Compressor"
+            )
 
 
 def _wrapped(model, scheme, calibration, silent=False):
@@ -281,13 +316,13 @@ def _wrapped(model, scheme, calibration, silent=False):
 def _calibration(model, images):
     """Calibration images as floats, or an error in words."""
     images = data.calibration_images(128) if images is None else images
-    images = require_images(model, images, "calibration", ValueError)
-    if not 1 <= len(images) <= LARGEST_CALIBRATION:
+    images = require_calibration(model, images)
+    if len(images) > LARGEST_CALIBRATION:
         raise ValueError(
-            f"there are {len(images)} calibration images; give 1 to {LARGEST_CALIBRATION}, such as "
-            "qlab.data.calibration_images(128)"
+            f"there are {len(images)} calibration images; give at most {LARGEST_CALIBRATION}, such "
+            "as qlab.data.calibration_images(128)"
         )
-    return as_floats(images)
+    return images
 
 
 def _unwrapped(layer):

@@ -126,8 +126,7 @@ class QuantizationExplorer(ModelExplorer):
         return f"{self._show_plan(self.recipe)} Accuracy: being measured.", [2]
 
     def show(self, result):
-        whole = result.measurement.n == len(self.subject.labels)
-        if whole and result.recipe != self._last:
+        if self.subject.is_whole(result) and result.recipe != self._last:
             self._trail.append(Point.of(result))
             self._last = result.recipe
         plan = self.subject.compressor.plan(result.recipe)

@@ -16,7 +16,7 @@ from qlab.trials.subjects import finished
 from qlab.widgets.kit import readout
 from qlab.widgets.kit.css import STYLE
 from qlab.widgets.kit.download import Download
-from qlab.widgets.kit.front_end import Reveal
+from qlab.widgets.kit.front_end import Pulse, Reveal
 from qlab.widgets.kit.hotspots import SpottedPicture
 
 ALERT = (
@@ -164,6 +164,7 @@ class Explorer(ipywidgets.VBox):
             ("controls", ipywidgets.Box(controls)),
             *self._more(),
             ("alert-row", self.alert),
+            ("pulse", Pulse()),
             ("readout-row", self.readout),
             ("picture-row", picture.widget),
             ("notes-row", self.notes),
