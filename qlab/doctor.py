@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from qlab.system import isolated
-from qlab.system.machine import cores
+from qlab.system.settings import NUMBERS, SettingError, number
+from qlab.system.threads import cores, threads
 
 PACKAGES = (
     "numpy",
@@ -83,6 +84,7 @@ def checks(notes=None):
     for name in PACKAGES:
         yield check_package(name)
     yield check_machine()
+    yield check_numbers()
     for name in EXTENSIONS:
         yield check_extension(name)
     yield check_chromium()
@@ -128,6 +130,16 @@ def check_machine():
         text += ": close other programs, a training notebook takes about 0.6 GB"
         return Check("cores and memory", text, ok=False, needed=False)
     return Check("cores and memory", text)
+
+
+def check_numbers():
+    """Check the numbers that the environment sets, as `Check`."""
+    try:
+        found = {name: number(name) for name in NUMBERS}
+    except SettingError as error:
+        return Check("settings", str(error), ok=False)
+    told = [f"{name}={value:g}" for name, value in found.items() if value is not None]
+    return Check("settings", ", ".join([f"at most {threads()} threads", *told]))
 
 
 def check_extension(name):

@@ -19,13 +19,15 @@ from qlab.export.microcontroller import (
     file_stem,
     find_compiler,
 )
-from qlab.export.model_card import card
+from qlab.export.model_card import card, on_micro
 from qlab.system.files import write_files
 from qlab.system.isolated import Isolated
 from qlab.system.text import one_line, printable
-from qlab.tflite.litemodel import LiteModel, ModelError, require_lite_model
+from qlab.tflite.litemodel import LiteModel, require_lite_model
+from qlab.tflite.micro_runtime import micro
 
 SECONDS = 900
+LEAST_AGREEMENT = 0.98  # of both runtimes, on a few hundred images
 MEMORY_BYTES = 4 * 2**30
 MOST_ANSWER = 100_000  # bytes of one line
 LOOK = 0.05  # seconds between two looks at what the process says
@@ -47,7 +49,8 @@ def export(model, to, name="model", recipe=None, force=False, verify=False, say=
     force : bool
         Replace files of an earlier export under this name.
     verify : bool
-        Compile the C array here and compare it with the model, byte for byte.
+        Compile the C array here, compare it byte for byte with its file, run it in TensorFlow Lite
+        Micro and compare its answers with LiteRT's.
     say : callable or None
         Told, in words, what is being done.
     bar : bool
@@ -57,7 +60,9 @@ def export(model, to, name="model", recipe=None, force=False, verify=False, say=
     -------
     dict of str to pathlib.Path
         By file name: ``NAME.tflite``; ``NAME-packed.tflite`` where weights fit 4 or 2 bits;
-        ``NAME.h`` and ``NAME.c``; ``NAME-card.md``; ``NAME-provenance.json``.
+        ``NAME.h`` and ``NAME.c``, of the file in the form that TensorFlow Lite Micro takes, or
+        with a sentence on top that says why it takes none; ``NAME-card.md``;
+        ``NAME-provenance.json``.
 
     Raises
     ------
@@ -79,13 +84,13 @@ def export(model, to, name="model", recipe=None, force=False, verify=False, say=
     _require_free(folder, stem, model, force)
     examined = examine(model, stem, recipe, say, bar)
     contents = {file.name: file.model.data for file in examined.files}
-    if model.file_bytes <= LARGEST:
+    if examined.for_micro.file_bytes <= LARGEST:
         say("writing the C array")
-        contents |= c_array(model, stem)
+        contents |= c_array(examined.for_micro, stem)
     else:
         say(f"no C array: the model is larger than {LARGEST:,} bytes")
     if verify:
-        say(_verified(contents, stem, model))
+        say(_verified(contents, stem, examined.for_micro))
     names = [*contents, f"{stem}-card.md", f"{stem}-provenance.json"]
     contents[f"{stem}-card.md"] = card(examined, names).encode()
     contents[f"{stem}-provenance.json"] = provenance(examined, contents)
@@ -93,22 +98,22 @@ def export(model, to, name="model", recipe=None, force=False, verify=False, say=
     return {name: folder / name for name in contents}
 
 
-def main(file, to, name=None, force=False, verify=False, out=print):
+def main(file, to, name=None, force=False, verify=False, pixels=None, out=print):
     out(f"checking {printable(Path(file).name)} in a process of its own")
     try:
-        model = LiteModel.from_file(file)
-    except (ModelError, OSError) as error:
+        model = LiteModel.from_file(file, pixels)
+    except (ValueError, OSError) as error:
         raise ExportError(str(error)) from None
     _require_free(Path(to), file_stem(name or file), model, force)
-    arguments = (model.data, to, name or file, force, verify)
+    arguments = (model.data, pixels, to, name or file, force, verify)
     for path in map(Path, in_a_process(_export, *arguments, out=out)):
         out(f"wrote {printable(path.resolve())} ({path.stat().st_size:,} bytes)")
     return 0
 
 
-def _export(data, to, name, force, verify, say):
+def _export(data, pixels, to, name, force, verify, say):
     """In a process of its own: export a file that was checked."""
-    files = export(LiteModel(data), to, name, None, force, verify, say, bar=True)
+    files = export(LiteModel(data, pixels), to, name, None, force, verify, say, bar=True)
     return [str(path) for path in files.values()]
 
 
@@ -210,13 +215,21 @@ def _holds(path, data):
 
 
 def _verified(contents, stem, model):
-    """Compile the C array and compare; say so, or raise ExportError."""
+    """Compile the C array, compare and run it; say so, or raise ExportError."""
     files = {name: contents[name] for name in (f"{stem}.h", f"{stem}.c") if name in contents}
     if not files:
         return "nothing to compile"
-    if compiled_bytes(files, stem) != model.data:
+    compiled = LiteModel(compiled_bytes(files, stem))
+    if compiled.data != model.data:
         raise ExportError("the compiled C array is not the model; please report this")
-    return f"compiled with {one_line(Path(find_compiler()).name)}: equal, byte for byte"
+    words = f"compiled with {one_line(Path(find_compiler()).name)}: equal, byte for byte. "
+    report = micro(compiled)
+    if report.compared and report.agreement < LEAST_AGREEMENT and not report.why:
+        raise ExportError(
+            f"TensorFlow Lite Micro answers {report.compared - report.equal} of {report.compared} "
+            "images otherwise than LiteRT; please report this"
+        )
+    return words + on_micro(report)
 
 
 def _write(folder, contents, stale):

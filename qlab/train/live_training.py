@@ -8,6 +8,7 @@ import numpy as np
 from qlab import data
 from qlab.arithmetic.results import Measurement
 from qlab.tflite.litemodel import LiteModel
+from qlab.tflite.pixels import USUAL
 from qlab.train.checks import checked_pair
 from qlab.train.fake_quantization import quantization_aware, weight_quantizer
 from qlab.train.fitting import BATCH_SIZE, LEARNING_RATE, compile_classifier, in_batches, rate
@@ -70,7 +71,7 @@ def _train(aware, batches, epoch, total, score):
 
 
 def _frame(aware, epoch, mean, score):
-    model = LiteModel(convert_quantized(aware))  # packed is what the learner takes away
+    model = LiteModel(convert_quantized(aware), USUAL)  # packed is what the learner takes away
     loss, accuracy = (None, None) if mean is None else (float(value) for value in mean)
     return Frame(epoch, loss, accuracy, model, score(model), _weights(aware))
 

@@ -73,15 +73,9 @@ def input_range(model):
     """Real values that a file's integer input can hold; whole pixels if it has no scale."""
     tensor = _input(model)
     limits, grid = np.iinfo(DTYPES[tensor.type]), tensor.quantization
-    scale, zero_point = (1, 0) if takes_pixels(model) else (grid.scale[0], int(grid.zeroPoint[0]))
+    scale, zero_point = (1, 0) if model.takes_pixels else (grid.scale[0], int(grid.zeroPoint[0]))
     low, high = float(scale) * (np.array([limits.min, limits.max]) - zero_point)
     return float(low), float(high)
-
-
-def takes_pixels(model):
-    """Whether a file's integer input has no scale: it takes the pixels 0 to 255 themselves."""
-    grid = _input(model).quantization
-    return grid is None or grid.scale is None
 
 
 def _input(model):

@@ -77,6 +77,7 @@ def keep(model, name, recipe=None):
     """
     if problem := unfit(model):
         raise shelf.ShelfError(f"this model cannot be scored: {problem}")
+    model, _ = subjects.ready(model, subjects.course_images())
     sha = hashlib.sha256(model.data).hexdigest()
     name = _free(shelf.clean_name(name), sha)
     _measure(sha, model)

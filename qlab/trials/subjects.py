@@ -13,6 +13,8 @@ from qlab.arithmetic.results import Measurement
 from qlab.data import Split
 from qlab.engine.recipes import Recipe
 from qlab.tflite import prefixes
+from qlab.tflite.litemodel import require_lite_model
+from qlab.tflite.pixels import FEWEST, FoundPixels, as_pixels
 from qlab.tflite.sparse_encoding import sparse_file
 
 LATENCY_RUNS = 50
@@ -43,13 +45,14 @@ class Trial:
     family: int = 1  # how many comparisons with a reference are shown at once
 
     def compared_with(self, other, family=1):
-        """Comparison from another trial to this one."""
-        return qlab.compare(other.measurement, self.measurement, family)
+        """Comparison from another trial to this one, on the images that this one has."""
+        return qlab.compare(other.measurement.first(self.measurement.n), self.measurement, family)
 
     @cached_property
     def comparison(self):
         """Comparison or None: from the reference to this file."""
-        return self.reference and qlab.compare(self.reference, self.measurement, self.family)
+        reference = self.reference and self.reference.first(self.measurement.n)
+        return reference and qlab.compare(reference, self.measurement, self.family)
 
     @cached_property
     def sizes(self):
@@ -106,6 +109,7 @@ class Subject:
     compressor: qlab.Compressor
     split: Split
     float_measurement: Measurement
+    found_pixels: FoundPixels | None = None  # if nobody had said how the model wants them
 
     @property
     def images(self):
@@ -142,13 +146,21 @@ class Subject:
         return finished(self.trying(recipe))
 
     def trying(self, recipe, hurry=False):
-        """Do what `trial` does, in steps.
+        """Do what `trial` does, in the steps of `scoring`."""
+        model = self.compressor.compress(recipe)
 
-        In a `hurry` it scores 2,000 images after the other, and yields a trial on the first 2,000,
-        and None after each of the others.
+        def made(measurement):
+            return Trial(recipe, model, measurement, self.float_measurement, self.compressor)
+
+        return mapped(made, self.scoring(model, hurry))
+
+    def scoring(self, model, hurry=False):
+        """Score a file in steps, and return its Measurement.
+
+        In a `hurry` it scores 2,000 images after the other, and yields a Measurement of the first
+        2,000, and None after each of the others.
         """
-        model, whole = self.compressor.compress(recipe), len(self.labels)
-        classes, elapsed_ms = [], 0.0
+        whole, classes, elapsed_ms = len(self.labels), [], 0.0
         for start in range(0, whole, FIRST if hurry else whole):
             rows = slice(start, start + FIRST if hurry else whole)
             part = scored(
@@ -157,25 +169,41 @@ class Subject:
             classes.append(part.predictions)
             elapsed_ms += part.elapsed_ms
             if rows.stop < whole:
-                yield self._trial(recipe, model, classes, elapsed_ms) if start == 0 else None
-        return self._trial(recipe, model, classes, elapsed_ms)
+                yield self._measured(classes, elapsed_ms) if start == 0 else None
+        return self._measured(classes, elapsed_ms)
 
-    def _trial(self, recipe, model, classes, elapsed_ms):
-        """A trial on as many of the images, the first ones, as there are classes of."""
+    def _measured(self, classes, elapsed_ms):
+        """A Measurement of as many of the images, the first ones, as there are classes of."""
         found = np.concatenate(classes)
         n, whole, called = len(found), len(self.labels), self.split.images_are
         called = called if n == whole else f"of {whole:,} {called}"
-        measured = Measurement(found, self.labels[:n], "measured", elapsed_ms, called)
-        expected = self.float_measurement
-        if n < whole:
-            expected = replace(
-                expected, predictions=expected.predictions[:n], labels=self.labels[:n]
-            )
-        return Trial(recipe, model, measured, expected, self.compressor)
+        return Measurement(found, self.labels[:n], "measured", elapsed_ms, called)
+
+    def is_whole(self, trial):
+        """Whether a trial is on all images."""
+        return trial.measurement.n == len(self.labels)
 
     def remembering(self):
-        """Make a function like `trial` that remembers the latest 32 recipes."""
-        return lru_cache(REMEMBERED)(self.trial)
+        """Make a function like `trial` that remembers the latest 32 recipes, and has its steps."""
+        return Remembering(self.trying)
+
+
+class Remembering:
+    """Does what its steps do, and remembers the latest 32 results."""
+
+    def __init__(self, steps):
+        self._steps, self._known = steps, {}
+
+    def __call__(self, *asked):
+        return finished(self.trying(*asked))
+
+    def trying(self, *asked, hurry=False):
+        """The steps of what is asked; none if its result is known."""
+        found = self._known.pop(asked, None) or (yield from self._steps(*asked, hurry=hurry))
+        self._known[asked] = found  # the latest last
+        if len(self._known) > REMEMBERED:
+            del self._known[next(iter(self._known))]
+        return found
 
 
 @lru_cache(maxsize=1)
@@ -199,6 +227,18 @@ def scored(model, split, score=prefixes.score, **how):
     return replace(measured, images_are=split.images_are)
 
 
+def ready(model, split):
+    """A model that knows how it wants its pixels, and what scoring said of that, if it was asked.
+
+    It is not asked if it is known already, as of the course's models, or if nobody can tell.
+    """
+    require_lite_model(model)
+    if model.pixels or len(split) < FEWEST or as_pixels(split.images)[1] is None:
+        return model, None
+    found = qlab.find_pixels(model, split.images, split.labels, split.images_are)
+    return model.with_pixels(found.pixels), found
+
+
 def asked(model):
     """Score a file on the test images; yield how far it is, and return the Measurement."""
     test, classes = qlab.data.load().test, []
@@ -212,6 +252,16 @@ def require_pair(images, labels):
     """Raise in words if only one of the two is given."""
     if (images is None) != (labels is None):
         raise ValueError("images and labels belong together: give both, or neither")
+
+
+def mapped(made, steps):
+    """The same steps, with what `made` makes of all that is found."""
+    while True:
+        try:
+            found = next(steps)
+        except StopIteration as end:
+            return made(end.value)
+        yield None if found is None else made(found)
 
 
 def finished(steps):
@@ -244,4 +294,6 @@ def _build(model, split, calibration_images):
     model = qlab.pretrained(model) if isinstance(model, str) else model
     if calibration_images is None:
         calibration_images = qlab.data.calibration_images()
-    return Subject(qlab.Compressor(model, calibration_images), split, scored(model, split))
+    model, pixels = ready(model, split)
+    compressor = qlab.Compressor(model, calibration_images)
+    return Subject(compressor, split, scored(model, split), pixels)

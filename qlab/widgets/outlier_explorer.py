@@ -6,7 +6,6 @@ import numpy as np
 
 import qlab
 from qlab.arithmetic.affine import INTEGER_BITS
-from qlab.engine import explaining
 from qlab.engine.recipes import GRANULARITIES
 from qlab.plots.outlier_panels import LOOKS, ChannelsPanel, FactorPanel
 from qlab.system.text import to_csv
@@ -182,7 +181,7 @@ class OutlierExplorer(SweepingExplorer, ModelExplorer):
 
     def _notes(self, result):
         return [*notes(result, len(self.subject.labels)),
-                *explaining.notes(result.compressor.plan(result.recipe))]  # fmt: skip
+                *result.compressor.notes(result.recipe)]  # fmt: skip
 
 
 def key(result):

@@ -38,8 +38,8 @@ class Link(FrontEnd):
 class Download(ipywidgets.HBox):
     """A button; pressed, it makes the file and hands it to the browser."""
 
-    def __init__(self, label, make, guard=None, recipe=None, asks=False):
-        self.make, self.recipe = make, recipe
+    def __init__(self, label, make, guard=None, recipe=None, asks=False, pixels=None):
+        self.make, self.recipe, self.pixels = make, recipe, pixels or (lambda: None)
         run = guard or (lambda work: work())
         self.button = ipywidgets.Button(description=label, icon="download")
         self.button.on_click(lambda _: run(self.press))
@@ -71,14 +71,14 @@ class Download(ipywidgets.HBox):
         """Make the file, score and time it, and keep it on the Pareto board."""
         name, data, _ = self.make()
         name = Path(name).stem.removeprefix("qlab-")
-        entry = pareto.keep(LiteModel(data), name, self.recipe())
+        entry = pareto.keep(LiteModel(data, self.pixels()), name, self.recipe())
         self._show(Link(_kept(entry)))
         return entry
 
     def _ask(self):
         """Steps of the button: test images are scored; after the last, it counts and answers."""
         _, data, _ = self.make()
-        measured = yield from subjects.asked(LiteModel(data))
+        measured = yield from subjects.asked(LiteModel(data, self.pixels()))
         times = memory.record_asked(hashlib.sha256(data).hexdigest())
         self._show(Link(_answered(measured, times)))
 

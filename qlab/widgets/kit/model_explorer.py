@@ -102,6 +102,11 @@ class ModelExplorer(Explorer):
             self._busy(False, self._lost)
         return result
 
+    def remarks(self):
+        """How the model wants its pixels, if that had to be found out."""
+        found = self.subject.found_pixels
+        return () if found is None else (str(found),)
+
     def _top(self):
         """The drop-down of models, and what is said of a change."""
         if len(self.model_names) > 1:
@@ -220,7 +225,8 @@ class ModelExplorer(Explorer):
             return name.replace("qlab-", f"qlab-{which}", 1), *rest
 
         asks = asks and recipe is not None and self.subject.may_ask
-        return super().offer(label, named, recipe, asks)
+        pixels = lambda: self.subject.model.pixels  # noqa: E731
+        return super().offer(label, named, recipe, asks, pixels)
 
     def scored(self, name, model, words=""):
         """A file for a `Download`, scored again as it is taken away: name, content, and words."""
