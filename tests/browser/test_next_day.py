@@ -24,14 +24,18 @@ measured = Measurement(np.where(np.arange(1000) < 100, 2, 1), np.ones(1000, int)
 quiz("baseline", measured=measured, by_class=[0.5, 1.0], share=0.9)
 """
 STOPPED = "These controls do nothing now, because the kernel that ran this cell has stopped."
-DRAWN = """picture => [...picture.querySelectorAll('img')].every(x => x.complete && x.naturalWidth)
-  && picture.querySelectorAll('img').length"""
+DRAWN = """picture => [...picture.querySelectorAll('img')].filter(x => x.naturalWidth
+  && x.getBoundingClientRect().right <= picture.getBoundingClientRect().right + 1).length"""
 ENDS = {  # a kernel is restarted, is killed as by a machine without memory, is shut down
-    "restart": "() => { window.qlabPanel.sessionContext.restartKernel(); }",
+    "restart": "() => window.qlabPanel.sessionContext.restartKernel()",
     "crash": """() => { window.qlabPanel.sessionContext.session.kernel.requestExecute(
         {code: 'import os; os.kill(os.getpid(), 9)'}); }""",
-    "shut-down": "() => { window.qlabPanel.sessionContext.shutdown(); }",
+    "shut-down": "() => window.qlabPanel.sessionContext.shutdown()",
 }
+ICONS = """part => [part, ...part.querySelectorAll('.jupyter-widgets')].filter(
+  x => getComputedStyle(x, '::before').content !== 'none').length"""
+START = "() => window.qlabPanel.sessionContext.changeKernel({name: 'python3'})"
+IDLE = "() => window.qlabPanel.sessionContext.session?.kernel?.status === 'idle'"
 
 
 @pytest.fixture(scope="module")
@@ -63,6 +67,7 @@ def expect_dead(*parts):
         assert controls.count() > 2
         for control in controls.all():
             expect(control).to_be_disabled()
+        assert part.evaluate(ICONS) == 0
         for other in part.locator(".noUi-handle, summary").all():
             assert other.evaluate("x => x.inert")
 
@@ -117,3 +122,12 @@ def test_when_its_kernel_ends_all_says_so_until_it_is_run_again(browser, learner
         expect_dead(explorer, question)
         expect(explorer.locator(".qlab-readout")).to_have_text(told, use_inner_text=True)
         assert explorer.locator(".qlab-picture").evaluate(DRAWN) == 3
+        lab.screenshot(f"after-{end}")
+
+        if end == "crash":  # JupyterLab tells of it, and starts another one
+            lab.page.locator(".jp-Dialog").get_by_role("button", name="Ok").click()
+        elif end == "shut-down":
+            lab.page.evaluate(START)
+        lab.page.wait_for_function(IDLE)
+        lab.run_all()
+        expect_alive(explorer, question)
