@@ -1,5 +1,7 @@
 """A notebook is run, saved and opened again the next day, in what ``qlab lab`` starts."""
 
+import json
+
 import pytest
 from playwright.sync_api import expect
 
@@ -46,9 +48,12 @@ def learners(chromium, tmp_path_factory):
         yield running
 
 
-def save(lab):
+def save(lab, name):
+    """Save a notebook: how many widgets are saved with it."""
     lab.run("docmanager:save")
     lab.page.wait_for_function("() => !window.qlabPanel.context.model.dirty")
+    (state,) = json.loads((lab.root / name).read_text("utf-8"))["metadata"]["widgets"].values()
+    return len(state["state"])
 
 
 def parts(lab):
@@ -91,7 +96,7 @@ def test_the_next_day_all_is_there_and_says_how_to_make_it_live(browser, learner
         quiz.get_by_role("button", name="about 100", exact=True).click()
         expect(quiz).to_contain_text("1 of 5 answered")
         told = explorer.locator(".qlab-readout").inner_text()
-        save(lab)
+        widgets = save(lab, name)
 
     for day in (2, 3):  # on the second, it is saved again without a cell being run
         with fresh_page(browser, learners) as lab:
@@ -104,10 +109,11 @@ def test_the_next_day_all_is_there_and_says_how_to_make_it_live(browser, learner
             expect(question.get_by_role("radio", name="4 times or more")).to_be_checked()
             expect(quiz).to_contain_text("1 of 5 answered")
             lab.screenshot(f"next-day-{day}")
-            save(lab)
+            assert save(lab, name) == widgets
             if day == 3:
                 lab.run_all()
                 expect_alive(*parts(lab))
+                assert save(lab, name) == widgets  # and not those of before, which are gone
 
 
 @pytest.mark.parametrize("end", ENDS)

@@ -163,7 +163,7 @@ function pulse() {
         for (const part of home.querySelectorAll("summary, .noUi-handle")) part.inert = true;
         watch.observe(home, { childList: true, subtree: true });
       }
-      el.setAttribute("role", "status");
+      el.setAttribute("role", "note"); // a page has many of these: they are not all read aloud
       model.on("comm_live_update", follow);
       size.observe(el);
       views.add(follow);
@@ -177,8 +177,8 @@ function pulse() {
   };
 }
 
-// JupyterLab saves widgets of a kernel that runs, and forgets the others, though they were read from
-// the notebook and are shown. With this it saves those too: all that an output of a cell refers to.
+// JupyterLab saves all widgets of a kernel that runs, and forgets others, though they were read from
+// the notebook and are shown. With this it saves what the outputs of cells refer to, and links.
 function saveWhatIsShown(manager) {
   const [own, notebook] = [manager.get_state_sync, manager.context?.model];
   if (!own || own.isOurs || !notebook?.toJSON || !manager._modelsSync) return;
@@ -193,9 +193,9 @@ function saveWhatIsShown(manager) {
       if (!id || id in kept || !(id in saved.state)) return;
       kept[id] = saved.state[id];
       const text = JSON.stringify(kept[id].state);
-      for (const [, other] of text.matchAll(/IPY_MODEL_([\w-]+)/g)) keep(other);
+      for (const [, other] of text.matchAll(/(?:IPY_MODEL_|"model_id":")([\w-]+)/g)) keep(other);
     };
-    for (const [id, model] of models) if (model.comm_live) keep(id);
+    for (const [id, model] of models) if (model.comm_live && model.name.endsWith("LinkModel")) keep(id);
     for (const cell of notebook.toJSON().cells)
       for (const output of cell.outputs ?? []) keep(output.data?.[VIEW]?.model_id);
     return { ...saved, state: kept };
