@@ -34,9 +34,9 @@ HEAD = (
 
 
 def shipped():
-    """Yield the name and model of every file that ships."""
-    for file in artefacts.manifest()["files"]:
-        if file.endswith(".tflite"):
+    """Yield the name and model of every file that ships and knows garments."""
+    for file, entry in artefacts.manifest()["files"].items():
+        if file.endswith(".tflite") and "dataset" not in entry:
             yield Path(file).stem, qlab.pretrained(Path(file).stem)
 
 
