@@ -15,7 +15,7 @@ from PIL import Image
 from sklearn.datasets import load_digits
 
 import qlab
-from qlab import cli, train, widgets
+from qlab import cli, plots, train, widgets
 from qlab.data import Split, outside
 from qlab.data.outside import DatasetError
 from qlab.plots import answer_panels
@@ -598,3 +598,13 @@ def test_search_images_are_validation_images(digits):
     images, labels = qlab.search.search_images(dataset=digits)
     assert images is digits.validation.images or np.array_equal(images, digits.validation.images)
     assert len(labels) == 359
+
+
+def test_names_that_look_like_formulas_or_are_many_are_drawn_as_they_are():
+    names = [f"$x_{i}" + "$" * (i % 2) for i in range(1000)]
+    ax = plots.style.new_axes()
+    panel = answer_panels.FlipCountsPanel(ax, names, 5)
+    panel.show(np.arange(1000) % 5, np.zeros(1000, int))
+    ax.figure.canvas.draw()
+    shown = [x.get_text().replace("\\", "") for x in ax.get_yticklabels()]
+    assert shown == names[:: len(names) // len(shown) + 1] and len(shown) <= 24
