@@ -369,12 +369,36 @@ def test_hostile_npz_files_are_refused(tmp_path):
     refused("larger than it is", images=npy((10**6, 10**6)), labels=good)
     refused("larger than it is", images=npy((40, 6, 5), body=bytes(7)), labels=good)
     refused("damaged", images=b"nonsense", labels=good)
+    refused("larger than it is", images=npy((10**12,), "<U0"), labels=good)
     refused("holds the arrays a, b; call them", a=good, b=good)
     (tmp_path / "text.npz").write_text("hello")
     with pytest.raises(DatasetError, match="no file of arrays"):
         qlab.Dataset.from_npz(tmp_path / "text.npz")
     with pytest.raises(DatasetError, match="cannot be read: No such file"):
         qlab.Dataset.from_npz(tmp_path / "none.npz")
+
+
+def test_damage_never_ends_in_a_trace(photos, tmp_path):
+    """Three hundred damaged files of each kind: they are read, or refused in words."""
+    random = np.random.default_rng(0)
+    images, labels = arrays()
+    np.savez_compressed(tmp_path / "x.npz", images=images, labels=labels)
+    folder, refused = photos / "cat", 0
+    whole = {x.suffix: x.read_bytes() for x in (tmp_path / "x.npz", *sorted(folder.iterdir()))}
+    for i in range(300):
+        for suffix, content in whole.items():
+            damaged = np.frombuffer(content, np.uint8).copy()
+            damaged[random.integers(0, len(content), 1 + i % 8)] = random.integers(0, 256)
+            path = folder / f"damaged{suffix}"
+            path.write_bytes(damaged.tobytes()[: -(i % 3) or None])
+            try:
+                if suffix == ".npz":
+                    qlab.Dataset.from_npz(path)
+                else:
+                    outside._read_picture(path, photos, (8, 8))
+            except (DatasetError, outside._LeftOut):
+                refused += 1
+    assert refused > 300
 
 
 def test_an_npz_that_unpacks_to_too_much_is_not_unpacked(tmp_path, monkeypatch):

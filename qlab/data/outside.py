@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import lzma
 import stat
 import sys
 import warnings
 import zipfile
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -33,6 +35,16 @@ class DatasetError(ValueError):
 
 class _LeftOut(Exception):
     pass
+
+
+DAMAGES = (  # that zipfile may find
+    zipfile.BadZipFile,
+    zlib.error,
+    lzma.LZMAError,
+    EOFError,
+    NotImplementedError,
+    RuntimeError,
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -280,7 +292,7 @@ def read_npz(path):
                 names = tuple(map(str, names.ravel().tolist()))
     except OSError as error:
         raise DatasetError(f"{told} cannot be read: {error.strerror or error}") from None
-    except (zipfile.BadZipFile, EOFError, NotImplementedError, RuntimeError) as error:
+    except DAMAGES as error:
         raise DatasetError(
             f"{told} is no file of arrays, or damaged ({one_line(error, 80)}); write it with "
             "np.savez(path, images=images, labels=labels)"
@@ -325,7 +337,7 @@ def _member(held, name, size, told):
                 f"{name} in {told} is pickled Python, which could run anything; write it anew as "
                 "an array of numbers or words"
             )
-        if int(np.prod([*map(int, shape), dtype.itemsize], dtype=object)) > size:
+        if int(np.prod([*map(int, shape), max(1, dtype.itemsize)], dtype=object)) > size:
             raise DatasetError(f"{name} in {told} says that it is larger than it is: it is damaged")
         with held.open(f"{name}.npy") as file:
             return np.lib.format.read_array(file, allow_pickle=False)
