@@ -9,6 +9,7 @@ import sys
 import zlib
 from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 
 import nbformat
 import numpy as np
@@ -326,6 +327,15 @@ def test_e_calibrating_on_the_images_of_the_score_is_named():
     assert "no longer say how well" in hint_of("museum.e", exhibits.calibrated_on_test)
 
 
+def test_e_scoring_on_validation_images_is_not_called_scoring_on_training_images():
+    def mine(model, data):
+        data.test = data.validation
+        return exhibits.accuracy_gained_repaired(model, data)
+
+    said = repr(check("museum.e", lambda model, data: mine(model, SimpleNamespace(**vars(data)))))
+    assert "Hint:" not in said
+
+
 def test_e_on_dark_training_images_the_two_ways_to_calibrate_are_far_apart():
     model, data = exhibits.shipped.model(), exhibits._dark_training()
     ways = exhibits.accuracy_gained_repaired, exhibits.calibrated_on_test
@@ -333,9 +343,12 @@ def test_e_on_dark_training_images_the_two_ways_to_calibrate_are_far_apart():
     assert right - wrong > 4 * exhibits.NEAR_GAIN
 
 
-def test_e_another_calibration_set_is_as_good():
+@pytest.mark.parametrize(
+    "chosen", [lambda data: data.train.images[-128:], lambda data: data.validation.images]
+)
+def test_e_another_calibration_set_is_as_good(chosen):
     def mine(model, data):
-        small = qlab.Compressor(model, data.train.images[-128:]).compress(qlab.Recipe())
+        small = qlab.Compressor(model, chosen(data)).compress(qlab.Recipe())
         scores = (qlab.evaluate(m, data.test.images, data.test.labels) for m in (model, small))
         return qlab.compare(*scores).difference
 

@@ -373,6 +373,14 @@ WRONG_GAINS = {
 }
 
 
+def _held_out(images, small):
+    """Images to calibrate on that nobody trained on; scored on, they give a result of their own."""
+    before, after = (qlab.predict(m, images) for m in (shipped.model(), small))
+    differ = np.flatnonzero(before != after)
+    some = np.concatenate([np.resize(differ, 600), np.flatnonzero(before == after)[:400]])
+    return SimpleNamespace(images=images[some], labels=after[some])
+
+
 @cache
 def _trial_data():
     """Real images, chosen and labelled so that each way of scoring has a result of its own."""
@@ -384,9 +392,9 @@ def _trial_data():
     differ = np.flatnonzero(before != after)
     some = np.concatenate([differ, np.flatnonzero(before == after)[: 2 * len(differ)]])
     labels = np.where(before != after, after, real.test.labels)
-    return SimpleNamespace(
-        train=train, test=SimpleNamespace(images=real.test.images[some], labels=labels[some])
-    )
+    test = SimpleNamespace(images=real.test.images[some], labels=labels[some])
+    validation = _held_out(real.validation.images, small)
+    return SimpleNamespace(train=train, validation=validation, test=test)
 
 
 def calibrated_on_test(model, data):
@@ -404,7 +412,8 @@ def _dark_training():
     before, after = (qlab.predict(m, some) for m in (model, small))
     differ = before != after
     test = SimpleNamespace(images=some[differ], labels=after[differ])
-    return SimpleNamespace(train=train, test=test)
+    validation = _held_out(real.validation.images // 8, small)
+    return SimpleNamespace(train=train, validation=validation, test=test)
 
 
 def _judge_gain(answer):

@@ -22,13 +22,16 @@ class Fed:
             return "nothing: the loop yielded no batch"
         first = self.batches[0]
         if not isinstance(first, list):
-            return f"{len(self.batches)} batches; the first is of type {type(first).__name__}"
+            return f"{self._count()}; the first is of type {type(first).__name__}"
         arrays = ", ".join(f"{np.asarray(a).dtype} array of shape {np.shape(a)}" for a in first)
-        words = f"{len(self.batches)} batches; the first is [{arrays}]"
+        words = f"{self._count()}; the first is [{arrays}]"
         tensors = _tensors(self)
         return (
             words if tensors is None else f"{words}; largest value {max(map(np.max, tensors)):.4g}"
         )
+
+    def _count(self):
+        return "1 batch" if len(self.batches) == 1 else f"{len(self.batches)} batches"
 
 
 def representative_dataset(images):
