@@ -15,7 +15,7 @@ from PIL import Image
 from sklearn.datasets import load_digits
 
 import qlab
-from qlab import cli, plots, train, widgets
+from qlab import cli, data, plots, train, widgets
 from qlab.data import Split, outside
 from qlab.data.outside import DatasetError
 from qlab.plots import answer_panels
@@ -579,6 +579,14 @@ def test_the_card_tells_of_the_data_set(tmp_path, digits, lite_reader):
         assert garment not in text
     provenance = json.loads(files["reader-provenance.json"].read_text("utf-8"))
     assert provenance["measured"]["reader.tflite"]["accuracy"]["dataset"] == "digits, test"
+
+
+def test_own_data_needs_no_fashion_mnist(tmp_path, digits, lite_reader, monkeypatch):
+    monkeypatch.setattr(data.fetching, "read", lambda *_: pytest.fail("it was asked for"))
+    subjects.course_data.cache_clear()
+    gallery = widgets.FlipGallery(lite_reader, dataset=digits, weight_bits=2)
+    assert not gallery.error
+    qlab.export.export(lite_reader, tmp_path, "reader", dataset=digits)
 
 
 def test_the_command_line_exports_with_data(tmp_path, digits, lite_reader):
