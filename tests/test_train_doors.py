@@ -10,6 +10,7 @@ import pytest
 
 import qlab
 from qlab import train
+from qlab.train import checks, soft_labels
 
 RANDOM = np.random.default_rng(0)
 IMAGES, LABELS = RANDOM.integers(0, 256, (64, 8, 8, 1), np.uint8), RANDOM.integers(0, 10, 64)
@@ -100,6 +101,16 @@ def test_a_list_of_images_calibrates_and_distils_like_the_array():
 def test_numbers_in_lists_are_told_what_to_become():
     with pytest.raises(TypeError, match=r"not int64: give images.astype\(np.uint8\)"):
         fitted(usual(), IMAGES.tolist())
+
+
+def test_a_mean_of_pixels_says_that_they_are_whole():
+    layers = train.keras.layers
+    for mean, deviation, whole in ((127.0, 70.0, True), (0.5, 0.25, False)):
+        first = layers.Normalization(mean=mean, variance=deviation**2)
+        learned = layers.Normalization()
+        learned.adapt(mean + np.float32([-0.1, 0.1]).reshape(2, 1, 1, 1) * np.ones((8, 8, 1)))
+        for layer in (first, learned):
+            assert checks.scales_itself(network(layer, *flat().layers)) == whole
 
 
 @pytest.mark.parametrize("first", ["rescaling", "uint8"])
@@ -286,6 +297,12 @@ def test_a_relu_as_files_have_it_is_trained(options):
     assert train.convert_quantized(aware)[4:8] == b"TFL3"
 
 
+def test_a_dense_layer_on_pictures_is_refused_before_training():
+    layers = train.keras.layers
+    with pytest.raises(ValueError, match=r"layer each is a Dense on \(6, 6, 4\).*Conv2D\(5, 1\)"):
+        DOORS["quantization_aware"](usual(layers.Dense(5, name="each")))
+
+
 def used_twice():
     layers, start = train.keras.layers, train.keras.Input((8, 8, 4))
     shared = layers.Conv2D(4, 3, padding="same", name="shared")
@@ -430,4 +447,12 @@ def test_a_clock_before_1980_is_told(tmp_path, monkeypatch):
     monkeypatch.setattr(time, "localtime", lambda *_: time.gmtime(86_400 * 365))
     with pytest.raises(OSError, match=r"clock says 1971-01-01.*set the clock"):
         train.save(usual(), tmp_path / "mine.keras")
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_clock_before_1980_keeps_no_logits_and_says_so(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(time, "localtime", lambda *_: time.gmtime(86_400 * 365))
+    monkeypatch.setattr(soft_labels, "cache_file", lambda content: tmp_path / "logits.npz")
+    soft_labels._keep(b"a teacher", np.zeros((4, 10), np.float32))
+    assert "logits are not kept" in capsys.readouterr().err
     assert not list(tmp_path.iterdir())
