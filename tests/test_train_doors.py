@@ -10,7 +10,7 @@ import pytest
 
 import qlab
 from qlab import train
-from qlab.train import checks, soft_labels
+from qlab.train import checks
 
 RANDOM = np.random.default_rng(0)
 IMAGES, LABELS = RANDOM.integers(0, 256, (64, 8, 8, 1), np.uint8), RANDOM.integers(0, 10, 64)
@@ -447,12 +447,4 @@ def test_a_clock_before_1980_is_told(tmp_path, monkeypatch):
     monkeypatch.setattr(time, "localtime", lambda *_: time.gmtime(86_400 * 365))
     with pytest.raises(OSError, match=r"clock says 1971-01-01.*set the clock"):
         train.save(usual(), tmp_path / "mine.keras")
-    assert not list(tmp_path.iterdir())
-
-
-def test_a_clock_before_1980_keeps_no_logits_and_says_so(tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(time, "localtime", lambda *_: time.gmtime(86_400 * 365))
-    monkeypatch.setattr(soft_labels, "cache_file", lambda content: tmp_path / "logits.npz")
-    soft_labels._keep(b"a teacher", np.zeros((4, 10), np.float32))
-    assert "logits are not kept" in capsys.readouterr().err
     assert not list(tmp_path.iterdir())

@@ -89,13 +89,12 @@ def _keep(content, found):
     """Write the logits whole or not at all; without a place to write, say so and go on."""
     target, buffer = cache_file(content), io.BytesIO()
     teacher, checksum = _marks(content, found)
+    np.savez(buffer, logits=found, teacher=teacher, checksum=checksum)
     try:
-        np.savez(buffer, logits=found, teacher=teacher, checksum=checksum)
         target.parent.mkdir(parents=True, exist_ok=True)
         write_whole(target, buffer.getvalue())
-    except (OSError, ValueError) as error:  # ValueError: a clock before 1980
-        why = getattr(error, "strerror", error)
-        print(f"The logits are not kept: {target}: {why}.", file=sys.stderr)
+    except OSError as error:
+        print(f"The logits are not kept: {target}: {error.strerror}.", file=sys.stderr)
 
 
 def _computed(content, images, progress):
