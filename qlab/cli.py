@@ -83,6 +83,12 @@ def build_parser():
         action="store_true",
         help="compile the C array here, run it in TensorFlow Lite Micro and compare the answers",
     )
+    export.add_argument(
+        "--data",
+        metavar="PATH",
+        help="score it on this .npz file, or folder with a folder of pictures a class "
+        "(default: Fashion-MNIST)",
+    )
     _add_pixels(export)
     report = add("report", _report, "write a page and a CSV of what a learner or a class did")
     report.add_argument(
@@ -100,10 +106,11 @@ def build_parser():
 
 
 def _add_pixels(command):
-    from qlab.tflite.pixels import WAYS
-
     command.add_argument(
-        "--pixels", choices=WAYS, help="how the model wants its pixels (default: it is found out)"
+        "--pixels",
+        metavar="WAY",
+        help="how the model wants its pixels: '0 to 1', '0 to 255' or '-1 to 1' (default: it is "
+        "found out by scoring)",
     )
 
 
@@ -178,6 +185,7 @@ def _export(arguments):
         arguments.name,
         arguments.force,
         arguments.verify,
+        arguments.data,
         arguments.pixels,
     )
 
