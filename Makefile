@@ -20,7 +20,7 @@ $(STAMP): requirements.txt pyproject.toml tools/setup.sh
 data: $(STAMP) ## get and verify the data
 	@$(BIN)/qlab data
 
-lab: setup ## set up if needed, then open JupyterLab on the first notebook (ARGS="--port 9000")
+lab: setup ## set up if needed, then open your copy of the notebooks (ARGS="--port 9000 --to DIR")
 	@$(BIN)/qlab lab $(ARGS)
 
 # A worker for each core, with its own learner, JupyterLab and Chromium. A file of tests stays

@@ -12,6 +12,11 @@ Examples
 
 import lazy_loader
 
+from qlab.system import threads
+
+threads.obey()  # before NumPy is loaded, which asks only then
+del threads
+
 __version__ = "0.1.0"
 
 __getattr__, __dir__, __all__ = lazy_loader.attach(
@@ -37,6 +42,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
             *("affine", "clusters", "distillation", "metrics", "observers", "results"),
             "sparsity",
         ],
+        "data.datasets": ["Dataset"],
         "engine": ["compressor"],
         "arithmetic.results": ["Comparison", "Latency", "Measurement", "Sizes", "compare"],
         "engine.compressor": ["Compressor"],
@@ -45,7 +51,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "tflite.artefacts": ["pretrained"],
         "tflite.litemodel": ["Layer", "LiteModel", "ModelError"],
         "tflite.micro_runtime": ["MicroReport", "micro"],
-        "tflite.runtime": ["evaluate", "latency", "predict"],
+        "tflite.runtime": ["evaluate", "find_pixels", "latency", "predict"],
         "trials": ["pareto", "search", "stages"],
     },
 )

@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from qlab.system import isolated
-from qlab.system.machine import cores
+from qlab.system.settings import NUMBERS, SettingError, number
+from qlab.system.threads import cores, threads
 
 PACKAGES = (
     "numpy",
@@ -44,6 +45,10 @@ CHROMIUM_ADVICE = (
     "or set QLAB_CHROMIUM to a Chromium or Chrome program"
 )
 
+KERAS = (
+    "import tf_keras; from tf_keras.backend import floatx, image_data_format; "
+    "print('keras', tf_keras.__version__, image_data_format(), floatx())"
+)
 EXPLORER = "import qlab.widgets\nqlab.widgets.QuantizationExplorer()"
 
 
@@ -78,6 +83,7 @@ def checks(notes=None):
     for name in PACKAGES:
         yield check_package(name)
     yield check_machine()
+    yield check_numbers()
     for name in EXTENSIONS:
         yield check_extension(name)
     yield check_chromium()
@@ -124,6 +130,16 @@ def check_machine():
         text += ": close other programs, a training notebook takes about 0.6 GB"
         return Check("cores and memory", text, ok=False, needed=False)
     return Check("cores and memory", text)
+
+
+def check_numbers():
+    """Check the numbers that the environment sets, as `Check`."""
+    try:
+        found = {name: number(name) for name in NUMBERS}
+    except SettingError as error:
+        return Check("settings", str(error), ok=False)
+    told = [f"{name}={value:g}" for name, value in found.items() if value is not None]
+    return Check("settings", ", ".join([f"at most {threads()} threads", *told]))
 
 
 def check_extension(name):
@@ -193,17 +209,28 @@ def check_artefacts():
 
 
 def check_keras():
-    """Import tf_keras in a process of its own and check that it is Keras 2, as `Check`."""
-    ended = isolated.run("import tf_keras; print('keras', tf_keras.__version__)", 300)
+    """Import tf_keras in a process of its own, look at its settings too, as `Check`."""
+    ended = isolated.run(KERAS, 300)
     if ended.timed_out:
         return Check("Keras 2", "tf_keras did not import in 5 minutes: try again", ok=False)
     lines = [line for line in ended.output.splitlines() if line.startswith("keras ")]
-    version = lines[-1].split()[1] if lines else ""
+    _, version, *settings = lines[-1].split() if lines else ("", "")
     if ended.code == 0 and version.startswith("2."):
-        return Check("Keras 2", f"tf_keras {version}")
+        return _settings_of_keras(version, settings)
     reason = ended.error or f"exit code {ended.code}"
     found = f"tf_keras is {version}" if version else f"tf_keras does not import ({reason})"
     return Check("Keras 2", f"{found}: {REINSTALL}", ok=False)
+
+
+def _settings_of_keras(version, settings):
+    """Say whether the user's keras.json asks for other layers than the course's, as `Check`."""
+    if settings == ["channels_last", "float32"]:
+        return Check("Keras 2", f"tf_keras {version}")
+    text = (
+        f"tf_keras {version}; your keras.json asks for {' and '.join(settings)}, and the course "
+        'needs "image_data_format": "channels_last" and "floatx": "float32": change them there'
+    )
+    return Check("Keras 2", text, ok=False, needed=False)  # qlab.train sets them for itself
 
 
 def memory_checks(notes):

@@ -22,6 +22,7 @@ from qlab.tflite.graph import pack
 from qlab.tflite.litemodel import LiteModel
 from qlab.tflite.micro_form import micro_form
 from qlab.tflite.operators import ROWS, named
+from tools.micro import HEAD, row
 
 needs_package = pytest.mark.skipif(
     not micro_runtime.available() and os.environ.get("CI") != "true",
@@ -403,6 +404,20 @@ def test_what_has_nothing_to_gain_stays_as_it_is():
     for name in ("baseline", "baseline-int8", "baseline-dynamic-range"):
         model = qlab.pretrained(name)
         assert micro_form(model) is model
+
+
+# the table of `make micro`
+
+
+@needs_package
+def test_the_table_has_a_line_for_a_file_that_runs_and_for_one_that_does_not():
+    cells = row("it", qlab.micro(qlab.pretrained("baseline-int8")), (90, 91, 100)).split(" | ")
+    assert cells[:2] == ["| it", "84,248"] and cells[6].endswith("of 300")
+    assert cells[2:6] == ["32,432", "28,736", "0", "3,696"]
+    assert cells[7:] == ["0.9000, 0.9100", "Arduino Nano 33 IoT", "runs |"]
+    cells = row("it", qlab.micro(qlab.pretrained("baseline-float16")), None).split(" | ")
+    assert cells[2:9] == 7 * [""] and "float16" in cells[9]
+    assert HEAD.splitlines()[0].count("|") == len(cells) + 1
 
 
 # boards

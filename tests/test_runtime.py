@@ -178,10 +178,6 @@ def test_a_latency_that_cannot_be_measured(baseline, wrong):
         qlab.latency(baseline, **wrong)
 
 
-def test_threads_are_at_least_one_and_at_most_four():
-    assert 1 <= runtime.default_threads() <= 4
-
-
 def test_a_paired_test_of_two_scored_models(baseline, fashion):
     test = fashion.test
     worse = engine.compressor("baseline").compress(qlab.Recipe(2, 8))

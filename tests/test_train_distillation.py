@@ -308,9 +308,9 @@ def test_a_softmax_at_the_end_is_told_in_words():
             train.Distiller(train.student("5k"), ending_in(*last))
         with pytest.raises(ValueError, match="the student ends in a softmax"):
             train.distil(ending_in(*last), LOGITS, IMAGES, LABELS, **BRIEF)
-    with pytest.raises(ValueError, match="the teacher's outputs look like probabilities"):
+    with pytest.raises(ValueError, match="the teacher ends in a softmax"):
         weights_after(hidden_softmax(), IMAGES, LABELS)
-    with pytest.raises(ValueError, match="the student's outputs look like probabilities"):
+    with pytest.raises(ValueError, match="the student ends in a softmax"):
         train.distil(hidden_softmax(), LOGITS, IMAGES, LABELS, **BRIEF)
 
 

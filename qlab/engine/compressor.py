@@ -23,6 +23,7 @@ from qlab.tflite.cleaning import cleaned
 from qlab.tflite.graph import constant
 from qlab.tflite.litemodel import ModelError, require_lite_model
 from qlab.tflite.operators import SUPPORTED, WEIGHTED
+from qlab.tflite.pixels import mismatch
 
 REMEMBERED = 20  # integer forms of each layer's weights
 PLANS = 2  # the one that is on screen, and the one before
@@ -78,6 +79,8 @@ class Compressor:
             )
         self.model = model
         self.calibration_images = len(calibration_images)
+        words = mismatch(np.asarray(calibration_images), model.pixels)
+        self._wrong_range = (f"Calibration: {words}",) if words else ()
         self.layers = model.layers
         self._weighted = {x.name: x for x in self.layers if x.weights is not None}
         self._axes = {name: x.channel_axis for name, x in self._weighted.items()}
@@ -170,7 +173,7 @@ class Compressor:
 
     def notes(self, recipe):
         """Sentences for the screen about how this recipe is carried out; often none."""
-        return notes(self.plan(recipe))
+        return (*notes(self.plan(recipe)), *self._wrong_range)
 
     def _plan(self, recipe):
         self._check(recipe)
@@ -351,9 +354,15 @@ def _observe(model, groups, images):
     tensors = sorted({i for group in groups.values() for i in group.sources})
     if not tensors:
         return {}
-    batches = lambda: runtime.activations(model, images, tensors, OBSERVED_AT_ONCE)  # noqa: E731
-    seen = observers.observe(batches, len(images))
-    by_tensor = dict(zip(tensors, seen, strict=True))
+    moved = {i: x for i in tensors if (x := constant(model.parsed, i)) is not None}
+    made = [i for i in tensors if i not in moved]
+
+    def batches():
+        for start, values in runtime.activations(model, images, made, OBSERVED_AT_ONCE):
+            count = len(values[0])
+            yield start, [*values, *(np.tile(x.reshape(1, -1), (count, 1)) for x in moved.values())]
+
+    by_tensor = dict(zip((*made, *moved), observers.observe(batches, len(images)), strict=True))
     return {
         group: observers.merge([by_tensor[i] for i in group.sources])
         for group in set(groups.values())

@@ -27,9 +27,10 @@ from ai_edge_litert import schema_py_generated as schema
 from qlab.arithmetic.affine import QuantParams, affine_params, dequantize, quantize
 from qlab.engine.floating import COUNTING, is_float
 from qlab.tflite.graph import constant, copied_operator, new_operator
-from qlab.tflite.operators import DICTATED, MOVING, OPERATORS
+from qlab.tflite.operators import COMPARING, DICTATED, MOVING, OPERATORS
 
 TYPE = schema.TensorType
+ON_ONE_GRID = MOVING + COMPARING
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,7 +85,7 @@ def _emit(builder, operator, layer, activations, weights, stays):
     inputs = []
     for position, index in enumerate(int(i) for i in operator.inputs):
         if index in builder.resting and not (stored is not None and position == 1):
-            moved = planned if layer.op in MOVING else activations.get(index)
+            moved = planned if layer.op in ON_ONE_GRID else activations.get(index)
             if layer.op in COUNTING:
                 inputs.append(builder.resting[index])
             elif integer and index in activations:
@@ -99,7 +100,9 @@ def _emit(builder, operator, layer, activations, weights, stays):
         elif stored is not None and position == 2 and stored.bias is not None and index >= 0:
             inputs.append(builder.stored(index, bias, None))
         else:
-            inputs.append(builder.constant(index, integer))
+            inputs.append(
+                builder.constant(index, integer, planned if layer.op in ON_ONE_GRID else None)
+            )
     outputs = []
     for index in map(int, operator.outputs):
         stages = _stages(layer, activations.get(index), integer)
@@ -153,7 +156,7 @@ def _stages(layer, planned, integer):
         if _key(dictated) == _key(planned):
             return [planned]
         stages += [dictated, *_exactly(dictated, planned)]
-    if layer.op not in MOVING:
+    if layer.op not in ON_ONE_GRID:
         stages += _clamps(planned, layer.activation)
     return [*stages, planned]
 
@@ -228,17 +231,17 @@ class _Builder:
             self.operator("DEQUANTIZE", 2, [resting], self._floating[index])
         return self._floating[index]
 
-    def constant(self, index, integer):
-        """A constant of the source; a float one gets a grid of its own in an integer operator."""
+    def constant(self, index, integer, params=None):
+        """A constant of the source; a float one is on this grid, or its own, among integers."""
         if index < 0:
             return -1
-        key = (index, integer)
+        key = (index, integer, params and _key(params))
         if key not in self._constants:
             if index in self._few:
                 self._constants[key] = self.weights(index, self._few[index], integer)
             elif integer and is_float(self.source, index):
                 values = constant(self.source, index)
-                params = affine_params(values.min(), values.max(), 8)
+                params = params or affine_params(values.min(), values.max(), 8)
                 self._constants[key] = self.stored(index, quantize(values, params), params)
             else:
                 self._constants[key] = self._as_it_is(index)

@@ -28,6 +28,7 @@ from qlab.tflite.graph import (
 from qlab.tflite.gzipping import gzip_size
 from qlab.tflite.operators import PLUMBING, WEIGHTED
 from qlab.tflite.packing import pack_weights
+from qlab.tflite.pixels import require_pixels
 from qlab.tflite.proof import disagreeing
 from qlab.tflite.reading import Damaged, Reader
 from qlab.tflite.sparse_tensors import LARGEST as MOST_UNPACKED
@@ -86,6 +87,8 @@ class LiteModel:
     ----------
     data : bytes
         The file. Trusted: for anything from outside use `from_file` or `from_bytes`, which check.
+    pixels : str or None
+        How it wants its pixels, as in `with_pixels`; None if nobody has said.
 
     Examples
     --------
@@ -95,16 +98,19 @@ class LiteModel:
     ['conv1', 'conv2', 'dense1', 'logits']
     """
 
-    def __init__(self, data):
+    def __init__(self, data, pixels=None):
         self.data = bytes(data)
+        self.pixels = None if pixels is None else require_pixels(pixels)
 
     @classmethod
-    def from_file(cls, path):
+    def from_file(cls, path, pixels=None):
         """Read and check a file.
 
         Parameters
         ----------
         path : str or Path
+        pixels : str or None
+            As in `with_pixels`.
 
         Returns
         -------
@@ -127,10 +133,10 @@ class LiteModel:
             raise ModelError(
                 f"{path.name} has {size:,} bytes; qlab reads at most {LARGEST_FILE:,}"
             ) from None
-        return cls.from_bytes(data, name=path.name)
+        return cls.from_bytes(data, path.name, pixels)
 
     @classmethod
-    def from_bytes(cls, data, name="this model"):
+    def from_bytes(cls, data, name="this model", pixels=None):
         """Check the bytes of a file, and try it in a process of its own.
 
         A malformed file can end the process that runs it. So its structure is read in Python
@@ -142,6 +148,8 @@ class LiteModel:
         data : bytes
         name : str
             What to call it in an error.
+        pixels : str or None
+            As in `with_pixels`.
 
         Returns
         -------
@@ -155,15 +163,17 @@ class LiteModel:
         model = cls(data)
         model._check(name)
         _try_elsewhere(model.data, name)
-        return model
+        return model if pixels is None else model.with_pixels(pixels)
 
     @classmethod
-    def from_keras(cls, keras_model):
+    def from_keras(cls, keras_model, pixels=None):
         """Convert a Keras 2 model to float32.
 
         Parameters
         ----------
         keras_model : tf_keras.Model
+        pixels : str or None
+            As in `with_pixels`.
 
         Returns
         -------
@@ -178,7 +188,51 @@ class LiteModel:
         """
         model = cls(provided("converter")(keras_model, "float32"))
         model._check(f"the model {keras_model.name}")
-        return model
+        return model if pixels is None else model.with_pixels(pixels)
+
+    def with_pixels(self, pixels):
+        """The same file, with what a pixel of 0 to 255 is to it; all that is made of it knows too.
+
+        Parameters
+        ----------
+        pixels : str
+            ``0 to 1``, as the course's models want it, ``0 to 255`` or ``-1 to 1``. It concerns
+            images of uint8: those of float32 are taken as they are.
+
+        Returns
+        -------
+        LiteModel
+
+        Raises
+        ------
+        ValueError
+            If it is none of the three, or the model takes whole pixels, which are never scaled.
+
+        Examples
+        --------
+        >>> import qlab
+        >>> qlab.pretrained("baseline").with_pixels("-1 to 1").pixels
+        '-1 to 1'
+        """
+        if require_pixels(pixels) != "0 to 255" and self.takes_pixels:
+            raise ValueError(
+                f"this model takes whole numbers without a scale, the pixels 0 to 255 themselves, "
+                f"so they cannot be {pixels}; choose '0 to 255'"
+            )
+        return type(self)(self.data, pixels)
+
+    @property
+    def takes_pixels(self):
+        """bool: whether its input is of whole numbers without a scale: pixels, 0 to 255."""
+        graph = self.parsed.subgraphs[0]
+        tensor = graph.tensors[int(graph.inputs[0])]
+        grid = tensor.quantization
+        whole = DTYPES.get(tensor.type, np.dtype("f4")).kind in "iu"
+        return whole and (grid is None or grid.scale is None or not len(grid.scale))
+
+    def edited(self, graph):
+        """A model of an object tree that was made from this one; it wants its pixels alike."""
+        return type(self)(pack(graph), self.pixels)
 
     def to_bytes(self):
         """Return the file's bytes."""
@@ -245,7 +299,7 @@ class LiteModel:
     @cached_property
     def _packed(self):
         graph = self.graph()
-        return LiteModel(pack(graph)) if pack_weights(graph) else self
+        return self.edited(graph) if pack_weights(graph) else self
 
     @cached_property
     def _proved(self):

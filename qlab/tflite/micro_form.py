@@ -12,8 +12,8 @@ import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
 from qlab.tflite.arena import SCRATCH_FOR_INT4, plan_arena
-from qlab.tflite.graph import PACKED_BITS, constant, op_name, pack, pack_codes, shape_of
-from qlab.tflite.litemodel import LiteModel, ModelError
+from qlab.tflite.graph import PACKED_BITS, constant, op_name, pack_codes, shape_of
+from qlab.tflite.litemodel import ModelError
 from qlab.tflite.packing import fit
 
 KINDS = schema.TensorType
@@ -35,7 +35,7 @@ def micro_form(model):
     graph = model.graph()
     changes = [_widen(graph, x) for x in graph.subgraphs[0].tensors if x.type in PACKED_BITS]
     changes += [_multiply(graph, i, by) for i, by in _batches(graph).items() if by > 1]
-    form = LiteModel(pack(graph)) if changes else model
+    form = model.edited(graph) if changes else model
     try:
         ram = plan_arena(form).bytes
     except ModelError:  # nobody knows what more would cost
@@ -44,7 +44,7 @@ def micro_form(model):
         graph = form.graph()
         codes, tensor = constant(graph, index), graph.subgraphs[0].tensors[index]
         graph.buffers[tensor.buffer].data, tensor.type = pack_codes(codes, 4), KINDS.INT4
-        smaller = LiteModel(pack(graph))
+        smaller = form.edited(graph)
         if plan_arena(smaller).bytes <= ram:
             form = smaller
     return form

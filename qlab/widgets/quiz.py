@@ -5,6 +5,7 @@ from html import escape
 import ipywidgets
 
 from qlab.lessons.cards import MARKS, element, listing
+from qlab.widgets.kit.front_end import Pulse
 
 CSS = """<style>
 .qlab-quiz { border-left: 5px solid var(--jp-brand-color1, #0072B2); padding: 6px 12px;
@@ -31,7 +32,7 @@ class Quiz(ipywidgets.VBox):
         self.sheet = sheet
         self.buttons, self.feedback, self.score = {}, {}, ipywidgets.HTML()
         groups = [self._group(i, item) for i, item in enumerate(sheet.items, 1)]
-        super().__init__([ipywidgets.HTML(CSS), *groups, self.score])
+        super().__init__([ipywidgets.HTML(CSS), Pulse(), *groups, self.score])
         self.add_class("qlab-quiz")
         for id, option in sheet.first_answers().items():
             self._show(id, option, sheet.mark(id, option))

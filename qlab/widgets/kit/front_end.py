@@ -19,6 +19,21 @@ class FrontEnd(anywidget.AnyWidget):
     part = traitlets.Unicode().tag(sync=True)
 
 
+class Pulse(FrontEnd):
+    """A line among widgets: empty while their kernel runs; then it says how to go on."""
+
+    part = traitlets.Unicode("pulse").tag(sync=True)
+    words = traitlets.Unicode(
+        "These controls do nothing now, because the kernel that ran this cell has stopped. What "
+        "you see is what was here before. To go on, run the first cell of this section, and then "
+        "this cell again."
+    ).tag(sync=True)
+
+    def __init__(self):
+        super().__init__()
+        self.add_class("qlab-pulse")
+
+
 class Reveal(FrontEnd):
     """Words that open and close the row below them."""
 
