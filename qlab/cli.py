@@ -106,10 +106,11 @@ def build_parser():
 
 
 def _add_pixels(command):
-    from qlab.tflite.pixels import WAYS
-
     command.add_argument(
-        "--pixels", choices=WAYS, help="how the model wants its pixels (default: it is found out)"
+        "--pixels",
+        metavar="WAY",
+        help="how the model wants its pixels: '0 to 1', '0 to 255' or '-1 to 1' (default: it is "
+        "found out by scoring)",
     )
 
 

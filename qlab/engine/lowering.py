@@ -69,11 +69,11 @@ def lower(model, activations, weights, stays, description=b"qlab", constants=Non
     """
     builder = _Builder(model.parsed, description, constants or {})
     graph = model.parsed.subgraphs[0]
-    first = int(graph.inputs[0])
-    builder.resting[first] = builder.copy_tensor(first, activations.get(first))
+    for index in map(int, graph.inputs):
+        builder.resting[index] = builder.copy_tensor(index, activations.get(index))
     for operator, layer in zip(graph.operators, model.layers, strict=True):
         _emit(builder, operator, layer, activations, weights, stays)
-    return builder.finish(builder.resting[first], builder.resting[int(graph.outputs[0])])
+    return builder.finish()
 
 
 def _emit(builder, operator, layer, activations, weights, stays):
@@ -288,15 +288,19 @@ class _Builder:
             return copied_operator(self.model, self.source, *each)
         return new_operator(self.model, *each)
 
-    def finish(self, first, last):
+    def finish(self):
         """Close the graph, and point the signatures at the new tensors."""
-        self.graph.inputs, self.graph.outputs = (np.array([i], np.int32) for i in (first, last))
+        before = self.source.subgraphs[0]
+        new = lambda i: self.resting[i] if i in self.resting else self.constant(i, False)  # noqa: E731
+        ends = ([new(int(i)) for i in indices] for indices in (before.inputs, before.outputs))
+        self.graph.inputs, self.graph.outputs = (np.array(x, np.int32) for x in ends)
         self.graph.operators = [self._made(*each) for each in self._operators]
         self.model.subgraphs = [self.graph, *map(self._called, self.source.subgraphs[1:])]
         self.model.signatureDefs = copy.deepcopy(self.source.signatureDefs)
         for signature in self.model.signatureDefs or []:
             if signature.subgraphIndex == 0:
-                signature.inputs[0].tensorIndex, signature.outputs[0].tensorIndex = first, last
+                for end in (*(signature.inputs or ()), *(signature.outputs or ())):
+                    end.tensorIndex = new(int(end.tensorIndex))
         return self.model
 
     def _called(self, graph):

@@ -150,14 +150,15 @@ def _found(predict, model, images, labels, usual, images_are):
         way: Measurement(predict(model.with_pixels(way), images), labels, images_are=images_are)
         for way in WAYS
     }
+    guessing = float(np.unique(labels, return_counts=True)[1].max() / len(labels))
     best = max(scores, key=lambda way: (scores[way].correct, way == usual))
-    if compare(scores[usual], scores[best], family=len(WAYS) - 1).verdict != "better":
+    better = compare(scores[usual], scores[best], family=len(WAYS) - 1).verdict == "better"
+    if not better or scores[best].interval[0] <= guessing:
         best = usual
     others = {
         way: compare(x, scores[best], family=len(WAYS) - 1)
         for way, x in scores.items()
         if way != best
     }
-    guessing = float(np.unique(labels, return_counts=True)[1].max() / len(labels))
     sure = all(x.verdict == "better" for x in others.values())
     return FoundPixels(best, sure and scores[best].interval[0] > guessing, scores, others, guessing)

@@ -13,8 +13,8 @@ from ai_edge_litert.interpreter import Interpreter
 from qlab.arithmetic.results import Latency, Measurement
 from qlab.system.output import quiet
 from qlab.system.threads import threads as usual_threads
-from qlab.tflite.answers import decided, require_labels
-from qlab.tflite.litemodel import ModelError, require_lite_model
+from qlab.tflite.answers import decided, require_labels, require_scorable
+from qlab.tflite.litemodel import ModelError, in_words, require_lite_model
 from qlab.tflite.pixels import FEWEST, USUAL, as_pixels, found, mismatch, scaled
 
 BATCH = 250
@@ -165,6 +165,7 @@ def measured(predict, model, images, labels, *how):
 
 
 def _require_labelled(model, images, labels):
+    require_scorable(model)
     if len(images) != len(labels):
         raise ValueError(
             f"{len(images)} images and {len(labels)} labels; each image needs one label"
@@ -181,7 +182,8 @@ def logits(model, images):
     >>> logits(model, images).argmax(1).tolist() == predict(model, images).tolist()
     True
     """
-    answers = np.concatenate([outputs[0] for _, outputs in _outputs(model, images)])
+    outputs = _outputs(model, prepared(model, images))
+    answers = np.concatenate([answers[0] for _, answers in outputs])
     if answers.dtype != np.float32:
         raise ValueError(f"this model answers in {answers.dtype}; logits need a float32 output")
     return answers
@@ -273,7 +275,8 @@ def batches(model, images, batch=BATCH, threads=None, fill=None):
 
     `fill` writes a part of the images into the input; else pixels are scaled and quantized.
     """
-    interpreter, batch = _interpreter(model, min(batch, len(images)), threads or usual_threads())
+    threads = threads or usual_threads()
+    interpreter, batch = _interpreter(model, min(batch, len(images)), threads, images.shape[1:])
     fill = fill or partial(_fill, model.pixels or USUAL)
     detail = interpreter.get_input_details()[0]
     shape = tuple(int(n) for n in detail["shape"])
@@ -290,7 +293,8 @@ def batches(model, images, batch=BATCH, threads=None, fill=None):
             interpreter.invoke()
         except RuntimeError as error:
             if start or batch == 1:
-                raise ModelError(f"LiteRT cannot run this model: {error}") from error
+                words = in_words(model, error)
+                raise ModelError(f"LiteRT cannot run this model: {words}") from error
             yield from batches(model, images, 1, threads, fill)  # shapes that allow for one alone
             return
         yield rows, outputs
@@ -298,7 +302,7 @@ def batches(model, images, batch=BATCH, threads=None, fill=None):
 
 def prepared(model, images):
     """The images, checked; a warning says so if they were surely prepared for another model."""
-    require_lite_model(model)
+    require_scorable(model)
     images = checked(images)
     if words := mismatch(images, model.pixels):
         warnings.warn(words, stacklevel=3)
@@ -319,23 +323,32 @@ def require_fit(wanted, given):
     raise ValueError(f"images of shape {given} do not fit a model that takes {wanted}{remedy}")
 
 
-def _interpreter(model, batch, threads):
-    """A LiteRT interpreter of `batch` images a call, or of the model's own, fixed batch."""
+def _interpreter(model, batch, threads, sizes=()):
+    """A LiteRT interpreter of `batch` images a call, or of the model's own, fixed batch.
+
+    The images' sizes count where the model leaves them open.
+    """
     require_lite_model(model)
     if batch < 1:
         raise ValueError(f"batch is {batch}; it must be at least 1")
     try:
         with quiet():
             interpreter = Interpreter(model_content=model.data, num_threads=threads)
-            return interpreter, _allocate(interpreter, batch)
+            return interpreter, _allocate(interpreter, batch, sizes)
     except (RuntimeError, ValueError) as error:
-        raise ModelError(f"LiteRT cannot run this model: {error}") from error
+        raise ModelError(f"LiteRT cannot run this model: {in_words(model, error)}") from error
 
 
-def _allocate(interpreter, batch):
+def _allocate(interpreter, batch, sizes):
     """Make room for `batch` images a call, or as many as the graph insists on; return how many."""
-    detail = interpreter.get_input_details()[0]
+    detail, *others = interpreter.get_input_details()
     shape = [int(n) for n in detail["shape"]]
+    if others or not shape:
+        interpreter.allocate_tensors()
+        return 1
+    if len(sizes) == len(shape) - 1 == len(detail["shape_signature"]) - 1:
+        open_sizes = zip(shape[1:], detail["shape_signature"][1:], sizes, strict=True)
+        shape[1:] = [given if left < 0 else own for own, left, given in open_sizes]
     details = interpreter.get_output_details
     first_axes = lambda: [[*x["shape"], None][0] for x in details()]  # noqa: E731
     alone = first_axes()

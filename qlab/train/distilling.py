@@ -160,7 +160,7 @@ def distil(
     ----------
     student : tf_keras.Model
         Ends in logits. It may be quantization-aware, or wrapped for pruning.
-    teacher : tf_keras.Model or ndarray of float, shape (n, classes)
+    teacher : tf_keras.Model or array_like of float, shape (n, classes)
         A model, which is then asked for every batch, or its logits for `images`.
     images : ndarray of uint8, shape (n, 28, 28, 1)
         float32 images are taken as they are.

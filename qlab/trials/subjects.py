@@ -14,9 +14,9 @@ from qlab.data import Dataset, Split, is_fashion
 from qlab.data.datasets import shape_words
 from qlab.engine.recipes import Recipe
 from qlab.tflite import prefixes
-from qlab.tflite.answers import class_count
+from qlab.tflite.answers import class_count, require_scorable
 from qlab.tflite.graph import shape_of
-from qlab.tflite.litemodel import require_lite_model
+from qlab.tflite.litemodel import ModelError, require_lite_model
 from qlab.tflite.pixels import FEWEST, FoundPixels, as_pixels
 from qlab.tflite.runtime import require_fit
 from qlab.tflite.sparse_encoding import sparse_file
@@ -262,11 +262,11 @@ def images_to_choose_with(images=None, labels=None, dataset=None):
 
 def misfit(model, dataset=None):
     """Why a data set, by default the course's, cannot score a model, in words; empty if it can."""
-    require_lite_model(model)
-    graph = model.parsed.subgraphs[0]
-    dataset, inputs = dataset or course_data(), len(graph.inputs)
-    if inputs != 1:
-        return f"it has {inputs} inputs, and a data set has one image for each label"
+    try:
+        require_scorable(model)
+    except ModelError as error:
+        return str(error)
+    graph, dataset = model.parsed.subgraphs[0], dataset or course_data()
     shape, classes = shape_of(graph.tensors[int(graph.inputs[0])])[1:], class_count(model)
     there = len(dataset.class_names)
     try:

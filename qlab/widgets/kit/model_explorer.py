@@ -8,6 +8,7 @@ import ipywidgets
 import traitlets
 
 from qlab.tflite.artefacts import NETWORKS, network_name
+from qlab.tflite.litemodel import ModelError
 from qlab.trials.subjects import SHIPPED, course_data, other_data, subject
 from qlab.widgets.kit import controls
 from qlab.widgets.kit.download import Download, scored_again
@@ -159,6 +160,12 @@ class ModelExplorer(Explorer):
         self.available = self.subject.compressor.calibration_images
         weighted = [x for x in self.subject.model.layers if x.weights is not None]
         self.layers = {x.name: x.weights for x in weighted}
+        if not self.layers:
+            ops = ", ".join(sorted({x.op for x in self.subject.model.layers}))
+            raise ModelError(
+                f"no layer of this model has weights (it has {ops}), so there is nothing here to "
+                "make smaller; give a model with a dense layer or a convolution"
+            )
         if self.has_trait("layer"):
             self.layer = max(self.layers, key=lambda name: self.layers[name].size)
         return self.build()
