@@ -37,6 +37,7 @@ from qlab.tflite.sparse_tensors import LARGEST as MOST_UNPACKED
 from qlab.tflite.sparse_tensors import expanded
 
 LARGEST_FILE = 256 * 2**20
+CALLING = ("WHILE", "IF", "CALL_ONCE")  # operators that run another graph of the file
 REMEDY = (
     "convert the model again from where it was trained, with the operators that LiteRT has built in"
 )
