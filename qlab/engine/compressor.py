@@ -183,7 +183,10 @@ class Compressor:
         """What is said of a file with graphs beside the first."""
         others = len(self.model.parsed.subgraphs) - 1
         if others and not self.calibration_images:
-            yield f"The weights of the first graph get smaller; {others} more stay as they are."
+            yield (
+                f"The weights of the first graph get smaller, also where others share them; what "
+                f"else is in the {others} more stays as it is."
+            )
 
     def _plan(self, recipe):
         self._check(recipe)

@@ -127,7 +127,7 @@ def _forms(model):
         return
     plain = cleaned(model)
     stays = " ".join(staying_in_float(plain.layers, floating(plain)))
-    yield f"to be compressed: yes, it is a float32 file. {stays or 'Every layer has integer forms.'}"
+    yield "to be compressed: yes, it is a float32 file. " + (stays or "Nothing stays in float.")
 
 
 def _pixels(model):

@@ -12,7 +12,15 @@ from qlab.tflite.gzipping import GZIPPED
 COLOURS = dict(
     zip(
         (*PARTS, "appended"),
-        (style.BLUE, style.SKY, style.VERMILION, style.GREEN, style.PURPLE, "#8c8c8c", style.INK),
+        (
+            style.BLUE,
+            style.SKY,
+            style.VERMILION,
+            style.GREEN,
+            style.PURPLE,
+            "#8c8c8c",
+            style.ORANGE,
+        ),
         strict=True,
     )
 )
