@@ -13,6 +13,8 @@ import qlab
 from qlab import cli, data, doctor
 from qlab.tflite import artefacts
 
+COMMANDS = ("data", "doctor", "lab", "report", "export", "inspect", "grade", "board")
+
 
 def in_a_process(*arguments):
     return subprocess.run(
@@ -27,9 +29,7 @@ def test_help_names_every_command_and_imports_nothing_heavy():
         assert f"    {command} " in run.stdout
 
 
-@pytest.mark.parametrize(
-    "command", ["data", "doctor", "lab", "report", "export", "inspect", "grade", "board"]
-)
+@pytest.mark.parametrize("command", COMMANDS)
 def test_each_command_has_help(command, capsys):
     with pytest.raises(SystemExit) as end:
         cli.main([command, "--help"])

@@ -20,12 +20,11 @@ from qlab.tflite.graph import op_name, shape_of
 from qlab.tflite.gzipping import GZIPPED
 from qlab.tflite.litemodel import LiteModel, ModelError
 from qlab.tflite.operators import PLUMBING
-from qlab.tflite.pixels import WAYS
+from qlab.tflite.pixels import code_range, coded_way
 from qlab.trials import subjects
 
 MOST_LAYERS = 200  # lines
 LONGEST = 40  # of a name
-NEAR = 0.03  # of the range of an input's codes, within which it is one of `WAYS`
 
 
 def inspect_file(file, source=None, fashion_mnist=False, pixels=None, out=print):
@@ -73,18 +72,8 @@ def look(model, name="model.tflite"):
 def _tensor(tensor):
     """Name, shape, type and range of codes of an input or output."""
     words = f"{described(tensor)}, {TYPE_NAMES.get(tensor.type, 'unknown')}"
-    grid = _grid(tensor)
+    grid = code_range(tensor)
     return words if grid is None else words + ", which stands for {:.4g} to {:.4g}".format(*grid)
-
-
-def _grid(tensor):
-    """Lowest and highest real value of an int8 or uint8 tensor with a scale; None for others."""
-    limits = {"INT8": (-128, 127), "UINT8": (0, 255)}.get(TYPE_NAMES.get(tensor.type))
-    held = tensor.quantization
-    if limits is None or held is None or held.scale is None or len(held.scale) != 1:
-        return None
-    zero = int(held.zeroPoint[0]) if held.zeroPoint is not None and len(held.zeroPoint) else 0
-    return tuple(float(held.scale[0]) * (limit - zero) for limit in limits)
 
 
 def _parts(model):
@@ -142,21 +131,12 @@ def _pixels(model):
         return f"pixels: {model.pixels}, as was set"
     if known := lookup(model)[2]:
         return f"pixels: {known}, as the course or your shelf has it on record"
-    part = model.parsed.subgraphs[0]
-    grid = _grid(part.tensors[int(part.inputs[0])])
-    if way := next((way for way in WAYS if grid is not None and _spans(grid, way)), None):
+    if way := coded_way(model):
         return f"pixels: {way}, because that is what the codes of its input stand for"
     return (
         "pixels: the file does not say whether it wants 0 to 1, 0 to 255 or -1 to 1; "
         "--data or --fashion-mnist finds it out"
     )
-
-
-def _spans(grid, way):
-    """Whether the range of an input's codes is that of a way to scale pixels."""
-    scale, offset = WAYS[way]
-    low, high = offset, 255 * scale + offset
-    return max(abs(grid[0] - low), abs(grid[1] - high)) < NEAR * (high - low)
 
 
 def _scoring(model, source, fashion_mnist):
