@@ -247,6 +247,17 @@ if "MAX_POOL_2D" in names and "RESHAPE" in names:
         qlab.LiteModel.from_bytes(qlab.pretrained("baseline").data)
 
 
+def test_an_operator_of_ones_own_is_named():
+    def own(graph):
+        code = graph.operatorCodes[1]
+        code.builtinCode = code.deprecatedBuiltinCode = schema.BuiltinOperator.CUSTOM
+        code.customCode = b"MyOp"
+
+    model = engine.edited(qlab.pretrained("baseline"), own)
+    with pytest.raises(ModelError, match=r"refuses layer pool1 \(CUSTOM MyOp\)\. Convert the"):
+        qlab.LiteModel.from_bytes(model.data)
+
+
 def test_an_error_of_litert_names_the_layer():
     def stride_of_zero(graph):
         graph.subgraphs[0].operators[2].builtinOptions.strideH = 0
