@@ -386,6 +386,14 @@ def _problem(model):
     problems = (_problem_of(model, x, room) for x in model.subgraphs)
     if problem := next((x for x in problems if x), None):
         return problem
+    for end, indices in (("takes", graph.inputs), ("answers with", graph.outputs)):
+        kind = graph.tensors[int(indices[0])].type
+        if kind not in DTYPES:
+            name = {v: k for k, v in vars(schema.TensorType).items()}.get(kind, "an unknown type")
+            return (
+                f"it {end} {name}, and qlab works with plain numbers; write a model of numbers "
+                "alone, and turn text into numbers before the model gets it"
+            )
     if others and not any(op_name(model, x) in CALLING for x in graph.operators):
         return (
             f"it has {len(model.subgraphs)} graphs; qlab works with one, and with those that it "
