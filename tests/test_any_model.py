@@ -230,6 +230,16 @@ def test_text_is_refused(baseline):
         qlab.LiteModel.from_bytes(engine.edited(baseline, of_text).data)
 
 
+def test_numbers_that_are_moved_keep_their_type(baseline):
+    def narrower(graph):
+        part = graph.subgraphs[0]
+        pool = next(x for x in part.operators if graphs.op_name(graph, x) == "MAX_POOL_2D")
+        part.tensors[pool.outputs[0]].type = schema.TensorType.FLOAT16
+
+    with pytest.raises(ModelError, match="moves numbers into a tensor of another type"):
+        qlab.LiteModel.from_bytes(engine.edited(baseline, narrower).data)
+
+
 def test_an_answer_that_nothing_works_out_is_refused(baseline):
     def without(graph):
         tensors = graph.subgraphs[0].tensors

@@ -18,6 +18,7 @@ from qlab.system.text import printable
 from qlab.tflite.anatomy import byte_counts
 from qlab.tflite.graph import (
     DTYPES,
+    PACKED_BITS,
     is_activation,
     op_name,
     pack,
@@ -26,7 +27,7 @@ from qlab.tflite.graph import (
     stored_constant,
 )
 from qlab.tflite.gzipping import gzip_size
-from qlab.tflite.operators import PLUMBING, WEIGHTED
+from qlab.tflite.operators import MOVING, PLUMBING, WEIGHTED
 from qlab.tflite.packing import pack_weights
 from qlab.tflite.proof import disagreeing
 from qlab.tflite.reading import Damaged, Reader
@@ -429,6 +430,13 @@ def _problem_of(model, graph, room):
             return "an operator names a tensor that is not there; the file is damaged"
         if not 0 <= operator.opcodeIndex < len(model.operatorCodes):
             return "an operator has no code; the file is damaged"
+        first, output = operator.inputs[0] if len(operator.inputs) else -1, operator.outputs[0]
+        if first >= 0 and op_name(model, operator) in MOVING:  # LiteRT would write past its memory
+            kinds = {tensors[first].type, tensors[output].type}
+            if len(kinds) > 1 and not kinds & {*PACKED_BITS}:
+                return (
+                    "an operator moves numbers into a tensor of another type; the file is damaged"
+                )
     if any(not 0 <= i < len(tensors) for i in [*graph.inputs, *graph.outputs]):
         return "an input or output is not there; the file is damaged"
     return None if graph.operators else "it has no operators"
