@@ -12,6 +12,11 @@ Examples
 
 import lazy_loader
 
+from qlab.system import threads
+
+threads.obey()  # before NumPy is loaded, which asks only then
+del threads
+
 __version__ = "0.1.0"
 
 __getattr__, __dir__, __all__ = lazy_loader.attach(
@@ -37,6 +42,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
             *("affine", "clusters", "distillation", "metrics", "observers", "results"),
             "sparsity",
         ],
+        "data.datasets": ["Dataset"],
         "engine": ["compressor"],
         "arithmetic.results": ["Comparison", "Latency", "Measurement", "Sizes", "compare"],
         "engine.compressor": ["Compressor"],
@@ -44,7 +50,8 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "tflite": ["artefacts", "litemodel", "operations", "runtime", "sparse_encoding", "timing"],
         "tflite.artefacts": ["pretrained"],
         "tflite.litemodel": ["Layer", "LiteModel", "ModelError"],
-        "tflite.runtime": ["evaluate", "latency", "predict"],
+        "tflite.micro_runtime": ["MicroReport", "micro"],
+        "tflite.runtime": ["evaluate", "find_pixels", "latency", "predict"],
         "trials": ["pareto", "search", "stages"],
     },
 )

@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from qlab.system import isolated
-from qlab.system.machine import cores
+from qlab.system.settings import NUMBERS, SettingError, number
+from qlab.system.threads import cores, threads
 
 PACKAGES = (
     "numpy",
@@ -44,6 +45,11 @@ CHROMIUM_ADVICE = (
     "or set QLAB_CHROMIUM to a Chromium or Chrome program"
 )
 
+KERAS = """
+import tf_keras
+print("keras", tf_keras.__version__)
+print("settings", tf_keras.backend.image_data_format(), tf_keras.backend.floatx())
+"""
 EXPLORER = "import qlab.widgets\nqlab.widgets.QuantizationExplorer()"
 
 
@@ -78,9 +84,11 @@ def checks(notes=None):
     for name in PACKAGES:
         yield check_package(name)
     yield check_machine()
+    yield check_numbers()
     for name in EXTENSIONS:
         yield check_extension(name)
     yield check_chromium()
+    yield check_micro()
     yield check_data()
     yield from check_artefacts()
     if notes:
@@ -125,6 +133,16 @@ def check_machine():
     return Check("cores and memory", text)
 
 
+def check_numbers():
+    """Check the numbers that the environment sets, as `Check`."""
+    try:
+        found = {name: number(name) for name in NUMBERS}
+    except SettingError as error:
+        return Check("settings", str(error), ok=False)
+    told = [f"{name}={value:g}" for name, value in found.items() if value is not None]
+    return Check("settings", ", ".join([f"at most {threads()} threads", *told]))
+
+
 def check_extension(name):
     """Check that JupyterLab will load an extension that explorers need, as `Check`."""
     from jupyter_core.paths import jupyter_path
@@ -150,6 +168,16 @@ def check_chromium():
         return Check("Chromium for tests", path, needed=False)
     text = f"only browser tests need it: {CHROMIUM_ADVICE}"
     return Check("Chromium for tests", text, ok=False, needed=False)
+
+
+def check_micro():
+    """Look for the microcontrollers' runtime, as `Check`; without it, cached numbers are shown."""
+    from qlab.tflite.micro_runtime import UNAVAILABLE, available
+
+    name = "TensorFlow Lite Micro"
+    if not available():
+        return Check(name, UNAVAILABLE, ok=False, needed=False)
+    return Check(name, importlib.metadata.version("tflite-micro"), needed=False)
 
 
 def check_data():
@@ -182,17 +210,29 @@ def check_artefacts():
 
 
 def check_keras():
-    """Import tf_keras in a process of its own and check that it is Keras 2, as `Check`."""
-    ended = isolated.run("import tf_keras; print('keras', tf_keras.__version__)", 300)
+    """Import tf_keras in a process of its own, look at its settings too, as `Check`."""
+    ended = isolated.run(KERAS, 300)
     if ended.timed_out:
         return Check("Keras 2", "tf_keras did not import in 5 minutes: try again", ok=False)
-    lines = [line for line in ended.output.splitlines() if line.startswith("keras ")]
-    version = lines[-1].split()[1] if lines else ""
+    lines = [line.split() for line in ended.output.splitlines()]
+    told = {line[0]: line[1:] for line in lines if line and line[0] in ("keras", "settings")}
+    version = told.get("keras", [""])[0]
     if ended.code == 0 and version.startswith("2."):
-        return Check("Keras 2", f"tf_keras {version}")
+        return _settings_of_keras(version, told["settings"])
     reason = ended.error or f"exit code {ended.code}"
     found = f"tf_keras is {version}" if version else f"tf_keras does not import ({reason})"
     return Check("Keras 2", f"{found}: {REINSTALL}", ok=False)
+
+
+def _settings_of_keras(version, settings):
+    """Say whether the user's keras.json asks for other layers than the course's, as `Check`."""
+    if settings == ["channels_last", "float32"]:
+        return Check("Keras 2", f"tf_keras {version}")
+    text = (
+        f"tf_keras {version}; your keras.json asks for {' and '.join(settings)}, and the course "
+        'needs "image_data_format": "channels_last" and "floatx": "float32": change them there'
+    )
+    return Check("Keras 2", text, ok=False, needed=False)  # qlab.train sets them for itself
 
 
 def memory_checks(notes):

@@ -6,11 +6,14 @@ import subprocess
 import sys
 import types
 
+import numpy as np
 import pytest
 
 import qlab
 from qlab import cli, data, doctor
 from qlab.tflite import artefacts
+
+COMMANDS = ("data", "doctor", "lab", "report", "export", "inspect", "grade", "board")
 
 
 def in_a_process(*arguments):
@@ -22,11 +25,11 @@ def in_a_process(*arguments):
 def test_help_names_every_command_and_imports_nothing_heavy():
     run = in_a_process("--help")
     assert run.returncode == 0
-    for command in ("data", "doctor", "lab", "report", "export", "grade", "board"):
+    for command in COMMANDS:
         assert f"    {command} " in run.stdout
 
 
-@pytest.mark.parametrize("command", ["data", "doctor", "lab", "report", "export", "grade", "board"])
+@pytest.mark.parametrize("command", COMMANDS)
 def test_each_command_has_help(command, capsys):
     with pytest.raises(SystemExit) as end:
         cli.main([command, "--help"])
@@ -121,51 +124,11 @@ def test_report_of_ones_own_progress_in_a_process(tmp_path):
     assert written == ["qlab-report.csv", "qlab-report.html"]
 
 
-@pytest.fixture
-def started(monkeypatch):
-    """What ``qlab lab`` would have started, instead of starting it."""
-    seen = []
-    monkeypatch.setattr(cli, "_become", lambda command, folder: seen.append((command, folder)) or 0)
-    return seen
-
-
-def test_lab_opens_the_first_notebook_and_passes_arguments_on(started, monkeypatch):
-    monkeypatch.setattr(os, "geteuid", lambda: 1000, raising=False)
-    assert cli.main(["lab", "--port", "9000", "--no-browser"]) == 0
-    [(command, folder)] = started
-    assert command[:3] == [sys.executable, "-m", "jupyterlab"]
-    assert (folder / command[3]).name == "00_welcome.ipynb"
-    assert command[4:] == ["--port", "9000", "--no-browser"]
-
-
-def test_lab_as_root_allows_root_and_says_so(started, monkeypatch, capsys):
-    monkeypatch.setattr(os, "geteuid", lambda: 0, raising=False)
-    assert cli.main(["lab"]) == 0
-    assert started[0][0].count("--allow-root") == 1
-    assert "you are root" in capsys.readouterr().out
-    assert cli.main(["lab", "--allow-root"]) == 0
-    assert started[1][0].count("--allow-root") == 1
-
-
-def test_lab_without_a_checkout_says_how_to_get_one(started, monkeypatch, tmp_path, capsys):
-    monkeypatch.setattr(cli, "CHECKOUT", tmp_path)
-    assert cli.main(["lab"]) == 1
-    assert "Clone the repository" in capsys.readouterr().err
-    assert started == []
-
-
-def test_lab_becomes_jupyterlab(tmp_path):
-    if os.name == "nt":
-        pytest.skip("Windows has no exec; there JupyterLab is a child")
-    code = (
-        "from qlab import cli; import sys; from pathlib import Path\n"
-        "cli._become([sys.executable, '-c', 'import os; print(os.getpid(), os.getcwd())'],"
-        f" Path({str(tmp_path)!r}))"
-    )
-    run = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
-    pid, folder = run.communicate()[0].split()
-    assert int(pid) == run.pid
-    assert os.path.samefile(folder, tmp_path)
+KERAS_SETTINGS = """
+class backend:
+    image_data_format = staticmethod(lambda: "channels_last")
+    floatx = staticmethod(lambda: "float32")
+"""
 
 
 def test_the_doctor_finds_this_machine_fit(fashion):
@@ -175,6 +138,26 @@ def test_the_doctor_finds_this_machine_fit(fashion):
     for name in ("Python", "tensorflow", "Keras 2", "Fashion-MNIST", "anywidget extension"):
         assert f"ok  {name} " in run.stdout
     assert run.stdout.endswith("all that the course needs is here\n")
+
+
+def test_the_doctor_looks_into_keras_json(tmp_path, monkeypatch):
+    told = '{"image_data_format": "channels_first", "floatx": "float32"}'
+    (tmp_path / "keras.json").write_text(told)
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path))
+    check = doctor.check_keras()
+    assert (check.ok, check.needed) == (False, False)  # because qlab.train sets it for itself
+    assert "your keras.json asks for channels_first and float32" in check.text
+    assert '"image_data_format": "channels_last"' in check.text
+    code = (
+        "import warnings; warnings.simplefilter('error')\n"
+        "try: from qlab.train import keras\n"
+        "except UserWarning as warning: print(warning)\n"
+        "warnings.simplefilter('ignore')\n"
+        "from qlab import train; print(train.student().count_params())"
+    )
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert "has set channels_last and float32 for this kernel" in run.stdout
+    assert run.stdout.endswith("5001\n"), run.stderr
 
 
 @pytest.mark.parametrize(
@@ -254,7 +237,7 @@ def pretend_tf_keras(monkeypatch, tmp_path, source):
 @pytest.mark.parametrize(
     ("source", "ok", "words"),
     [
-        ("__version__ = '2.21.0'", True, "tf_keras 2.21.0"),
+        ("__version__ = '2.21.0'\n" + KERAS_SETTINGS, True, "tf_keras 2.21.0"),
         ("print('noise')\n__version__ = '3.1.0'", False, "tf_keras is 3.1.0"),
         ("raise ImportError('no libtensorflow')", False, "ImportError: no libtensorflow"),
         ("import os; os._exit(7)", False, "exit code 7"),
@@ -314,3 +297,94 @@ def test_chromium_is_the_one_named_or_the_first_found(monkeypatch, tmp_path):
     assert doctor.find_chromium() == str(tmp_path / f"mine{suffix}")
     monkeypatch.setenv("QLAB_CHROMIUM", "no-such-program")
     assert doctor.find_chromium() is None
+
+
+@pytest.fixture
+def own_file(tmp_path):
+    """The baseline in a file that nobody has on record."""
+    graph = qlab.pretrained("baseline").graph()
+    graph.description = b"mine"
+    return qlab.pretrained("baseline").edited(graph).save(tmp_path / "mine.tflite")
+
+
+def test_inspect_shows_parts_layers_and_pixels(own_file, capsys):
+    assert cli.main(["inspect", str(own_file)]) == 0
+    model, out = qlab.LiteModel.from_file(own_file), capsys.readouterr().out
+    lines = out.splitlines()
+    assert lines[0].startswith(
+        f"mine.tflite: {model.file_bytes:,} bytes, {model.gzip_bytes:,} gzipped"
+    )
+    for part, size in model.anatomy().items():
+        assert any(x.split()[:2] == [part, f"{size:,}"] for x in lines)
+    assert any(
+        x.startswith("conv2 ") and "CONV_2D" in x and "(16, 2, 2, 32) float32, 2,048" in x
+        for x in lines
+    )
+    assert "input: serving_default_image:0 (?, 28, 28, 1), FLOAT32" in lines
+    assert "to be compressed: yes, it is a float32 file. Nothing stays in float." in lines
+    assert lines[-1].startswith("pixels: the file does not say whether it wants 0 to 1, 0 to 255")
+
+
+def test_inspect_finds_the_pixels_out_by_scoring(own_file, fashion, capsys):
+    assert cli.main(["inspect", str(own_file), "--fashion-mnist"]) == 0
+    out = capsys.readouterr().out
+    split = fashion.validation
+    right = qlab.evaluate(qlab.pretrained("baseline"), split.images, split.labels).accuracy
+    assert "This model wants its pixels as 0 to 1: it classifies" in out
+    assert f"accuracy (measured): {100 * right:.2f} % of 10,000 validation images" in out
+
+
+def test_inspect_scores_on_your_own_data_as_you_say(own_file, fashion, tmp_path, capsys):
+    np.savez(tmp_path / "own.npz", x=fashion.test.images[:200], y=fashion.test.labels[:200])
+    line = ["inspect", str(own_file), "--data", str(tmp_path / "own.npz"), "--pixels=-1 to 1"]
+    assert cli.main(line) == 0
+    last = capsys.readouterr().out.splitlines()[-1]
+    assert last.startswith("accuracy (measured): ")
+    assert last.endswith("pixels as -1 to 1")
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("baseline-int8", "This model is already quantized: conv1 runs on integers; give the"),
+        ("baseline-dynamic-range", "are int8, though its activations are float; give the float32"),
+    ],
+)
+def test_inspect_says_why_a_file_is_not_to_be_compressed(name, words, capsys):
+    assert cli.main(["inspect", str(artefacts.path(f"{name}.tflite"))]) == 0
+    out = capsys.readouterr().out
+    assert words in out
+    assert "pixels: 0 to 1, as the course or your shelf has it on record" in out
+
+
+def test_inspect_reads_the_pixels_off_the_codes_of_an_input(fashion, tmp_path, capsys):
+    images = fashion.train.images[:128]
+    for way in ("0 to 255", "-1 to 1"):
+        model = qlab.pretrained("baseline").with_pixels(way)
+        file = qlab.Compressor(model, images).compress(qlab.Recipe()).save(tmp_path / "q.tflite")
+        assert cli.main(["inspect", str(file)]) == 0
+        assert f"pixels: {way}, because that is what the codes" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (None, "there is no file"),
+        (b"nothing", "is not a .tflite file"),
+        (b"\x1c\0\0\0TFL3" + b"\xff" * 100, "damaged or truncated"),
+    ],
+)
+def test_inspect_of_what_is_no_model_fails_in_words(content, words, tmp_path, capsys):
+    path = tmp_path / "bad.tflite"
+    if content is not None:
+        path.write_bytes(content)
+    assert cli.main(["inspect", str(path)]) == 1
+    assert words in capsys.readouterr().err
+
+
+def test_inspect_takes_one_source_of_data(own_file, capsys):
+    with pytest.raises(SystemExit) as end:
+        cli.main(["inspect", str(own_file), "--data", "x", "--fashion-mnist"])
+    assert end.value.code == 2
+    assert cli.main(["inspect", str(own_file), "--pixels", "0 to 2"]) == 1
+    assert "choose one of '0 to 1', '0 to 255', '-1 to 1'" in capsys.readouterr().err

@@ -1,6 +1,8 @@
 """The services: files whole or not at all, files read with care, safe text, processes that end."""
 
 import os
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -10,7 +12,7 @@ from hostile import has_ended
 from hypothesis import given
 from hypothesis import strategies as st
 
-from qlab.system import isolated
+from qlab.system import isolated, threads
 from qlab.system.files import (
     TooLarge,
     UnfitFile,
@@ -20,6 +22,7 @@ from qlab.system.files import (
     write_files,
     write_whole,
 )
+from qlab.system.settings import NUMBERS, SettingError, number
 from qlab.system.text import fill, markdown, one_line, printable, to_csv
 
 needs_posix = pytest.mark.skipif(os.name == "nt", reason="Windows has none of these")
@@ -77,6 +80,87 @@ def test_models_are_kept_beside_the_progress(monkeypatch, tmp_path):
     assert models_folder() == tmp_path / "ada-models"
     monkeypatch.delenv("QLAB_PROGRESS")
     assert progress_file().with_name("models") == models_folder()
+
+
+# ---- settings and threads -----------------------------------------------------------------------
+@pytest.mark.parametrize("name", NUMBERS)
+@pytest.mark.parametrize("said", ["lots", "-1", "nan", "inf", "1e999", "1,5"])
+def test_a_number_in_the_environment_is_refused_in_words(monkeypatch, name, said):
+    monkeypatch.setenv(name, said)
+    with pytest.raises(SettingError) as refused:
+        number(name)
+    assert str(refused.value) == f"{name} is {said!r}; set it to {NUMBERS[name][2]}, or unset it"
+
+
+def test_a_number_in_the_environment_is_read_when_it_is_asked_for(monkeypatch):
+    monkeypatch.setenv("QLAB_REMEMBERED_MB", " 1.5 ")
+    assert number("QLAB_REMEMBERED_MB", 64) == 1.5
+    monkeypatch.setenv("QLAB_REMEMBERED_MB", "")
+    assert number("QLAB_REMEMBERED_MB", 64) == 64
+    for said in ("0", "2.5"):
+        monkeypatch.setenv("QLAB_THREADS", said)
+        with pytest.raises(SettingError):
+            threads.threads()
+    monkeypatch.setenv("QLAB_THREADS", "3")
+    assert threads.threads() == 3
+
+
+def test_qlab_is_imported_and_says_so_when_a_number_is_unfit():
+    code = "import qlab, qlab.tflite.prefixes\nprint(qlab.tflite.prefixes.MEMORY.room)"
+    setting = {**os.environ, "QLAB_REMEMBERED_MB": "lots", "QLAB_THREADS": "many"}
+    ended = isolated.run(code, 60, env=setting)
+    assert "SettingError: QLAB_REMEMBERED_MB is 'lots'; set it to a number" in ended.error
+
+
+CPU_MAX, V1 = {"cpu.max": "150000 100000"}, {"cpu.cfs_quota_us": "50000"}
+PERIOD = {"cpu.cfs_period_us": "100000"}
+
+
+@pytest.mark.parametrize(
+    ("mine", "files", "most"),
+    [
+        ("0::/a/b", {"a/b": CPU_MAX}, 2),
+        ("0::/a/b", {"a": CPU_MAX, "a/b": {"cpu.max": "max 100000"}}, 2),
+        ("0::/../x", {"": CPU_MAX}, 2),
+        ("0::/", {"": {"cpu.max": "max 100000"}}, 64),
+        ("3:cpuset:/\n2:cpu,cpuacct:/k", {"cpu,cpuacct/k": V1 | PERIOD}, 1),
+        ("2:cpu:/host/path", {"cpu": V1 | PERIOD}, 1),
+        ("2:cpu:/", {"cpu": {"cpu.cfs_quota_us": "-1"} | PERIOD}, 64),
+        ("2:cpu:/", {"cpu": V1}, 64),
+        ("2:memory:/", {"memory": V1 | PERIOD}, 64),
+        ("", {}, 64),
+    ],
+)
+def test_the_quota_of_a_container_counts_as_affinity_does(monkeypatch, tmp_path, mine, files, most):
+    for folder, contents in {".": {"own": mine}, **files}.items():
+        (tmp_path / folder).mkdir(parents=True, exist_ok=True)
+        for name, text in contents.items():
+            (tmp_path / folder / name).write_text(text)
+    monkeypatch.setattr(threads, "OWN_CGROUP", tmp_path / "own")
+    monkeypatch.setattr(threads, "CGROUPS", tmp_path)
+    monkeypatch.setattr(os, "sched_getaffinity", lambda pid: range(64), raising=False)
+    monkeypatch.delenv("QLAB_THREADS", raising=False)
+    assert threads.cores() == most and threads.threads() == min(4, most)
+
+
+def test_numpy_and_what_is_started_obey_the_setting():
+    code = """
+import ctypes, os, sys, numpy, qlab
+from pathlib import Path
+for path in Path(numpy.__file__).parents[1].glob("numpy.libs/*openblas*"):
+    print(ctypes.CDLL(str(path)).scipy_openblas_get_num_threads64_())
+print(*[os.environ[name] for name in qlab.system.threads.POOLS])
+"""
+    unset = {name: x for name, x in os.environ.items() if name not in threads.POOLS}
+    told = subprocess.run(
+        [sys.executable, "-c", code],
+        env={**unset, "QLAB_THREADS": "1", "OMP_NUM_THREADS": "2"},
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout.split("\n")
+    assert told[-2] == "1 2 1 1 1 1"
+    assert set(told[:-2]) <= {"1"}
 
 
 # ---- text ---------------------------------------------------------------------------------------

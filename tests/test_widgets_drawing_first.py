@@ -8,7 +8,12 @@ import pytest
 
 import qlab
 from qlab.trials import subjects
-from qlab.widgets import QuantizationExplorer
+from qlab.widgets import (
+    PruningExplorer,
+    QuantizationExplorer,
+    SensitivityExplorer,
+    SparsitySensitivityExplorer,
+)
 
 
 @pytest.fixture
@@ -32,9 +37,20 @@ def scored(monkeypatch):
 
 def move(explorer, setting, value):
     """Say what the browser says when a learner chooses a value of a drop-down."""
-    box = explorer.cards[setting].children[0]
-    labels = [option[0] if isinstance(option, tuple) else str(option) for option in box.options]
-    box.set_state({"index": labels.index(str(value))})
+    choose(explorer.cards[setting].children[0], value)
+
+
+def move_layer(explorer, layer, value):
+    choose(explorer.table.boxes[layer], value)
+
+
+def choose(box, value):
+    options = [x[1] if isinstance(x, tuple) else x for x in box.options]
+    box.set_state({"index": options.index(value)})
+
+
+def type_in(explorer, setting, value):
+    explorer.cards[setting].children[0].set_state({"value": value})
 
 
 def in_a_kernel(*steps):
@@ -192,3 +208,101 @@ def test_a_newer_move_ends_the_scoring_between_two_parts(explorer, scored, monke
     asyncio.run(run())
     assert scored == [100] * 4
     assert [point.weight_bits for point in explorer.trail] == [8, 5]
+
+
+def few(kind, model=None):
+    split = qlab.data.load().validation
+    return kind(model, split.images[:300], split.labels[:300], split.images[300:310])
+
+
+def shown_in_a_hurry(explorer, monkeypatch, step):
+    """The results that are shown one after the other when a step is made in a hurry."""
+    shown, present = [], explorer.present
+    monkeypatch.setattr(subjects, "FIRST", 100)
+    monkeypatch.setattr(explorer, "present", lambda x: shown.append(x) or present(x))
+    explorer._took = 1.0
+    in_a_kernel(step)
+    return shown
+
+
+def test_the_pruned_weights_are_drawn_before_they_are_scored(scored, monkeypatch):
+    explorer = few(PruningExplorer, qlab.pretrained("baseline"))
+    explorer.sparsity = 0.2
+    before = explorer._hole.kept.get_data().values.sum()
+    calls, seen = list(scored), []
+
+    def look():
+        left = explorer._hole.kept.get_data().values.sum()
+        seen.append((greyed(explorer), explorer.picture.alt, left, scored == calls))
+
+    in_a_kernel(lambda: type_in(explorer, "sparsity", 0.5), look)
+    [(waiting, alt, left, unscored)] = seen
+    assert waiting == ([2, 3], True) and unscored and "being measured" in alt
+    assert before > left == explorer._hole.kept.get_data().values.sum() > 0
+    assert greyed(explorer) == ([], False)
+    assert explorer.result.absent == pytest.approx(0.5, abs=0.01)
+    first, whole = shown_in_a_hurry(
+        explorer, monkeypatch, lambda: type_in(explorer, "sparsity", 0.9)
+    )
+    assert (first.measurement.n, whole.measurement.n) == (100, 300)
+    assert first.latency == whole.latency and first.comparison.n == 100
+    assert list(explorer._curve().values())[-1] == whole.measurement.accuracy
+    assert len(explorer._curve()) == 4
+
+
+def test_a_mixed_recipe_moved_by_hand_leaves_the_bars(scored, monkeypatch):
+    explorer = few(SensitivityExplorer)
+    entries, seen, calls = explorer.result.entries, [], list(scored)
+
+    def look():
+        recipe = dict(explorer.recipe.overrides)["dense1"]
+        seen.append((greyed(explorer), recipe, scored == calls))
+
+    in_a_kernel(lambda: move_layer(explorer, "dense1", 2), look)
+    assert seen == [(([1], True), (("weight_bits", 2),), True)]
+    assert explorer.result.entries is entries and greyed(explorer) == ([], False)
+    first, whole = shown_in_a_hurry(explorer, monkeypatch, lambda: move_layer(explorer, "conv2", 2))
+    assert (first.mixed.measurement.n, first.comparison.n) == (100, 100)
+    assert (whole.mixed.measurement.n, whole.uniform[8].measurement.n) == (300, 300)
+    assert len(explorer._tried) == 2
+
+
+def test_a_scan_is_dropped_between_two_layers_and_the_last_move_wins(monkeypatch):
+    explorer = few(SensitivityExplorer)
+
+    async def run():
+        move(explorer, "bits", 2)
+        assert greyed(explorer) == ([0, 1], True)
+        while "2 of 4" not in explorer.job.status.value:
+            await asyncio.sleep(0)
+        move(explorer, "bits", 4)
+        while len(asyncio.all_tasks()) > 1:
+            await asyncio.sleep(0)
+
+    asyncio.run(run())
+    assert [bits for bits, *_ in explorer._scans] == [3, 4] and not explorer.job.status.value
+    at_hand = [x.measurement.accuracy for x in explorer.result.entries]
+    explorer.bits = 3
+    explorer._scans.clear()
+    explorer.bits = 4
+    assert [x.measurement.accuracy for x in explorer.result.entries] == at_hand
+
+
+def test_a_sparsity_moved_by_hand_moves_its_ring_at_once(scored, monkeypatch):
+    explorer = few(SparsitySensitivityExplorer)
+    seen, calls = [], list(scored)
+
+    def look():
+        rings = explorer._panel.chosen.get_xdata()
+        seen.append((greyed(explorer), [*rings], scored == calls))
+
+    in_a_kernel(lambda: move_layer(explorer, "dense1", 0.8), look)
+    assert seen == [(([1], True), [0.8], True)]
+    assert dict(explorer.result.mixed.recipe.overrides)["dense1"] == (("sparsity", 0.8),)
+    first, whole = shown_in_a_hurry(
+        explorer, monkeypatch, lambda: move_layer(explorer, "conv2", 0.5)
+    )
+    assert (first.mixed.measurement.n, whole.mixed.measurement.n) == (100, 300)
+    assert len(explorer._tried) == 3
+    in_a_kernel(lambda: move(explorer, "weight_bits", 8), lambda: seen.append(greyed(explorer)))
+    assert seen[-1] == ([0, 1], True) and explorer.result.dense.recipe.weight_bits == 8

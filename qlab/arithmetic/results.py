@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import numpy as np
@@ -85,6 +85,12 @@ class Measurement:
     def hits(self):
         """ndarray of bool, shape (n,): which images were classified rightly."""
         return self.predictions == self.labels
+
+    def first(self, n):
+        """Of the first `n` images alone; all, if there are no more."""
+        if n >= self.n:
+            return self
+        return replace(self, predictions=self.predictions[:n], labels=self.labels[:n])
 
     @property
     def accuracy(self):

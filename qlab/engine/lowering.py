@@ -70,11 +70,11 @@ def lower(model, activations, weights, stays, description=b"qlab", constants=Non
     """
     builder = _Builder(model.parsed, description, constants or {})
     graph = model.parsed.subgraphs[0]
-    first = int(graph.inputs[0])
-    builder.resting[first] = builder.copy_tensor(first, activations.get(first))
+    for index in map(int, graph.inputs):
+        builder.resting[index] = builder.copy_tensor(index, activations.get(index))
     for operator, layer in zip(graph.operators, model.layers, strict=True):
         _emit(builder, operator, layer, activations, weights, stays)
-    return builder.finish(builder.resting[first], builder.resting[int(graph.outputs[0])])
+    return builder.finish()
 
 
 def _emit(builder, operator, layer, activations, weights, stays):
@@ -190,8 +190,8 @@ class _Builder:
         self.graph.name = source.subgraphs[0].name
         self.graph.tensors, self._operators = [], []
         self.resting, self._grids = {}, {}
-        self._floating, self._joined, self._constants = {}, {}, {}
-        self._shared, self._unpacked = {}, {}
+        self._floating, self._joined, self._constants, self._shared = {}, {}, {}, {}
+        self._once, self._unpacked = {}, {}
         read = Counter(int(i) for x in source.subgraphs[0].operators for i in x.inputs)
         self._often = {i for i, count in read.items() if count > 1}
 
@@ -264,6 +264,8 @@ class _Builder:
         if integer or stored.values.dtype == np.float32:
             return tensor
         if tensor not in self._unpacked:
+            source = self.source.subgraphs[0].tensors[index].buffer
+            self._shared[source] = self.graph.tensors[tensor]
             self._unpacked[tensor] = self.copy_tensor(index, None, passing=True)
             version = 3 if stored.params is None else 5
             self.operator("DEQUANTIZE", version, [tensor], self._unpacked[tensor])
@@ -294,25 +296,35 @@ class _Builder:
             return copied_operator(self.model, self.source, *each)
         return new_operator(self.model, *each)
 
-    def finish(self, first, last):
+    def finish(self):
         """Close the graph, and point the signatures at the new tensors."""
-        self.graph.inputs, self.graph.outputs = (np.array([i], np.int32) for i in (first, last))
+        before = self.source.subgraphs[0]
+        new = lambda i: self.resting[i] if i in self.resting else self.constant(i, False)  # noqa: E731
+        ends = ([new(int(i)) for i in indices] for indices in (before.inputs, before.outputs))
+        self.graph.inputs, self.graph.outputs = (np.array(x, np.int32) for x in ends)
         self.graph.operators = [self._made(*each) for each in self._operators]
         self.model.subgraphs = [self.graph, *map(self._called, self.source.subgraphs[1:])]
         self.model.signatureDefs = copy.deepcopy(self.source.signatureDefs)
         for signature in self.model.signatureDefs or []:
             if signature.subgraphIndex == 0:
-                signature.inputs[0].tensorIndex, signature.outputs[0].tensorIndex = first, last
+                for end in (*(signature.inputs or ()), *(signature.outputs or ())):
+                    end.tensorIndex = new(int(end.tensorIndex))
         return self.model
 
     def _called(self, graph):
-        """A graph that the first one calls, as it is."""
+        """Another graph as it is, but for weights that it shares with the first one."""
         graph = copy.copy(graph)
-        graph.tensors = [copy.copy(x) for x in graph.tensors]
-        for tensor in graph.tensors:
-            tensor.buffer = self._buffer(self.source.buffers[tensor.buffer].data)
+        graph.tensors, unpacking = [copy.copy(x) for x in graph.tensors], []
+        for index, tensor in enumerate(graph.tensors[:]):
+            if tensor.buffer in self._shared:
+                graph.tensors.append(self._shared[tensor.buffer])
+                tensor.buffer, half = 0, graph.tensors[-1].type == TYPE.FLOAT16
+                step = "DEQUANTIZE", 3 if half else 5, [len(graph.tensors) - 1], index
+                unpacking.append(new_operator(self.model, *step))
+            else:
+                tensor.buffer = self._buffer(self.source.buffers[tensor.buffer].data)
         like = lambda x: copied_operator(self.model, self.source, x, x.inputs, x.outputs)  # noqa: E731
-        graph.operators = [like(x) for x in graph.operators]
+        graph.operators = [*unpacking, *map(like, graph.operators)]
         return graph
 
     def stored(self, index, values, params):
@@ -323,9 +335,9 @@ class _Builder:
             return self._named(*parts)
         grid = params and (params.scale.tobytes(), params.zero_point.tobytes())
         key = index, values.dtype.str, grid, data.tobytes()  # several layers may carry the same
-        if key not in self._shared:
-            self._shared[key] = self._named(*parts)
-        return self._shared[key]
+        if key not in self._once:
+            self._once[key] = self._named(*parts)
+        return self._once[key]
 
     def _named(self, index, kind, quantization, data):
         old, new = self.source.subgraphs[0].tensors[index], schema.TensorT()

@@ -19,9 +19,10 @@ from qlab.arithmetic.sparsity import magnitude_ranks, pruned_count
 from qlab.engine.floating import Floating
 from qlab.engine.lowering import StoredWeights, lower
 from qlab.engine.recipes import Recipe
-from qlab.tflite.graph import carried, pack
+from qlab.tflite.graph import carried
 from qlab.tflite.litemodel import LiteModel
 from qlab.tflite.operators import COMPARING, DICTATED, MOVING
+from qlab.tflite.pixels import USUAL
 from qlab.tflite.transforms import with_weights
 
 REMEMBERED = 8  # shapes a layer; moving another slider then costs no sorting
@@ -212,8 +213,10 @@ class Plan:
             return with_weights(self.source, changed) if changed else self.source
         bits = self.recipe.weight_bits, self.recipe.activation_bits
         words = "qlab: weights {} bits, activations {} bits".format(*bits)
+        if self.source.pixels not in (None, USUAL):
+            words += f", pixels {self.source.pixels}"
         parts = self.source, self.grids, self.stored, self.floating.reasons
-        return LiteModel(pack(lower(*parts, words.encode(), self.constants)))
+        return self.source.edited(lower(*parts, words.encode(), self.constants))
 
     def sizes(self, model=None):
         """Sizes of this plan's model, or of another form of it."""

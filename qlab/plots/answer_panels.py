@@ -16,13 +16,14 @@ from qlab.plots import style
 from qlab.plots.drawing import offset_text
 
 ROWS, COLUMNS = 6, 4
-SIDE, CELL_HEIGHT, CELL_WIDTH = 30, 34, 79  # in garment pixels: a frame of 1 around 28 x 28
+SIDE, CELL_HEIGHT, CELL_WIDTH = 30, 34, 79  # in pixels of a stamp: a frame of 1 around 28 x 28
+MOST_NAMES = 24  # of classes next to their bars
 MARKS = {True: style.RIGHT_MARK, False: style.WRONG_MARK}
 COLOURS = {True: style.RIGHT, False: style.WRONG}
 
 
 class GalleryPanel:
-    """Up to 24 garments, each with what it is, the float model's answer, and the new answer."""
+    """Up to 24 images, each with what it is, the float model's answer, and the new answer."""
 
     capacity = ROWS * COLUMNS
 
@@ -36,7 +37,7 @@ class GalleryPanel:
         self.marks = (self.sheet,)
 
     def show(self, images, labels, before, after, empty=""):
-        """Draw garments, or the words of `empty` if there are none."""
+        """Draw images, or the words of `empty` if there are none."""
         self.sheet.items.clear()
         if not len(images):
             self.sheet.words(2, CELL_HEIGHT / 2, empty, size=11)
@@ -114,23 +115,34 @@ def _enlarged(pixels, times):
 
 
 def _short(name):
-    """A name that fits next to its garment."""
+    """A name that fits next to its image."""
     return name if len(name) <= 12 else f"{name[:11]}…"
 
 
 def _framed(image, colour):
-    """An image in ink on paper, with a frame of `colour`, as RGB."""
-    scale = 255 if np.asarray(image).dtype == np.uint8 else 1
-    grey = np.asarray(image, np.float32).reshape(np.shape(image)[:2]) / scale
-    pick = [np.linspace(0, n - 1, SIDE - 2).round().astype(int) for n in grey.shape]
+    """An image, a grey one in ink on paper, with a frame of `colour`, as RGB."""
+    pixels = as_picture(image)
+    pick = [np.linspace(0, n - 1, SIDE - 2).round().astype(int) for n in pixels.shape[:2]]
     framed = np.empty((SIDE, SIDE, 3), np.float32)
     framed[:] = to_rgb(colour)
-    framed[1:-1, 1:-1] = 1 - 0.93 * np.clip(grey[np.ix_(*pick)], 0, 1)[..., None]
+    inside = pixels[np.ix_(*pick)]
+    framed[1:-1, 1:-1] = inside if inside.ndim == 3 else 1 - 0.93 * inside[..., None]
     return framed
 
 
+def as_picture(image):
+    """An image from 0 to 1: of two axes if it is grey, of three if it has colours."""
+    image = np.asarray(image)
+    if image.ndim == 1:  # a row of pixels
+        side = int(len(image) ** 0.5)
+        image = image.reshape(side, side) if side * side == len(image) else image[None]
+    image = image[..., 0] if image.ndim == 3 and image.shape[-1] != 3 else image
+    scale = 255 if image.dtype == np.uint8 or np.max(image) > 1 else 1
+    return np.clip(np.float32(image) / scale, 0, 1)
+
+
 class FlipCountsPanel:
-    """For each class, how many garments became wrong (left) and how many became right (right)."""
+    """For each class, how many images became wrong (left) and how many became right (right)."""
 
     @style.styled
     def __init__(self, ax, class_names, largest):
@@ -141,7 +153,8 @@ class FlipCountsPanel:
         ticks = [n for n in (10, 100, 1000, 10_000) if largest / 12 <= n <= largest] or [largest]
         ax.set_xticks([*(-n for n in ticks), *ticks], [f"{n:,}" for n in (*ticks, *ticks)])
         ax.minorticks_off()
-        ax.set_yticks(rows, class_names)
+        named = slice(None, None, ceil(len(rows) / MOST_NAMES))
+        ax.set_yticks(rows[named], style.plain(class_names)[named])
         ax.tick_params(axis="y", length=0)
         ax.spines["left"].set_visible(False)
         ax.set_xlabel("images (square-root scale)")
@@ -152,7 +165,8 @@ class FlipCountsPanel:
             self.bars.append(ax.barh(rows, 0, 0.62, color=COLOURS[right]).patches)
             look = {"ha": "right" if side < 0 else "left", "va": "center"}
             count = {**look, "fontsize": 8, "annotation_clip": False}
-            self.words.append([offset_text(ax, (0, y), (3 * side, 0), **count) for y in rows])
+            counted = rows if len(rows) <= MOST_NAMES else ()
+            self.words.append([offset_text(ax, (0, y), (3 * side, 0), **count) for y in counted])
             look |= {"fontsize": 8.5, "color": COLOURS[right]}
             offset_text(ax, (0, -0.75), (4 * side, 0), f"{MARKS[right]} {head}", **look)
         self.marks = tuple(x for side in (*self.bars, *self.words) for x in side)
@@ -165,8 +179,9 @@ class FlipCountsPanel:
             for i, n in enumerate(counts):
                 bars[i].set_width(side * n)
                 bars[i].set_alpha(1 if chosen in (None, i) else 0.3)
-                words[i].xy = side * n, i
-                words[i].set_text(f"{n:,}")
+                if words:
+                    words[i].xy = side * n, i
+                    words[i].set_text(f"{n:,}")
 
 
 def _root(x):
@@ -181,7 +196,7 @@ def _square(x):
 
 @style.styled
 def plot_images(images, labels, class_names, columns=10, axes=None):
-    """Draw a grid of images, uint8 of shape (n, h, w, 1) or (n, h, w), and under each its class.
+    """Draw a grid of images, uint8 of shape (n, h, w), (n, h, w, 1) or (n, h, w, 3), with classes.
 
     >>> axes = plot_images(np.zeros((2, 4, 4), np.uint8), [1, 0], ["Bag", "Coat"], columns=2)
     >>> [ax.get_xlabel() for ax in axes]
@@ -189,8 +204,8 @@ def plot_images(images, labels, class_names, columns=10, axes=None):
     """
     axes = _grid(len(images), columns, 1.0, 1.2, axes)
     for ax, image, label in zip(axes, images, labels, strict=False):
-        _garment(ax, image, style.FAINT, 0.8)
-        ax.set_xlabel(class_names[label], fontsize=8.5)
+        _image(ax, image, style.FAINT, 0.8)
+        ax.set_xlabel(style.plain([class_names[label]])[0], fontsize=8.5)
     return axes
 
 
@@ -204,9 +219,10 @@ def plot_predictions(images, labels, predictions, class_names, columns=6, axes=N
     ['✓ Bag', '✗ Bag\nis Coat']
     """
     axes = _grid(len(images), columns, 1.35, 1.75, axes)
+    class_names = style.plain(class_names)
     for ax, image, label, answer in zip(axes, images, labels, predictions, strict=False):
         right = bool(label == answer)
-        _garment(ax, image, COLOURS[right], 1.6 if right else 2.6)
+        _image(ax, image, COLOURS[right], 1.6 if right else 2.6)
         words = f"{MARKS[right]} {class_names[answer]}"
         words += "" if right else f"\nis {class_names[label]}"
         ax.set_xlabel(words, color=COLOURS[right], fontsize=8.5)
@@ -222,9 +238,9 @@ def _grid(n, columns, width, height, axes):
     return axes
 
 
-def _garment(ax, image, colour, width):
-    """Draw one image, dark on light, in a frame."""
-    ax.imshow(np.asarray(image).squeeze(), cmap="gray_r", vmin=0, vmax=255, interpolation="nearest")
+def _image(ax, image, colour, width):
+    """Draw one image, a grey one dark on light, in a frame."""
+    ax.imshow(as_picture(image), cmap="gray_r", vmin=0, vmax=1, interpolation="nearest")
     ax.set(xticks=[], yticks=[])
     ax.spines[:].set(visible=True, color=colour, linewidth=width)
 
@@ -248,7 +264,7 @@ def plot_class_accuracy(labels, predictions, class_names, ax=None):
     ax.hlines(places, *(100 * ends.T), color=style.INK, lw=1.6)
     for place, value in enumerate(accuracies):
         ax.text(1.5, place, f"{value:.1f} %", va="center", fontsize=8.5)
-    ax.set_yticks(places, class_names)
+    ax.set_yticks(places, style.plain(class_names))
     ax.invert_yaxis()
     ax.set(xlim=(0, 100), xlabel="accuracy (%), line: 95 % interval", title="Accuracy by class")
     return ax

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import qlab
-from qlab.system.machine import cores
+from qlab.system.threads import POOLS, cores
 
 MOST_TOLD = 2**20  # bytes of output that are read
 _START = """
@@ -42,7 +42,7 @@ exec(_begin())
 
 
 # A child scores one file: more threads of NumPy would only take address space from its limit.
-ONE_THREAD = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
+ONE_THREAD = dict.fromkeys(POOLS, "1")
 
 
 class Isolated(subprocess.Popen):

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import platform
 from functools import lru_cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+
+from qlab.system.threads import cores
 
 CPUINFO = Path("/proc/cpuinfo")
 PACKAGES = ("numpy", "ai-edge-litert")
@@ -22,11 +23,6 @@ def machine_name():
     known = about_machine()
     noun = "core" if known["cores"] == 1 else "cores"
     return f"{known['cpu']}, {known['cores']} {noun}, {known['system']}"
-
-
-def cores():
-    """How many cores this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def versions(packages=PACKAGES):

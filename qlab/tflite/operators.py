@@ -58,12 +58,12 @@ ROWS = (
     Operator("SPACE_TO_BATCH_ND", 2, "input", work="values"),
     Operator("BATCH_TO_SPACE_ND", 2, "input", work="values"),
     Operator("REDUCE_MAX", 2, "input", "kept", "values"),
-    Operator("REDUCE_MIN", 2, "input", "kept", "values", micro=False),
+    Operator("REDUCE_MIN", 2, "input", "kept", "values"),
     Operator("MAXIMUM", 2, "common", work="values"),
     Operator("MINIMUM", 2, "common", work="values"),
-    Operator("MIRROR_PAD", 2, "input", work="values", micro=False),
+    Operator("MIRROR_PAD", 2, "input", work="values"),
     Operator("STRIDED_SLICE", 2, "input", work="values"),
-    Operator("SLICE", 2, "input", work="values", micro=False),
+    Operator("SLICE", 2, "input", work="values"),
     Operator("GATHER", 2, "input", work="values"),
     Operator("TILE", 3, "input", work="values", micro=False),
     Operator("RESIZE_BILINEAR", 3, "input", "kept", "values"),
@@ -77,7 +77,7 @@ ROWS = (
     Operator("TANH", 2, SIGNED_UNIT, "kept", "values"),
     Operator("LOGISTIC", 2, UNIT, "kept", "values"),
     Operator("SOFTMAX", 2, UNIT, "kept", "values"),
-    Operator("LOG_SOFTMAX", 2, LOGARITHMS, work="values", micro=False),
+    Operator("LOG_SOFTMAX", 2, LOGARITHMS, work="values"),
     Operator("L2_NORMALIZATION", 2, SIGNED_UNIT, work="values"),
     Operator("RELU", 2, channels="kept", work="values"),
     Operator("RELU6", 2, channels="kept", work="values"),
@@ -92,17 +92,17 @@ ROWS = (
     Operator("DENSIFY", grid=None, work="values", micro=False),
     *_names("PADV2", work="values"),
     *_names("""
-        ADD_N CAST CEIL COS EQUAL EXP FILL FLOOR FLOOR_DIV FLOOR_MOD GATHER_ND GREATER
-        GREATER_EQUAL L2_POOL_2D LESS LESS_EQUAL LOG LOGICAL_AND LOGICAL_NOT LOGICAL_OR NEG
-        NOT_EQUAL PACK ROUND RSQRT SHAPE SIN SPLIT SPLIT_V SQRT SQUARE UNPACK ZEROS_LIKE
+        ADD_N BATCH_MATMUL BROADCAST_TO CAST CEIL COS DIV EQUAL EXP FILL FLOOR FLOOR_DIV FLOOR_MOD
+        GATHER_ND GREATER GREATER_EQUAL L2_POOL_2D LESS LESS_EQUAL LOG LOGICAL_AND LOGICAL_NOT
+        LOGICAL_OR NEG NOT_EQUAL PACK ROUND RSQRT SELECT_V2 SHAPE SIN SPLIT SPLIT_V SQRT SQUARE
+        SQUARED_DIFFERENCE SUM UNPACK ZEROS_LIKE
         """),
     Operator("TRANSPOSE_CONV", weights=(1,)),
     Operator("CONV_3D", weights=(1,), weights_axis=4, micro=False, challenge=False),
     Operator("UNIDIRECTIONAL_SEQUENCE_LSTM", weights=(*range(1, 9),), challenge=False),
     *_names("ARG_MAX ARG_MIN CUMSUM SVDF", challenge=False),
     *_names("""
-        BATCH_MATMUL BROADCAST_TO DIV POW REDUCE_PROD RELU_0_TO_1 RELU_N1_TO_1 SELECT SELECT_V2
-        SIGN SQUARED_DIFFERENCE SUM
+        POW REDUCE_PROD RELU_0_TO_1 RELU_N1_TO_1 SELECT SIGN
         """, micro=False),
 )  # fmt: skip
 OPERATORS = {row.name: row for row in ROWS}

@@ -19,7 +19,6 @@ from __future__ import annotations
 import copy
 import hashlib
 import math
-import os
 import threading
 from collections import OrderedDict
 from dataclasses import dataclass
@@ -28,12 +27,13 @@ from typing import NamedTuple
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
+from qlab.system.settings import number
 from qlab.tflite.answers import decided
-from qlab.tflite.graph import DTYPES, op_name, pack, shape_of
-from qlab.tflite.litemodel import LiteModel, require_lite_model
+from qlab.tflite.graph import DTYPES, op_name, shape_of
 from qlab.tflite.operations import count_macs
 from qlab.tflite.operators import OPERATORS, WEIGHTED
-from qlab.tflite.runtime import BATCH, batches, checked, measured, predict
+from qlab.tflite.pixels import USUAL
+from qlab.tflite.runtime import BATCH, batches, measured, predict, prepared
 
 MEGABYTES = 64  # remembered at most, unless $QLAB_REMEMBERED_MB says otherwise
 MET = 2_000  # digests of prefixes that were met, 32 bytes each
@@ -61,9 +61,8 @@ def answers(model, images, batch=BATCH, threads=None, changing=()):
     changing : sequence of str
         Layers that files to come are going to change: what comes before each is remembered now.
     """
-    require_lite_model(model)
-    images = checked(images)
-    places, key = cuts(model.parsed), (_digest_of(images), batch)
+    images = prepared(model, images)
+    places, key = cuts(model.parsed), (_digest_of(images), model.pixels or USUAL, batch)
     start, values = MEMORY.longest(key, places)
     later = [cut for cut in places if start is None or cut.first > start.first]
     if changing:
@@ -250,7 +249,7 @@ def part_of(model, start, more=()):
         part.operators, used = _leading_to(part)
         needed = {part.tensors[i].buffer for i in used}
         graph.buffers = [x if i in needed else _EMPTY for i, x in enumerate(graph.buffers)]
-    return LiteModel(pack(graph))
+    return model.edited(graph)
 
 
 _EMPTY = schema.BufferT()
@@ -267,12 +266,19 @@ def _leading_to(part):
 
 
 class Memory:
-    """What cuts hold, up to so many bytes; safe to share between threads."""
+    """What cuts hold, up to so many bytes (None: the setting); safe to share between threads."""
 
-    def __init__(self, room):
-        self.room, self.used, self._time = room, 0, 0
+    def __init__(self, room=None):
+        self._room, self.used, self._time = room, 0, 0
         self._held, self._met = {}, OrderedDict()
         self._lock = threading.RLock()
+
+    @property
+    def room(self):
+        """int: how many bytes are remembered at most."""
+        if self._room is None:
+            return int(number("QLAB_REMEMBERED_MB", MEGABYTES) * 2**20)
+        return self._room
 
     def longest(self, key, places):
         """The last of some cuts that is remembered, and what it holds; (None, None) if none is."""
@@ -330,4 +336,4 @@ class _Held:
     used: int  # when it was last asked for
 
 
-MEMORY = Memory(int(float(os.environ.get("QLAB_REMEMBERED_MB", MEGABYTES)) * 2**20))
+MEMORY = Memory()

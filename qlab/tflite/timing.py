@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from qlab.arithmetic.results import Latency
-from qlab.system.machine import cores, machine_name
+from qlab.system.machine import machine_name
+from qlab.system.threads import cores
 from qlab.tflite.runtime import latency
 
 THREADS = (1, 2)

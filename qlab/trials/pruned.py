@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property, lru_cache
 
 import numpy as np
@@ -20,7 +20,7 @@ from qlab.tflite.transforms import (
     with_weights,
 )
 from qlab.trials.shipped import count_weights, quantized
-from qlab.trials.subjects import Trial
+from qlab.trials.subjects import Remembering, Trial, mapped
 
 SHIPPED = {  # what the trained models of each method are called
     "single": r"pruned-\d+",
@@ -35,7 +35,10 @@ REMEMBERED = 24
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class PrunedTrial(Trial):
-    """A pruned file, which of the dense model's weights are left, and what share is not."""
+    """A pruned file, which of the dense model's weights are left, and what share is not.
+
+    It has no measurement while it is not scored.
+    """
 
     masks: dict = field(repr=False)
     absent: float
@@ -86,17 +89,28 @@ class Pruner:
         self.subject, self.images = subject, calibration_images
         self.weights = {x.name: x.weights for x in subject.model.layers if x.weights is not None}
         self._total = sum(x.size for x in self.weights.values())
-        self.trial = lru_cache(REMEMBERED)(self._trial)
+        self.made = lru_cache(REMEMBERED)(self._made)
+        self.trial = Remembering(self._trying)
 
-    def prune(self, method, sparsity, scope="global", bits=32):
-        file = self.trial(method, sparsity, scope, bits)
-        dense = self.dense(bits)
-        return Pruned(file, dense, *in_turn(file.model, dense.model))
+    def pruning(self, method, sparsity, scope="global", bits=32, hurry=False):
+        """Steps of pruning and measuring: the file is timed once, when it is first scored."""
+        how, dense, times = (method, sparsity, scope, bits), self.dense(bits), []
+
+        def pruned(file):
+            times[:] = times or in_turn(file.model, dense.model)
+            return Pruned(file, dense, *times)
+
+        return (yield from mapped(pruned, self.trial.trying(*how, hurry=hurry)))
 
     def dense(self, bits):
         return self.trial("single", 0.0, "global", bits)
 
-    def _trial(self, method, sparsity, scope, bits):
+    def _trying(self, *how, hurry=False):
+        made = self.made(*how)
+        steps = self.subject.scoring(made.model, hurry)
+        return mapped(lambda found: replace(made, measurement=found), steps)
+
+    def _made(self, method, sparsity, scope, bits):
         recipe = None
         if method == "single":
             recipe = self.recipe(sparsity, scope, bits)
@@ -111,7 +125,7 @@ class Pruner:
                 smaller = with_weights(self.subject.model, left)
             model = quantized(smaller, bits, self.images)
         absent = 1 - count_weights(model) / self._total
-        return PrunedTrial(recipe, model, self.subject.score(model), masks=masks, absent=absent)
+        return PrunedTrial(recipe, model, None, masks=masks, absent=absent)
 
     def recipe(self, sparsity, scope, bits):
         """What the live engine is asked for."""

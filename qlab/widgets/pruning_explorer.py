@@ -38,7 +38,7 @@ class PruningExplorer(SweepingExplorer, ModelExplorer):
 
     Parameters
     ----------
-    model, images, labels, calibration_images
+    model, images, labels, calibration_images, dataset
         As in `ModelExplorer`. Trained models ship of the baseline alone.
     **settings
         ``sparsity``; ``method`` (``single``, ``2of4``, ``block``, ``filters``); ``scope`` of single
@@ -74,8 +74,9 @@ class PruningExplorer(SweepingExplorer, ModelExplorer):
     layer = layer_name()
 
     def build(self):
-        self.pruner = Pruner(self.subject, self.given[-1])
-        self._once, self.tuned, self.narrow = {}, (), None
+        images = self.calibration_images() if self.dataset else self.given[-1]
+        self.pruner = Pruner(self.subject, images)
+        self._once, self.tuned, self.narrow, self._tuned_for = {}, (), None, None
         self.job = Job("Measure the whole curve", self._sweep, self.guard)
         shipped = self.model_name == "baseline"
         self._trained = TunedModels(self.subject, self.job.scoring) if shipped else None
@@ -83,20 +84,31 @@ class PruningExplorer(SweepingExplorer, ModelExplorer):
         self.sparse = self.offer("Download without the zeros", self.sparse_tflite)
         return self._picture(), [self.job, self.download, self.sparse]
 
-    def compute(self):
-        """Prune as the settings say, and measure; score the trained models of this method."""
-        result = self.pruner.prune(self.method, self.sparsity, self.scope, self.weight_bits)
-        if self._trained is not None:
+    @property
+    def _how(self):
+        return self.method, self.sparsity, self.scope, self.weight_bits
+
+    def trying(self, hurry):
+        """Score the trained models of this method, unless that is done; prune, and measure."""
+        if self._trained is not None and self._tuned_for != (self.method, self.weight_bits):
             self.tuned = self._trained.tuned(SHIPPED[self.method], self.weight_bits)
             self.narrow = self._measured_narrow()
-        return result
+            self._tuned_for = self.method, self.weight_bits
+            yield None
+        return (yield from self.pruner.pruning(*self._how, hurry=hurry))
+
+    def sketch(self):
+        if self._tuned_for != (self.method, self.weight_bits):
+            self.tuned, self.narrow = (), None
+        made = self.pruner.made(*self._how)
+        self._show_weights(made, self.trained_alike(made))
+        return f"{_pruned_words(made, self.layer)} Accuracy: being measured.", [2, 3]
 
     def show(self, result):
-        controls.enable(self.cards["sparsity"], self.method != "2of4")
-        controls.enable(self.cards["scope"], self.method == "single")
         trained = self.trained_alike(result)
-        self._curve()[result.absent] = result.measurement.accuracy
-        self._show_weights(result, trained)
+        if self.subject.is_whole(result.file):
+            self._curve()[result.absent] = result.measurement.accuracy
+        self._show_weights(result.file, trained)
         self._show_curves(result)
         self._gains.show(gains(result))
         said = notes(result, trained, self.tuned, self.narrow, self.method, self.pruner)
@@ -169,10 +181,12 @@ class PruningExplorer(SweepingExplorer, ModelExplorer):
         self._gains = picture.put(GainsPanel)
         return picture
 
-    def _show_weights(self, result, trained):
-        """Draw the layer's histogram and its mask."""
+    def _show_weights(self, file, trained):
+        """Draw the layer's histogram and its mask; what changes nothing cannot be moved."""
+        controls.enable(self.cards["sparsity"], self.method != "2of4")
+        controls.enable(self.cards["scope"], self.method == "single")
         layer = self.subject.model.layer(self.layer)
-        mask = result.file.masks[self.layer]
+        mask = file.masks[self.layer]
         table = as_table(layer, mask)
         if self.picture.needs_frame(self.layer):
             self._hole.frame(layer.weights, self.layer)
@@ -308,10 +322,8 @@ def _of_time(result, method):
 def alt(result, trained, layer):
     file, dense = result.file, result.dense
     words = (
-        f"{100 * result.absent:.1f} % of all weights are pruned, "
-        f"{100 * (1 - file.masks[layer].mean()):.1f} % of {layer}. Pruned at once: "
-        f"{percent(result.measurement.accuracy)}; to the unpruned: "
-        f"{result.comparison}. "
+        f"{_pruned_words(file, layer)} Pruned at once: "
+        f"{percent(result.measurement.accuracy)}; to the unpruned: {result.comparison}. "
     )
     if trained is not None:
         words += f"Trained: {readout.trained_words(trained)} "
@@ -319,6 +331,13 @@ def alt(result, trained, layer):
         f"File {file.file_bytes:,} of {dense.file_bytes:,} bytes, gzipped {file.gzip_bytes:,} of "
         f"{dense.gzip_bytes:,}, zeros left out {file.sparse_bytes:,}; "
         f"{result.times_faster:.2f} times the speed."
+    )
+
+
+def _pruned_words(file, layer):
+    return (
+        f"{100 * file.absent:.1f} % of all weights are pruned, "
+        f"{100 * (1 - file.masks[layer].mean()):.1f} % of {layer}."
     )
 
 

@@ -5,7 +5,6 @@ from typing import NamedTuple
 
 import numpy as np
 
-from qlab.engine import explaining
 from qlab.engine.recipes import ACTIVATION_BITS, GRANULARITIES, OBSERVERS, WEIGHT_BITS, Recipe
 from qlab.plots.cost_panels import TradeoffPanel
 from qlab.plots.quantization_panels import (
@@ -68,7 +67,7 @@ class QuantizationExplorer(ModelExplorer):
 
     Parameters
     ----------
-    model, images, labels, calibration_images
+    model, images, labels, calibration_images, dataset
         As in `ModelExplorer`.
     **settings
         ``weight_bits``, ``activation_bits``, ``granularity``, ``rounding`` (``nearest``,
@@ -127,8 +126,7 @@ class QuantizationExplorer(ModelExplorer):
         return f"{self._show_plan(self.recipe)} Accuracy: being measured.", [2]
 
     def show(self, result):
-        whole = result.measurement.n == len(self.subject.labels)
-        if whole and result.recipe != self._last:
+        if self.subject.is_whole(result) and result.recipe != self._last:
             self._trail.append(Point.of(result))
             self._last = result.recipe
         plan = self.subject.compressor.plan(result.recipe)
@@ -246,7 +244,7 @@ class QuantizationExplorer(ModelExplorer):
         return f"Accuracy {readout.percent(measured.accuracy)} at {size:,} bytes gzipped; {tried}."
 
     def _notes(self, plan):
-        notes = list(explaining.notes(plan))
+        notes = list(self.subject.compressor.notes(plan.recipe))
         if self.observer != "min-max":
             notes.append(f"Observer: {self.observer}.")
         if self.overrides:

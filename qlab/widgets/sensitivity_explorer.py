@@ -9,7 +9,7 @@ from qlab.arithmetic.affine import INTEGER_BITS
 from qlab.engine.recipes import Recipe
 from qlab.plots.sensitivity_panels import RecipesPanel, SensitivityPanel
 from qlab.trials.sensitivity import LayerTrial, layers_with, lowered, scan
-from qlab.trials.subjects import Trial
+from qlab.trials.subjects import Trial, finished, mapped
 from qlab.widgets.kit import readout
 from qlab.widgets.kit.controls import LayerBoxes
 from qlab.widgets.kit.explorer import Shown
@@ -111,15 +111,28 @@ class SensitivityExplorer(ModelExplorer):
         self.table = LayerBoxes(self, "layer_bits", self.names, INTEGER_BITS, 8, heading)
         return self._picture(), [self.table, self.job, self.download]
 
-    def compute(self):
+    def trying(self, hurry):
         """Lower each layer, unless that is known; score the mixed recipe."""
-        require_known(self.layer_bits, self.names, "layer")
-        uniform = {b: self._trial(self._uniform(b)) for b in (8, 4)}
-        return Sensitivity(self._scan(), self._trial(self._mixed()), uniform)
+        recipe = self._mixed()
+        entries, uniform = (yield from self._scanning()), {}
+        for bits in (8, 4):
+            uniform[bits] = yield from self._trial.trying(self._uniform(bits))
+        scoring = self._trial.trying(recipe, hurry=hurry)
+        return (yield from mapped(lambda mixed: Sensitivity(entries, mixed, uniform), scoring))
+
+    def sketch(self):
+        """The bars stay as they are while only the mixed recipe is new."""
+        self._follow(self._mixed())
+        bars_are_known = self._setting in self._scans
+        return "Accuracy of your recipe: being measured.", [1] if bars_are_known else [0, 1]
+
+    def _follow(self, recipe):
+        """Let the boxes say what is set."""
+        self.set_trait("recipe", recipe)
+        self.table.show(layers_with(self.subject.model, self.lowered))
 
     def show(self, result):
-        self.set_trait("recipe", result.mixed.recipe)
-        self.table.show(layers_with(self.subject.model, self.lowered))
+        self._follow(result.mixed.recipe)
         names = [entry.layer for entry in result.entries]
         title = f"One layer's {self._words} at {self.bits} bits"
         rounded = ROUNDING_CHOICES[self.rounding][0]
@@ -157,7 +170,8 @@ class SensitivityExplorer(ModelExplorer):
         return self.recipe
 
     def _lower_harmless(self):
-        harmless = [x.layer for x in self._scan() if x.comparison.within_noise]
+        entries = finished(self._scanning())
+        harmless = [x.layer for x in entries if x.comparison.within_noise]
         self.layer_bits = dict.fromkeys(harmless, self.bits)
         yield 1, 1
 
@@ -174,6 +188,7 @@ class SensitivityExplorer(ModelExplorer):
 
     def _mixed(self):
         """The recipe that the drop-downs describe; a layer at 8 bits needs no override."""
+        require_known(self.layer_bits, self.names, "layer")
         may = layers_with(self.subject.model, self.lowered)
         bits = {x: b for x, b in self.layer_bits.items() if b != 8 and x in may}
         return lowered(self._rounded, bits, self.lowered)
@@ -183,11 +198,14 @@ class SensitivityExplorer(ModelExplorer):
         names = ("weight_bits", "activation_bits") if self.lowered == "both" else (self.lowered,)
         return self._rounded.replace(**dict.fromkeys(names, bits), overrides=())
 
-    def _scan(self):
-        """Each layer lowered, measured once for each setting; a bar shows how far it is."""
-        key = self.bits, self.lowered, self.rounding
-        if key not in self._scans:
-            subject, entries = self.subject, []
+    @property
+    def _setting(self):
+        return self.bits, self.lowered, self.rounding
+
+    def _scanning(self):
+        """Steps of lowering each layer, once for each setting; a bar shows how far it is."""
+        setting, subject, entries = self._setting, self.subject, []
+        if setting not in self._scans:
             total = len(layers_with(subject.model, self.lowered))
             base = self._rounded.replace(overrides=())
             steps = scan(
@@ -196,9 +214,10 @@ class SensitivityExplorer(ModelExplorer):
             for entry in steps:
                 entries.append(entry)
                 self.job.show(len(entries), total, "lowering one layer after the other")
+                yield None
             self.job.clear()
-            self._scans[key] = tuple(entries)
-        return self._scans[key]
+            self._scans[setting] = tuple(entries)
+        return self._scans[setting]
 
     def _picture(self):
         height = max(300, 70 + 48 * len(self.names))
@@ -212,7 +231,7 @@ class SensitivityExplorer(ModelExplorer):
     def _show_recipes(self, result):
         """Draw the mixed recipe beside the uniform ones."""
         mixed = result.mixed
-        if mixed.recipe.overrides:
+        if mixed.recipe.overrides and self.subject.is_whole(mixed):
             self._tried[mixed.recipe] = mixed.packed_bytes, mixed.measurement.accuracy
         earlier = [point for recipe, point in self._tried.items() if recipe != mixed.recipe]
         uniform = {

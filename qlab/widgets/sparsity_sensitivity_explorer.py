@@ -10,7 +10,7 @@ from qlab.engine.recipes import Recipe
 from qlab.plots.sensitivity_panels import CurvesPanel, RecipesPanel
 from qlab.tflite.sparse_encoding import sparse_file
 from qlab.trials.sensitivity import layers_with, lowered, scan
-from qlab.trials.subjects import Trial
+from qlab.trials.subjects import Trial, mapped
 from qlab.widgets.kit import readout
 from qlab.widgets.kit.controls import LayerBoxes
 from qlab.widgets.kit.explorer import Shown, SweepingExplorer
@@ -56,7 +56,7 @@ class SparsitySensitivityExplorer(SweepingExplorer, ModelExplorer):
 
     Parameters
     ----------
-    model, images, labels, calibration_images
+    model, images, labels, calibration_images, dataset
         As in `ModelExplorer`.
     **settings
         ``layer_sparsity``: for some layers, a sparsity in the learner's recipe; ``budget_bytes``;
@@ -115,20 +115,43 @@ class SparsitySensitivityExplorer(SweepingExplorer, ModelExplorer):
     def curves(self):
         return self._measured.setdefault(self.weight_bits, {x: {} for x in self.names})
 
-    def compute(self):
+    def trying(self, hurry):
         """Score the learner's recipe, and the uniform ones of the same budget."""
+        recipe, budget, uniform = self._mixed(), self.budget_bytes, {}
+        for _ in self._scan(FIRST):
+            yield None
+        dense = yield from self._trial.trying(self._base())
+        for scope in SCOPES:
+            met = self._meet(scope, budget, self.weight_bits)
+            if met is not None:
+                uniform[scope] = yield from self._trial.trying(met)
+        scoring = self._trial.trying(recipe, hurry=hurry)
+        return (
+            yield from mapped(
+                lambda mixed: SparsitySensitivity(dense, mixed, uniform, budget), scoring
+            )
+        )
+
+    def sketch(self):
+        """The rings on the curves move at once, where the curves are known."""
+        self._follow(self._mixed())
+        known = all(set(FIRST) <= set(curve) for curve in self.curves.values())
+        if known:
+            self._draw_curves(self._trial(self._base()))
+        return "Accuracy of your recipe: being measured.", [1] if known else [0, 1]
+
+    def _follow(self, recipe):
+        """Let the boxes say what is set."""
+        self.set_trait("recipe", recipe)
+        self.table.show()
+
+    def _mixed(self):
         require_known(self.layer_sparsity, self.names, "layer with weights")
         pruned = {name: x for name, x in self.layer_sparsity.items() if x != 0}
-        mixed = self._trial(lowered(self._base(), pruned, "sparsity"))
-        for _ in self._scan(FIRST):
-            pass
-        met = {scope: self._meet(scope, self.budget_bytes, self.weight_bits) for scope in SCOPES}
-        uniform = {x: self._trial(recipe) for x, recipe in met.items() if recipe is not None}
-        return SparsitySensitivity(self._trial(self._base()), mixed, uniform, self.budget_bytes)
+        return lowered(self._base(), pruned, "sparsity")
 
     def show(self, result):
-        self.set_trait("recipe", result.mixed.recipe)
-        self.table.show()
+        self._follow(result.mixed.recipe)
         self._show_curves(result)
         self._show_recipes(result)
         words = alt(result, self.curves)
@@ -191,6 +214,9 @@ class SparsitySensitivityExplorer(SweepingExplorer, ModelExplorer):
         return picture
 
     def _show_curves(self, result):
+        self._draw_curves(result.dense)
+
+    def _draw_curves(self, dense):
         """Draw the layers' curves; mark what the learner chose, where it is measured."""
         curves = {
             name: {x: entry.measurement.accuracy for x, entry in curve.items()}
@@ -201,12 +227,13 @@ class SparsitySensitivityExplorer(SweepingExplorer, ModelExplorer):
             for name, x in self.layer_sparsity.items()
             if x in curves.get(name, {})
         ]
-        self._panel.show(result.dense.measurement, curves, chosen)
+        self._panel.show(dense.measurement, curves, chosen)
 
     def _show_recipes(self, result):
         """Draw the learner's recipe beside the uniform ones."""
         mixed = result.mixed
-        self._tried[mixed.recipe] = mixed.sparse_bytes, mixed.measurement.accuracy
+        if self.subject.is_whole(mixed):
+            self._tried[mixed.recipe] = mixed.sparse_bytes, mixed.measurement.accuracy
         earlier = [point for recipe, point in self._tried.items() if recipe != mixed.recipe]
         best_first = sorted(result.uniform.items(), key=lambda x: -x[1].measurement.accuracy)
         uniform = {NAMES[scope]: (x.sparse_bytes, x.measurement) for scope, x in best_first}

@@ -21,7 +21,8 @@ import filelock
 
 from qlab.data.fashion_mnist import VALIDATION_SEED, VALIDATION_SIZE
 from qlab.system.files import write_files
-from qlab.system.machine import about_machine, cores, versions
+from qlab.system.machine import about_machine, versions
+from qlab.system.threads import POOLS, cores
 from qlab.tflite import artefacts
 from qlab.tflite.gzipping import gzip_size
 from tools.artefacts.runs import SEEDS, Workshop, digest
@@ -174,9 +175,8 @@ def train_all(runs, wanted, folder, workers):
 
 def _start(name, folder):
     """A process for one run, with one thread."""
-    threads = {f"TF_NUM_{kind}_THREADS": "1" for kind in ("INTRAOP", "INTEROP")}
     command = [sys.executable, "-m", __spec__.name, "--folder", str(folder), "--one", name]
-    return subprocess.Popen(command, env={**os.environ, **threads, "OMP_NUM_THREADS": "1"})
+    return subprocess.Popen(command, env=os.environ | dict.fromkeys(POOLS, "1"))
 
 
 def ship(runs, folder, target):

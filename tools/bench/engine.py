@@ -13,6 +13,7 @@ import numpy as np
 
 import qlab
 from qlab.system.output import quiet
+from qlab.system.threads import threads as usual_threads
 from qlab.tflite import prefixes, runtime
 from qlab.trials.search import Scorer, run_search, search_images
 from qlab.trials.sensitivity import scan
@@ -95,10 +96,7 @@ def files_a_second(runs=8, files=12):
         start = time.perf_counter()
         done = len(list(itertools.islice(trials, files)))
         samples.append(done / (time.perf_counter() - start))
-    note = (
-        f"{files} recipes a sample, {SEARCH_IMAGES:,} images a file, "
-        f"{qlab.runtime.default_threads()} threads"
-    )
+    note = f"{files} recipes a sample, {SEARCH_IMAGES:,} images a file, {usual_threads()} threads"
     return [Row("search: files a second", "/s", 100, tuple(samples), at_least=True, note=note)]
 
 
@@ -193,9 +191,7 @@ def _compress_and_score(engine, recipe, test):
 def _score_alone(model, images, batch):
     """What LiteRT needs without qlab: load the file, score images that are int8 already."""
     with quiet():
-        interpreter = runtime.Interpreter(
-            model_content=model.data, num_threads=runtime.default_threads()
-        )
+        interpreter = runtime.Interpreter(model_content=model.data, num_threads=usual_threads())
     first, last = (
         interpreter.get_input_details()[0]["index"],
         interpreter.get_output_details()[0]["index"],

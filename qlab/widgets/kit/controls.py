@@ -59,7 +59,7 @@ class LayerBoxes(ipywidgets.VBox):
         self.boxes = {}
         for name in layers:
             box = ipywidgets.Dropdown(options=options, value=default, description=name, layout=FULL)
-            box.observe(lambda change, name=name: self._chosen(name, change.new), "value")
+            box.observe(lambda change, name=name: self._chosen(name, change), "value")
             self.boxes[name] = box
         cards = ipywidgets.Box([ipywidgets.VBox([box]) for box in self.boxes.values()])
         cards.add_class("qlab-controls")
@@ -75,11 +75,17 @@ class LayerBoxes(ipywidgets.VBox):
             box.value = held.get(name, self._default)
             box.disabled = enabled is not None and name not in enabled
 
-    def _chosen(self, name, value):
+    def _chosen(self, name, change):
         """A box was moved: by the learner, or by `show`, which changes nothing."""
         held = getattr(self._explorer, self._trait)
-        if held.get(name, self._default) != value:
-            setattr(self._explorer, self._trait, {**held, name: value})
+        if held.get(name, self._default) != change.new:
+            with self._explorer.moved(by_hand=_by_hand(change.owner)):
+                setattr(self._explorer, self._trait, {**held, name: change.new})
+
+
+def _by_hand(*boxes):
+    """Whether the browser says it: ipywidgets locks the properties that it sets because of that."""
+    return any(box._property_lock for box in boxes)
 
 
 def _box(explorer, trait, label, options):
@@ -117,8 +123,7 @@ def _card(explorer, trait, *children):
 
     def chosen(change):
         if not (following or explorer.building):
-            # ipywidgets locks the properties that it sets because the browser says so.
-            with explorer.moved(by_hand=any(child._property_lock for child in children)):
+            with explorer.moved(by_hand=_by_hand(*children)):
                 setattr(explorer, trait, change.new)
 
     def follow(_=None):
