@@ -83,6 +83,12 @@ def build_parser():
         action="store_true",
         help="compile the C array here, run it in TensorFlow Lite Micro and compare the answers",
     )
+    export.add_argument(
+        "--data",
+        metavar="PATH",
+        help="score it on this .npz file, or folder with a folder of pictures a class "
+        "(default: Fashion-MNIST)",
+    )
     _add_pixels(export)
     inspect = add(
         "inspect",
@@ -203,6 +209,7 @@ def _export(arguments):
         arguments.name,
         arguments.force,
         arguments.verify,
+        arguments.data,
         arguments.pixels,
     )
 

@@ -45,10 +45,11 @@ CHROMIUM_ADVICE = (
     "or set QLAB_CHROMIUM to a Chromium or Chrome program"
 )
 
-KERAS = (
-    "import tf_keras; from tf_keras.backend import floatx, image_data_format; "
-    "print('keras', tf_keras.__version__, image_data_format(), floatx())"
-)
+KERAS = """
+import tf_keras
+print("keras", tf_keras.__version__)
+print("settings", tf_keras.backend.image_data_format(), tf_keras.backend.floatx())
+"""
 EXPLORER = "import qlab.widgets\nqlab.widgets.QuantizationExplorer()"
 
 
@@ -202,10 +203,11 @@ def check_keras():
     ended = isolated.run(KERAS, 300)
     if ended.timed_out:
         return Check("Keras 2", "tf_keras did not import in 5 minutes: try again", ok=False)
-    lines = [line for line in ended.output.splitlines() if line.startswith("keras ")]
-    _, version, *settings = lines[-1].split() if lines else ("", "")
+    lines = [line.split() for line in ended.output.splitlines()]
+    told = {line[0]: line[1:] for line in lines if line and line[0] in ("keras", "settings")}
+    version = told.get("keras", [""])[0]
     if ended.code == 0 and version.startswith("2."):
-        return _settings_of_keras(version, settings)
+        return _settings_of_keras(version, told["settings"])
     reason = ended.error or f"exit code {ended.code}"
     found = f"tf_keras is {version}" if version else f"tf_keras does not import ({reason})"
     return Check("Keras 2", f"{found}: {REINSTALL}", ok=False)

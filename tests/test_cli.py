@@ -124,6 +124,13 @@ def test_report_of_ones_own_progress_in_a_process(tmp_path):
     assert written == ["qlab-report.csv", "qlab-report.html"]
 
 
+KERAS_SETTINGS = """
+class backend:
+    image_data_format = staticmethod(lambda: "channels_last")
+    floatx = staticmethod(lambda: "float32")
+"""
+
+
 def test_the_doctor_finds_this_machine_fit(fashion):
     run = in_a_process("doctor")
     assert run.returncode == 0, run.stdout
@@ -230,7 +237,7 @@ def pretend_tf_keras(monkeypatch, tmp_path, source):
 @pytest.mark.parametrize(
     ("source", "ok", "words"),
     [
-        ("__version__ = '2.21.0'", True, "tf_keras 2.21.0"),
+        ("__version__ = '2.21.0'\n" + KERAS_SETTINGS, True, "tf_keras 2.21.0"),
         ("print('noise')\n__version__ = '3.1.0'", False, "tf_keras is 3.1.0"),
         ("raise ImportError('no libtensorflow')", False, "ImportError: no libtensorflow"),
         ("import os; os._exit(7)", False, "exit code 7"),

@@ -1,11 +1,13 @@
 """A learner's own data: arrays, folders and files from outside, checked in words."""
 
 import io
+import json
 import os
 import struct
 import sys
 import zipfile
 import zlib
+from html import unescape
 
 import numpy as np
 import pytest
@@ -13,8 +15,12 @@ from PIL import Image
 from sklearn.datasets import load_digits
 
 import qlab
+from qlab import cli, train, widgets
 from qlab.data import Split, outside
 from qlab.data.outside import DatasetError
+from qlab.plots import answer_panels
+from qlab.trials import subjects
+from qlab.widgets.kit.model_explorer import ModelExplorer
 
 
 @pytest.fixture(scope="module")
@@ -378,3 +384,217 @@ def test_an_npz_that_unpacks_to_too_much_is_not_unpacked(tmp_path, monkeypatch):
     monkeypatch.setattr(outside, "_member", lambda *_: pytest.fail("it was unpacked"))
     with pytest.raises(DatasetError, match="unpacks to"):
         qlab.Dataset.from_npz(tmp_path / "x.npz")
+
+
+# What takes a data set
+
+
+def network(shape, classes):
+    layers = train.keras.layers
+    return train.keras.Sequential(
+        [
+            layers.Input(shape),
+            layers.Conv2D(8, 3, activation="relu", name="conv1"),
+            layers.Conv2D(8, 3, activation="relu", name="conv2"),
+            layers.Flatten(),
+            layers.Dense(classes, name="logits"),
+        ]
+    )
+
+
+@pytest.fixture(scope="module")
+def reader(digits):
+    """A Keras model that reads digits."""
+    model = network((8, 8, 1), 10)
+    history = train.fit(model, dataset=digits, epochs=6, learning_rate=0.01, progress=False)
+    assert history["validation_accuracy"][-1] > 0.9
+    return model
+
+
+@pytest.fixture(scope="module")
+def lite_reader(reader):
+    return qlab.LiteModel.from_keras(reader)
+
+
+@pytest.fixture(scope="module")
+def dresser(coloured):
+    """A file of three classes that takes 32 x 32 x 3."""
+    model = network((32, 32, 3), 3)
+    train.fit(model, dataset=coloured, epochs=1, progress=False)
+    return qlab.LiteModel.from_keras(model)
+
+
+def seen(explorer):
+    """All that an explorer says: controls, picture, numbers, notes and tables."""
+    parts = [explorer.picture.alt, explorer.readout.value, explorer.notes.value, explorer.question]
+    controls = [x.description for card in explorer.cards.values() for x in card.children[:1]
+                if hasattr(x, "description")]  # fmt: skip
+    return unescape(" ".join([*parts, explorer.tables(), *controls]))
+
+
+SOME_EXPLORERS = (
+    "AnatomyExplorer",
+    "CalibrationExplorer",
+    "ClusteringExplorer",
+    "FlipGallery",
+    "OutlierExplorer",
+    "PruningExplorer",
+    "QuantizationExplorer",
+    "SearchExplorer",
+    "SensitivityExplorer",
+    "SparsitySensitivityExplorer",
+)
+
+
+def test_the_list_of_explorers_is_whole():
+    of_models = {
+        name
+        for name in widgets.__all__
+        if isinstance(kind := getattr(widgets, name), type)
+        and issubclass(kind, ModelExplorer)
+        and name not in ("QatExplorer", "ModelExplorer")
+    }
+    assert of_models == set(SOME_EXPLORERS)
+
+
+@pytest.mark.parametrize("name", SOME_EXPLORERS)
+def test_every_explorer_takes_a_data_set(name, digits, lite_reader):
+    explorer = getattr(widgets, name)(model=lite_reader, dataset=digits)
+    assert explorer.model_names == ("your model",)  # the networks that ship know garments alone
+    scored = digits.test if name == "SearchExplorer" else digits.validation
+    assert explorer.subject.split is scored
+    assert explorer.subject.float_measurement.accuracy > 0.9
+    assert explorer.subject.class_names == digits.class_names
+    said = seen(explorer)
+    for garment in (*qlab.data.CLASS_NAMES, "garment", "Fashion"):
+        assert garment not in said
+
+
+def test_the_gallery_shows_pictures_in_colour(coloured, dresser):
+    gallery = widgets.FlipGallery(model=dresser, dataset=coloured, weight_bits=2)
+    assert gallery.class_names == ("feet", "hands", "legs")
+    assert len(gallery.result.shown)
+    of = coloured.class_names[coloured.validation.labels[gallery.result.shown[0]]]
+    gallery.of_class = of
+    assert set(coloured.validation.labels[gallery.result.shown]) == {coloured.class_names.index(of)}
+    image = coloured.validation.images[:1]
+    framed = answer_panels._framed(image[0], "black")[1:-1, 1:-1]
+    assert np.allclose(framed[0, 0], image[0, 0, 0] / 255)
+    assert np.ptp(framed, axis=2).max() > 0.1  # it has colours
+
+
+def test_images_without_names_are_called_by_number(coloured, dresser):
+    chosen = coloured.validation
+    gallery = widgets.FlipGallery(
+        dresser, chosen.images, chosen.labels, coloured.calibration_images(16), weight_bits=2
+    )
+    assert gallery.class_names == ("class 0", "class 1", "class 2")
+
+
+def test_clustering_calibrates_nothing(coloured, dresser):
+    chosen = coloured.validation
+    explorer = widgets.ClusteringExplorer(dresser, chosen.images, chosen.labels)
+    assert explorer.result.clusters.measurement.n == len(chosen)
+
+
+def test_a_model_of_other_data_asks_for_it(digits, lite_reader, dresser, fashion):
+    with pytest.raises(ValueError, match=r"images of 8 x 8 x 1 and tells 10 .*dataset=qlab"):
+        widgets.QuantizationExplorer(lite_reader)
+    with pytest.raises(ValueError, match=r"32 x 32 x 3 .* 3 classes.*digits has images of 8 x 8"):
+        widgets.QuantizationExplorer(dresser, dataset=digits)
+    with pytest.raises(ValueError, match="Give the model that was made for digits"):
+        widgets.QuantizationExplorer(dataset=digits)
+    with pytest.raises(ValueError, match="does not fit the data"):
+        widgets.QuantizationExplorer("baseline", dataset=digits)
+    with pytest.raises(TypeError, match=r"dataset is a tuple; give a qlab\.Dataset"):
+        widgets.QuantizationExplorer(lite_reader, dataset=(1, 2))
+    pair = digits.validation.images, digits.validation.labels
+    with pytest.raises(ValueError, match="dataset="):
+        widgets.QuantizationExplorer(lite_reader, *pair)
+    inverted = 255 - fashion.test.images[:50]
+    with pytest.raises(ValueError, match=r"not of Fashion-MNIST.*calibration_images="):
+        widgets.QuantizationExplorer(None, inverted, fashion.test.labels[:50])
+
+
+def test_a_model_without_data_says_on_what_it_is_scored():
+    explorer = widgets.AnatomyExplorer(qlab.pretrained("distilled-20k-600-plain-seed0"))
+    assert "scored on Fashion-MNIST, because no dataset= was given" in explorer.notes.value
+    assert "dataset=" not in widgets.AnatomyExplorer().notes.value
+
+
+def test_what_learned_fashion_alone_says_what_to_do_instead(digits):
+    with pytest.raises(ValueError, match=r"know nothing of digits.*quantization_aware"):
+        widgets.QatExplorer(dataset=digits)
+    with pytest.raises(ValueError, match=r"know nothing of digits.*train\.distil"):
+        widgets.DistillationExplorer(dataset=digits)
+
+
+def test_the_test_images_and_the_board_are_those_of_the_data_set(digits, lite_reader):
+    explorer = widgets.QuantizationExplorer(model=lite_reader, dataset=digits)
+    measured = subjects.finished(subjects.asked(lite_reader, digits))
+    assert measured.images_are == "test images of digits"
+    assert np.array_equal(measured.labels, digits.test.labels)
+    entry = explorer.download.keep()
+    assert entry.images_are == "validation images of digits"
+    assert entry.n == len(digits.validation)
+    board = widgets.ParetoExplorer(dataset=digits)
+    assert [x.name for x in board.result.entries] == [entry.name]
+    [again] = board.measure().entries
+    assert again.kind == "measured"
+    assert again.accuracy == explorer.result.measurement.accuracy
+    with pytest.raises(ValueError, match=r"cannot be scored.*as dataset="):
+        qlab.pareto.keep(lite_reader, "mine")
+
+
+def test_the_card_tells_of_the_data_set(tmp_path, digits, lite_reader):
+    files = qlab.export.export(lite_reader, tmp_path, "reader", dataset=digits)
+    text = files["reader-card.md"].read_text("utf-8")
+    assert "359 test images of digits" in text
+    assert "images of 8 x 8 x 1, 10 classes" in text
+    for garment in ("Bag", "Shirt", "garment", "Fashion"):
+        assert garment not in text
+    provenance = json.loads(files["reader-provenance.json"].read_text("utf-8"))
+    assert provenance["measured"]["reader.tflite"]["accuracy"]["dataset"] == "digits, test"
+
+
+def test_the_command_line_exports_with_data(tmp_path, digits, lite_reader):
+    arrays = {"images": digits.train.images, "labels": digits.train.labels}
+    np.savez(tmp_path / "numbers.npz", **arrays)
+    lite_reader.save(tmp_path / "reader.tflite")
+    given = ["--to", str(tmp_path / "out"), "--data", str(tmp_path / "numbers.npz")]
+    assert cli.main(["export", str(tmp_path / "reader.tflite"), *given]) == 0
+    card = (tmp_path / "out" / "reader-card.md").read_text("utf-8")
+    assert "test images of numbers" in card
+
+
+def test_training_takes_a_data_set(digits, reader, coloured):
+    copy = network((8, 8, 1), 10)
+    train.distil(copy, reader, dataset=digits, epochs=1, temperature=1, alpha=0.5, progress=False)
+    aware = train.quantization_aware(reader, 4, dataset=digits)
+    history = train.fit(aware, dataset=digits, epochs=1, progress=False)
+    assert history["validation_accuracy"][-1] > 0.8
+    file = qlab.LiteModel(train.convert(reader, "int8", dataset=digits))
+    split = digits.validation
+    assert qlab.evaluate(file, split.images, split.labels).accuracy > 0.8
+    with pytest.raises(ValueError, match="give dataset="):
+        train.quantization_aware(reader, 4)
+    with pytest.raises(ValueError, match="and not both"):
+        train.fit(reader, split.images, split.labels, dataset=digits)
+    with pytest.raises(ValueError, match="images and labels, or dataset="):
+        train.fit(reader)
+    with pytest.raises(ValueError, match="shape"):
+        train.fit(reader, dataset=coloured)
+
+
+def test_pruning_and_clustering_train_on_a_data_set(digits, reader):
+    pruned = train.prune(reader, train.constant_sparsity(0.5))
+    train.fit(pruned, dataset=digits, epochs=1, progress=False)
+    clustered = train.cluster_weights(train.strip_pruning(pruned), 8)
+    history = train.fit(clustered, dataset=digits, epochs=1, progress=False)
+    assert history["validation_accuracy"][-1] > 0.5
+
+
+def test_search_images_are_validation_images(digits):
+    images, labels = qlab.search.search_images(dataset=digits)
+    assert images is digits.validation.images or np.array_equal(images, digits.validation.images)
+    assert len(labels) == 359

@@ -24,7 +24,7 @@ from qlab import cli
 from qlab.arithmetic.metrics import wilson_interval
 from qlab.export import ExportError, c_array, card, examine, writing
 from qlab.export import microcontroller as micro
-from qlab.export.measuring import Examined, unfit
+from qlab.export.measuring import Examined
 from qlab.export.microcontroller import CANNOT
 from qlab.export.writing import in_a_process
 from qlab.system.text import markdown
@@ -34,6 +34,7 @@ from qlab.tflite.graph import pack
 from qlab.tflite.litemodel import LiteModel
 from qlab.tflite.micro_form import micro_form
 from qlab.trials import shelf
+from qlab.trials.subjects import misfit
 
 NAMES = ("small.tflite", "small.h", "small.c", "small-card.md", "small-provenance.json")
 needs_package = pytest.mark.skipif(
@@ -400,12 +401,12 @@ def test_a_model_of_other_images_is_exported_and_not_scored():
     graph = model.graph()
     graph.subgraphs[0].tensors[graph.subgraphs[0].outputs[0]].shape = [1, 3]
     other = LiteModel(pack(graph))
-    assert "answers (1, 3)" in unfit(other)
+    assert "tells 3 classes apart" in misfit(other)
     scored = examine(model, "m").whole
     unscored = type(scored)("m.tflite", other, None, scored.latency)
-    found = Examined("m", unscored, None, other, qlab.micro(other), {}, {}, ())
+    found = Examined("m", unscored, None, other, qlab.micro(other), {}, {}, None, None)
     text = card(found, ["m.tflite"])
-    assert "Not measured: it takes (1, 28, 28, 1) and answers (1, 3)" in text
+    assert "Not measured: it takes images of 28 x 28 x 1 and tells 3 classes apart" in text
 
 
 # what is refused

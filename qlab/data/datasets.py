@@ -311,6 +311,28 @@ class Dataset:
         )
 
 
+def to_train(dataset, images, labels, validation=None):
+    """Images, labels and validation pair: those given, or a data set's."""
+    if dataset is None:
+        if images is None or labels is None:
+            raise ValueError(
+                "give images and labels, or dataset=, such as dataset=qlab.data.load()"
+            )
+        return images, labels, validation
+    if images is not None or labels is not None:
+        raise ValueError("give images and labels, or dataset=, and not both")
+    chosen = dataset.validation
+    validation = (chosen.images, chosen.labels) if validation is None else validation
+    return dataset.train.images, dataset.train.labels, validation
+
+
+def to_calibrate(dataset, calibration, n=128):
+    """Calibration images: those given, or some of a data set's; None without both."""
+    if calibration is None and dataset is not None:
+        return dataset.calibration_images(min(n, len(dataset.train)))
+    return calibration
+
+
 def stratified(labels, n, seed=0):
     """Draw `n` indices, of each class as large a share as it has in `labels`; sorted.
 

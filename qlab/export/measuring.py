@@ -13,8 +13,8 @@ from dataclasses import dataclass
 import numpy as np
 from tqdm import tqdm
 
-from qlab import data
 from qlab.arithmetic.results import Measurement
+from qlab.data import Dataset
 from qlab.engine.recipes import recipe_dict
 from qlab.system.machine import about_machine, versions
 from qlab.tflite import artefacts
@@ -26,9 +26,9 @@ from qlab.tflite.pixels import USUAL, FoundPixels
 from qlab.tflite.runtime import predict
 from qlab.tflite.timing import LatencyReport, latency_report
 from qlab.trials import shelf, subjects
-from qlab.trials.pareto import unfit
 
 VERSION = 1
+MICRO_IMAGES = 300  # asked of TensorFlow Lite Micro
 PIECE = 1000  # images between two looks at the progress bar
 
 
@@ -58,10 +58,8 @@ class Examined:
     micro: MicroReport
     source: dict
     recipe: dict
-    class_names: tuple[str, ...]
-    pixels: str | FoundPixels | None = (
-        None  # as the caller has it, or as scoring tells; None if unknown
-    )
+    dataset: Dataset | None  # None for the course's
+    pixels: str | FoundPixels | None  # as the caller has it, or as scoring tells; None if unknown
 
     @property
     def files(self):
@@ -69,12 +67,14 @@ class Examined:
         return (self.whole,) if self.packed is None else (self.whole, self.packed)
 
 
-def examine(model, stem, recipe=None, say=lambda words: None, progress=False):
-    """Measure a model, and its packed form, on the 10,000 test images and on this machine."""
+def examine(model, stem, recipe=None, say=lambda words: None, progress=False, dataset=None):
+    """Measure a model, and its packed form, on the test images and on this machine."""
+    dataset = subjects.other_data(dataset)
+    if dataset is not None:
+        subjects.require_fits(model, dataset)
     source, known, pixels = lookup(model)
-    model, pixels = _ready(model, pixels, say)
-    test = data.load().test
-    score = lambda file, model: _scored(file, model, test, say, progress)  # noqa: E731
+    model, pixels = _ready(model, pixels, say, dataset)
+    score = lambda file, model: _scored(file, model, dataset, say, progress)  # noqa: E731
     whole, small = score(f"{stem}.tflite", model), model.packed()
     say("running the file of the C array in TensorFlow Lite Micro")
     form = micro_form(model)
@@ -83,10 +83,10 @@ def examine(model, stem, recipe=None, say=lambda words: None, progress=False):
         whole,
         score(f"{stem}-packed.tflite", small) if small is not model else None,
         form,
-        micro(form),
+        micro(form, dataset and dataset.validation.images[:MICRO_IMAGES]),
         source,
         known if recipe is None else recipe_dict(recipe),
-        data.CLASS_NAMES,
+        dataset,
         pixels,
     )
 
@@ -104,20 +104,21 @@ def lookup(model):
     return {}, {}, None
 
 
-def _ready(model, known, say):
+def _ready(model, known, say, dataset):
     """The model with how it wants its pixels, and what there is to say of that."""
     known = model.pixels or known
-    if known or unfit(model):
+    if known or subjects.misfit(model, dataset):
         return (model.with_pixels(known) if known else model), known
     say("finding out how the model wants its pixels")
-    model, found = subjects.ready(model, subjects.course_images())
+    model, found = subjects.ready(model, subjects.images_to_choose_with(dataset=dataset))
     say(str(found))
     return model, found
 
 
-def _scored(file, model, test, say, progress):
+def _scored(file, model, dataset, say, progress):
     measurement = None
-    if not unfit(model):
+    if not subjects.misfit(model, dataset):
+        test = (dataset or subjects.course_data()).test
         say(f"scoring {file} on {len(test.images):,} images")
         starts = tqdm(range(0, len(test.images), PIECE), file, delay=1, leave=False,
                       disable=not progress)  # fmt: skip
@@ -144,7 +145,7 @@ def provenance(examined, contents):
             "range": getattr(examined.pixels, "pixels", examined.pixels),
             "found": str(examined.pixels) if isinstance(examined.pixels, FoundPixels) else None,
         },
-        "measured": {file.name: _measured(file) for file in examined.files},
+        "measured": {file.name: _measured(file, examined.dataset) for file in examined.files},
         "microcontroller": _on_micro(examined.micro),
         "machine": about_machine(),
         "versions": versions(),
@@ -164,7 +165,7 @@ def today():
     return datetime.datetime.now(datetime.UTC).date().isoformat()
 
 
-def _measured(file):
+def _measured(file, dataset):
     """Accuracy, sizes and latencies of one file."""
     found = {
         "bytes": file.model.file_bytes,
@@ -182,7 +183,7 @@ def _measured(file):
     }
     if file.measurement is not None:
         found["accuracy"] = {
-            "dataset": "Fashion-MNIST, test",
+            "dataset": f"{(dataset or subjects.course_data()).name}, test",
             "correct": file.measurement.correct,
             "n": file.measurement.n,
             "interval": [round(end, 4) for end in file.measurement.interval],

@@ -11,6 +11,7 @@ from ai_edge_litert import schema_py_generated as schema
 from markupsafe import Markup
 
 from qlab.arithmetic.metrics import wilson_interval
+from qlab.data.datasets import shape_words
 from qlab.engine.recipes import recipe_words
 from qlab.export.measuring import today
 from qlab.export.microcontroller import CANNOT, RAM_ELSEWHERE, obstacles, resolver_calls
@@ -22,7 +23,7 @@ from qlab.tflite.litemodel import ModelError
 from qlab.tflite.operations import count_operations, energy
 from qlab.tflite.pixels import USUAL, FoundPixels
 from qlab.tflite.timing import CARRIES_OVER, ELSEWHERE
-from qlab.trials.pareto import unfit
+from qlab.trials.subjects import course_data, misfit
 
 TEMPLATE = Path(__file__).with_name("templates") / "card.md"
 REAL_INPUTS = {
@@ -36,7 +37,7 @@ TYPE_NAMES = {number: name for name, number in vars(schema.TensorType).items()}
 def card(examined, names):
     """The model card; `names` are those of all files of the export."""
     whole = examined.whole
-    graph = whole.model.parsed.subgraphs[0]
+    graph, data = whole.model.parsed.subgraphs[0], examined.dataset or course_data()
     return fill(
         TEMPLATE,
         stem=examined.stem,
@@ -57,7 +58,10 @@ def card(examined, names):
         outputs=[_tensor(graph.tensors[i]) for i in graph.outputs],
         real_input=_real_input(whole.model),
         pixels_said=_pixels_said(examined),
-        class_names=examined.class_names,
+        class_names=data.class_names,
+        data_name=data.name,
+        image_shape=shape_words(data.image_shape),
+        own_data=examined.dataset is not None,
         calls=resolver_calls(examined.for_micro),
         cannot=CANNOT,
         obstacles=obstacles(examined.for_micro) if examined.micro.runs is None else (),
@@ -69,7 +73,7 @@ def card(examined, names):
         caveat=CAVEAT,
         number="{:,}".format,
         share=_share,
-        **(_answers(examined) if whole.measurement else {"unfit": unfit(whole.model)}),
+        **(_answers(examined, data) if whole.measurement else {"unfit": misfit(whole.model)}),
         **_counts(whole.model),
     )
 
@@ -86,10 +90,10 @@ def on_micro(report):
     return f"{words}. {report.why}".strip()
 
 
-def _answers(examined):
+def _answers(examined, data):
     """Which images are of which class, the class that is worst, and what packing changed."""
     measured, packed = examined.whole.measurement, examined.packed
-    classes = [(name, measured.labels == i) for i, name in enumerate(examined.class_names)]
+    classes = [(name, measured.labels == i) for i, name in enumerate(data.class_names)]
     classes = [(name, int(of.sum()), of) for name, of in classes if of.any()]
     worst = min((measured.hits[of].mean(), name) for name, _, of in classes)[1]
     differ = packed and int((measured.predictions != packed.measurement.predictions).sum())

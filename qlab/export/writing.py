@@ -10,6 +10,7 @@ import tempfile
 import time
 from pathlib import Path
 
+from qlab.data import Dataset
 from qlab.export.measuring import examine, provenance
 from qlab.export.microcontroller import (
     LARGEST,
@@ -23,6 +24,7 @@ from qlab.export.model_card import card, on_micro
 from qlab.system.files import write_files
 from qlab.system.isolated import Isolated
 from qlab.system.text import one_line, printable
+from qlab.tflite.graph import shape_of
 from qlab.tflite.litemodel import LiteModel, require_lite_model
 from qlab.tflite.micro_runtime import micro
 
@@ -34,7 +36,17 @@ LOOK = 0.05  # seconds between two looks at what the process says
 _START = "from qlab.export.writing import answer; answer()"
 
 
-def export(model, to, name="model", recipe=None, force=False, verify=False, say=None, bar=False):
+def export(
+    model,
+    to,
+    name="model",
+    recipe=None,
+    force=False,
+    verify=False,
+    say=None,
+    bar=False,
+    dataset=None,
+):
     """Measure a model and write it with its C array, model card and provenance.
 
     Parameters
@@ -55,6 +67,8 @@ def export(model, to, name="model", recipe=None, force=False, verify=False, say=
         Told, in words, what is being done.
     bar : bool
         Show a progress bar on stderr while a slow model is scored.
+    dataset : qlab.Dataset or None
+        Its test images score the model, and its classes stand in the card; None for Fashion-MNIST.
 
     Returns
     -------
@@ -69,6 +83,8 @@ def export(model, to, name="model", recipe=None, force=False, verify=False, say=
     ExportError
         If `to` is a file, files of that name are there, or the disk or compiler refuses. Nothing
         was written then.
+    ValueError
+        If the data set does not fit the model.
 
     Examples
     --------
@@ -82,7 +98,7 @@ def export(model, to, name="model", recipe=None, force=False, verify=False, say=
     say = say or (lambda words: None)
     folder, stem = Path(to), file_stem(name)
     _require_free(folder, stem, model, force)
-    examined = examine(model, stem, recipe, say, bar)
+    examined = examine(model, stem, recipe, say, bar, dataset)
     contents = {file.name: file.model.data for file in examined.files}
     if examined.for_micro.file_bytes <= LARGEST:
         say("writing the C array")
@@ -98,23 +114,37 @@ def export(model, to, name="model", recipe=None, force=False, verify=False, say=
     return {name: folder / name for name in contents}
 
 
-def main(file, to, name=None, force=False, verify=False, pixels=None, out=print):
+def main(file, to, name=None, force=False, verify=False, pictures=None, pixels=None, out=print):
     out(f"checking {printable(Path(file).name)} in a process of its own")
     try:
         model = LiteModel.from_file(file, pixels)
     except (ValueError, OSError) as error:
         raise ExportError(str(error)) from None
     _require_free(Path(to), file_stem(name or file), model, force)
-    arguments = (model.data, pixels, to, name or file, force, verify)
+    arguments = (model.data, pixels, to, name or file, force, verify, pictures)
     for path in map(Path, in_a_process(_export, *arguments, out=out)):
         out(f"wrote {printable(path.resolve())} ({path.stat().st_size:,} bytes)")
     return 0
 
 
-def _export(data, pixels, to, name, force, verify, say):
+def _export(data, pixels, to, name, force, verify, pictures, say):
     """In a process of its own: export a file that was checked."""
-    files = export(LiteModel(data, pixels), to, name, None, force, verify, say, bar=True)
+    model = LiteModel(data, pixels)
+    dataset = None if pictures is None else _data_from(pictures, model, say)
+    files = export(model, to, name, None, force, verify, say, bar=True, dataset=dataset)
     return [str(path) for path in files.values()]
+
+
+def _data_from(pictures, model, say):
+    """The data set of a ``.npz`` file, or of a folder, scaled to what the model takes."""
+    say(f"reading {printable(Path(pictures).name)}")
+    if Path(pictures).suffix.lower() == ".npz":
+        return Dataset.from_npz(pictures)
+    graph = model.parsed.subgraphs[0]
+    shape = shape_of(graph.tensors[int(graph.inputs[0])])
+    if len(shape) != 4:
+        return Dataset.from_folder(pictures)
+    return Dataset.from_folder(pictures, shape[1:3], colour=shape[3] == 3)
 
 
 def in_a_process(work, *arguments, out=print, seconds=SECONDS):

@@ -74,7 +74,7 @@ def decided(model, answers):
 def require_labels(model, labels):
     """Raise ValueError unless labels are classes of the model: whole numbers from 0."""
     require_numbers(labels)
-    low, high, count = np.min(labels), np.max(labels), _class_count(model)
+    low, high, count = np.min(labels), np.max(labels), class_count(model)
     if low < 0 or (count is not None and high >= count):
         last = "" if count is None else f" to {count - 1}"
         remedy = "; subtract 1 from each" if low == 1 and high == count else ""
@@ -84,7 +84,7 @@ def require_labels(model, labels):
         )
 
 
-def _class_count(model):
+def class_count(model):
     """How many classes a model tells apart; None if it decides itself, and does not say."""
     graph, (made_by, made) = model.parsed.subgraphs[0], _decider(model.parsed)
     given, answer = (shape_of(graph.tensors[int(i)]) for i in (graph.inputs[0], made))

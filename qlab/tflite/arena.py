@@ -14,11 +14,12 @@ from functools import cached_property
 from ai_edge_litert import schema_py_generated as schema
 
 from qlab.tflite.graph import DTYPES, is_activation, op_name, shape_of
-from qlab.tflite.litemodel import CALLING, ModelError, require_lite_model
+from qlab.tflite.litemodel import ModelError, require_lite_model
 
 ALIGNMENT = 16  # bytes; where a tensor may begin
 SCRATCH_FOR_INT4 = ("CONV_2D", "DEPTHWISE_CONV_2D")  # they unpack such weights into RAM
 KINDS = ("activations", "unpacked weights", "scratch")
+CALLING = ("WHILE", "IF", "CALL_ONCE")  # operators that run another graph of the file
 
 
 @dataclass(frozen=True)

@@ -9,8 +9,8 @@ from __future__ import annotations
 from ai_edge_litert import schema_py_generated as schema
 
 from qlab.tflite.arena import SCRATCH_FOR_INT4, plan_arena
-from qlab.tflite.graph import PACKED_BITS, constant, op_name, pack, pack_codes
-from qlab.tflite.litemodel import LiteModel, ModelError
+from qlab.tflite.graph import PACKED_BITS, constant, op_name, pack_codes
+from qlab.tflite.litemodel import ModelError
 from qlab.tflite.packing import fit
 
 KINDS = schema.TensorType
@@ -29,7 +29,7 @@ def micro_form(model):
     """
     graph = model.graph()
     widened = [_widen(graph, x) for x in graph.subgraphs[0].tensors if x.type in PACKED_BITS]
-    form = LiteModel(pack(graph)) if widened else model
+    form = model.edited(graph) if widened else model
     try:
         ram = plan_arena(form).bytes
     except ModelError:  # nobody knows what more would cost
@@ -38,7 +38,7 @@ def micro_form(model):
         graph = form.graph()
         codes, tensor = constant(graph, index), graph.subgraphs[0].tensors[index]
         graph.buffers[tensor.buffer].data, tensor.type = pack_codes(codes, 4), KINDS.INT4
-        smaller = LiteModel(pack(graph))
+        smaller = form.edited(graph)
         if plan_arena(smaller).bytes <= ram:
             form = smaller
     return form

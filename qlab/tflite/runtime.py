@@ -261,7 +261,7 @@ def input_codes(model, images):
     shape = tuple(int(n) for n in detail["shape"])
     if shape[:1] != (1,):
         raise ModelError(f"this model takes {shape}, not one image a call")
-    _require_fit(shape[1:], images.shape[1:])
+    require_fit(shape[1:], images.shape[1:])
     codes = np.empty((len(images), math.prod(shape[1:])), detail["dtype"])
     _fill(model.pixels or USUAL, codes, images.reshape(len(images), -1), detail)
     return codes.reshape(len(images), *shape)
@@ -284,7 +284,7 @@ def batches(model, images, batch=BATCH, threads=None, fill=None):
     fill = fill or partial(_fill, model.pixels or USUAL)
     detail = interpreter.get_input_details()[0]
     shape = tuple(int(n) for n in detail["shape"])
-    _require_fit(shape[1:], images.shape[1:])
+    require_fit(shape[1:], images.shape[1:])
     view = interpreter.tensor(detail["index"])
     indices = [d["index"] for d in interpreter.get_output_details()]
     outputs = [partial(_by_image, interpreter.tensor(i), batch) for i in indices]
@@ -313,7 +313,7 @@ def prepared(model, images):
     return images
 
 
-def _require_fit(wanted, given):
+def require_fit(wanted, given):
     """Raise ValueError unless images have the model's axes in its order, or one side is flat."""
     axes = [tuple(n for n in shape if n != 1) for shape in (wanted, given)]
     flat = math.prod(wanted) == math.prod(given) and min(map(len, axes)) <= 1

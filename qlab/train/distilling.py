@@ -3,6 +3,7 @@
 import numpy as np
 
 from qlab.arithmetic.distillation import check_settings, require_logits
+from qlab.data.datasets import to_train
 from qlab.tflite.litemodel import LiteModel
 from qlab.train import checks, fitting
 from qlab.train.checks import (
@@ -135,8 +136,8 @@ def distillation_loss(student_logits, teacher_logits, labels, temperature, alpha
 def distil(
     student,
     teacher,
-    images,
-    labels,
+    images=None,
+    labels=None,
     temperature=4.0,
     alpha=0.9,
     epochs=10,
@@ -147,6 +148,7 @@ def distil(
     progress=True,
     schedule="constant",
     callbacks=(),
+    dataset=None,
 ):
     """Train `student` in place with Adam on what a teacher answers, and on the labels.
 
@@ -158,7 +160,7 @@ def distil(
     ----------
     student : tf_keras.Model
         Ends in logits. It may be quantization-aware, or wrapped for pruning.
-    teacher : tf_keras.Model or ndarray of float, shape (n, classes)
+    teacher : tf_keras.Model or array_like of float, shape (n, classes)
         A model, which is then asked for every batch, or its logits for `images`.
     images : ndarray of uint8, shape (n, 28, 28, 1)
         float32 images are taken as they are.
@@ -170,6 +172,8 @@ def distil(
         As in `qlab.train.fit`. The same seed gives the same order of images there and here.
     callbacks : sequence of tf_keras.callbacks.Callback
         As in `qlab.train.fit`, but ``self.model`` in them is the `Distiller`.
+    dataset : qlab.Dataset, optional
+        As in `qlab.train.fit`.
 
     Returns
     -------
@@ -200,6 +204,7 @@ def distil(
     >>> history["soft_loss"][0] > history["soft_loss"][-1]
     True
     """
+    images, labels, validation = to_train(dataset, images, labels, validation)
     if isinstance(teacher, list | tuple):
         teacher = np.asarray(teacher)
     asked = not isinstance(teacher, np.ndarray)

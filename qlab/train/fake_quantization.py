@@ -1,10 +1,12 @@
 """Quantization-aware training: a trained model learns on with its numbers rounded."""
 
+import math
 from contextlib import nullcontext
 
 import numpy as np
 
 from qlab import data
+from qlab.data.datasets import to_calibrate
 from qlab.engine.recipes import LARGEST_CALIBRATION
 from qlab.system.output import quiet
 from qlab.train.checks import (
@@ -55,6 +57,7 @@ def quantization_aware(
     calibration=None,
     logits_bits=8,
     weight_range="max",
+    dataset=None,
 ):
     """Wrap a trained model so that further training feels the rounding.
 
@@ -81,6 +84,8 @@ def quantization_aware(
         With "max" a grid ends at the largest weight, as in post-training quantization. With
         "least-squares" it is the grid with the smallest squared rounding error, which clips the
         largest weights; that is what makes 2 bits work.
+    dataset : qlab.Dataset, optional
+        Gives 128 calibration images, unless they are given.
 
     Returns
     -------
@@ -118,10 +123,10 @@ def quantization_aware(
             model, logits_bits, weight_bits=weight_bits, activation_bits=activation_bits,
             per_channel=per_channel, weight_range=weight_range,
         )  # fmt: skip
-    return _wrapped(model, scheme, calibration)
+    return _wrapped(model, scheme, to_calibrate(dataset, calibration))
 
 
-def preserving(model, weight_bits=8, calibration=None):
+def preserving(model, weight_bits=8, calibration=None, dataset=None):
     """Wrap a pruned or clustered model for quantization-aware training that keeps it so.
 
     Plain quantization-aware training moves each weight by itself, so that zeros become other
@@ -136,6 +141,8 @@ def preserving(model, weight_bits=8, calibration=None):
         With 8 it is tfmot's scheme, which keeps zeros and clusters. With 2 to 7 zeros are kept,
         and clusters are not, because the grid itself has few values.
     calibration : ndarray of uint8, shape (n, 28, 28, 1), optional
+        As in `quantization_aware`.
+    dataset : qlab.Dataset, optional
         As in `quantization_aware`.
 
     Returns
@@ -169,7 +176,7 @@ def preserving(model, weight_bits=8, calibration=None):
     _check_model(model)
     scheme = KeepClusters(model) if weight_bits == 8 else KeepZeros(model, weight_bits=weight_bits)
     # tfmot warns of layers without clusters or zeros, which are welcome here.
-    return _wrapped(model, scheme, calibration, silent=True)
+    return _wrapped(model, scheme, to_calibrate(dataset, calibration), silent=True)
 
 
 def float_twin(model):
@@ -315,6 +322,11 @@ def _wrapped(model, scheme, calibration, silent=False):
 
 def _calibration(model, images):
     """Calibration images as floats, or an error in words."""
+    if images is None and math.prod(model.input_shape[1:]) != 28 * 28:
+        raise ValueError(
+            f"this model takes images of {model.input_shape[1:]}, and those of Fashion-MNIST are "
+            "(28, 28, 1): give dataset=, or calibration=, a hundred of your training images"
+        )
     images = data.calibration_images(128) if images is None else images
     images = require_calibration(model, images)
     if len(images) > LARGEST_CALIBRATION:

@@ -5,6 +5,7 @@ import sys
 import numpy as np
 from tqdm import tqdm
 
+from qlab.data.datasets import to_train
 from qlab.train.checks import (
     check_callbacks,
     check_settings,
@@ -25,8 +26,8 @@ SHIFT = 2  # pixels by which an image of the teacher is moved at most
 
 def fit(
     model,
-    images,
-    labels,
+    images=None,
+    labels=None,
     epochs=10,
     batch_size=BATCH_SIZE,
     learning_rate=LEARNING_RATE,
@@ -35,6 +36,7 @@ def fit(
     progress=True,
     schedule="constant",
     callbacks=(),
+    dataset=None,
 ):
     """Train `model` in place with Adam on cross-entropy.
 
@@ -60,6 +62,8 @@ def fit(
     callbacks : sequence of tf_keras.callbacks.Callback
         Keras calls them as it trains; one that sets ``self.model.stop_training`` ends the
         training. A model that `prune` wrapped gets its `pruning_callback` by itself.
+    dataset : qlab.Dataset, optional
+        Gives `images` and `labels`, which are then left out, and `validation` unless it is given.
 
     Returns
     -------
@@ -92,6 +96,7 @@ def fit(
     >>> len(history["loss"]), history["accuracy"][-1]
     (3, 1.0)
     """
+    images, labels, validation = to_train(dataset, images, labels, validation)
     require_keras_2(model)
     check_settings(epochs, batch_size, learning_rate, schedule, seed)
     images, labels = checked_pair(model, images, labels)

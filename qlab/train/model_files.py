@@ -11,6 +11,7 @@ import time
 import zipfile
 from pathlib import Path
 
+from qlab.data.datasets import to_calibrate
 from qlab.system.output import quiet
 from qlab.tflite import artefacts
 from qlab.train.checks import (
@@ -46,7 +47,7 @@ WRAPPERS = {  # of tfmot, and which module of this room has the scope in which K
 }
 
 
-def convert(model, mode="float32", calibration=None):
+def convert(model, mode="float32", calibration=None, dataset=None):
     """Convert a Keras model with ``tf.lite.TFLiteConverter``.
 
     Parameters
@@ -60,6 +61,8 @@ def convert(model, mode="float32", calibration=None):
     calibration : ndarray of uint8, shape (n, 28, 28, 1), optional
         The calibration set, which "int8" and "int16x8" need. TFLite gets it, divided by 255, as
         its representative dataset. float32 images are taken as they are.
+    dataset : qlab.Dataset, optional
+        Gives 128 calibration images, unless they are given.
 
     Returns
     -------
@@ -88,7 +91,7 @@ def convert(model, mode="float32", calibration=None):
     require_full_precision(model)
     if mode in FIXED_RANGES:
         require_not_recurrent(model, mode)
-        calibration = _calibration(model, mode, calibration)
+        calibration = _calibration(model, mode, to_calibrate(dataset, calibration))
     converter = tf.lite.TFLiteConverter.from_keras_model(model)
     if mode != "float32":
         converter.optimizations = [tf.lite.Optimize.DEFAULT]
@@ -123,7 +126,7 @@ def _calibration(model, mode, images):
     if images is None:
         raise ValueError(
             f"{mode} needs calibration images to find the ranges of the activations: "
-            f"convert(model, {mode!r}, qlab.data.calibration_images(128))"
+            f"convert(model, {mode!r}, qlab.data.calibration_images(128)), or with dataset="
         )
     return require_calibration(model, images).astype(model.inputs[0].dtype.as_numpy_dtype)
 

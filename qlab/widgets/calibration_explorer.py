@@ -35,10 +35,10 @@ class CalibrationExplorer(SweepingExplorer, ModelExplorer):
 
     Parameters
     ----------
-    model, images, labels
+    model, images, labels, dataset
         As in `ModelExplorer`.
     calibration_images : ndarray of uint8, shape (n, 28, 28, 1), or None
-        To draw from; None for the training images of the course. Of more than 1,024 each draw
+        To draw from; None for the training images of the data set. Of more than 1,024 each draw
         takes 1,024.
     draws : int
         2 to 9.
@@ -87,7 +87,7 @@ class CalibrationExplorer(SweepingExplorer, ModelExplorer):
         super().__init__(model, images, labels, first, **settings)
 
     def build(self):
-        self._pool = Pool(self.subject.model, *self._asked)
+        self._pool = Pool(self.subject.model, *self._asked, self.dataset)
         self._draws, self._kind = [], None
         self.trail = {}
         self.sizes = controls.doublings(self.available)

@@ -1,5 +1,7 @@
 """A notebook is run, saved and opened again the next day, in what ``qlab lab`` starts."""
 
+import json
+
 import pytest
 from playwright.sync_api import expect
 
@@ -24,14 +26,18 @@ measured = Measurement(np.where(np.arange(1000) < 100, 2, 1), np.ones(1000, int)
 quiz("baseline", measured=measured, by_class=[0.5, 1.0], share=0.9)
 """
 STOPPED = "These controls do nothing now, because the kernel that ran this cell has stopped."
-DRAWN = """picture => [...picture.querySelectorAll('img')].every(x => x.complete && x.naturalWidth)
-  && picture.querySelectorAll('img').length"""
+DRAWN = """picture => [...picture.querySelectorAll('img')].filter(x => x.naturalWidth
+  && x.getBoundingClientRect().right <= picture.getBoundingClientRect().right + 1).length"""
 ENDS = {  # a kernel is restarted, is killed as by a machine without memory, is shut down
-    "restart": "() => { window.qlabPanel.sessionContext.restartKernel(); }",
+    "restart": "() => window.qlabPanel.sessionContext.restartKernel()",
     "crash": """() => { window.qlabPanel.sessionContext.session.kernel.requestExecute(
         {code: 'import os; os.kill(os.getpid(), 9)'}); }""",
-    "shut-down": "() => { window.qlabPanel.sessionContext.shutdown(); }",
+    "shut-down": "() => window.qlabPanel.sessionContext.shutdown()",
 }
+ICONS = """part => [part, ...part.querySelectorAll('.jupyter-widgets')].filter(
+  x => getComputedStyle(x, '::before').content !== 'none').length"""
+START = "() => window.qlabPanel.sessionContext.changeKernel({name: 'python3'})"
+IDLE = "() => window.qlabPanel.sessionContext.session?.kernel?.status === 'idle'"
 
 
 @pytest.fixture(scope="module")
@@ -42,9 +48,12 @@ def learners(chromium, tmp_path_factory):
         yield running
 
 
-def save(lab):
+def save(lab, name):
+    """Save a notebook: how many widgets are saved with it."""
     lab.run("docmanager:save")
     lab.page.wait_for_function("() => !window.qlabPanel.context.model.dirty")
+    (state,) = json.loads((lab.root / name).read_text("utf-8"))["metadata"]["widgets"].values()
+    return len(state["state"])
 
 
 def parts(lab):
@@ -63,6 +72,7 @@ def expect_dead(*parts):
         assert controls.count() > 2
         for control in controls.all():
             expect(control).to_be_disabled()
+        assert part.evaluate(ICONS) == 0
         for other in part.locator(".noUi-handle, summary").all():
             assert other.evaluate("x => x.inert")
 
@@ -86,7 +96,7 @@ def test_the_next_day_all_is_there_and_says_how_to_make_it_live(browser, learner
         quiz.get_by_role("button", name="about 100", exact=True).click()
         expect(quiz).to_contain_text("1 of 5 answered")
         told = explorer.locator(".qlab-readout").inner_text()
-        save(lab)
+        widgets = save(lab, name)
 
     for day in (2, 3):  # on the second, it is saved again without a cell being run
         with fresh_page(browser, learners) as lab:
@@ -99,10 +109,11 @@ def test_the_next_day_all_is_there_and_says_how_to_make_it_live(browser, learner
             expect(question.get_by_role("radio", name="4 times or more")).to_be_checked()
             expect(quiz).to_contain_text("1 of 5 answered")
             lab.screenshot(f"next-day-{day}")
-            save(lab)
+            assert save(lab, name) == widgets
             if day == 3:
                 lab.run_all()
                 expect_alive(*parts(lab))
+                assert save(lab, name) == widgets  # and not those of before, which are gone
 
 
 @pytest.mark.parametrize("end", ENDS)
@@ -117,3 +128,12 @@ def test_when_its_kernel_ends_all_says_so_until_it_is_run_again(browser, learner
         expect_dead(explorer, question)
         expect(explorer.locator(".qlab-readout")).to_have_text(told, use_inner_text=True)
         assert explorer.locator(".qlab-picture").evaluate(DRAWN) == 3
+        lab.screenshot(f"after-{end}")
+
+        if end == "crash":  # JupyterLab tells of it, and starts another one
+            lab.page.locator(".jp-Dialog").get_by_role("button", name="Ok").click()
+        elif end == "shut-down":
+            lab.page.evaluate(START)
+        lab.page.wait_for_function(IDLE)
+        lab.run_all()
+        expect_alive(explorer, question)

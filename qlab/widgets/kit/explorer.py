@@ -214,14 +214,14 @@ class Explorer(ipywidgets.VBox):
             yield "reveal-row", Reveal(words="More settings")
             yield "more", ipywidgets.Box(rare, _dom_classes=["qlab-controls"])
 
-    def offer(self, label, make, recipe=None, asks=False, pixels=None):
+    def offer(self, label, make, recipe=None, asks=False, pixels=None, dataset=None):
         """A `Download` whose troubles are told where the explorer tells its own."""
 
         def settled():
             self.settle()
             return make()
 
-        return Download(label, settled, self.guard, recipe, asks, pixels)
+        return Download(label, settled, self.guard, recipe, asks, pixels, dataset)
 
     def set(self, **settings):
         """Change several settings with one update; if one is refused, none is changed.

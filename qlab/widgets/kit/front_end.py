@@ -1,4 +1,4 @@
-"""What plain ipywidgets cannot do in the browser: widgets that `front_end.js` draws."""
+"""What plain ipywidgets cannot do in the browser: widgets that JavaScript beside this draws."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class FrontEnd(anywidget.AnyWidget):
 class Pulse(FrontEnd):
     """A line among widgets: empty while their kernel runs; then it says how to go on."""
 
-    part = traitlets.Unicode("pulse").tag(sync=True)
+    _esm = HERE.with_name("pulse.js").read_text("utf-8")
     words = traitlets.Unicode(
         "These controls do nothing now, because the kernel that ran this cell has stopped. What "
         "you see is what was here before. To go on, run the first cell of this section, and then "
