@@ -456,3 +456,8 @@ def _require_compressible(model):
             raise ModelError(f"layer {layer.name} has a NaN or infinite bias; train it again")
     if not model.layers:
         raise ModelError("this model has no layers")
+    if int(part.outputs[0]) not in made:
+        raise ModelError(
+            "no operator of this model works out its answer; write the file again, with the output "
+            "of its last layer as the model's output"
+        )

@@ -265,6 +265,8 @@ def scales_itself(model):
     for layer in every_layer(model):
         if isinstance(layer, keras.layers.Rescaling):
             return bool(np.max(layer.scale) < 0.1)
+        if isinstance(layer, keras.layers.Normalization):
+            return bool(np.max(layer.get_weights()[0] if layer.weights else layer.mean) > 1)
         if layer.trainable_weights and not isinstance(layer, keras.Model):
             return False
     return False

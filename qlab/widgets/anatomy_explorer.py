@@ -41,7 +41,7 @@ class AnatomyExplorer(ModelExplorer):
 
     Parameters
     ----------
-    model, images, labels, calibration_images
+    model, images, labels, calibration_images, dataset
         As in `ModelExplorer`; the bytes do not depend on images and labels.
     **settings
         ``weight_bits``, ``activation_bits``, ``granularity``, ``packed``.
