@@ -500,7 +500,7 @@ def _wrong_size(tensor, n_bytes):
         stored, rest = divmod(n_bytes, DTYPES[tensor.type].itemsize)
         expanded(np.zeros(stored, np.int8), shape, tensor.sparsity)  # raises unless it fits
         return rest != 0
-    return n_bytes != (stored_bytes(tensor.type, math.prod(shape)) or n_bytes)
+    return stored_bytes(tensor.type, math.prod(shape)) not in (n_bytes, None)
 
 
 _TRIAL = """
