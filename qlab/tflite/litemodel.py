@@ -580,7 +580,10 @@ def _full_name(model, operator):
 
 def in_words(model, error):
     """What LiteRT's own message says of a file: which layer it is about, and what to do."""
-    operators = model.parsed.subgraphs[0].operators
+    try:
+        operators = model.parsed.subgraphs[0].operators
+    except Damaged as damage:
+        return f"{damage}; save or download it again"
     for number, op in re.findall(r"[Nn]ode number (\d+) \((\w+)\)", str(error)):
         if int(number) < len(operators) and op in _full_name(model, operators[int(number)]):
             return f"it refuses {_called(model, int(number))}. {REMEDY[0].upper()}{REMEDY[1:]}"
