@@ -18,6 +18,7 @@ theirs.
 from __future__ import annotations
 
 import copy
+from collections import Counter
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -189,7 +190,10 @@ class _Builder:
         self.graph.name = source.subgraphs[0].name
         self.graph.tensors, self._operators = [], []
         self.resting, self._grids = {}, {}
-        self._floating, self._joined, self._constants = {}, {}, {}
+        self._floating, self._joined, self._constants, self._shared = {}, {}, {}, {}
+        self._once, self._unpacked = {}, {}
+        read = Counter(int(i) for x in source.subgraphs[0].operators for i in x.inputs)
+        self._often = {i for i, count in read.items() if count > 1}
 
     def copy_tensor(self, index, params, passing=False):
         """An activation like tensor `index` of the source, on this grid (None: float)."""
@@ -259,9 +263,13 @@ class _Builder:
         tensor = self.stored(index, stored.values, stored.params)
         if integer or stored.values.dtype == np.float32:
             return tensor
-        values = self.copy_tensor(index, None, passing=True)
-        self.operator("DEQUANTIZE", 3 if stored.params is None else 5, [tensor], values)
-        return values
+        if tensor not in self._unpacked:
+            source = self.source.subgraphs[0].tensors[index].buffer
+            self._shared[source] = self.graph.tensors[tensor]
+            self._unpacked[tensor] = self.copy_tensor(index, None, passing=True)
+            version = 3 if stored.params is None else 5
+            self.operator("DEQUANTIZE", version, [tensor], self._unpacked[tensor])
+        return self._unpacked[tensor]
 
     def bias(self, index, bias, scale):
         """An int32 bias in units of input scale x weight scale, as the integer kernels want it."""
@@ -304,19 +312,32 @@ class _Builder:
         return self.model
 
     def _called(self, graph):
-        """A graph that the first one calls, as it is."""
+        """Another graph as it is, but for weights that it shares with the first one."""
         graph = copy.copy(graph)
-        graph.tensors = [copy.copy(x) for x in graph.tensors]
-        for tensor in graph.tensors:
-            tensor.buffer = self._buffer(self.source.buffers[tensor.buffer].data)
+        graph.tensors, unpacking = [copy.copy(x) for x in graph.tensors], []
+        for index, tensor in enumerate(graph.tensors[:]):
+            if tensor.buffer in self._shared:
+                graph.tensors.append(self._shared[tensor.buffer])
+                tensor.buffer, half = 0, graph.tensors[-1].type == TYPE.FLOAT16
+                step = "DEQUANTIZE", 3 if half else 5, [len(graph.tensors) - 1], index
+                unpacking.append(new_operator(self.model, *step))
+            else:
+                tensor.buffer = self._buffer(self.source.buffers[tensor.buffer].data)
         like = lambda x: copied_operator(self.model, self.source, x, x.inputs, x.outputs)  # noqa: E731
-        graph.operators = [like(x) for x in graph.operators]
+        graph.operators = [*unpacking, *map(like, graph.operators)]
         return graph
 
     def stored(self, index, values, params):
         """A constant tensor named and shaped like tensor `index` of the source."""
         data = np.ascontiguousarray(values).reshape(-1).view(np.uint8)
-        return self._named(index, _TYPES[values.dtype], _quantization(params), data)
+        parts = index, _TYPES[values.dtype], _quantization(params), data
+        if index not in self._often:
+            return self._named(*parts)
+        grid = params and (params.scale.tobytes(), params.zero_point.tobytes())
+        key = index, values.dtype.str, grid, data.tobytes()  # several layers may carry the same
+        if key not in self._once:
+            self._once[key] = self._named(*parts)
+        return self._once[key]
 
     def _named(self, index, kind, quantization, data):
         old, new = self.source.subgraphs[0].tensors[index], schema.TensorT()

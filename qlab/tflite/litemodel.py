@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import os
 import re
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -19,6 +20,7 @@ from qlab.system.text import printable
 from qlab.tflite.anatomy import byte_counts
 from qlab.tflite.graph import (
     DTYPES,
+    PACKED_BITS,
     is_activation,
     op_name,
     pack,
@@ -28,7 +30,7 @@ from qlab.tflite.graph import (
     stored_constant,
 )
 from qlab.tflite.gzipping import gzip_size
-from qlab.tflite.operators import PLUMBING, WEIGHTED
+from qlab.tflite.operators import MOVING, PLUMBING, WEIGHTED
 from qlab.tflite.packing import pack_weights
 from qlab.tflite.pixels import require_pixels
 from qlab.tflite.proof import disagreeing
@@ -37,6 +39,7 @@ from qlab.tflite.sparse_tensors import LARGEST as MOST_UNPACKED
 from qlab.tflite.sparse_tensors import expanded
 
 LARGEST_FILE = 256 * 2**20
+CALLING = ("WHILE", "IF", "CALL_ONCE")  # operators that run another graph of the file
 REMEDY = (
     "convert the model again from where it was trained, with the operators that LiteRT has built in"
 )
@@ -438,7 +441,16 @@ def _problem(model):
     if not len(graph.inputs) or not len(graph.outputs):
         return "it takes nothing in or gives nothing out; write it again with both"
     problems = (_problem_of(model, x, room) for x in model.subgraphs)
-    return next((x for x in problems if x), None)
+    if problem := next((x for x in problems if x), None):
+        return problem
+    for end, indices in (("takes", graph.inputs), ("answers with", graph.outputs)):
+        for kind in {graph.tensors[int(i)].type for i in indices} - {*DTYPES}:
+            name = {v: k for k, v in vars(schema.TensorType).items()}.get(kind, "an unknown type")
+            return (
+                f"it {end} {name}, and qlab works with plain numbers; write a model of numbers "
+                "alone, and turn text into numbers before the model gets it"
+            )
+    return None
 
 
 def _problem_of(model, graph, room):
@@ -468,6 +480,13 @@ def _problem_of(model, graph, room):
             return "an operator names a tensor that is not there; the file is damaged"
         if not 0 <= operator.opcodeIndex < len(model.operatorCodes):
             return "an operator has no code; the file is damaged"
+        first, output = operator.inputs[0] if len(operator.inputs) else -1, operator.outputs[0]
+        if first >= 0 and op_name(model, operator) in MOVING:  # LiteRT would write past its memory
+            kinds = {tensors[first].type, tensors[output].type}
+            if len(kinds) > 1 and not kinds & {*PACKED_BITS}:
+                return (
+                    "an operator moves numbers into a tensor of another type; the file is damaged"
+                )
     if any(not 0 <= i < len(tensors) for i in [*graph.inputs, *graph.outputs]):
         return "an input or output is not there; the file is damaged"
     return None if graph.operators else "it has no operators"
@@ -481,23 +500,30 @@ def _wrong_size(tensor, n_bytes):
         stored, rest = divmod(n_bytes, DTYPES[tensor.type].itemsize)
         expanded(np.zeros(stored, np.int8), shape, tensor.sparsity)  # raises unless it fits
         return rest != 0
-    return n_bytes != (stored_bytes(tensor.type, math.prod(shape)) or n_bytes)
+    return stored_bytes(tensor.type, math.prod(shape)) not in (n_bytes, None)
 
 
 _TRIAL = """
 import sys
 import numpy as np
 from ai_edge_litert.interpreter import Interpreter
-interpreter = Interpreter(model_content=sys.stdin.buffer.read(), num_threads=1)
-for detail in interpreter.get_input_details():
-    left_open = [left < 0 for left in detail["shape_signature"]]
-    if any(left_open[1:]):
-        shape = [64 if left else int(own) for left, own in zip(left_open, detail["shape"])]
-        interpreter.resize_tensor_input(detail["index"], [1, *shape[1:]])
-interpreter.allocate_tensors()
-for detail in interpreter.get_input_details():
-    interpreter.set_tensor(detail["index"], np.zeros(detail["shape"], detail["dtype"]))
-interpreter.invoke()
+
+def run(content):
+    interpreter = Interpreter(model_content=content, num_threads=1)
+    for detail in interpreter.get_input_details():
+        left_open = [left < 0 for left in detail["shape_signature"]]
+        if any(left_open[1:]):
+            shape = [64 if left else int(own) for left, own in zip(left_open, detail["shape"])]
+            interpreter.resize_tensor_input(detail["index"], [1, *shape[1:]])
+    interpreter.allocate_tensors()
+    for detail in interpreter.get_input_details():
+        interpreter.set_tensor(detail["index"], np.zeros(detail["shape"], detail["dtype"]))
+    interpreter.invoke()
+
+try:
+    run(sys.stdin.buffer.read())
+except (RuntimeError, ValueError) as error:
+    sys.exit(" ".join(str(error).split()))  # all of it in one line
 """
 
 
@@ -511,9 +537,13 @@ def _try_elsewhere(model, name, seconds=30):
     if ended.code > 0:
         raise ModelError(f"{name}: LiteRT cannot run it: {in_words(model, ended.error)}")
     if ended.code:
+        try:
+            where = _first_failing(model)
+        except Exception:  # whatever a damaged file makes of it, the crash is what matters
+            where = "one of its operators"
         raise ModelError(
-            f"{name}: LiteRT crashes in {_first_failing(model)}. It did so in a process of its "
-            f"own, so nothing here was harmed; {REMEDY}"
+            f"{name}: LiteRT crashes in {where}. It did so in a process of its own, so nothing "
+            f"here was harmed; {REMEDY}"
         )
 
 
@@ -535,17 +565,27 @@ def _first_failing(model):
 def _called(model, number):
     """Layer and operator of one step of the first graph, in words."""
     operator = model.parsed.subgraphs[0].operators[number]
-    output = int(operator.outputs[0])
-    names = (x.name for x in model.layers if x.output == output)
-    op = printable(op_name(model.parsed, operator), 60)
-    return f"layer {printable(next(names, f'number {number}'), 60)} ({op})"
+    output, name = int(operator.outputs[0]), f"number {number}"
+    with suppress(Exception):  # a damaged file may have no layers that can be listed
+        name = next((x.name for x in model.layers if x.output == output), name)
+    return f"layer {printable(name, 60)} ({printable(_full_name(model, operator), 60)})"
+
+
+def _full_name(model, operator):
+    """Name of an operator; that of a custom one is told by the file."""
+    custom = model.parsed.operatorCodes[operator.opcodeIndex].customCode or b""
+    name = op_name(model.parsed, operator)
+    return f"{name} {custom.decode('utf-8', 'replace')}" if name == "CUSTOM" else name
 
 
 def in_words(model, error):
     """What LiteRT's own message says of a file: which layer it is about, and what to do."""
-    operators = model.parsed.subgraphs[0].operators
+    try:
+        operators = model.parsed.subgraphs[0].operators
+    except Damaged as damage:
+        return f"{damage}; save or download it again"
     for number, op in re.findall(r"[Nn]ode number (\d+) \((\w+)\)", str(error)):
-        if int(number) < len(operators) and op_name(model.parsed, operators[int(number)]) == op:
+        if int(number) < len(operators) and op in _full_name(model, operators[int(number)]):
             return f"it refuses {_called(model, int(number))}. {REMEDY[0].upper()}{REMEDY[1:]}"
     graph = model.parsed.subgraphs[0]
     shapes = [signature(graph.tensors[int(i)]) for i in graph.inputs]
@@ -555,4 +595,4 @@ def in_words(model, error):
             f"its input has the shape ({sizes}), and the size that is left open does not suit its "
             "layers. Convert the model again with a fixed size, such as keras.Input((28, 28, 1))"
         )
-    return f"{printable(str(error), 300)}. {REMEDY[0].upper()}{REMEDY[1:]}"
+    return f"{printable(str(error), 300).rstrip('. ')}. {REMEDY[0].upper()}{REMEDY[1:]}"
