@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 import qlab
+from qlab.tflite import prefixes
 from qlab.trials import subjects
 from qlab.widgets import (
     PruningExplorer,
@@ -25,13 +26,21 @@ def explorer():
 @pytest.fixture
 def scored(monkeypatch):
     """How many images were scored, call by call."""
-    calls, score = [], subjects.scored
+    calls, scoring = [], prefixes.scoring
 
-    def counted(model, split, *given, **how):
-        calls.append(len(split))
-        return score(model, split, *given, **how)
+    def counted(*given):
+        done, steps = 0, scoring(*given)
+        while True:
+            try:
+                found = next(steps)
+            except StopIteration as end:
+                calls.append(end.value.n - done)
+                return end.value
+            calls.append(found.n - done)
+            done = found.n
+            yield found
 
-    monkeypatch.setattr(subjects, "scored", counted)
+    monkeypatch.setattr(prefixes, "scoring", counted)
     return calls
 
 
@@ -155,7 +164,7 @@ def test_an_error_in_scoring_is_said_and_what_is_old_stays_grey(explorer, monkey
         raise ValueError("the runtime <b>refused</b>")
 
     with monkeypatch.context() as patched:
-        patched.setattr(subjects, "scored", broken)
+        patched.setattr(prefixes, "scoring", broken)
         in_a_kernel(lambda: move(explorer, "weight_bits", 4))
     assert explorer.result is None and "refused" in explorer.error
     assert "What is greyed below is still the last" in explorer.alert.value

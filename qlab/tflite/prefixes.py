@@ -27,13 +27,15 @@ from typing import NamedTuple
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
+from qlab.arithmetic.results import Measurement
 from qlab.system.settings import number
+from qlab.system.steps import finished, mapped, timed
 from qlab.tflite.answers import decided
 from qlab.tflite.graph import DTYPES, op_name, pack, shape_of
 from qlab.tflite.litemodel import LiteModel, require_lite_model
 from qlab.tflite.operations import count_macs
 from qlab.tflite.operators import OPERATORS, WEIGHTED
-from qlab.tflite.runtime import BATCH, batches, checked, measured, predict
+from qlab.tflite.runtime import BATCH, batches, checked, predict, require_labelled
 
 MEGABYTES = 64  # remembered at most, unless $QLAB_REMEMBERED_MB says otherwise
 MET = 2_000  # digests of prefixes that were met, 32 bytes each
@@ -48,7 +50,26 @@ def score(model, images, labels, batch=BATCH, threads=None, changing=()):
     >>> score(model, test.images[:50], test.labels[:50]).n
     50
     """
-    return measured(_classes, model, images, labels, batch, threads, changing)
+    return finished(scoring(model, images, labels, None, batch, threads, changing))
+
+
+def scoring(model, images, labels, each=None, batch=BATCH, threads=None, changing=()):
+    """Score a file in steps of so many images; yield a Measurement of those that are done.
+
+    >>> import qlab
+    >>> test, model = qlab.data.load().test, qlab.pretrained("baseline")
+    >>> [done.n for done in scoring(model, test.images[:50], test.labels[:50], each=20)]
+    [20, 40]
+    """
+    require_labelled(model, images, labels)
+
+    def made(found):
+        classes, elapsed_ms = found
+        return Measurement(classes, labels[: len(classes)], elapsed_ms=elapsed_ms)
+
+    return (
+        yield from mapped(made, timed(_classifying(model, images, each, batch, threads, changing)))
+    )
 
 
 def answers(model, images, batch=BATCH, threads=None, changing=()):
@@ -61,8 +82,13 @@ def answers(model, images, batch=BATCH, threads=None, changing=()):
     changing : sequence of str
         Layers that files to come are going to change: what comes before each is remembered now.
     """
+    return finished(_answering(model, images, None, batch, threads, changing))
+
+
+def _answering(model, images, each, batch, threads, changing):
+    """Steps of `answers`: what is answered so far; what is left before the end is forgotten."""
     require_lite_model(model)
-    images = checked(images)
+    images, batch = checked(images), min(batch, each or batch)
     places, key = cuts(model.parsed), (_digest_of(images), batch)
     start, values = MEMORY.longest(key, places)
     later = [cut for cut in places if start is None or cut.first > start.first]
@@ -71,18 +97,20 @@ def answers(model, images, batch=BATCH, threads=None, changing=()):
     else:
         kept = _fitting(MEMORY.met(key, later), len(images))[:1]
     MEMORY.meet(key, places)
-    found = _run(model, start, kept, images if start is None else values, batch, threads)
+    values = images if start is None else values
+    found = yield from _running(model, start, kept, values, each, batch, threads)
     for cut, held in zip(kept, found[1:], strict=False):
         MEMORY.put(key, cut, held)
     return found[0] if found else None
 
 
-def _classes(model, images, batch, threads, changing):
+def _classifying(model, images, each, batch, threads, changing):
+    steps = _answering(model, images, each, batch, threads, changing)
     try:
-        found = answers(model, images, batch, threads, changing)
+        found = yield from mapped(lambda x: x if x is None else decided(model, x), steps)
     except (RuntimeError, ValueError):
         found = None  # LiteRT may refuse a part; if it refuses the whole, `predict` says why
-    return predict(model, images, batch, threads) if found is None else decided(model, found)
+    return predict(model, images, batch, threads) if found is None else found
 
 
 def _expected(model, places, changing):
@@ -109,8 +137,8 @@ def _saved(cut):
     return cut.macs / cut.image_bytes
 
 
-def _run(model, start, kept, values, batch, threads):
-    """Run a file from a cut on; the answers, then what the cuts to be kept hold.
+def _running(model, start, kept, values, each, batch, threads):
+    """Run a file from a cut on, in steps; the answers, then what the cuts to be kept hold.
 
     Nothing if a tensor does not count images along its first axis: then the file is not cut.
     """
@@ -125,6 +153,9 @@ def _run(model, start, kept, values, batch, threads):
             found = [np.empty((len(values), *shape[1:]), dtype) for shape, dtype in shapes]
         for whole, tensor in zip(found, tensors, strict=True):
             whole[rows] = tensor()[:n]
+        done = rows.start + n
+        if each and done < len(values) and done // each > rows.start // each:
+            yield found[0][:done]
     return found
 
 

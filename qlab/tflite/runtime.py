@@ -91,19 +91,19 @@ def evaluate(model, images, labels, batch=BATCH, threads=None):
     >>> evaluate(qlab.pretrained("baseline"), test.images, test.labels).accuracy > 0.85
     True
     """
-    return measured(predict, model, images, labels, batch, threads)
+    require_labelled(model, images, labels)
+    start = time.perf_counter()
+    predictions = predict(model, images, batch, threads)
+    return Measurement(predictions, labels, elapsed_ms=1e3 * (time.perf_counter() - start))
 
 
-def measured(predict, model, images, labels, *how):
-    """Measurement of what a function like `predict` answers, timed."""
+def require_labelled(model, images, labels):
+    """Raise ValueError unless each image has a label, and labels are classes of the model."""
     if len(images) != len(labels):
         raise ValueError(
             f"{len(images)} images and {len(labels)} labels; each image needs one label"
         )
     require_labels(model, labels)
-    start = time.perf_counter()
-    predictions = predict(model, images, *how)
-    return Measurement(predictions, labels, elapsed_ms=1e3 * (time.perf_counter() - start))
 
 
 def logits(model, images):

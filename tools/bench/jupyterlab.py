@@ -139,7 +139,7 @@ def jupyterlab(home):
     port, token = _free_port(), secrets.token_hex(16)
     with open(home / "server.log", "wb") as log:
         process = subprocess.Popen(
-            _command(port, token, home), cwd=root, env=_environment(home), stdout=log, stderr=log
+            _command(port, token, home), cwd=root, env=environment(home), stdout=log, stderr=log
         )
         try:
             address = f"http://127.0.0.1:{port}"
@@ -193,7 +193,7 @@ def _command(port, token, home):
     ]
 
 
-def _environment(home):
+def environment(home):
     """The kernel finds this checkout; Jupyter finds no configuration but ours."""
     places = {
         "JUPYTER_CONFIG_DIR": home / "config",
