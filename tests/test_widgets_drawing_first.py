@@ -15,6 +15,7 @@ from qlab.widgets import (
     SensitivityExplorer,
     SparsitySensitivityExplorer,
 )
+from qlab.widgets.kit import readout
 
 
 @pytest.fixture
@@ -315,3 +316,20 @@ def test_a_sparsity_moved_by_hand_moves_its_ring_at_once(scored, monkeypatch):
     assert len(explorer._tried) == 3
     in_a_kernel(lambda: move(explorer, "weight_bits", 8), lambda: seen.append(greyed(explorer)))
     assert seen[-1] == ([0, 1], True) and explorer.result.dense.recipe.weight_bits == 8
+
+
+def test_the_badge_says_how_an_accuracy_was_measured(explorer, monkeypatch):
+    whole = "run here, just now. LiteRT ran the whole file. 300 images were scored."
+    monkeypatch.setattr(prefixes, "MEMORY", prefixes.Memory(2**26))
+    explorer.activation_bits = 6
+    assert f'title="{whole}" aria-label="measured: {whole}"' in explorer.readout.value
+    for bits in (6, 5, 4):
+        explorer.overrides = {"dense1": {"weight_bits": bits}}
+    words = "LiteRT ran only what comes after the first 2 layers with weights, because"
+    assert words in explorer.readout.value and 'tabindex="0"' in explorer.readout.value
+    [first, _] = shown_in_a_hurry(
+        explorer, monkeypatch, lambda: move(explorer, "activation_bits", 5)
+    )
+    assert readout.how(first.measurement) == (
+        "LiteRT ran the whole file. 100 of 300 images were scored"
+    )

@@ -35,10 +35,14 @@ from qlab.tflite.graph import DTYPES, op_name, pack, shape_of
 from qlab.tflite.litemodel import LiteModel, require_lite_model
 from qlab.tflite.operations import count_macs
 from qlab.tflite.operators import OPERATORS, WEIGHTED
-from qlab.tflite.runtime import BATCH, batches, checked, predict, require_labelled
+from qlab.tflite.runtime import BATCH, WHOLE, batches, checked, predict, require_labelled
 
 MEGABYTES = 64  # remembered at most, unless $QLAB_REMEMBERED_MB says otherwise
 MET = 2_000  # digests of prefixes that were met, 32 bytes each
+REST = (
+    "LiteRT ran only what comes after the first {} with weights, because the activations "
+    "up to there were remembered from an earlier file"
+)
 IMAGE_SETS = 32  # whose digests are kept while nobody can write into them
 
 
@@ -64,8 +68,10 @@ def scoring(model, images, labels, each=None, batch=BATCH, threads=None, changin
     require_labelled(model, images, labels)
 
     def made(found):
-        classes, elapsed_ms = found
-        return Measurement(classes, labels[: len(classes)], elapsed_ms=elapsed_ms)
+        (classes, layers), elapsed_ms = found
+        first = "layer" if layers == 1 else f"{layers} layers"
+        how = REST.format(first) if layers else WHOLE
+        return Measurement(classes, labels[: len(classes)], elapsed_ms=elapsed_ms, how=how)
 
     return (
         yield from mapped(made, timed(_classifying(model, images, each, batch, threads, changing)))
@@ -82,11 +88,15 @@ def answers(model, images, batch=BATCH, threads=None, changing=()):
     changing : sequence of str
         Layers that files to come are going to change: what comes before each is remembered now.
     """
-    return finished(_answering(model, images, None, batch, threads, changing))
+    found, _ = finished(_answering(model, images, None, batch, threads, changing))
+    return found[0] if found else None
 
 
 def _answering(model, images, each, batch, threads, changing):
-    """Steps of `answers`: what is answered so far; what is left before the end is forgotten."""
+    """Steps of `answers`: a list of what is answered so far, and how many layers were not run.
+
+    Steps that are left before the end remember nothing.
+    """
     require_lite_model(model)
     images, batch = checked(images), min(batch, each or batch)
     places, key = cuts(model.parsed), (_digest_of(images), batch)
@@ -98,19 +108,28 @@ def _answering(model, images, each, batch, threads, changing):
         kept = _fitting(MEMORY.met(key, later), len(images))[:1]
     MEMORY.meet(key, places)
     values = images if start is None else values
-    found = yield from _running(model, start, kept, values, each, batch, threads)
+    steps = _running(model, start, kept, values, each, batch, threads)
+    layers = 0 if start is None else _layers_before(model, start)
+    found, _ = yield from mapped(lambda x: (x, layers), steps)
     for cut, held in zip(kept, found[1:], strict=False):
         MEMORY.put(key, cut, held)
-    return found[0] if found else None
+    return found[:1], layers
+
+
+def _layers_before(model, cut):
+    """How many layers with weights come before a cut."""
+    names = (op_name(model.parsed, x) for x in model.parsed.subgraphs[0].operators[: cut.first])
+    return sum(name in WEIGHTED for name in names)
 
 
 def _classifying(model, images, each, batch, threads, changing):
+    """Steps: the class of each image so far, and how many layers were not run."""
     steps = _answering(model, images, each, batch, threads, changing)
     try:
-        found = yield from mapped(lambda x: x if x is None else decided(model, x), steps)
+        found = yield from mapped(lambda x: x[0] and (decided(model, x[0][0]), x[1]), steps)
     except (RuntimeError, ValueError):
         found = None  # LiteRT may refuse a part; if it refuses the whole, `predict` says why
-    return predict(model, images, batch, threads) if found is None else found
+    return found or (predict(model, images, batch, threads), 0)
 
 
 def _expected(model, places, changing):
@@ -155,7 +174,7 @@ def _running(model, start, kept, values, each, batch, threads):
             whole[rows] = tensor()[:n]
         done = rows.start + n
         if each and done < len(values) and done // each > rows.start // each:
-            yield found[0][:done]
+            yield [found[0][:done]]
     return found
 
 

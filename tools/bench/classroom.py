@@ -1,7 +1,7 @@
 """``python -m tools.bench.classroom``: a class on one machine, each learner with a real kernel.
 
-A learner moves a control each two seconds, as the browser says it: a dense layer's bits and the
-bits of all layers in turn. After some moves the hand rests.
+A learner moves a control each two seconds, as the browser says it: the weight bits of a dense layer
+and, in turn, the weight or activation bits of all layers. After some moves the hand rests.
 """
 
 from __future__ import annotations
@@ -35,13 +35,19 @@ explorer = qlab.widgets.QuantizationExplorer()
 layers = [x.name for x in explorer.subject.model.layers if x.op == "FULLY_CONNECTED"]
 widths = [(str(bits), {"weight_bits": bits}) for bits in range(8, 1, -1)]
 dense = LayerBoxes(explorer, "overrides", layers, widths, {"weight_bits": 8}, "Dense layers")
+cards = (explorer.cards[name] for name in ("weight_bits", "activation_bits"))
+moved = [dense.boxes[layers[0]], *(card.children[0] for card in cards)]
 explorer
 """
-IDS = "(dense.boxes[layers[0]].model_id, explorer.cards['weight_bits'].children[0].model_id, "
-IDS += "explorer.readout.model_id)"
+IDS = "[x.model_id for x in moved] + [explorer.readout.model_id]"
 SCORED = re.compile(r"([\d,]+) (?:of [\d,]+ )?validation images")
-DENSE = ("a dense layer", range(1, 7))  # positions in a drop-down, each unlike the one before
-ALL = ("every layer", range(1, 6))
+DENSE, ALL = "a dense layer", "every layer"
+PLAN = (  # moved in turn, each to these positions of its drop-down; few files come twice
+    (DENSE, 0, range(1, 7)),
+    (ALL, 1, range(1, 6)),
+    (DENSE, 0, range(1, 7)),
+    (ALL, 2, range(6, -1, -1)),
+)
 
 
 @dataclass
@@ -75,7 +81,7 @@ class Learner:
             raise RuntimeError(reply["content"]["evalue"])
         ids = reply["content"]["user_expressions"]["ids"]["data"]["text/plain"]
         *self.controls, self.readout = ast.literal_eval(ids)
-        self.moves, self._by_message = [], {}
+        self.moves, self._by_message, self._turns = [], {}, [0, 0, 0]
 
     @property
     def socket(self):
@@ -88,9 +94,10 @@ class Learner:
 
     def move(self, rests):
         """Say what the browser says when the learner chooses the next value of a drop-down."""
-        turn, which = divmod(len(self.moves), 2)
-        what, places = (DENSE, ALL)[which]
-        state = {"method": "update", "state": {"index": places[turn % len(places)]}}
+        what, which, places = PLAN[len(self.moves) % len(PLAN)]
+        index = places[self._turns[which] % len(places)]
+        self._turns[which] += 1
+        state = {"method": "update", "state": {"index": index}}
         content = {"comm_id": self.controls[which], "data": {**state, "buffer_paths": []}}
         message = self.client.session.msg("comm_msg", content)
         self._by_message[message["header"]["msg_id"]] = len(self.moves)
@@ -165,7 +172,7 @@ def rows(learners, cpu_seconds):
     moves = [move for x in learners for move in x.moves[2:]]
     many = f"{len(learners)} kernels, {len(moves)} moves"
     note = f"{many}, {1e3 * cpu_seconds:.0f} ms of processor time a move"
-    each = {what: [x for x in moves if x.what == what] for what, _ in (DENSE, ALL)}
+    each = {what: [x for x in moves if x.what == what] for what in (DENSE, ALL)}
     name = "first accuracy after a move"
     yield Row(name, "s", 0.4, _times(moves, 1), note=note)
     yield Row(f"{name}, the tail", "s", 1.5, _times(moves, 1), tail=True)
