@@ -46,7 +46,7 @@ PLAN = (  # moved in turn, each to these positions of its drop-down; few files c
     (DENSE, 0, range(1, 7)),
     (ALL, 1, range(1, 6)),
     (DENSE, 0, range(1, 7)),
-    (ALL, 2, range(6, -1, -1)),
+    (ALL, 2, range(5, -1, -1)),
 )
 
 
