@@ -5,7 +5,7 @@ BIN := .venv/bin
 STAMP := .venv/.qlab-setup
 
 .DEFAULT_GOAL := help
-.PHONY: help setup data lab test offline notebooks artefacts logits bench bench-class fuzz faults lock lint format clean
+.PHONY: help setup data lab test offline notebooks artefacts logits micro bench bench-class fuzz faults lock lint format clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -20,7 +20,7 @@ $(STAMP): requirements.txt pyproject.toml tools/setup.sh
 data: $(STAMP) ## get and verify the data
 	@$(BIN)/qlab data
 
-lab: setup ## set up if needed, then open JupyterLab on the first notebook (ARGS="--port 9000")
+lab: setup ## set up if needed, then open your copy of the notebooks (ARGS="--port 9000 --to DIR")
 	@$(BIN)/qlab lab $(ARGS)
 
 # A worker for each core, with its own learner, JupyterLab and Chromium. A file of tests stays
@@ -39,6 +39,9 @@ artefacts: $(STAMP) ## retrain every model in data/pretrained and write its mani
 
 logits: $(STAMP) ## compute the teacher's logits on the training set, once, into the cache
 	@$(BIN)/python -m qlab.train.soft_labels
+
+micro: $(STAMP) ## ask TensorFlow Lite Micro about every shipped file (ARGS="--table FILE")
+	@$(BIN)/python -m tools.micro $(ARGS)
 
 bench: $(STAMP) ## measure the course's own speed on this machine (ARGS=--json)
 	@$(BIN)/python -m tools.bench $(ARGS)

@@ -42,6 +42,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
             *("affine", "clusters", "distillation", "metrics", "observers", "results"),
             "sparsity",
         ],
+        "data.datasets": ["Dataset"],
         "engine": ["compressor"],
         "arithmetic.results": ["Comparison", "Latency", "Measurement", "Sizes", "compare"],
         "engine.compressor": ["Compressor"],
@@ -49,7 +50,8 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "tflite": ["artefacts", "litemodel", "operations", "runtime", "sparse_encoding", "timing"],
         "tflite.artefacts": ["pretrained"],
         "tflite.litemodel": ["Layer", "LiteModel", "ModelError"],
-        "tflite.runtime": ["evaluate", "latency", "predict"],
+        "tflite.micro_runtime": ["MicroReport", "micro"],
+        "tflite.runtime": ["evaluate", "find_pixels", "latency", "predict"],
         "trials": ["pareto", "search", "stages"],
     },
 )

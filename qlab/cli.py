@@ -9,7 +9,8 @@ from pathlib import Path
 import qlab
 
 CHECKOUT = Path(__file__).resolve().parents[1]
-WELCOME = Path("notebooks", "00_welcome.ipynb")
+WELCOME = "00_welcome.ipynb"
+JUPYTER = Path(__file__).with_name("lessons") / "jupyter"  # settings that JupyterLab starts with
 
 
 class CommandError(Exception):
@@ -65,7 +66,10 @@ def build_parser():
     doctor.add_argument(
         "--memory", action="store_true", help="also start a kernel with an explorer and weigh it"
     )
-    lab = add("lab", _lab, "open JupyterLab on the first notebook")
+    lab = add("lab", _lab, "open JupyterLab on your own copy of the notebooks")
+    lab.add_argument(
+        "--to", metavar="DIR", help="where your copy is (default: my-course in the checkout)"
+    )
     lab.epilog = "Any other argument goes to JupyterLab, for instance --port 9000 or --no-browser."
     export = add(
         "export", _export, "write a model as .tflite, packed .tflite and C array, with a model card"
@@ -75,8 +79,17 @@ def build_parser():
     export.add_argument("--name", help="name of the files (default: that of FILE)")
     export.add_argument("--force", action="store_true", help="replace files of that name")
     export.add_argument(
-        "--verify", action="store_true", help="compile the C array here and compare it with FILE"
+        "--verify",
+        action="store_true",
+        help="compile the C array here, run it in TensorFlow Lite Micro and compare the answers",
     )
+    export.add_argument(
+        "--data",
+        metavar="PATH",
+        help="score it on this .npz file, or folder with a folder of pictures a class "
+        "(default: Fashion-MNIST)",
+    )
+    _add_pixels(export)
     report = add("report", _report, "write a page and a CSV of what a learner or a class did")
     report.add_argument(
         "source",
@@ -90,6 +103,15 @@ def build_parser():
     )
     challenge.add_to(add)
     return parser
+
+
+def _add_pixels(command):
+    command.add_argument(
+        "--pixels",
+        metavar="WAY",
+        help="how the model wants its pixels: '0 to 1', '0 to 255' or '-1 to 1' (default: it is "
+        "found out by scoring)",
+    )
 
 
 def _data(arguments):
@@ -117,24 +139,54 @@ def _doctor(arguments):
 
 def _lab(arguments):
     """Replace this process by JupyterLab, so that Ctrl-C reaches it and nothing else."""
-    if not (CHECKOUT / WELCOME).is_file():
+    from qlab.lessons.learner_copy import bring_notebooks
+
+    source = CHECKOUT / "notebooks"
+    if not (source / WELCOME).is_file():
         raise CommandError(
-            f"there is no {WELCOME} in {CHECKOUT}: the notebooks come with the repository, not "
+            f"there is no {WELCOME} in {source}: the notebooks come with the repository, not "
             "with the package. Clone the repository, run `make lab` there, or install it from "
             "the clone with `pip install -e .`"
         )
-    command = [sys.executable, "-m", "jupyterlab", str(WELCOME)]
+    folder = Path(arguments.to or CHECKOUT / "my-course").absolute()
+    first = _first_page(bring_notebooks(source, folder))
+    print(f"your notebooks are in {folder}", flush=True)
+    command = [sys.executable, "-m", "jupyterlab", first]
     if hasattr(os, "geteuid") and os.geteuid() == 0 and "--allow-root" not in arguments.extra:
         print("you are root, so JupyterLab is started with --allow-root", flush=True)
         command.append("--allow-root")
-    return _become([*command, *arguments.extra], CHECKOUT)
+    return _become([*command, *arguments.extra], folder, _with_our_settings(os.environ))
+
+
+def _first_page(copies):
+    """The first of the new versions if there are any, which are told of; else the welcome."""
+    news = [copy for copy in copies if copy.is_news]
+    for copy in news:
+        print(
+            f"{copy.original} stays as it is, because you have worked in it. Its new version is "
+            f"{copy.name}"
+        )
+    welcome = (copy for copy in copies if copy.original == WELCOME)
+    return (news or list(welcome))[0].name
+
+
+def _with_our_settings(environment):
+    """Let JupyterLab find our defaults; what the user has chosen in its settings stands."""
+    paths = [environment.get("JUPYTER_CONFIG_PATH"), str(JUPYTER)]
+    return {**environment, "JUPYTER_CONFIG_PATH": os.pathsep.join(filter(None, paths))}
 
 
 def _export(arguments):
     from qlab import export
 
     return export.main(
-        arguments.file, arguments.to, arguments.name, arguments.force, arguments.verify
+        arguments.file,
+        arguments.to,
+        arguments.name,
+        arguments.force,
+        arguments.verify,
+        arguments.data,
+        arguments.pixels,
     )
 
 
@@ -144,12 +196,12 @@ def _report(arguments):
     return report.main(arguments.source, to=arguments.to)
 
 
-def _become(command, folder):
+def _become(command, folder, environment):
     """Run `command` in `folder` in place of this process (Windows: as a child)."""
     if os.name == "nt":
-        return subprocess.call(command, cwd=folder)
+        return subprocess.call(command, cwd=folder, env=environment)
     os.chdir(folder)
-    return os.execv(command[0], command)  # does not come back
+    return os.execve(command[0], command, environment)  # does not come back
 
 
 def _in_words(error):

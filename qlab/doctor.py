@@ -45,6 +45,11 @@ CHROMIUM_ADVICE = (
     "or set QLAB_CHROMIUM to a Chromium or Chrome program"
 )
 
+KERAS = """
+import tf_keras
+print("keras", tf_keras.__version__)
+print("settings", tf_keras.backend.image_data_format(), tf_keras.backend.floatx())
+"""
 EXPLORER = "import qlab.widgets\nqlab.widgets.QuantizationExplorer()"
 
 
@@ -194,17 +199,29 @@ def check_artefacts():
 
 
 def check_keras():
-    """Import tf_keras in a process of its own and check that it is Keras 2, as `Check`."""
-    ended = isolated.run("import tf_keras; print('keras', tf_keras.__version__)", 300)
+    """Import tf_keras in a process of its own, look at its settings too, as `Check`."""
+    ended = isolated.run(KERAS, 300)
     if ended.timed_out:
         return Check("Keras 2", "tf_keras did not import in 5 minutes: try again", ok=False)
-    lines = [line for line in ended.output.splitlines() if line.startswith("keras ")]
-    version = lines[-1].split()[1] if lines else ""
+    lines = [line.split() for line in ended.output.splitlines()]
+    told = {line[0]: line[1:] for line in lines if line and line[0] in ("keras", "settings")}
+    version = told.get("keras", [""])[0]
     if ended.code == 0 and version.startswith("2."):
-        return Check("Keras 2", f"tf_keras {version}")
+        return _settings_of_keras(version, told["settings"])
     reason = ended.error or f"exit code {ended.code}"
     found = f"tf_keras is {version}" if version else f"tf_keras does not import ({reason})"
     return Check("Keras 2", f"{found}: {REINSTALL}", ok=False)
+
+
+def _settings_of_keras(version, settings):
+    """Say whether the user's keras.json asks for other layers than the course's, as `Check`."""
+    if settings == ["channels_last", "float32"]:
+        return Check("Keras 2", f"tf_keras {version}")
+    text = (
+        f"tf_keras {version}; your keras.json asks for {' and '.join(settings)}, and the course "
+        'needs "image_data_format": "channels_last" and "floatx": "float32": change them there'
+    )
+    return Check("Keras 2", text, ok=False, needed=False)  # qlab.train sets them for itself
 
 
 def memory_checks(notes):

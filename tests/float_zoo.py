@@ -25,18 +25,8 @@ def _rows(*parts, batch_size=None):
     return keras.Sequential([*first, *parts, layers.Dense(10, name="logits")])
 
 
-def elu():
-    return _flat(layers.Dense(64, activation="elu", name="bent"), layers.Dense(32, "elu"))
-
-
-def gelu():
-    return _flat(layers.Dense(64, tf.nn.gelu, name="bent"))
-
-
-def prelu():
-    slopes = keras.initializers.RandomUniform(0.1, 0.3)
-    bent = layers.PReLU(shared_axes=[1, 2], alpha_initializer=slopes, name="bent")
-    return _spatial(layers.Conv2D(8, 3, strides=2, name="conv"), bent)
+def sines():
+    return _flat(layers.Dense(64, activation=tf.sin, name="bent"), layers.Dense(32, tf.sin))
 
 
 def norms():
@@ -68,16 +58,6 @@ def unrolled():
     return _rows(layers.SimpleRNN(16, unroll=True, name="rnn"))
 
 
-def upsampled():
-    """An encoder and a decoder, joined across."""
-    inputs = _image()
-    wide = layers.Conv2D(8, 3, padding="same", activation="relu", name="wide")(inputs)
-    x = layers.Conv2D(16, 3, padding="same", activation="relu")(layers.MaxPooling2D()(wide))
-    x = layers.Concatenate(name="across")([wide, layers.UpSampling2D(name="up")(x)])
-    x = layers.AveragePooling2D()(layers.Conv2D(8, 3, activation="relu")(x))
-    return keras.Model(inputs, layers.Dense(10, name="logits")(layers.Flatten()(x)))
-
-
 def transposed():
     down = layers.Conv2D(8, 3, strides=2, padding="same", activation="relu")
     up = layers.Conv2DTranspose(8, 3, strides=2, padding="same", activation="relu", name="up")
@@ -89,16 +69,6 @@ def solid():
     return _spatial(*parts)
 
 
-def along():
-    parts = layers.Conv1D(16, 3, activation="elu"), layers.MaxPooling1D(), layers.Conv1D(16, 3)
-    return _rows(*parts, layers.GlobalAveragePooling1D())
-
-
-def cropped():
-    crops = layers.Cropping2D(2), layers.Cropping2D(((0, 1), (1, 0)))
-    return _spatial(crops[0], layers.Conv2D(8, 3, strides=2, activation="relu"), crops[1])
-
-
 def swish():
     return _spatial(*(layers.Conv2D(8, 3, strides=2, activation="swish") for _ in range(2)))
 
@@ -108,8 +78,9 @@ def residual():
     inputs = _image()
     x = layers.Conv2D(8, 3, strides=2, padding="same")(inputs)
     for _ in range(2):
-        y = layers.Conv2D(8, 3, padding="same", activation="elu")(x)
-        x = layers.ELU()(layers.Add()([x, layers.Conv2D(8, 3, padding="same")(y)]))
+        y = layers.Conv2D(8, 3, padding="same", activation=tf.sin)(x)
+        y = layers.Conv2D(8, 3, padding="same")(y)
+        x = layers.Activation(tf.sin)(layers.Add()([x, y]))
     x = layers.Flatten()(layers.MaxPooling2D(name="pool")(x))
     return keras.Model(inputs, layers.Dense(10, name="logits")(x))
 
@@ -147,12 +118,12 @@ def logarithms():
 
 def decided():
     """The class itself, a whole number."""
-    return keras.Sequential([_image(), elu(), layers.Lambda(lambda x: tf.argmax(x, -1))])
+    return keras.Sequential([_image(), sines(), layers.Lambda(lambda x: tf.argmax(x, -1))])
 
 
 ALL = (
-    elu, gelu, prelu, norms, attention, lstm, gru, unrolled, upsampled, transposed, solid, along,
-    cropped, swish, residual, pixels, halves, token, logarithms, decided,
+    sines, norms, attention, lstm, gru, unrolled, transposed, solid, swish, residual, pixels,
+    halves, token, logarithms, decided,
 )  # fmt: skip
 BUILDERS = {build.__name__: build for build in ALL}
 

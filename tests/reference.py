@@ -4,6 +4,8 @@ Only the description of the layers comes from qlab (``LiteModel.layers``); grids
 layer's arithmetic are worked out here again, from the float weights and the pictures.
 """
 
+import math
+
 import numpy as np
 
 MOVERS = (
@@ -14,10 +16,17 @@ MOVERS = (
     "EXPAND_DIMS",
     "TRANSPOSE",
     "REDUCE_MAX",
+    "REDUCE_MIN",
     "CONCATENATION",
     "PAD",
+    *("MIRROR_PAD", "STRIDED_SLICE", "GATHER", "TILE", "DEPTH_TO_SPACE"),
+    *("RESIZE_BILINEAR", "RESIZE_NEAREST_NEIGHBOR"),
 )  # one grid, in and out
-FIXED = {"TANH": (1 / 128, 0), "LOGISTIC": (1 / 256, -128), "SOFTMAX": (1 / 256, -128)}
+CHOOSERS = ("MAXIMUM", "MINIMUM")  # what nobody else reads may be cut to what they give
+FIXED = {
+    "TANH": (1 / 128, 0), "LOGISTIC": (1 / 256, -128), "SOFTMAX": (1 / 256, -128),
+    "LOG_SOFTMAX": (1 / 16, 127), "L2_NORMALIZATION": (1 / 128, 0),
+}  # fmt: skip
 
 
 # ---- layers ------------------------------------------------------------------------------------
@@ -66,6 +75,48 @@ def softmax(x, beta):
     return powers / powers.sum(axis=-1, keepdims=True)
 
 
+def sliced(x, begin, end, steps, options):
+    bits = lambda mask, axis: mask >> axis & 1  # noqa: E731
+    cuts = zip(begin, end, steps, strict=True)
+    return x[
+        tuple(
+            slice(
+                None if bits(options.beginMask, i) else first,
+                None if bits(options.endMask, i) else last,
+                step,
+            )
+            for i, (first, last, step) in enumerate(cuts)
+        )
+    ]
+
+
+def enlarged(x, sizes, linear):
+    """Pixels have their middles at one half."""
+    for axis, size in enumerate(sizes, 1):
+        place = (np.arange(size) + 0.5) * x.shape[axis] / size
+        shape = [-1 if i == axis else 1 for i in range(4)]
+        if not linear:
+            x = x.take(np.floor(place).astype(int), axis)
+            continue
+        place = np.clip(place - 0.5, 0, x.shape[axis] - 1)
+        first = np.floor(place).astype(int)
+        part, second = (place - first).reshape(shape), np.minimum(first + 1, x.shape[axis] - 1)
+        x = x.take(first, axis) * (1 - part) + x.take(second, axis) * part
+    return x
+
+
+def depth_to_space(x, block):
+    n, rows, columns, depth = x.shape
+    parts = x.reshape(n, rows, columns, block, block, depth // block**2)
+    return parts.transpose(0, 1, 3, 2, 4, 5).reshape(n, rows * block, columns * block, -1)
+
+
+def gelu(x, approximate):
+    if approximate:
+        return x / 2 * (1 + np.tanh(np.sqrt(2 / np.pi) * (x + 0.044715 * x**3)))
+    return x / 2 * (1 + np.vectorize(math.erf)(x / np.sqrt(2)))
+
+
 ACTIVATIONS = {
     "NONE": lambda x: x,
     "RELU": lambda x: np.maximum(x, 0),
@@ -100,6 +151,22 @@ def run_layer(model, position, inputs, weights=None, bias=0.0):
         "EXPAND_DIMS": lambda: np.expand_dims(x, int(inputs[1])),
         "TRANSPOSE": lambda: x.transpose(inputs[1]),
         "REDUCE_MAX": lambda: x.max(axis=tuple(inputs[1].reshape(-1)), keepdims=options.keepDims),
+        "REDUCE_MIN": lambda: x.min(axis=tuple(inputs[1].reshape(-1)), keepdims=options.keepDims),
+        "MAXIMUM": lambda: np.maximum(x, inputs[1]),
+        "MINIMUM": lambda: np.minimum(x, inputs[1]),
+        "MIRROR_PAD": lambda: np.pad(x, inputs[1], "reflect"),
+        "STRIDED_SLICE": lambda: sliced(x, *inputs[1:], options),
+        "GATHER": lambda: x.take(inputs[1], options.axis),
+        "TILE": lambda: np.tile(x, inputs[1]),
+        "DEPTH_TO_SPACE": lambda: depth_to_space(x, options.blockSize),
+        "RESIZE_BILINEAR": lambda: enlarged(x, inputs[1], True),
+        "RESIZE_NEAREST_NEIGHBOR": lambda: enlarged(x, inputs[1], False),
+        "PRELU": lambda: np.where(x < 0, inputs[1] * x, x),
+        "ELU": lambda: np.where(x < 0, np.expm1(x), x),
+        "GELU": lambda: gelu(x, options.approximate),
+        "ABS": lambda: np.abs(x),
+        "L2_NORMALIZATION": lambda: x / np.sqrt((x * x).sum(-1, keepdims=True)),
+        "LOG_SOFTMAX": lambda: np.log(softmax(x, 1)),
         "LEAKY_RELU": lambda: np.where(x < 0, options.alpha * x, x),
         "ADD": lambda: x + inputs[1],
         "SUB": lambda: x - inputs[1],
@@ -186,6 +253,9 @@ def shared(model):
             read = [sets[i] for i in layer.inputs]
             others = [x for x in read if first not in x] or read
             joined = joined.union(*others)
+        for i in layer.inputs if layer.op in CHOOSERS else ():
+            if all(x.output in {*sets[i], layer.output} for x in model.layers if i in x.inputs):
+                joined |= sets[i]
         for member in joined:
             sets[member] = joined
     return {tensor: frozenset(members) for tensor, members in sets.items()}
@@ -199,6 +269,14 @@ def kept(model):
     return set().union(final, groups[int(graph.inputs[0])], *(groups[i] for i in squashed))
 
 
+def moved_constants(model, group):
+    """Float constants that are moved together with these tensors."""
+    steps = zip(model.layers, model.parsed.subgraphs[0].operators, strict=True)
+    read = [i for x, step in steps if x.op in MOVERS and x.output in group for i in step.inputs]
+    found = [constant_of(model, int(i)) for i in read]
+    return [x for x in found if x is not None and x.dtype == np.float32]
+
+
 def activation_grids(model, images, bits):
     """{tensor: Grid} by min-max over float activations; input and logits stay at 8 bits or more."""
     values, groups, graph = float_forward(model, images), shared(model), model.parsed.subgraphs[0]
@@ -207,9 +285,10 @@ def activation_grids(model, images, bits):
         read = [i for x in model.layers if x.output in group and x.op in MOVERS for i in x.inputs]
         parts = {*group, *(int(i) for i in graph.inputs if i in read)}
         sources = [i for i in parts if i not in made or made[i].op not in MOVERS]
+        sources = [i for i in sources if i in made and made[i].op in CHOOSERS] or sources
         width = max(bits, 8) if tensor in keeps else bits
-        low = min(values[i].min() for i in sources)
-        high = max(values[i].max() for i in sources)
+        seen = [values[i] for i in sources] + moved_constants(model, group)
+        low, high = min(x.min() for x in seen), max(x.max() for x in seen)
         dictated = {FIXED.get(made[i].op) if i in made else None for i in sources}
         fixed = dictated.pop() if len(dictated) == 1 else None
         if fixed is not None:

@@ -74,7 +74,7 @@ def test_every_kind_is_fake_quantization_layer_by_layer(fashion, name, bits):
     # QUANTIZE from one grid to another multiplies with so few bits that a code near the middle of
     # two may go to the farther one, and of the 256 codes that come in, each stands for many.
     for layer, error in engine.divergence(source, model, images, due, bits[0]):
-        assert error.max() < 0.7, layer.name
+        assert error.max() < 0.8, layer.name
 
 
 @pytest.mark.parametrize("name", zoo.KINDS)

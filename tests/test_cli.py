@@ -121,51 +121,11 @@ def test_report_of_ones_own_progress_in_a_process(tmp_path):
     assert written == ["qlab-report.csv", "qlab-report.html"]
 
 
-@pytest.fixture
-def started(monkeypatch):
-    """What ``qlab lab`` would have started, instead of starting it."""
-    seen = []
-    monkeypatch.setattr(cli, "_become", lambda command, folder: seen.append((command, folder)) or 0)
-    return seen
-
-
-def test_lab_opens_the_first_notebook_and_passes_arguments_on(started, monkeypatch):
-    monkeypatch.setattr(os, "geteuid", lambda: 1000, raising=False)
-    assert cli.main(["lab", "--port", "9000", "--no-browser"]) == 0
-    [(command, folder)] = started
-    assert command[:3] == [sys.executable, "-m", "jupyterlab"]
-    assert (folder / command[3]).name == "00_welcome.ipynb"
-    assert command[4:] == ["--port", "9000", "--no-browser"]
-
-
-def test_lab_as_root_allows_root_and_says_so(started, monkeypatch, capsys):
-    monkeypatch.setattr(os, "geteuid", lambda: 0, raising=False)
-    assert cli.main(["lab"]) == 0
-    assert started[0][0].count("--allow-root") == 1
-    assert "you are root" in capsys.readouterr().out
-    assert cli.main(["lab", "--allow-root"]) == 0
-    assert started[1][0].count("--allow-root") == 1
-
-
-def test_lab_without_a_checkout_says_how_to_get_one(started, monkeypatch, tmp_path, capsys):
-    monkeypatch.setattr(cli, "CHECKOUT", tmp_path)
-    assert cli.main(["lab"]) == 1
-    assert "Clone the repository" in capsys.readouterr().err
-    assert started == []
-
-
-def test_lab_becomes_jupyterlab(tmp_path):
-    if os.name == "nt":
-        pytest.skip("Windows has no exec; there JupyterLab is a child")
-    code = (
-        "from qlab import cli; import sys; from pathlib import Path\n"
-        "cli._become([sys.executable, '-c', 'import os; print(os.getpid(), os.getcwd())'],"
-        f" Path({str(tmp_path)!r}))"
-    )
-    run = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
-    pid, folder = run.communicate()[0].split()
-    assert int(pid) == run.pid
-    assert os.path.samefile(folder, tmp_path)
+KERAS_SETTINGS = """
+class backend:
+    image_data_format = staticmethod(lambda: "channels_last")
+    floatx = staticmethod(lambda: "float32")
+"""
 
 
 def test_the_doctor_finds_this_machine_fit(fashion):
@@ -175,6 +135,26 @@ def test_the_doctor_finds_this_machine_fit(fashion):
     for name in ("Python", "tensorflow", "Keras 2", "Fashion-MNIST", "anywidget extension"):
         assert f"ok  {name} " in run.stdout
     assert run.stdout.endswith("all that the course needs is here\n")
+
+
+def test_the_doctor_looks_into_keras_json(tmp_path, monkeypatch):
+    told = '{"image_data_format": "channels_first", "floatx": "float32"}'
+    (tmp_path / "keras.json").write_text(told)
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path))
+    check = doctor.check_keras()
+    assert (check.ok, check.needed) == (False, False)  # because qlab.train sets it for itself
+    assert "your keras.json asks for channels_first and float32" in check.text
+    assert '"image_data_format": "channels_last"' in check.text
+    code = (
+        "import warnings; warnings.simplefilter('error')\n"
+        "try: from qlab.train import keras\n"
+        "except UserWarning as warning: print(warning)\n"
+        "warnings.simplefilter('ignore')\n"
+        "from qlab import train; print(train.student().count_params())"
+    )
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert "has set channels_last and float32 for this kernel" in run.stdout
+    assert run.stdout.endswith("5001\n"), run.stderr
 
 
 @pytest.mark.parametrize(
@@ -254,7 +234,7 @@ def pretend_tf_keras(monkeypatch, tmp_path, source):
 @pytest.mark.parametrize(
     ("source", "ok", "words"),
     [
-        ("__version__ = '2.21.0'", True, "tf_keras 2.21.0"),
+        ("__version__ = '2.21.0'\n" + KERAS_SETTINGS, True, "tf_keras 2.21.0"),
         ("print('noise')\n__version__ = '3.1.0'", False, "tf_keras is 3.1.0"),
         ("raise ImportError('no libtensorflow')", False, "ImportError: no libtensorflow"),
         ("import os; os._exit(7)", False, "exit code 7"),

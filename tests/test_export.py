@@ -1,5 +1,6 @@
 """Export: files, C array, card, provenance; what is refused, and what hostile files do."""
 
+import dataclasses
 import getpass
 import gzip
 import hashlib
@@ -21,17 +22,42 @@ from hypothesis import strategies as st
 import qlab
 from qlab import cli
 from qlab.arithmetic.metrics import wilson_interval
-from qlab.export import ExportError, c_array, card, examine, export, writing
+from qlab.export import ExportError, c_array, card, examine, writing
 from qlab.export import microcontroller as micro
-from qlab.export.measuring import Examined, unfit
+from qlab.export.measuring import Examined
+from qlab.export.microcontroller import CANNOT
 from qlab.export.writing import in_a_process
-from qlab.tflite import artefacts
+from qlab.system.text import markdown
+from qlab.tflite import artefacts, micro_runtime
+from qlab.tflite.boards import BOARDS, holding
 from qlab.tflite.graph import pack
 from qlab.tflite.litemodel import LiteModel
+from qlab.tflite.micro_form import micro_form
 from qlab.trials import shelf
+from qlab.trials.subjects import misfit
 
 NAMES = ("small.tflite", "small.h", "small.c", "small-card.md", "small-provenance.json")
+needs_package = pytest.mark.skipif(
+    not micro_runtime.available() and os.environ.get("CI") != "true",
+    reason="tflite-micro is not installed; there are packages for Linux on x86-64 alone",
+)
 C_WORDS = {"auto", "char", "class", "const", "delete", "double", "float", "for", "if", "int"}
+
+
+def held(source):
+    """The bytes that a C array holds."""
+    rows = re.search(r"\] = \{\n(.*)\n\};", source, re.DOTALL).group(1)
+    return bytes.fromhex("".join(re.findall(r"0x([0-9a-f]{2}),", rows)))
+
+
+def export(*arguments, **settings):
+    """Export, and run the C array in TensorFlow Lite Micro."""
+    files = writing.export(*arguments, **settings)
+    for name, path in files.items():
+        if name.endswith(".c") and micro_runtime.available():
+            report = qlab.micro(LiteModel(held(path.read_text())))
+            assert report.runs and report.equal >= 0.99 * report.compared == 297
+    return files
 
 
 @pytest.fixture(scope="module")
@@ -145,7 +171,8 @@ def test_the_array_is_const_and_aligned_in_each_language():
 def test_every_operator_of_the_engine_has_its_call():
     from qlab.tflite.operators import SUPPORTED
 
-    assert set(SUPPORTED) <= micro.KNOWN
+    without = {"GELU", "LOG_SOFTMAX", "MIRROR_PAD", "REDUCE_MIN", "SLICE", "TILE"}
+    assert set(SUPPORTED) - micro.KNOWN == without
     spelt = {"AVERAGE_POOL_2D": "AveragePool2D", "DEPTHWISE_CONV_2D": "DepthwiseConv2D",
              "RELU6": "Relu6", "CONCATENATION": "Concatenation"}  # fmt: skip
     assert {op: micro._camel(op) for op in spelt} == spelt
@@ -162,14 +189,57 @@ def test_every_operator_of_the_engine_has_its_call():
         ("baseline-float16", ("float16",)),
     ],
 )
-def test_what_a_microcontroller_cannot_run_is_said(name, words):
+@pytest.mark.parametrize("there", [pytest.param(True, marks=needs_package), False])
+def test_what_a_microcontroller_cannot_run_is_said_on_top(name, words, there, monkeypatch):
+    if not there:
+        monkeypatch.setattr(micro_runtime, "PACKAGE", "no_such_package")
+        monkeypatch.setattr(micro_runtime, "_ASKED", {})
+        monkeypatch.setattr(micro_runtime, "cached", dict)
     model = qlab.pretrained(name)
     found = micro.obstacles(model)
     assert len(found) == len(words)
     assert all(word in sentence for word, sentence in zip(words, found, strict=True))
-    header = c_array(model, "m")["m.h"].decode()
-    assert ("cannot run it as it is" in header) == bool(words)
-    assert ("Several weights share a byte" in header) == name.startswith("qat-w4")
+    lines = c_array(model, "m")["m.h"].decode().splitlines()
+    assert (" * TensorFlow Lite Micro cannot run it as it is: " in lines[2]) == bool(words)
+    assert all(word in " ".join(lines) for word in words)
+    assert (" * Several weights share a byte" in "\n".join(lines)) == name.startswith("qat-w4")
+    assert ("RAM: a tensor arena of" in "\n".join(lines)) == (there and not words)
+
+
+@needs_package
+@pytest.mark.parametrize(
+    "name",
+    ["baseline", "baseline-int8", "qat-w4-seed0", "qat-w2-seed0", "chain-int4-seed0",
+     "distilled-5k-600-taught-seed0", "separable-seed0"],
+)  # fmt: skip
+def test_a_compiled_array_runs_in_tensorflow_lite_micro(name, compiler):
+    form = micro_form(qlab.pretrained(name))
+    compiled = micro.compiled_bytes(c_array(form, "m"), "m", compiler)
+    report = qlab.micro(LiteModel(compiled))
+    assert report.runs and report.agreement >= 0.99
+    expected = qlab.predict(qlab.pretrained(name), qlab.data.load().validation.images[:300])
+    assert np.mean(report.predictions == expected) >= 0.99
+
+
+@needs_package
+@pytest.mark.parametrize("name", ["baseline-dynamic-range", "baseline-float16"])
+def test_a_file_that_it_refuses_is_exported_with_that_sentence(name, tmp_path, compiler):
+    said = []
+    files = writing.export(qlab.pretrained(name), tmp_path, "m", verify=True, say=said.append)
+    why = qlab.micro(qlab.pretrained(name)).why
+    assert files["m.h"].read_text().splitlines()[2].startswith(f" * {CANNOT} {why[:20]}")
+    assert markdown(f"{CANNOT} {why}", 2000) in files["m-card.md"].read_text()
+    assert any(words.endswith(f"equal, byte for byte. {CANNOT} {why}") for words in said)
+    assert json.loads(files["m-provenance.json"].read_text())["microcontroller"]["runs"] is False
+    assert "| board |" not in files["m-card.md"].read_text()
+
+
+@needs_package
+def test_an_array_that_answers_otherwise_stops_the_export(monkeypatch, tmp_path, compiler):
+    monkeypatch.setattr(writing, "LEAST_AGREEMENT", 1.1)
+    with pytest.raises(ExportError, match="answers 0 of 300 images otherwise than LiteRT"):
+        writing.export(qlab.pretrained("baseline-int8"), tmp_path, "m", verify=True)
+    assert os.listdir(tmp_path) == []
 
 
 def test_a_model_too_large_for_an_array_goes_without(monkeypatch, tmp_path):
@@ -234,13 +304,31 @@ def test_the_card_has_every_section_and_its_kinds(exported):
     text = exported["my-4-bits-card.md"].read_text("utf-8")
     sections = re.findall(r"^## (.+)$", text, re.MULTILINE)
     assert sections == ["Recipe", "Data", "Accuracy", "Size", "Latency", "Arithmetic", "Use",
-                        "Limits"]  # fmt: skip
+                        "Microcontroller", "Limits"]  # fmt: skip
     assert "weight bits 4, activation bits 8, granularity per-channel" in text
     assert "**simulated**" in text and "ISSCC 2014" in text
     assert "not the latency on a phone or a microcontroller" in text
     assert "real value = 0.00392156886 × (code + 128)" in text
     for table in re.findall(r"(?:^\|.*\|\n)+", text, re.MULTILINE):
         assert len({row.count("|") for row in table.splitlines()}) == 1
+
+
+@needs_package
+def test_the_card_gives_flash_ram_and_the_boards(exported, four_bits):
+    text = exported["my-4-bits-card.md"].read_text("utf-8")
+    report = qlab.micro(micro_form(four_bits))
+    assert f"another form of the model, of {report.flash_bytes:,} bytes" in text
+    assert f"| RAM: the arena | {report.arena_bytes:,} |" in text
+    parts = re.findall(r"^\| … .* \| ([\d,]+) \|$", text, re.MULTILINE)
+    assert sum(int(n.replace(",", "")) for n in parts) == report.arena_bytes
+    rows = dict(re.findall(r"^\| \[(.*?)\]\(https(.*)$", text, re.M))
+    assert len(rows) == len(BOARDS)
+    assert {name for name, rest in rows.items() if "holds it" in rest} == {
+        board.name for board in holding(report.flash_bytes, report.arena_bytes)
+    }
+    known = json.loads(exported["my-4-bits-provenance.json"].read_text())["microcontroller"]
+    assert known["arena_bytes"] == report.arena_bytes and known["compared"] == 300
+    assert re.search(r"\d", known["tflite-micro"])
 
 
 def test_text_from_the_file_cannot_change_the_form_of_the_card():
@@ -252,10 +340,25 @@ def test_text_from_the_file_cannot_change_the_form_of_the_card():
     found = examine(LiteModel(pack(graph)), "m", None)
     text = card(found, ["m.tflite"])
     assert "describes itself as" in text
-    assert "<script" not in text and "<img" not in text and "](http" not in text
+    assert "<script" not in text and "<img" not in text and "](http:" not in text
     assert "\n# Head" not in text and "\n## Pwned" not in text
     layers = [row for row in text.splitlines() if "MAX_POOL_2D" in row]
     assert all(row.replace(r"\|", "").count("|") == 6 for row in layers)
+
+
+@needs_package
+def test_a_layers_name_cannot_leave_the_comment_nor_the_card(compiler):
+    graph = qlab.pretrained("qat-w4-seed0").graph()
+    for tensor in graph.subgraphs[0].tensors:
+        if b"dense1" in (tensor.name or b""):
+            tensor.name = b"evil <img src=x>\n## Pwned | x/Relu"
+    model = LiteModel(pack(graph))
+    assert "evil" in qlab.micro(model).why
+    flags = ("-Wall", "-Wextra", "-Werror", "-pedantic", "-std=c99")
+    assert micro.compiled_bytes(c_array(model, "m"), "m", compiler, flags) == model.data
+    found = examine(qlab.pretrained("baseline-int8"), "m")
+    text = card(dataclasses.replace(found, for_micro=model, micro=qlab.micro(model)), ["m.tflite"])
+    assert "evil" in text and "<img" not in text and "\n## Pwned" not in text
 
 
 def test_provenance_checks_out_and_names_nobody(exported, four_bits):
@@ -298,11 +401,12 @@ def test_a_model_of_other_images_is_exported_and_not_scored():
     graph = model.graph()
     graph.subgraphs[0].tensors[graph.subgraphs[0].outputs[0]].shape = [1, 3]
     other = LiteModel(pack(graph))
-    assert "answers (1, 3)" in unfit(other)
+    assert "tells 3 classes apart" in misfit(other)
     scored = examine(model, "m").whole
-    found = Examined("m", type(scored)("m.tflite", other, None, scored.latency), None, {}, {}, ())
+    unscored = type(scored)("m.tflite", other, None, scored.latency)
+    found = Examined("m", unscored, None, other, qlab.micro(other), {}, {}, None, None)
     text = card(found, ["m.tflite"])
-    assert "Not measured: it takes (1, 28, 28, 1) and answers (1, 3)" in text
+    assert "Not measured: it takes images of 28 x 28 x 1 and tells 3 classes apart" in text
 
 
 # what is refused
@@ -373,6 +477,9 @@ def test_the_command_writes_and_says_so(tmp_path, capsys, compiler):
     assert "checking In Put.tflite in a process of its own" in out
     assert "scoring In-Put.tflite on 10,000 images" in out
     assert "equal, byte for byte" in out
+    if micro_runtime.available():
+        assert "runs it in 32,448 bytes of RAM and answers 300 of 300 images as LiteRT" in out
+        assert "TensorFlow Lite Micro could not be asked" not in out
     assert f"wrote {tmp_path / 'out' / 'In-Put-card.md'}" in out
     assert (tmp_path / "out" / "In-Put.tflite").read_bytes() == source.read_bytes()
     assert cli.main(["export", str(source), "--to", str(tmp_path / "out")]) == 1

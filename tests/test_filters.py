@@ -19,7 +19,7 @@ from qlab.tflite.transforms import (
 
 def passing():
     """Convolutions with a layer between them through which channels pass that `zoo` lacks."""
-    from qlab.train import keras
+    from qlab.train import keras, tf
 
     layers = keras.layers
     return keras.Sequential(
@@ -27,6 +27,10 @@ def passing():
             keras.Input((28, 28, 1)),
             layers.Conv2D(12, 3, strides=2, name="first"),
             layers.Activation(engine.hard_swish, name="swish"),
+            layers.ELU(name="elu"),
+            layers.UpSampling2D(name="nearest"),
+            layers.UpSampling2D(interpolation="bilinear", name="bilinear"),
+            layers.Activation(tf.abs, name="abs"),
             layers.Conv2D(8, 3, strides=2, name="second"),
             layers.Flatten(),
             layers.Dense(10, name="logits"),

@@ -112,7 +112,7 @@ def test_weight_bits_reach_every_convolution_and_dense_layer(name):
 
 def test_activation_bits_reach_what_float_layers_give_to_integer_layers():
     for bits in (2, 4):
-        small = compressor("elu").compress(Recipe(8, bits))
+        small = compressor("sines").compress(Recipe(8, bits))
         tensors = small.parsed.subgraphs[0].tensors
         read = [x.inputs[0] for x in small.layers if x.weights is not None][1:]
         [held] = [x for _, x in runtime.activations(small, engine.pictures()[:50], read, 64)]
@@ -121,14 +121,14 @@ def test_activation_bits_reach_what_float_layers_give_to_integer_layers():
 
 
 def test_everything_in_float_says_nothing_of_float_layers():
-    assert compressor("elu").notes(Recipe(32, 32)) == ()
-    assert compressor("elu").compress(Recipe(32, 32)) is compressor("elu").model
+    assert compressor("sines").notes(Recipe(32, 32)) == ()
+    assert compressor("sines").compress(Recipe(32, 32)) is compressor("sines").model
 
 
 def test_reasons():
     said = compressor("residual").notes(Recipe())[0]
     assert said.startswith("These layers stay in float: ")
-    assert "because qlab has no integer form of ELU; pool and flatten" in said
+    assert "because qlab has no integer form of SIN; pool and flatten" in said
     assert compressor("swish").notes(Recipe()) == ()
 
 
@@ -207,7 +207,7 @@ def test_weights_of_float_layers_are_rounded_too_and_the_kernels_answer_the_same
 
 
 def test_the_range_of_an_input_of_whole_pixels():
-    for name, whole in (("pixels", True), ("elu", False)):
+    for name, whole in (("pixels", True), ("sines", False)):
         small = compressor(name).compress(Recipe())
         assert draws.takes_pixels(small) == whole
         assert (draws.input_range(small) == (0, 255)) == whole

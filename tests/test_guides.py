@@ -265,7 +265,7 @@ def test_the_data_set_for_contributors_runs(monkeypatch):
     exec(use, found)
     measured = found["explorer"].result.measurement
     assert measured.n == 450 and measured.accuracy > 0.95
-    assert found["gallery"].garment == "all" and not found["gallery"].error
+    assert found["gallery"].of_class == "all" and not found["gallery"].error
     assert found["gallery"].class_names == stripes.CLASS_NAMES
 
 

@@ -456,15 +456,15 @@ def test_a_keras_3_model_is_told_what_to_import(base):
         ({"logits_bits": 0}, "logits_bits is 0"),
         ({"granularity": "per-row"}, "granularity is 'per-row'; choose one of per-channel"),
         ({"weight_range": "mse"}, "weight_range is 'mse'; choose one of max, least-squares"),
-        ({"calibration": IMAGES[:0]}, "there are 0 calibration images; give 1 to 1024"),
-        ({"calibration": np.zeros((1025, 28, 28, 1), np.uint8)}, "there are 1025"),
+        ({"calibration": IMAGES[:0]}, "calibration set is empty: give some of the training"),
+        ({"calibration": np.full((1025, 28, 28, 1), 200, np.uint8)}, "there are 1025"),
         ({"calibration": IMAGES[..., 0]}, r"shape \(n, 28, 28, 1\)"),
         ({"calibration": IMAGES.astype(int)}, "uint8 or float32"),
     ],
     ids=str,
 )
 def test_settings_are_refused_in_words(changes, words, base):
-    with pytest.raises(ValueError, match=words):
+    with pytest.raises((ValueError, TypeError), match=words):
         train.quantization_aware(base, **{"calibration": IMAGES, **changes})
 
 

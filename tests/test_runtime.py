@@ -87,7 +87,8 @@ def test_float32_images_are_taken_as_they_are(baseline, fashion):
     scaled = images / np.float32(255)
     for model in (baseline, engine.compressor("baseline").compress(qlab.Recipe())):
         assert np.array_equal(qlab.predict(model, scaled), qlab.predict(model, images))
-    unscaled = qlab.predict(baseline, images.astype(np.float32))
+    with pytest.warns(UserWarning, match="float32 from 0 to 255"):
+        unscaled = qlab.predict(baseline, images.astype(np.float32))
     assert not np.array_equal(unscaled, qlab.predict(baseline, images))
 
 

@@ -111,7 +111,7 @@ def test_what_fails_is_told_in_words_and_does_not_count(calibrated, monkeypatch)
     def gone():
         raise qlab.data.DataError("the data is nowhere to be had")
 
-    monkeypatch.setattr(qlab.data, "load", gone)
+    monkeypatch.setattr(subjects, "course_data", gone)
     explorer.download.asking.button.click()
     assert "nowhere to be had" in explorer.error and explorer.download.link.text == ""
     assert not explorer.download.asking.running and not memory.progress()["test_images"]

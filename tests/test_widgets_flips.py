@@ -55,9 +55,9 @@ def test_counts_are_those_of_the_two_models(gallery, data, weight_bits, activati
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("garment", ["all", "Shirt", "Trouser"])
+@pytest.mark.parametrize("of_class", ["all", "Shirt", "Trouser"])
 def test_filters(gallery, data, kind, garment):
-    gallery.set(weight_bits=3, kind=kind, garment=garment)
+    gallery.set(weight_bits=3, kind=kind, of_class=garment)
     before, after = answers(data, 3)
     labels = data[1]
     wanted = {
@@ -75,7 +75,7 @@ def test_filters(gallery, data, kind, garment):
 
 def test_filters_alone_do_not_score_again(gallery):
     measured = gallery.result.measurement
-    gallery.set(kind="newly wrong", garment="Coat")
+    gallery.set(kind="newly wrong", of_class="Coat")
     assert gallery.result.measurement is measured
     gallery.weight_bits = 8
     assert gallery.result.measurement is not measured
@@ -111,7 +111,7 @@ def test_nothing_changed_is_said(gallery):
     assert len(gallery.result.shown) == 0
     assert "Every answer is the float model's" in gallery.notes.value
     assert [what for what, *_ in gallery._gallery.sheet.items] == ["No answer changed."]
-    gallery.set(kind="newly right", garment="Bag")
+    gallery.set(kind="newly right", of_class="Bag")
     assert gallery._gallery.sheet.items[0][0] == "No answer is newly right among Bag."
 
 
@@ -121,29 +121,29 @@ def test_the_picture_changes_with_bits_and_with_filters(gallery):
     seen.add(gallery.picture.png)
     gallery.kind = "newly right"
     seen.add(gallery.picture.png)
-    gallery.garment = "Shirt"
+    gallery.of_class = "Shirt"
     seen.add(gallery.picture.png)
     assert len(seen) == 4
 
 
 def test_a_control_moves_setting_and_result(gallery):
-    gallery.cards["garment"].children[0].value = "Dress"
-    assert gallery.garment == "Dress"
+    gallery.cards["of_class"].children[0].value = "Dress"
+    assert gallery.of_class == "Dress"
     assert set(gallery.result.measurement.labels[gallery.result.shown].tolist()) == {3}
 
 
 def test_wrong_settings_are_refused_and_nothing_changes(gallery):
     before = gallery.result
     with pytest.raises(traitlets.TraitError, match="choose one of all, T-shirt/top"):
-        gallery.garment = "Hat"
+        gallery.of_class = "Hat"
     with pytest.raises(traitlets.TraitError):
         gallery.kind = "sideways"
-    assert (gallery.garment, gallery.kind, gallery.result) == ("all", "all", before)
+    assert (gallery.of_class, gallery.kind, gallery.result) == ("all", "all", before)
 
 
 def test_class_names_of_a_learner(data):
     own = FlipGallery(None, *data, class_names=[f"kind of thing {i}" for i in range(10)])
-    own.garment = "kind of thing 6"
+    own.of_class = "kind of thing 6"
     assert set(data[1][own.result.shown].tolist()) <= {6}
     assert any(str(what).endswith("…") for what, *_ in own._gallery.sheet.items)
     with pytest.raises(ValueError, match="3 class names for 10 classes"):

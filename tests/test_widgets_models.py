@@ -235,7 +235,7 @@ def test_the_test_images_are_asked_about_the_new_model(monkeypatch):
     explorer = widgets.QuantizationExplorer(weight_bits=4)
     before, scored = explorer.download, []
 
-    def asked(model):
+    def asked(model, dataset):
         scored.append(model.data)
         yield 0, 1, ""
         return explorer.result.measurement

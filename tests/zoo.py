@@ -169,8 +169,51 @@ def dilated():
     )
 
 
+def bent():
+    """Activations with a kernel of their own, the larger and the smaller of two, logarithms."""
+    from qlab.train import keras, tf
+
+    layers = keras.layers
+    slopes = keras.initializers.RandomUniform(-0.2, 0.6)
+    x = inputs = keras.Input((28, 28, 1))
+    x = layers.Conv2D(8, 3, strides=2, name="stem")(x)
+    x = layers.PReLU(shared_axes=[1, 2], alpha_initializer=slopes, name="prelu")(x)
+    x = layers.ELU(name="elu")(layers.Conv2D(8, 3, strides=2, name="next")(x))
+    y = layers.Conv2D(8, 3, activation=tf.nn.gelu, name="gelu")(x)
+    z = layers.Lambda(tf.abs, name="abs")(layers.Conv2D(8, 3, name="signed")(x))
+    y = layers.Concatenate()([layers.Maximum()([y, z]), layers.Minimum()([y, z])])
+    x = layers.Lambda(lambda x: tf.reduce_min(x, [1, 2]), name="smallest")(y)
+    x = layers.Lambda(lambda x: tf.math.l2_normalize(x, -1), name="length")(x)
+    x = layers.Dense(10, name="logits")(x)
+    return keras.Model(inputs, layers.Activation(tf.nn.log_softmax, name="logarithms")(x))
+
+
+def cut():
+    """What is cut out, repeated, mirrored, enlarged, and joined with a constant."""
+    from qlab.train import keras, tf
+
+    layers = keras.layers
+    x = inputs = keras.Input((28, 28, 1))
+    x = layers.Cropping2D(((2, 3), (1, 0)), name="crop")(layers.Conv2D(4, 3, name="stem")(x))
+    x = layers.UpSampling2D(name="nearest")(layers.AveragePooling2D(2, name="pool")(x))
+    x = layers.Conv2D(8, 3, strides=2, activation="relu", name="mixed")(x)
+    x = layers.UpSampling2D((2, 3), interpolation="bilinear", name="bilinear")(x)
+    x = layers.Lambda(lambda x: tf.nn.depth_to_space(x, 2), name="deep")(x)
+    x = layers.Conv2D(4, 3, strides=3, name="less")(x)
+    mirrored = [[0, 0], [1, 2], [0, 1], [0, 0]]
+    x = layers.Lambda(lambda x: tf.pad(x, mirrored, "REFLECT"), name="mirror")(x)
+    x = layers.Lambda(lambda x: tf.gather(x, [2, 0, 3], axis=-1), name="chosen")(x)
+    x = layers.Lambda(lambda x: tf.maximum(x, [[[[-0.2, 0.1, 0.3]]]]), name="least")(x)
+    x = layers.GlobalAveragePooling2D()(layers.Conv2D(12, 3, activation="relu", name="last")(x))
+    x = layers.RepeatVector(3, name="repeated")(x)
+    return keras.Model(inputs, layers.Dense(10, name="logits")(layers.Flatten()(x)))
+
+
 # These need no training.
-KINDS = {"joined": joined, "grown": grown, "normed": normed, "moved": moved, "dilated": dilated}
+KINDS = {
+    "joined": joined, "grown": grown, "normed": normed, "moved": moved, "dilated": dilated,
+    "bent": bent, "cut": cut,
+}  # fmt: skip
 
 
 @functools.cache

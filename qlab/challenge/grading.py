@@ -17,7 +17,7 @@ from qlab.challenge import intake, reader, rules, sandbox
 from qlab.challenge.intake import Refused
 from qlab.tflite.gzipping import GZIP_LEVEL, GZIPPED
 from qlab.tflite.litemodel import LiteModel
-from qlab.tflite.runtime import PIXEL_SCALE
+from qlab.tflite.pixels import PIXEL_SCALE
 
 GRADER = f"2, gzip level {GZIP_LEVEL}, LiteRT {ai_edge_litert.__version__}"
 """Changes when the same file may get another verdict."""

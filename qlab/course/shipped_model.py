@@ -46,11 +46,12 @@ def for_recipe(judge):
 
     def judged(recipe):
         if not isinstance(recipe, Recipe):
-            return Finding(f"This check needs a qlab.Recipe, and got {type(recipe).__name__}.")
+            got = type(recipe).__name__
+            return Finding(f"This check needs a qlab.Recipe, and got {got}.", plain=True)
         try:
             small, measured = score(recipe)
         except ValueError as error:
-            return Finding(f"This recipe cannot be built: {error}")
+            return Finding(f"This recipe cannot be built: {error}", plain=True)
         return judge(recipe, small, measured.accuracy)
 
     return judged

@@ -1,23 +1,25 @@
-"""The data set: found on this machine or fetched, verified, and split.
+"""Data sets: a learner's own, checked, and Fashion-MNIST: found or fetched, verified, split.
 
-``load()`` gives the images and labels, ``calibration_images()`` what a compressor calibrates on.
+``Dataset`` holds any pictures with their classes. ``load()`` gives Fashion-MNIST, and
+``calibration_images()`` what a compressor of its models calibrates on.
 """
 
 import lazy_loader
 
 __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
-    submodules=("fashion_mnist", "fetching", "idx"),
+    submodules=("datasets", "fashion_mnist", "fetching", "idx", "outside"),
     submod_attrs={
+        "datasets": ["Dataset", "Split", "stratified"],
         "fashion_mnist": [
             "CLASS_NAMES",
             "FashionMNIST",
-            "Split",
             "calibration_images",
             "fetch",
+            "is_fashion",
             "load",
-            "stratified",
         ],
         "fetching": ["DataError"],
+        "outside": ["DatasetError"],
     },
 )

@@ -5,13 +5,13 @@ aside of the 60,000, drawn once: what is chosen by pictures that trained a model
 what is chosen by the test pictures makes the test a part of the training.
 """
 
-from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from pathlib import Path
 
 import numpy as np
 
 from qlab.data import fetching
+from qlab.data.datasets import Dataset, Split, stratified
 
 CLASS_NAMES = (
     "T-shirt/top",
@@ -29,28 +29,13 @@ VALIDATION_SIZE, VALIDATION_SEED = 10_000, 0
 _PREFIX = {"train": "train", "test": "t10k"}
 
 
-@dataclass(frozen=True, eq=False)
-class Split:
-    """The pictures of one purpose: to train, to choose, or to report."""
-
-    images: np.ndarray = field(repr=False)
-    labels: np.ndarray = field(repr=False)
-    name: str = ""
-
-    @property
-    def images_are(self):
-        """str: what the pictures are called on screen, such as "validation images"."""
-        return f"{self.name} images".strip()
-
-    def __len__(self):
-        return len(self.labels)
-
-
-@dataclass(frozen=True, eq=False)
-class FashionMNIST:
+class FashionMNIST(Dataset):
     """The three splits, each read and verified when it is first touched, then kept."""
 
-    class_names: tuple = field(default=CLASS_NAMES, repr=False)
+    name, class_names, image_shape = "Fashion-MNIST", CLASS_NAMES, (28, 28, 1)
+
+    def __init__(self):
+        """Nothing is read yet."""
 
     @cached_property
     def train(self):
@@ -66,6 +51,10 @@ class FashionMNIST:
     def test(self):
         """Split: 10,000 pictures to report on."""
         return _read_split("test")
+
+    def _calibration_split(self):
+        """The pictures to train with, read anew, so that they are not kept in memory."""
+        return calibration_split()
 
 
 def load():
@@ -118,58 +107,6 @@ def validation_indices():
     return indices
 
 
-def stratified(labels, n, seed=0):
-    """Draw `n` indices, of each class as large a share as it has in `labels`; sorted.
-
-    Where shares are not whole numbers, the classes that lose most by rounding down get one more,
-    and of equals those that come first.
-
-    Parameters
-    ----------
-    labels : array_like of integers, shape (m,)
-    n : int
-        How many, so that each class is drawn at least once, and keeps at least one that is not.
-    seed : int
-        Of the draw.
-
-    Returns
-    -------
-    ndarray of int64, shape (n,)
-
-    Raises
-    ------
-    ValueError
-        If there are too few pictures, altogether or of one class; the message says which.
-
-    Examples
-    --------
-    >>> from qlab.data import stratified
-    >>> stratified([0, 0, 0, 0, 1, 1], 3).shape
-    (3,)
-    """
-    labels = np.asarray(labels)
-    if not _is_whole(n) or n < 1:
-        raise ValueError(f"n must be a whole number, 1 or more; got {n!r}")
-    if n >= len(labels):
-        raise ValueError(
-            f"{n:,} pictures cannot be set aside of {len(labels):,}: some must stay to train with"
-        )
-    classes, counts = np.unique(labels, return_counts=True)
-    shares = n * counts / len(labels)
-    wanted = np.floor(shares).astype(int)
-    most = np.argsort(wanted - shares, kind="stable")  # those that lose most by rounding come first
-    wanted[most[: n - wanted.sum()]] += 1
-    generator, drawn = np.random.Generator(np.random.PCG64(seed)), []
-    for name, count, want in zip(classes, counts, wanted, strict=True):
-        if not 0 < want < count:
-            raise ValueError(
-                f"{n:,} of {len(labels):,} pictures would be {want} of the {count} of class "
-                f"{name}: each class needs at least one to choose with and one to train with"
-            )
-        drawn.append(generator.permutation(np.flatnonzero(labels == name))[:want])
-    return np.sort(np.concatenate(drawn))
-
-
 def fetch(progress=True):
     """Make sure that the four files are on this machine and intact."""
     folder, _ = fetching.read(fetching.FILES, progress)
@@ -208,17 +145,7 @@ def calibration_images(n=1024, seed=0, classes=None):
     >>> bags.shape, bags.dtype
     ((16, 28, 28, 1), dtype('uint8'))
     """
-    for name, value, least in (("n", n, 1), ("seed", seed, 0)):
-        if not _is_whole(value) or value < least:
-            raise ValueError(f"{name} must be a whole number, {least} or more; got {value!r}")
-    wanted = None if classes is None else _class_indices(classes)
-    split = calibration_split()
-    order = np.random.Generator(np.random.PCG64(seed)).permutation(len(split))
-    if wanted is not None:
-        order = order[np.isin(split.labels[order], wanted)]
-    if n > len(order):
-        raise ValueError(f"n is {n:,}, but there are only {len(order):,} such pictures")
-    return split.images[order[:n]]
+    return FashionMNIST().calibration_images(n, seed, classes)
 
 
 def calibration_split():
@@ -226,21 +153,26 @@ def calibration_split():
     return _without_validation(_read_split("train"))
 
 
-def _class_indices(classes):
-    if isinstance(classes, str | int | np.integer):
-        classes = [classes]
-    if not len(classes):
-        raise ValueError("classes is empty; leave it out to draw from all ten")
-    indices = []
-    for entry in classes:
-        if entry in CLASS_NAMES:
-            entry = CLASS_NAMES.index(entry)
-        if not _is_whole(entry) or not 0 <= entry < len(CLASS_NAMES):
-            raise ValueError(
-                f"no class {entry!r}: the classes are 0 to 9, or {', '.join(CLASS_NAMES)}"
-            )
-        indices.append(int(entry))
-    return indices
+@lru_cache(1)
+def _contents():
+    """What the published pictures look like, as hashes, to know them again."""
+    every = (_read_split(name).images for name in _PREFIX)
+    return frozenset(hash(image.tobytes()) for images in every for image in images)
+
+
+def is_fashion(images):
+    """Whether these pictures are of Fashion-MNIST, told by 20 of them.
+
+    >>> from qlab.data.fashion_mnist import is_fashion, load
+    >>> some = load().test.images[:3]
+    >>> is_fashion(some), is_fashion(255 - some)
+    (True, False)
+    """
+    some = np.asarray(images[:20])
+    if some[:1].size != 28 * 28 or some.dtype not in (np.uint8, np.float32):
+        return False
+    some = some if some.dtype == np.uint8 else np.rint(255 * some).clip(0, 255).astype(np.uint8)
+    return all(hash(image.tobytes()) in _contents() for image in some)
 
 
 def _without_validation(split):
@@ -253,10 +185,6 @@ def _part(split, which, name):
     images, labels = split.images[which], split.labels[which]
     images.flags.writeable = labels.flags.writeable = False
     return Split(images, labels, name)
-
-
-def _is_whole(value):
-    return isinstance(value, int | np.integer) and not isinstance(value, bool)
 
 
 def _read_split(name):

@@ -19,10 +19,12 @@ from qlab.engine.lowering import StoredWeights
 from qlab.engine.planning import Plan, Shaper, bits_of_groups, groups
 from qlab.engine.recipes import LARGEST_CALIBRATION, Recipe
 from qlab.tflite import runtime
+from qlab.tflite.answers import require_scorable
 from qlab.tflite.cleaning import cleaned
 from qlab.tflite.graph import constant
 from qlab.tflite.litemodel import ModelError, require_lite_model
 from qlab.tflite.operators import SUPPORTED, WEIGHTED
+from qlab.tflite.pixels import mismatch
 
 REMEMBERED = 20  # integer forms of each layer's weights
 PLANS = 2  # the one that is on screen, and the one before
@@ -47,8 +49,9 @@ class Compressor:
     ----------
     model : LiteModel
         A float32 model.
-    calibration_images : ndarray of uint8, shape (n, 28, 28, 1)
-        n from 1 to 1,024. An array of float32 is taken as it is, unscaled.
+    calibration_images : ndarray of uint8, shape (n, 28, 28, 1), or None
+        n from 1 to 1,024. An array of float32 is taken as it is, unscaled. Without any, weights
+        alone are made smaller, of models with several inputs or outputs too.
 
     Raises
     ------
@@ -67,17 +70,21 @@ class Compressor:
     True
     """
 
-    def __init__(self, model, calibration_images):
+    def __init__(self, model, calibration_images=None):
         require_lite_model(model)
         model = cleaned(model)
         _require_compressible(model)
-        if not 1 <= len(calibration_images) <= LARGEST_CALIBRATION:
-            raise ValueError(
-                f"there are {len(calibration_images)} calibration images; "
-                f"give 1 to {LARGEST_CALIBRATION}"
-            )
+        if calibration_images is not None:
+            require_scorable(model)
+            if not 1 <= len(calibration_images) <= LARGEST_CALIBRATION:
+                raise ValueError(
+                    f"there are {len(calibration_images)} calibration images; "
+                    f"give 1 to {LARGEST_CALIBRATION}"
+                )
         self.model = model
-        self.calibration_images = len(calibration_images)
+        self.calibration_images = 0 if calibration_images is None else len(calibration_images)
+        words = mismatch(np.asarray(calibration_images), model.pixels)
+        self._wrong_range = (f"Calibration: {words}",) if words else ()
         self.layers = model.layers
         self._weighted = {x.name: x for x in self.layers if x.weights is not None}
         self._axes = {name: x.channel_axis for name, x in self._weighted.items()}
@@ -170,7 +177,7 @@ class Compressor:
 
     def notes(self, recipe):
         """Sentences for the screen about how this recipe is carried out; often none."""
-        return notes(self.plan(recipe))
+        return (*notes(self.plan(recipe)), *self._wrong_range)
 
     def _plan(self, recipe):
         self._check(recipe)
@@ -195,7 +202,10 @@ class Compressor:
         )
 
     def _check(self, recipe):
-        self._check_size(recipe.calibration_size)
+        if self.calibration_images:
+            self._check_size(recipe.calibration_size)
+        else:
+            _require_weights_alone(recipe)
         for name, settings in recipe.overrides:
             layer = self.model.layer(name)
             for setting in dict(settings):
@@ -349,15 +359,37 @@ class Compressor:
 def _observe(model, groups, images):
     """Observation of each group on the calibration images."""
     tensors = sorted({i for group in groups.values() for i in group.sources})
-    if not tensors:
+    if not tensors or images is None:
         return {}
-    batches = lambda: runtime.activations(model, images, tensors, OBSERVED_AT_ONCE)  # noqa: E731
-    seen = observers.observe(batches, len(images))
-    by_tensor = dict(zip(tensors, seen, strict=True))
+    moved = {i: x for i in tensors if (x := constant(model.parsed, i)) is not None}
+    made = [i for i in tensors if i not in moved]
+
+    def batches():
+        for start, values in runtime.activations(model, images, made, OBSERVED_AT_ONCE):
+            count = len(values[0])
+            yield start, [*values, *(np.tile(x.reshape(1, -1), (count, 1)) for x in moved.values())]
+
+    by_tensor = dict(zip((*made, *moved), observers.observe(batches, len(images)), strict=True))
     return {
         group: observers.merge([by_tensor[i] for i in group.sources])
         for group in set(groups.values())
     }
+
+
+def _require_weights_alone(recipe):
+    """Refuse what looks at calibration images, where there are none."""
+    for name in [None, *dict(recipe.overrides)]:
+        asked = {
+            "activation_bits below 32": recipe.bits("activation_bits", name) < 32,
+            "rounding 'gptq'": recipe.setting("rounding", name) == "gptq",
+            "bias_correction": recipe.setting("bias_correction", name),
+        }
+        if wrong := [x for x, found in asked.items() if found]:
+            raise ValueError(
+                f"{' and '.join(wrong)} needs calibration images, and this Compressor has none; "
+                "give it some, or ask for weights alone: activation_bits=32, rounding 'nearest' "
+                "and no bias_correction"
+            )
 
 
 def _in_float(weights, bits):

@@ -6,10 +6,10 @@ import numpy as np
 
 from qlab.arithmetic.metrics import sparsity
 from qlab.engine.floating import WHOLE
-from qlab.engine.lowering import needs_lower_clamp, runs_on_integers
+from qlab.engine.lowering import ON_ONE_GRID, needs_lower_clamp, runs_on_integers
 from qlab.engine.planning import different_values
 from qlab.tflite.graph import carried
-from qlab.tflite.operators import MOVING
+from qlab.tflite.operators import COMPARING, MOVING
 
 MOST_NAMES = 8
 
@@ -86,14 +86,22 @@ def _constants(plan):
         )
     for layer, operator in zip(plan.source.layers, graph.subgraphs[0].operators, strict=True):
         if layer.weights is None and layer.name not in few and carried(graph, operator):
-            held = 8 if _on_integers(layer, plan) else 32
+            held = _constant_bits(layer, plan)
             if held != plan.recipe.weight_bits:
                 found.setdefault(held, []).append(layer.name)
     for held, names in found.items():
+        what = "stay in float" if held == 32 else f"have {held} bits"
         yield (
-            f"The constants of {_some(names)} {'have 8 bits' if held == 8 else 'stay in float'}, "
-            "because weight bits reach convolutions and dense layers only."
+            f"The constants of {_some(names)} {what}, because weight bits reach convolutions and "
+            "dense layers only."
         )
+
+
+def _constant_bits(layer, plan):
+    """Bits of the constants of a layer without weights: its activations', if it only moves both."""
+    if not _on_integers(layer, plan):
+        return 32
+    return plan.grids[layer.output].levels.bit_length() - 1 if layer.op in ON_ONE_GRID else 8
 
 
 def _widths(plan):
@@ -152,7 +160,7 @@ def _clamps(plan):
     clamped = [
         layer.name
         for layer in plan.source.layers
-        if layer.op not in MOVING
+        if layer.op not in ON_ONE_GRID
         and (grid := plan.grids.get(layer.output)) is not None
         and needs_lower_clamp(grid, layer.activation)
     ]
@@ -177,6 +185,18 @@ def _joins(plan):
         yield (
             f"The input is rounded once more on its way into {listed(joins)}, because all that is "
             "joined there has one grid."
+        )
+    grids = plan.grids
+    compared = [
+        x.name
+        for x in plan.source.layers
+        if x.op in COMPARING and _on_integers(x, plan)
+        if any(grids[i] is not grids[x.output] for i in x.inputs)
+    ]
+    if compared:
+        yield (
+            f"What goes into {listed(compared)} is rounded once more, because only codes of one "
+            "grid can be compared."
         )
 
 

@@ -13,11 +13,10 @@ import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
 from qlab.tflite.graph import carried, constant, is_activation
-from qlab.tflite.operators import MOVING, OPERATORS, SUPPORTED, WEIGHTED
+from qlab.tflite.operators import OPERATORS, SUPPORTED, WEIGHTED
 
 NO_FORM = "qlab has no integer form of {ops}"
 NO_WEIGHTS = "weights or biases are worked out while the model runs"
-JOINED = "a constant that is only moved has no grid that others share"
 NOT_FINITE = "a constant is NaN or infinite"
 FUSED = "no integer kernel ends in that activation"
 WHOLE = "whole numbers are not rounded"
@@ -75,8 +74,6 @@ def _obstacle(graph, layer, operator):
     if layer.op in WEIGHTED and not _is_weighted(graph, layer, operator):
         return NO_WEIGHTS
     constants = [constant(graph, i) for i in carried(graph, operator).values()]
-    if layer.op in MOVING and constants:
-        return JOINED
     if layer.weights is None and not all(np.isfinite(x).all() for x in constants):
         return NOT_FINITE
     return FUSED if layer.activation in _NOT_FUSED else ""

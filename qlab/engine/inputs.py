@@ -19,7 +19,8 @@ class Inputs:
     """Moments of every layer with weights, taken when the first of them is asked for."""
 
     def __init__(self, model, images):
-        self._model, self._images = model, images[:MOST_IMAGES]
+        self._model = model
+        self._images = None if images is None else images[:MOST_IMAGES]
         self._moments, self._curvatures = {}, {}
 
     def mean(self, layer):

@@ -27,9 +27,10 @@ from ai_edge_litert import schema_py_generated as schema
 from qlab.arithmetic.affine import QuantParams, affine_params, dequantize, quantize
 from qlab.engine.floating import COUNTING, is_float
 from qlab.tflite.graph import constant, copied_operator, new_operator
-from qlab.tflite.operators import DICTATED, MOVING, OPERATORS
+from qlab.tflite.operators import COMPARING, DICTATED, MOVING, OPERATORS
 
 TYPE = schema.TensorType
+ON_ONE_GRID = MOVING + COMPARING
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,11 +69,11 @@ def lower(model, activations, weights, stays, description=b"qlab", constants=Non
     """
     builder = _Builder(model.parsed, description, constants or {})
     graph = model.parsed.subgraphs[0]
-    first = int(graph.inputs[0])
-    builder.resting[first] = builder.copy_tensor(first, activations.get(first))
+    for index in map(int, graph.inputs):
+        builder.resting[index] = builder.copy_tensor(index, activations.get(index))
     for operator, layer in zip(graph.operators, model.layers, strict=True):
         _emit(builder, operator, layer, activations, weights, stays)
-    return builder.finish(builder.resting[first], builder.resting[int(graph.outputs[0])])
+    return builder.finish()
 
 
 def _emit(builder, operator, layer, activations, weights, stays):
@@ -84,7 +85,7 @@ def _emit(builder, operator, layer, activations, weights, stays):
     inputs = []
     for position, index in enumerate(int(i) for i in operator.inputs):
         if index in builder.resting and not (stored is not None and position == 1):
-            moved = planned if layer.op in MOVING else activations.get(index)
+            moved = planned if layer.op in ON_ONE_GRID else activations.get(index)
             if layer.op in COUNTING:
                 inputs.append(builder.resting[index])
             elif integer and index in activations:
@@ -99,7 +100,9 @@ def _emit(builder, operator, layer, activations, weights, stays):
         elif stored is not None and position == 2 and stored.bias is not None and index >= 0:
             inputs.append(builder.stored(index, bias, None))
         else:
-            inputs.append(builder.constant(index, integer))
+            inputs.append(
+                builder.constant(index, integer, planned if layer.op in ON_ONE_GRID else None)
+            )
     outputs = []
     for index in map(int, operator.outputs):
         stages = _stages(layer, activations.get(index), integer)
@@ -153,7 +156,7 @@ def _stages(layer, planned, integer):
         if _key(dictated) == _key(planned):
             return [planned]
         stages += [dictated, *_exactly(dictated, planned)]
-    if layer.op not in MOVING:
+    if layer.op not in ON_ONE_GRID:
         stages += _clamps(planned, layer.activation)
     return [*stages, planned]
 
@@ -228,17 +231,17 @@ class _Builder:
             self.operator("DEQUANTIZE", 2, [resting], self._floating[index])
         return self._floating[index]
 
-    def constant(self, index, integer):
-        """A constant of the source; a float one gets a grid of its own in an integer operator."""
+    def constant(self, index, integer, params=None):
+        """A constant of the source; a float one is on this grid, or its own, among integers."""
         if index < 0:
             return -1
-        key = (index, integer)
+        key = (index, integer, params and _key(params))
         if key not in self._constants:
             if index in self._few:
                 self._constants[key] = self.weights(index, self._few[index], integer)
             elif integer and is_float(self.source, index):
                 values = constant(self.source, index)
-                params = affine_params(values.min(), values.max(), 8)
+                params = params or affine_params(values.min(), values.max(), 8)
                 self._constants[key] = self.stored(index, quantize(values, params), params)
             else:
                 self._constants[key] = self._as_it_is(index)
@@ -285,15 +288,19 @@ class _Builder:
             return copied_operator(self.model, self.source, *each)
         return new_operator(self.model, *each)
 
-    def finish(self, first, last):
+    def finish(self):
         """Close the graph, and point the signatures at the new tensors."""
-        self.graph.inputs, self.graph.outputs = (np.array([i], np.int32) for i in (first, last))
+        before = self.source.subgraphs[0]
+        new = lambda i: self.resting[i] if i in self.resting else self.constant(i, False)  # noqa: E731
+        ends = ([new(int(i)) for i in indices] for indices in (before.inputs, before.outputs))
+        self.graph.inputs, self.graph.outputs = (np.array(x, np.int32) for x in ends)
         self.graph.operators = [self._made(*each) for each in self._operators]
         self.model.subgraphs = [self.graph, *map(self._called, self.source.subgraphs[1:])]
         self.model.signatureDefs = copy.deepcopy(self.source.signatureDefs)
         for signature in self.model.signatureDefs or []:
             if signature.subgraphIndex == 0:
-                signature.inputs[0].tensorIndex, signature.outputs[0].tensorIndex = first, last
+                for end in (*(signature.inputs or ()), *(signature.outputs or ())):
+                    end.tensorIndex = new(int(end.tensorIndex))
         return self.model
 
     def _called(self, graph):

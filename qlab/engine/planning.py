@@ -19,9 +19,10 @@ from qlab.arithmetic.sparsity import magnitude_ranks, pruned_count
 from qlab.engine.floating import Floating
 from qlab.engine.lowering import StoredWeights, lower
 from qlab.engine.recipes import Recipe
-from qlab.tflite.graph import pack
+from qlab.tflite.graph import carried
 from qlab.tflite.litemodel import LiteModel
-from qlab.tflite.operators import DICTATED, MOVING
+from qlab.tflite.operators import COMPARING, DICTATED, MOVING
+from qlab.tflite.pixels import USUAL
 from qlab.tflite.transforms import with_weights
 
 REMEMBERED = 8  # shapes a layer; moving another slider then costs no sorting
@@ -102,9 +103,13 @@ def groups(model, stays):
             for output in stays.rounded.intersection(operator.outputs):
                 found[output] = _alone(output, layer)
             continue
+        if layer.op in COMPARING:
+            found[layer.output] = _comparing(model, found, layer)
+            continue
         others = {found[i]: None for i in layer.inputs if i in found and layer.op in MOVING}
-        joined = Group() if others else Group([layer.output])
-        if list(others) == [pixels]:
+        constants = carried(model.parsed, operator).values() if layer.op in MOVING else ()
+        joined = Group(constants) if others else Group([layer.output])
+        if list(others) == [pixels] and not constants:
             joined = pixels
         elif pixels in others:  # it keeps its bits, and comes onto the grid of the rest
             joined.sources.append(first)
@@ -116,6 +121,22 @@ def groups(model, stays):
         joined.layers.append(layer.name)
     _mark(model, found)
     return found
+
+
+def _comparing(model, found, layer):
+    """The group of what a layer chooses from others; theirs too, where nobody else reads them."""
+    group, graph = Group([layer.output]), model.parsed.subgraphs[0]
+    ends = {int(i) for i in (*graph.inputs, *graph.outputs)}
+    for other in dict.fromkeys(found[i] for i in layer.inputs):
+        names, own = {layer.name, *other.layers}, {*other.tensors}
+        readers = {x.name for x in model.layers if own.intersection(x.inputs)}
+        makers = {x.op for x in model.layers if x.output in own}
+        if readers <= names and not own & ends and makers.isdisjoint(DICTATED):
+            other.sources = []
+            _absorb(found, group, other)
+    group.tensors.append(layer.output)
+    group.layers.append(layer.name)
+    return group
 
 
 def bits_of_groups(groups, recipe):
@@ -192,8 +213,10 @@ class Plan:
             return with_weights(self.source, changed) if changed else self.source
         bits = self.recipe.weight_bits, self.recipe.activation_bits
         words = "qlab: weights {} bits, activations {} bits".format(*bits)
+        if self.source.pixels not in (None, USUAL):
+            words += f", pixels {self.source.pixels}"
         parts = self.source, self.grids, self.stored, self.floating.reasons
-        return LiteModel(pack(lower(*parts, words.encode(), self.constants)))
+        return self.source.edited(lower(*parts, words.encode(), self.constants))
 
     def sizes(self, model=None):
         """Sizes of this plan's model, or of another form of it."""

@@ -13,19 +13,22 @@ from dataclasses import dataclass
 import numpy as np
 from tqdm import tqdm
 
-from qlab import data
 from qlab.arithmetic.results import Measurement
+from qlab.data import Dataset
 from qlab.engine.recipes import recipe_dict
 from qlab.system.machine import about_machine, versions
 from qlab.tflite import artefacts
 from qlab.tflite.gzipping import GZIP_LEVEL
 from qlab.tflite.litemodel import LiteModel
+from qlab.tflite.micro_form import micro_form
+from qlab.tflite.micro_runtime import MicroReport, micro
+from qlab.tflite.pixels import USUAL, FoundPixels
 from qlab.tflite.runtime import predict
 from qlab.tflite.timing import LatencyReport, latency_report
-from qlab.trials import shelf
-from qlab.trials.pareto import unfit
+from qlab.trials import shelf, subjects
 
 VERSION = 1
+MICRO_IMAGES = 300  # asked of TensorFlow Lite Micro
 PIECE = 1000  # images between two looks at the progress bar
 
 
@@ -50,9 +53,13 @@ class Examined:
     stem: str
     whole: MeasuredFile
     packed: MeasuredFile | None
+    for_micro: LiteModel
+    """The file of the C array: the form that TensorFlow Lite Micro takes, if there is one."""
+    micro: MicroReport
     source: dict
     recipe: dict
-    class_names: tuple[str, ...]
+    dataset: Dataset | None  # None for the course's
+    pixels: str | FoundPixels | None  # as the caller has it, or as scoring tells; None if unknown
 
     @property
     def files(self):
@@ -60,37 +67,58 @@ class Examined:
         return (self.whole,) if self.packed is None else (self.whole, self.packed)
 
 
-def examine(model, stem, recipe=None, say=lambda words: None, progress=False):
-    """Measure a model, and its packed form, on the 10,000 test images and on this machine."""
-    source, known = lookup(model)
-    test = data.load().test
-    score = lambda file, model: _scored(file, model, test, say, progress)  # noqa: E731
+def examine(model, stem, recipe=None, say=lambda words: None, progress=False, dataset=None):
+    """Measure a model, and its packed form, on the test images and on this machine."""
+    dataset = subjects.other_data(dataset)
+    if dataset is not None:
+        subjects.require_fits(model, dataset)
+    source, known, pixels = lookup(model)
+    model, pixels = _ready(model, pixels, say, dataset)
+    score = lambda file, model: _scored(file, model, dataset, say, progress)  # noqa: E731
     whole, small = score(f"{stem}.tflite", model), model.packed()
+    say("running the file of the C array in TensorFlow Lite Micro")
+    form = micro_form(model)
     return Examined(
         stem,
         whole,
         score(f"{stem}-packed.tflite", small) if small is not model else None,
+        form,
+        micro(form, dataset and dataset.validation.images[:MICRO_IMAGES]),
         source,
         known if recipe is None else recipe_dict(recipe),
-        data.CLASS_NAMES,
+        dataset,
+        pixels,
     )
 
 
 def lookup(model):
-    """What is recorded about exactly this file."""
+    """What is recorded about exactly this file: where it is from, recipe, and pixels."""
     sha = hashlib.sha256(model.data).hexdigest()
     for name, entry in artefacts.manifest()["files"].items():
         if entry["sha256"] == sha:
-            return {"artefact": name, "made": entry.get("made", {})}, recipe_dict(entry["recipe"])
+            source = {"artefact": name, "made": entry.get("made", {})}
+            return source, recipe_dict(entry["recipe"]), USUAL
     for kept in shelf.kept():
         if kept.sha256 == sha:
-            return {"kept_as": kept.name}, kept.recipe
-    return {}, {}
+            return {"kept_as": kept.name}, kept.recipe, kept.pixels
+    return {}, {}, None
 
 
-def _scored(file, model, test, say, progress):
+def _ready(model, known, say, dataset):
+    """The model with how it wants its pixels, and what there is to say of that."""
+    known = model.pixels or known
+    if known or subjects.misfit(model, dataset):
+        return (model.with_pixels(known) if known else model), known
+    say("finding out how the model wants its pixels")
+    model, found = subjects.ready(model, subjects.images_to_choose_with(dataset=dataset))
+    say(str(found))
+    return model, found
+
+
+def _scored(file, model, dataset, say, progress):
     measurement = None
-    if not unfit(model):
+    if not subjects.misfit(model, dataset):
+        test = (dataset or subjects.course_data()).test
         say(f"scoring {file} on {len(test.images):,} images")
         starts = tqdm(range(0, len(test.images), PIECE), file, delay=1, leave=False,
                       disable=not progress)  # fmt: skip
@@ -112,11 +140,24 @@ def provenance(examined, contents):
         },
         "source": {"sha256": examined.whole.sha256, **examined.source},
         "recipe": examined.recipe or None,
-        "measured": {file.name: _measured(file) for file in examined.files},
+        "pixels": examined.pixels
+        and {
+            "range": getattr(examined.pixels, "pixels", examined.pixels),
+            "found": str(examined.pixels) if isinstance(examined.pixels, FoundPixels) else None,
+        },
+        "measured": {file.name: _measured(file, examined.dataset) for file in examined.files},
+        "microcontroller": _on_micro(examined.micro),
         "machine": about_machine(),
         "versions": versions(),
     }
     return (json.dumps(document, indent=2, ensure_ascii=True) + "\n").encode()
+
+
+def _on_micro(report):
+    """What TensorFlow Lite Micro made of the file of the C array."""
+    names = ("runs", "why", "kind", "flash_bytes", "arena_bytes", "activations_bytes",
+             "unpacked_bytes", "persistent_bytes", "compared", "equal")  # fmt: skip
+    return {name: getattr(report, name) for name in names} | versions(("tflite-micro",))
 
 
 def today():
@@ -124,7 +165,7 @@ def today():
     return datetime.datetime.now(datetime.UTC).date().isoformat()
 
 
-def _measured(file):
+def _measured(file, dataset):
     """Accuracy, sizes and latencies of one file."""
     found = {
         "bytes": file.model.file_bytes,
@@ -142,7 +183,7 @@ def _measured(file):
     }
     if file.measurement is not None:
         found["accuracy"] = {
-            "dataset": "Fashion-MNIST, test",
+            "dataset": f"{(dataset or subjects.course_data()).name}, test",
             "correct": file.measurement.correct,
             "n": file.measurement.n,
             "interval": [round(end, 4) for end in file.measurement.interval],

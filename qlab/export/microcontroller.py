@@ -7,6 +7,7 @@ import re
 import shutil
 import subprocess
 import tempfile
+import textwrap
 import unicodedata
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from ai_edge_litert import schema_py_generated as schema
 
 from qlab.tflite.graph import PACKED_BITS, op_name
 from qlab.tflite.litemodel import require_lite_model
+from qlab.tflite.micro_runtime import FLOAT16, HYBRID, NO_OPERATOR, PACKED, micro
 from qlab.tflite.operators import WEIGHTED, named
 
 LONGEST = 60  # characters of a name
@@ -22,8 +24,14 @@ LARGEST = 16 * 2**20
 A_LINE = 16  # bytes
 COMPILERS = ("cc", "gcc", "clang")
 SECONDS = 120
+CANNOT = "TensorFlow Lite Micro cannot run it as it is:"
+RAM_ELSEWHERE = (
+    "This was measured on a computer with the kernels that every chip can run. Kernels made for "
+    "one chip may need more, and a chip of 32 bits needs less for its addresses."
+)
 KNOWN = frozenset(named(micro=True))
 _SPELT = {
+    "BATCH_MATMUL": "BatchMatMul",
     "CUMSUM": "CumSum",
     "PADV2": "PadV2",
     "UNIDIRECTIONAL_SEQUENCE_LSTM": "UnidirectionalSequenceLSTM",
@@ -119,7 +127,10 @@ def _ascii(text):
 
 
 def c_array(model, stem):
-    """Write a model as C: a header and a source."""
+    """Write a model as C: a header, which says whether TensorFlow Lite Micro ran it, and a source.
+
+    The array holds the file as it is. `micro_form` makes the file that a microcontroller takes.
+    """
     require_lite_model(model)
     if model.file_bytes > LARGEST:
         raise ExportError(
@@ -142,12 +153,23 @@ def c_array(model, stem):
 
 
 def _about(model):
-    """Lines on what the array is, and on what may keep it from running."""
+    """Lines on what the array is, and on what may keep it from running, which comes first."""
+    report = micro(model)
+    for sentence in obstacles(model) if report.runs is None else ():
+        yield from wrapped(f"{CANNOT} {sentence}")
+    if report.why:
+        yield from wrapped(f"{CANNOT} {report.why}" if report.runs is False else report.why)
     yield "const, so that it stays in flash. Give it to tflite::GetModel()."
-    for sentence in obstacles(model):
-        yield f"TensorFlow Lite Micro cannot run it as it is: {sentence}"
+    if report.runs:
+        yield from wrapped(f"RAM: a tensor arena of {report.arena_bytes:,} bytes. {RAM_ELSEWHERE}")
     if is_packed(model):
         yield "Several weights share a byte: the kernels of the target must take them so."
+
+
+def wrapped(text):
+    """A text as lines of a comment."""
+    ascii_text = text.encode("ascii", "replace").decode().replace("*/", "* /")
+    return textwrap.wrap(ascii_text, 95)
 
 
 def _commented(lines):
@@ -174,21 +196,17 @@ def resolver_calls(model):
 
 
 def obstacles(model):
-    """Why TensorFlow Lite Micro could not run this model as it is."""
-    found = [f"It has no operator {op}." for op in operators(model) if op not in KNOWN]
+    """Why TensorFlow Lite Micro could not run this model, as far as the file tells that."""
+    found = [NO_OPERATOR.format(op) for op in operators(model) if op not in KNOWN]
     layers, kinds = set(_types(model.parsed)), schema.TensorType
     integers = (kinds.INT8, *PACKED_BITS)
     if any(data == kinds.FLOAT32 and weights in integers for _, data, weights in layers):
-        found.append(
-            "It does not run dynamic range quantization: integer weights need integer activations."
-        )
+        found.append(HYBRID)
     if any(op == "FULLY_CONNECTED" and weights in PACKED_BITS for op, _, weights in layers):
-        found.append(
-            "Its FULLY_CONNECTED takes one weight a byte, and in this file several share one."
-        )
+        found.append(PACKED)
     if _unpacks_float16(model.parsed):
-        found.append("Its DEQUANTIZE takes int8 and int16, not the float16 weights of this model.")
-    return tuple(found)
+        found.append(FLOAT16)
+    return tuple(f"{words}." for words in found)
 
 
 def is_packed(model):

@@ -11,25 +11,33 @@ from ai_edge_litert import schema_py_generated as schema
 from markupsafe import Markup
 
 from qlab.arithmetic.metrics import wilson_interval
+from qlab.data.datasets import shape_words
 from qlab.engine.recipes import recipe_words
 from qlab.export.measuring import today
-from qlab.export.microcontroller import obstacles, resolver_calls
+from qlab.export.microcontroller import CANNOT, RAM_ELSEWHERE, obstacles, resolver_calls
 from qlab.system.machine import versions
 from qlab.system.text import fill, markdown
+from qlab.tflite.boards import BOARDS, CAVEAT
 from qlab.tflite.gzipping import GZIPPED
 from qlab.tflite.litemodel import ModelError
 from qlab.tflite.operations import count_operations, energy
+from qlab.tflite.pixels import USUAL, FoundPixels
 from qlab.tflite.timing import CARRIES_OVER, ELSEWHERE
-from qlab.trials.pareto import unfit
+from qlab.trials.subjects import course_data, misfit
 
 TEMPLATE = Path(__file__).with_name("templates") / "card.md"
+REAL_INPUTS = {
+    "0 to 1": "pixel / 255, in [0, 1]",
+    "0 to 255": "the pixel itself, 0 to 255",
+    "-1 to 1": "pixel / 127.5 - 1, in [-1, 1]",
+}
 TYPE_NAMES = {number: name for name, number in vars(schema.TensorType).items()}
 
 
 def card(examined, names):
     """The model card; `names` are those of all files of the export."""
     whole = examined.whole
-    graph = whole.model.parsed.subgraphs[0]
+    graph, data = whole.model.parsed.subgraphs[0], examined.dataset or course_data()
     return fill(
         TEMPLATE,
         stem=examined.stem,
@@ -46,23 +54,46 @@ def card(examined, names):
         latency=whole.latency,
         elsewhere=ELSEWHERE,
         carries_over=CARRIES_OVER,
-        input=_tensor(graph.tensors[graph.inputs[0]]),
-        output=_tensor(graph.tensors[graph.outputs[0]]),
-        real_input=_real_input(graph.tensors[graph.inputs[0]]),
-        class_names=examined.class_names,
-        calls=resolver_calls(whole.model),
-        obstacles=obstacles(whole.model),
+        inputs=[_tensor(graph.tensors[i]) for i in graph.inputs],
+        outputs=[_tensor(graph.tensors[i]) for i in graph.outputs],
+        real_input=_real_input(whole.model),
+        pixels_said=_pixels_said(examined),
+        class_names=data.class_names,
+        data_name=data.name,
+        image_shape=shape_words(data.image_shape),
+        own_data=examined.dataset is not None,
+        calls=resolver_calls(examined.for_micro),
+        cannot=CANNOT,
+        obstacles=obstacles(examined.for_micro) if examined.micro.runs is None else (),
+        micro=examined.micro,
+        array_differs=examined.for_micro is not whole.model,
+        on_micro=markdown(on_micro(examined.micro), 2000),
+        elsewhere_on_micro=RAM_ELSEWHERE,
+        boards=BOARDS,
+        caveat=CAVEAT,
         number="{:,}".format,
         share=_share,
-        **(_answers(examined) if whole.measurement else {"unfit": unfit(whole.model)}),
+        **(_answers(examined, data) if whole.measurement else {"unfit": misfit(whole.model)}),
         **_counts(whole.model),
     )
 
 
-def _answers(examined):
+def on_micro(report):
+    """What TensorFlow Lite Micro made of a file, in a sentence or two."""
+    if report.runs is None:
+        return f"It was not run by TensorFlow Lite Micro. {report.why}"
+    if not report.runs:
+        return f"{CANNOT} {report.why}"
+    words = f"TensorFlow Lite Micro runs it in {report.arena_bytes:,} bytes of RAM"
+    if report.compared:
+        words += f" and answers {report.equal} of {report.compared} images as LiteRT does"
+    return f"{words}. {report.why}".strip()
+
+
+def _answers(examined, data):
     """Which images are of which class, the class that is worst, and what packing changed."""
     measured, packed = examined.whole.measurement, examined.packed
-    classes = [(name, measured.labels == i) for i, name in enumerate(examined.class_names)]
+    classes = [(name, measured.labels == i) for i, name in enumerate(data.class_names)]
     classes = [(name, int(of.sum()), of) for name, of in classes if of.any()]
     worst = min((measured.hits[of].mean(), name) for name, _, of in classes)[1]
     differ = packed and int((measured.predictions != packed.measurement.predictions).sum())
@@ -90,11 +121,17 @@ def _counts(model):
         return {"uncounted": error}
 
 
-def _real_input(tensor):
+def _real_input(model):
     """What a pixel of 0 to 255 is to the model, as `predict` feeds it."""
-    floats = TYPE_NAMES.get(tensor.type, "").startswith("FLOAT")
-    scaled = tensor.quantization is not None and tensor.quantization.scale is not None
-    return "pixel / 255, in [0, 1]" if floats or scaled else "the pixel itself, 0 to 255"
+    pixels = "0 to 255" if model.takes_pixels else model.pixels or USUAL
+    return REAL_INPUTS[pixels]
+
+
+def _pixels_said(examined):
+    """How the way of feeding pixels came to be known; empty for the course's own files."""
+    if isinstance(examined.pixels, FoundPixels):
+        return f"On the validation images: {examined.pixels}"
+    return "" if "artefact" in examined.source else "Whoever made the file says so."
 
 
 def _tensor(tensor):

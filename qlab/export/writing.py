@@ -10,6 +10,7 @@ import tempfile
 import time
 from pathlib import Path
 
+from qlab.data import Dataset
 from qlab.export.measuring import examine, provenance
 from qlab.export.microcontroller import (
     LARGEST,
@@ -19,20 +20,33 @@ from qlab.export.microcontroller import (
     file_stem,
     find_compiler,
 )
-from qlab.export.model_card import card
+from qlab.export.model_card import card, on_micro
 from qlab.system.files import write_files
 from qlab.system.isolated import Isolated
 from qlab.system.text import one_line, printable
-from qlab.tflite.litemodel import LiteModel, ModelError, require_lite_model
+from qlab.tflite.graph import shape_of
+from qlab.tflite.litemodel import LiteModel, require_lite_model
+from qlab.tflite.micro_runtime import micro
 
 SECONDS = 900
+LEAST_AGREEMENT = 0.98  # of both runtimes, on a few hundred images
 MEMORY_BYTES = 4 * 2**30
 MOST_ANSWER = 100_000  # bytes of one line
 LOOK = 0.05  # seconds between two looks at what the process says
 _START = "from qlab.export.writing import answer; answer()"
 
 
-def export(model, to, name="model", recipe=None, force=False, verify=False, say=None, bar=False):
+def export(
+    model,
+    to,
+    name="model",
+    recipe=None,
+    force=False,
+    verify=False,
+    say=None,
+    bar=False,
+    dataset=None,
+):
     """Measure a model and write it with its C array, model card and provenance.
 
     Parameters
@@ -47,23 +61,30 @@ def export(model, to, name="model", recipe=None, force=False, verify=False, say=
     force : bool
         Replace files of an earlier export under this name.
     verify : bool
-        Compile the C array here and compare it with the model, byte for byte.
+        Compile the C array here, compare it byte for byte with its file, run it in TensorFlow Lite
+        Micro and compare its answers with LiteRT's.
     say : callable or None
         Told, in words, what is being done.
     bar : bool
         Show a progress bar on stderr while a slow model is scored.
+    dataset : qlab.Dataset or None
+        Its test images score the model, and its classes stand in the card; None for Fashion-MNIST.
 
     Returns
     -------
     dict of str to pathlib.Path
         By file name: ``NAME.tflite``; ``NAME-packed.tflite`` where weights fit 4 or 2 bits;
-        ``NAME.h`` and ``NAME.c``; ``NAME-card.md``; ``NAME-provenance.json``.
+        ``NAME.h`` and ``NAME.c``, of the file in the form that TensorFlow Lite Micro takes, or
+        with a sentence on top that says why it takes none; ``NAME-card.md``;
+        ``NAME-provenance.json``.
 
     Raises
     ------
     ExportError
         If `to` is a file, files of that name are there, or the disk or compiler refuses. Nothing
         was written then.
+    ValueError
+        If the data set does not fit the model.
 
     Examples
     --------
@@ -77,15 +98,15 @@ def export(model, to, name="model", recipe=None, force=False, verify=False, say=
     say = say or (lambda words: None)
     folder, stem = Path(to), file_stem(name)
     _require_free(folder, stem, model, force)
-    examined = examine(model, stem, recipe, say, bar)
+    examined = examine(model, stem, recipe, say, bar, dataset)
     contents = {file.name: file.model.data for file in examined.files}
-    if model.file_bytes <= LARGEST:
+    if examined.for_micro.file_bytes <= LARGEST:
         say("writing the C array")
-        contents |= c_array(model, stem)
+        contents |= c_array(examined.for_micro, stem)
     else:
         say(f"no C array: the model is larger than {LARGEST:,} bytes")
     if verify:
-        say(_verified(contents, stem, model))
+        say(_verified(contents, stem, examined.for_micro))
     names = [*contents, f"{stem}-card.md", f"{stem}-provenance.json"]
     contents[f"{stem}-card.md"] = card(examined, names).encode()
     contents[f"{stem}-provenance.json"] = provenance(examined, contents)
@@ -93,23 +114,37 @@ def export(model, to, name="model", recipe=None, force=False, verify=False, say=
     return {name: folder / name for name in contents}
 
 
-def main(file, to, name=None, force=False, verify=False, out=print):
+def main(file, to, name=None, force=False, verify=False, pictures=None, pixels=None, out=print):
     out(f"checking {printable(Path(file).name)} in a process of its own")
     try:
-        model = LiteModel.from_file(file)
-    except (ModelError, OSError) as error:
+        model = LiteModel.from_file(file, pixels)
+    except (ValueError, OSError) as error:
         raise ExportError(str(error)) from None
     _require_free(Path(to), file_stem(name or file), model, force)
-    arguments = (model.data, to, name or file, force, verify)
+    arguments = (model.data, pixels, to, name or file, force, verify, pictures)
     for path in map(Path, in_a_process(_export, *arguments, out=out)):
         out(f"wrote {printable(path.resolve())} ({path.stat().st_size:,} bytes)")
     return 0
 
 
-def _export(data, to, name, force, verify, say):
+def _export(data, pixels, to, name, force, verify, pictures, say):
     """In a process of its own: export a file that was checked."""
-    files = export(LiteModel(data), to, name, None, force, verify, say, bar=True)
+    model = LiteModel(data, pixels)
+    dataset = None if pictures is None else _data_from(pictures, model, say)
+    files = export(model, to, name, None, force, verify, say, bar=True, dataset=dataset)
     return [str(path) for path in files.values()]
+
+
+def _data_from(pictures, model, say):
+    """The data set of a ``.npz`` file, or of a folder, scaled to what the model takes."""
+    say(f"reading {printable(Path(pictures).name)}")
+    if Path(pictures).suffix.lower() == ".npz":
+        return Dataset.from_npz(pictures)
+    graph = model.parsed.subgraphs[0]
+    shape = shape_of(graph.tensors[int(graph.inputs[0])])
+    if len(shape) != 4:
+        return Dataset.from_folder(pictures)
+    return Dataset.from_folder(pictures, shape[1:3], colour=shape[3] == 3)
 
 
 def in_a_process(work, *arguments, out=print, seconds=SECONDS):
@@ -210,13 +245,21 @@ def _holds(path, data):
 
 
 def _verified(contents, stem, model):
-    """Compile the C array and compare; say so, or raise ExportError."""
+    """Compile the C array, compare and run it; say so, or raise ExportError."""
     files = {name: contents[name] for name in (f"{stem}.h", f"{stem}.c") if name in contents}
     if not files:
         return "nothing to compile"
-    if compiled_bytes(files, stem) != model.data:
+    compiled = LiteModel(compiled_bytes(files, stem))
+    if compiled.data != model.data:
         raise ExportError("the compiled C array is not the model; please report this")
-    return f"compiled with {one_line(Path(find_compiler()).name)}: equal, byte for byte"
+    words = f"compiled with {one_line(Path(find_compiler()).name)}: equal, byte for byte. "
+    report = micro(compiled)
+    if report.compared and report.agreement < LEAST_AGREEMENT and not report.why:
+        raise ExportError(
+            f"TensorFlow Lite Micro answers {report.compared - report.equal} of {report.compared} "
+            "images otherwise than LiteRT; please report this"
+        )
+    return words + on_micro(report)
 
 
 def _write(folder, contents, stale):

@@ -136,6 +136,7 @@ FIELDS = {
     "exercises": {
         "attempts": _COUNT,  # up to the first pass
         "failures": _COUNT,  # in a row
+        "general": _COUNT,  # of these, those that were answered with a general hint
         "hints": (_is_list(_is_count), "a list of levels"),
         "mistakes": (_is_list(_is_text), "a list of short texts"),
         "solution": _WHEN_FIELD,  # first looked at before a pass
@@ -152,6 +153,7 @@ COMBINED = {  # of every other field: one value from those of two entries
     "seconds": lambda counts: min(sum(counts), MOST_COUNT),
     "asked": lambda counts: min(sum(counts), MOST_COUNT),
     "failures": max,
+    "general": max,
     "hints": lambda lists: list(dict.fromkeys(itertools.chain(*lists)))[:50],
     "mistakes": lambda lists: list(dict.fromkeys(itertools.chain(*lists)))[:50],
     "solution": min,

@@ -16,13 +16,22 @@ EXERCISES = Registry("exercise")
 class Finding:
     """What a judge saw. ``problem`` is empty when the answer is right.
 
-    ``mistake`` is a name among the exercise's mistakes, or words.
+    ``mistake`` is a name among the exercise's mistakes, or words. Where the problem is ``plain``,
+    it says all, and a general hint would lead away from it.
     """
 
     problem: str = ""
     mistake: str = ""
     attempted: bool = True
     note: str = ""
+    plain: bool = False
+
+
+INTERRUPTED = Finding(
+    "The check was interrupted before it was done.",
+    "If your function seems to run for ever, look at its loops: something must change in each "
+    "turn, so that the loop can end.",
+)
 
 
 @dataclass(frozen=True)
@@ -109,7 +118,7 @@ def check(id, answer):
     """
     exercise = EXERCISES.find(id)
     id = exercise.id
-    finding = Finding(attempted=False) if untouched(answer) else exercise.judge(answer)
+    finding = _judged(exercise, answer)
     if not finding.attempted:
         memory.seen(id)
         return CheckResult(id, "not attempted yet", tuple(filter(None, [finding.note])))
@@ -117,22 +126,32 @@ def check(id, answer):
         memory.record_check(id, passed=True)
         return CheckResult(id, "correct", tuple(filter(None, [finding.note])))
     mistake = exercise.mistakes.get(finding.mistake, finding.mistake)
-    failed = memory.record_check(id, passed=False, mistake=mistake)
-    level = min(failed - bool(mistake), len(exercise.hints))
-    if level:
-        memory.record_hint(id, level)
-    return CheckResult(id, "not yet", (finding.problem, *_hints(exercise, mistake, level)))
+    general = not (mistake or finding.plain)
+    tried = memory.record_check(id, passed=False, mistake=mistake, general=general)
+    hints = _hints(exercise, mistake, tried, general)
+    return CheckResult(id, "not yet", (finding.problem, *hints))
 
 
-def _hints(exercise, mistake, level):
-    """A recognised mistake is named first; general hints follow from the next failure on."""
+def _judged(exercise, answer):
+    if untouched(answer):
+        return Finding(attempted=False)
+    try:
+        return exercise.judge(answer)
+    except KeyboardInterrupt:
+        return INTERRUPTED
+
+
+def _hints(exercise, mistake, tried, general):
+    """A recognised mistake is named; where nothing else is known, there is a `general` hint."""
+    last = len(exercise.hints)
+    level = min(tried["general"], last)
     if mistake:
         yield f"Hint: {mistake}"
-    if level:
-        last = len(exercise.hints)
+    if general:
+        memory.record_hint(exercise.id, level)
         yield f"Hint {level} of {last}: {exercise.hints[level - 1]}"
-        if level == last:
-            yield f'Still stuck? solution("{exercise.id}") shows one way.'
+    if level == last if general else tried["failures"] >= last:
+        yield f'Still stuck? solution("{exercise.id}") shows one way.'
 
 
 def solution(id):

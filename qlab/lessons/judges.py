@@ -23,13 +23,28 @@ class Stopped:
     words: str
 
 
-def close(expected, got):
-    """Tell whether two answers are the same numbers, whatever their type."""
-    rtol = 0 if np.asarray(expected).dtype.kind in "iu" else 1e-4
+def numbers(value):
+    """What was given as an array of float64, or None: text is no number, whatever it spells."""
     try:
-        expected, got = (np.squeeze(np.asarray(v, np.float64)) for v in (expected, got))
-    except (TypeError, ValueError):
+        array = np.asarray(value)
+        return None if _has_text(array) or array.dtype.kind == "c" else array.astype(np.float64)
+    except (TypeError, ValueError, OverflowError):
+        return None
+
+
+def _has_text(array):
+    return array.dtype.kind in "SU" or any(
+        isinstance(v, (str, bytes)) for v in (array.flat if array.dtype == object else ())
+    )
+
+
+def close(expected, got):
+    """Tell whether two answers are the same numbers; an array may have axes of length 1 more."""
+    rtol = 0 if np.asarray(expected).dtype.kind in "iu" else 1e-4
+    expected, got = numbers(expected), numbers(got)
+    if expected is None or got is None or (got.ndim and not expected.ndim):
         return False
+    expected, got = np.squeeze(expected), np.squeeze(got)
     return expected.shape == got.shape and bool(np.allclose(got, expected, rtol=rtol, atol=1e-7))
 
 
@@ -44,8 +59,11 @@ def show(value):
         return value.words
     if value is None:
         return "None (does every path return something?)"
+    if isinstance(value, (str, bytes)):
+        return repr(value)
     if isinstance(value, (list, tuple)):
-        return "(" + ", ".join(show(v) for v in value) + ")"
+        written = ", ".join(show(v) for v in value)
+        return f"[{written}]" if isinstance(value, list) else f"({written})"
     if isinstance(value, np.ndarray) and value.ndim:
         if value.ndim > 2 or value.size > 16:
             return f"{value.dtype} array of shape {value.shape}"
@@ -143,15 +161,58 @@ def describe(reference, args, expected, got):
     given = ", ".join(f"{name} = {show(a)}" for name, a in zip(names, args, strict=False))
     if isinstance(got, Stopped):
         return f"For {given}\nyour function stopped with {got.words}"
-    return f"For {given}\nexpected {show(expected)}\ngot {show(got)}"
+    return f"For {given}\n{_compared(expected, got)}"
+
+
+def _compared(expected, got):
+    """What was expected and what came; of arrays too large to show, how they differ."""
+    shown = f"expected {show(expected)}\ngot {show(got)}"
+    arrays = numbers(expected), numbers(got)
+    if "array of shape" not in shown or any(array is None for array in arrays):
+        return shown
+    expected, got = map(np.squeeze, arrays)
+    if expected.shape != got.shape:
+        shapes = (show(x) if not x.ndim else f"an array of shape {x.shape}" for x in arrays)
+        return "expected {}\ngot {}".format(*shapes)
+    places = np.argwhere(~np.isclose(got, expected, rtol=1e-4, atol=1e-7))
+    if not len(places):  # it is the type that differs
+        return shown
+    first = tuple(places[0])
+    place = ", ".join(map(str, first))
+    values = (f"{x[first]:.6g}" for x in (expected, got))
+    return "the first difference is at [{}]\nexpected {}\ngot {}".format(place, *values)
 
 
 def recognise(mistakes, failing):
-    """Return the name of the first mistake that explains every failing case, or ''."""
+    """Name the first mistake that explains every failing case, or say it of a form; or ''."""
     for name, looks_like in mistakes.items():
         if all(_fits(looks_like, args, got) for args, _, got in failing):
             return name
+    for words, looks_like in FORMS.items():
+        if all(looks_like(truth, got) for _, truth, got in failing):
+            return words
     return ""
+
+
+def _is_text(expected, got):
+    """Text where numbers were expected."""
+    try:
+        return numbers(expected) is not None and _has_text(np.asarray(got))
+    except ValueError:  # lists of unequal length
+        return False
+
+
+def _is_boxed(expected, got):
+    """One number in a list or an array, where a number was expected."""
+    wanted, got = numbers(expected), numbers(got)
+    return not (wanted is None or got is None) and not wanted.ndim and got.ndim and got.size == 1
+
+
+FORMS = {
+    "This is text, and a number is asked for. Give the number itself, without quotes around it and "
+    "without str() or an f-string.": _is_text,
+    "The number is in a list or an array. Give the number itself, without the brackets.": _is_boxed,
+}
 
 
 def _fits(looks_like, args, got):

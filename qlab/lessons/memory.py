@@ -83,18 +83,21 @@ def record_reveal(question_id, truth, measured, right):
     _change("questions", question_id, change)
 
 
-def record_check(exercise_id, passed, mistake=""):
-    """Count failed checks of an exercise in a row and return the count; a pass resets it."""
+def record_check(exercise_id, passed, mistake="", general=False):
+    """Count failed checks in a row, and the `general` hints to them; a pass resets both."""
 
     def change(entry, now):
+        # An older qlab did not count them; it kept the levels that were shown.
+        before = min(entry.get("failures", 0), max(entry.get("hints") or [0]))
         if "passed" not in entry:
             entry["attempts"] = entry.get("attempts", 0) + 1
             _add(entry, "mistakes", [document.storable(mistake)] if mistake else [])
         entry["failures"] = 0 if passed else entry.get("failures", 0) + 1
+        entry["general"] = 0 if passed else entry.get("general", before) + general
         if passed:
             entry.setdefault("passed", now)
 
-    return _change("exercises", exercise_id, change)["failures"]
+    return _change("exercises", exercise_id, change)
 
 
 def record_hint(exercise_id, level):

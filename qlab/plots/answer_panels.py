@@ -16,13 +16,13 @@ from qlab.plots import style
 from qlab.plots.drawing import offset_text
 
 ROWS, COLUMNS = 6, 4
-SIDE, CELL_HEIGHT, CELL_WIDTH = 30, 34, 79  # in garment pixels: a frame of 1 around 28 x 28
+SIDE, CELL_HEIGHT, CELL_WIDTH = 30, 34, 79  # in pixels of a stamp: a frame of 1 around 28 x 28
 MARKS = {True: style.RIGHT_MARK, False: style.WRONG_MARK}
 COLOURS = {True: style.RIGHT, False: style.WRONG}
 
 
 class GalleryPanel:
-    """Up to 24 garments, each with what it is, the float model's answer, and the new answer."""
+    """Up to 24 images, each with what it is, the float model's answer, and the new answer."""
 
     capacity = ROWS * COLUMNS
 
@@ -36,7 +36,7 @@ class GalleryPanel:
         self.marks = (self.sheet,)
 
     def show(self, images, labels, before, after, empty=""):
-        """Draw garments, or the words of `empty` if there are none."""
+        """Draw images, or the words of `empty` if there are none."""
         self.sheet.items.clear()
         if not len(images):
             self.sheet.words(2, CELL_HEIGHT / 2, empty, size=11)
@@ -114,23 +114,33 @@ def _enlarged(pixels, times):
 
 
 def _short(name):
-    """A name that fits next to its garment."""
+    """A name that fits next to its image."""
     return name if len(name) <= 12 else f"{name[:11]}…"
 
 
 def _framed(image, colour):
-    """An image in ink on paper, with a frame of `colour`, as RGB."""
-    scale = 255 if np.asarray(image).dtype == np.uint8 else 1
-    grey = np.asarray(image, np.float32).reshape(np.shape(image)[:2]) / scale
-    pick = [np.linspace(0, n - 1, SIDE - 2).round().astype(int) for n in grey.shape]
+    """An image, a grey one in ink on paper, with a frame of `colour`, as RGB."""
+    pixels = as_picture(image)
+    pick = [np.linspace(0, n - 1, SIDE - 2).round().astype(int) for n in pixels.shape[:2]]
     framed = np.empty((SIDE, SIDE, 3), np.float32)
     framed[:] = to_rgb(colour)
-    framed[1:-1, 1:-1] = 1 - 0.93 * np.clip(grey[np.ix_(*pick)], 0, 1)[..., None]
+    inside = pixels[np.ix_(*pick)]
+    framed[1:-1, 1:-1] = inside if inside.ndim == 3 else 1 - 0.93 * inside[..., None]
     return framed
 
 
+def as_picture(image):
+    """An image from 0 to 1: of two axes if it is grey, of three if it has colours."""
+    image = np.asarray(image)
+    if image.ndim == 1:  # a row of pixels
+        side = int(len(image) ** 0.5)
+        image = image.reshape(side, side) if side * side == len(image) else image[None]
+    image = image[..., 0] if image.ndim == 3 and image.shape[-1] != 3 else image
+    return np.clip(np.float32(image) / (255 if image.dtype == np.uint8 else 1), 0, 1)
+
+
 class FlipCountsPanel:
-    """For each class, how many garments became wrong (left) and how many became right (right)."""
+    """For each class, how many images became wrong (left) and how many became right (right)."""
 
     @style.styled
     def __init__(self, ax, class_names, largest):
@@ -181,7 +191,7 @@ def _square(x):
 
 @style.styled
 def plot_images(images, labels, class_names, columns=10, axes=None):
-    """Draw a grid of images, uint8 of shape (n, h, w, 1) or (n, h, w), and under each its class.
+    """Draw a grid of images, uint8 of shape (n, h, w), (n, h, w, 1) or (n, h, w, 3), with classes.
 
     >>> axes = plot_images(np.zeros((2, 4, 4), np.uint8), [1, 0], ["Bag", "Coat"], columns=2)
     >>> [ax.get_xlabel() for ax in axes]
@@ -189,7 +199,7 @@ def plot_images(images, labels, class_names, columns=10, axes=None):
     """
     axes = _grid(len(images), columns, 1.0, 1.2, axes)
     for ax, image, label in zip(axes, images, labels, strict=False):
-        _garment(ax, image, style.FAINT, 0.8)
+        _image(ax, image, style.FAINT, 0.8)
         ax.set_xlabel(class_names[label], fontsize=8.5)
     return axes
 
@@ -206,7 +216,7 @@ def plot_predictions(images, labels, predictions, class_names, columns=6, axes=N
     axes = _grid(len(images), columns, 1.35, 1.75, axes)
     for ax, image, label, answer in zip(axes, images, labels, predictions, strict=False):
         right = bool(label == answer)
-        _garment(ax, image, COLOURS[right], 1.6 if right else 2.6)
+        _image(ax, image, COLOURS[right], 1.6 if right else 2.6)
         words = f"{MARKS[right]} {class_names[answer]}"
         words += "" if right else f"\nis {class_names[label]}"
         ax.set_xlabel(words, color=COLOURS[right], fontsize=8.5)
@@ -222,9 +232,9 @@ def _grid(n, columns, width, height, axes):
     return axes
 
 
-def _garment(ax, image, colour, width):
-    """Draw one image, dark on light, in a frame."""
-    ax.imshow(np.asarray(image).squeeze(), cmap="gray_r", vmin=0, vmax=255, interpolation="nearest")
+def _image(ax, image, colour, width):
+    """Draw one image, a grey one dark on light, in a frame."""
+    ax.imshow(as_picture(image), cmap="gray_r", vmin=0, vmax=1, interpolation="nearest")
     ax.set(xticks=[], yticks=[])
     ax.spines[:].set(visible=True, color=colour, linewidth=width)
 

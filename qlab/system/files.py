@@ -95,6 +95,11 @@ def read_whole(path, most_bytes, follow_links=True):
     return data
 
 
+def is_anothers(path):
+    """Whether somebody else owns what is there; root, who may change everything, is nobody else."""
+    return hasattr(os, "geteuid") and os.lstat(path).st_uid not in (os.geteuid(), 0)
+
+
 def progress_file():
     """Where this learner's progress is: ``$QLAB_PROGRESS``, or in the user's state folder."""
     return _places()[0]

@@ -7,5 +7,8 @@ import lazy_loader
 
 __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
-    submodules=("artefacts", "litemodel", "operations", "runtime", "sparse_encoding", "timing"),
+    submodules=(
+        *("arena", "artefacts", "boards", "litemodel", "micro_form", "micro_runtime"),
+        *("operations", "runtime", "sparse_encoding", "timing"),
+    ),
 )

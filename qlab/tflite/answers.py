@@ -8,13 +8,44 @@ import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
 from qlab.arithmetic.results import require_numbers
-from qlab.tflite.graph import op_name, shape_of
-from qlab.tflite.litemodel import ModelError
+from qlab.system.text import printable
+from qlab.tflite.graph import op_name, shape_of, signature
+from qlab.tflite.litemodel import ModelError, require_lite_model
 from qlab.tflite.operators import MOVING, PLUMBING, named
 
 THRESHOLDS = {"LOGISTIC": 0.5, "TANH": 0.0}  # of one answer; above it, the class is 1
 PASSING = (*PLUMBING, *MOVING, *named(work="view"), "CAST")
 _WHOLE = (schema.TensorType.INT32, schema.TensorType.INT64, schema.TensorType.BOOL)
+
+
+def require_scorable(model):
+    """Raise ModelError, saying what to do, unless a model takes one image and answers once."""
+    require_lite_model(model)
+    part = model.parsed.subgraphs[0]
+    for verb, indices, remedy in (
+        ("takes", part.inputs, "the image alone, and has the others as constants inside"),
+        ("gives", part.outputs, "the one answer that names the class"),
+    ):
+        if len(indices) != 1:
+            kind = "inputs" if verb == "takes" else "outputs"
+            listed = ", ".join(described(part.tensors[int(i)]) for i in indices)
+            raise ModelError(
+                f"this model {verb} {len(indices)} {kind} ({listed}), and qlab scores with one "
+                f"image and one answer each; to score it, write a model that {verb} {remedy}. "
+                "Without scoring, its anatomy, qlab.Compressor(model) for its weights and the "
+                "export work as it is"
+            )
+    if not shape_of(part.tensors[int(part.inputs[0])]):
+        raise ModelError(
+            f"this model takes a single number ({described(part.tensors[int(part.inputs[0])])}), "
+            "and no image; to score it, write a model with an input such as (1, 28, 28, 1)"
+        )
+
+
+def described(tensor):
+    """Name and shape of a tensor; a size that is left open is a question mark."""
+    sizes = ", ".join("?" if n < 0 else str(n) for n in signature(tensor))
+    return f"{printable((tensor.name or b'').decode('utf-8', 'replace'), 60)} ({sizes})"
 
 
 def decided(model, answers):
@@ -35,7 +66,7 @@ def decided(model, answers):
 def require_labels(model, labels):
     """Raise ValueError unless labels are classes of the model: whole numbers from 0."""
     require_numbers(labels)
-    low, high, count = np.min(labels), np.max(labels), _class_count(model)
+    low, high, count = np.min(labels), np.max(labels), class_count(model)
     if low < 0 or (count is not None and high >= count):
         last = "" if count is None else f" to {count - 1}"
         remedy = "; subtract 1 from each" if low == 1 and high == count else ""
@@ -45,7 +76,7 @@ def require_labels(model, labels):
         )
 
 
-def _class_count(model):
+def class_count(model):
     """How many classes a model tells apart; None if it decides itself, and does not say."""
     graph, (made_by, made) = model.parsed.subgraphs[0], _decider(model.parsed)
     given, answer = (shape_of(graph.tensors[int(i)]) for i in (graph.inputs[0], made))

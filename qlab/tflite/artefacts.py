@@ -97,7 +97,7 @@ def pretrained(name="baseline"):
     if name not in models:
         raise ArtefactError(f"no shipped model is called {name!r}; {_near(name, models)}")
     file = models[name]
-    return LiteModel(_read(file, manifest()["files"][file]))
+    return LiteModel(_read(file, manifest()["files"][file]), pixels="0 to 1")
 
 
 def network_name(name):

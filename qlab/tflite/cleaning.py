@@ -8,8 +8,7 @@ import math
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
-from qlab.tflite.graph import constant, op_name, pack, shape_of
-from qlab.tflite.litemodel import LiteModel
+from qlab.tflite.graph import constant, op_name, shape_of
 
 SIZES = ("SHAPE", "STRIDED_SLICE", "PACK")  # Keras works out the batch so, for each Reshape
 
@@ -33,7 +32,7 @@ def cleaned(model):
                 _reshape(graph, operator, sizes)
     while unread := _unread(graph):
         part.operators = [x for x in part.operators if x not in unread]
-    return LiteModel(pack(graph))
+    return model.edited(graph)
 
 
 def _sizes(graph, operator, makers):

@@ -21,6 +21,11 @@ DTYPES = {
     schema.TensorType.INT64: np.dtype("<i8"),
     schema.TensorType.BOOL: np.dtype("?"),
 }
+OTHER_BYTES = {  # of a number of the types with which qlab does not calculate
+    schema.TensorType.FLOAT64: 8, schema.TensorType.UINT64: 8, schema.TensorType.COMPLEX64: 8,
+    schema.TensorType.COMPLEX128: 16, schema.TensorType.UINT32: 4, schema.TensorType.UINT16: 2,
+    schema.TensorType.BFLOAT16: 2,
+}  # fmt: skip
 PACKED_BITS = {schema.TensorType.INT4: 4, schema.TensorType.INT2: 2}  # several codes to a byte
 OP_NAMES = {v: k for k, v in vars(schema.BuiltinOperator).items() if isinstance(v, int)}
 
@@ -149,11 +154,19 @@ def copied_operator(model, source, operator, inputs, outputs):
     return new
 
 
+def signature(tensor):
+    """Shape of a tensor as a tuple of int, -1 for a size that is left open."""
+    given = tensor.shapeSignature
+    return shape_of(tensor) if given is None or not len(given) else tuple(int(n) for n in given)
+
+
 def stored_bytes(kind, count):
-    """Bytes of so many numbers of a tensor type; None if qlab does not know the type."""
+    """Bytes of so many numbers of a tensor type; None for texts and others of no fixed size."""
     if kind in PACKED_BITS:
         return -(-count * PACKED_BITS[kind] // 8)
-    return count * DTYPES[kind].itemsize if kind in DTYPES else None
+    if kind in DTYPES:
+        return count * DTYPES[kind].itemsize
+    return count * OTHER_BYTES[kind] if kind in OTHER_BYTES else None
 
 
 def pack_codes(codes, bits):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+import re
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -22,19 +23,23 @@ from qlab.tflite.graph import (
     op_name,
     pack,
     shape_of,
+    signature,
     stored_bytes,
     stored_constant,
 )
 from qlab.tflite.gzipping import gzip_size
 from qlab.tflite.operators import PLUMBING, WEIGHTED
 from qlab.tflite.packing import pack_weights
+from qlab.tflite.pixels import require_pixels
 from qlab.tflite.proof import disagreeing
 from qlab.tflite.reading import Damaged, Reader
 from qlab.tflite.sparse_tensors import LARGEST as MOST_UNPACKED
 from qlab.tflite.sparse_tensors import expanded
 
 LARGEST_FILE = 256 * 2**20
-CALLING = ("WHILE", "IF", "CALL_ONCE")  # operators that run another graph of the file
+REMEDY = (
+    "convert the model again from where it was trained, with the operators that LiteRT has built in"
+)
 MOST_AXES = 64  # of an array of NumPy
 TRIAL_MEMORY = 4 * 2**30  # bytes, for running a file from outside once
 _ACTIVATIONS = {v: k for k, v in vars(schema.ActivationFunctionType).items() if isinstance(v, int)}
@@ -86,6 +91,8 @@ class LiteModel:
     ----------
     data : bytes
         The file. Trusted: for anything from outside use `from_file` or `from_bytes`, which check.
+    pixels : str or None
+        How it wants its pixels, as in `with_pixels`; None if nobody has said.
 
     Examples
     --------
@@ -95,16 +102,19 @@ class LiteModel:
     ['conv1', 'conv2', 'dense1', 'logits']
     """
 
-    def __init__(self, data):
+    def __init__(self, data, pixels=None):
         self.data = bytes(data)
+        self.pixels = None if pixels is None else require_pixels(pixels)
 
     @classmethod
-    def from_file(cls, path):
+    def from_file(cls, path, pixels=None):
         """Read and check a file.
 
         Parameters
         ----------
         path : str or Path
+        pixels : str or None
+            As in `with_pixels`.
 
         Returns
         -------
@@ -127,10 +137,10 @@ class LiteModel:
             raise ModelError(
                 f"{path.name} has {size:,} bytes; qlab reads at most {LARGEST_FILE:,}"
             ) from None
-        return cls.from_bytes(data, name=path.name)
+        return cls.from_bytes(data, path.name, pixels)
 
     @classmethod
-    def from_bytes(cls, data, name="this model"):
+    def from_bytes(cls, data, name="this model", pixels=None):
         """Check the bytes of a file, and try it in a process of its own.
 
         A malformed file can end the process that runs it. So its structure is read in Python
@@ -142,6 +152,8 @@ class LiteModel:
         data : bytes
         name : str
             What to call it in an error.
+        pixels : str or None
+            As in `with_pixels`.
 
         Returns
         -------
@@ -154,16 +166,18 @@ class LiteModel:
         """
         model = cls(data)
         model._check(name)
-        _try_elsewhere(model.data, name)
-        return model
+        _try_elsewhere(model, name)
+        return model if pixels is None else model.with_pixels(pixels)
 
     @classmethod
-    def from_keras(cls, keras_model):
+    def from_keras(cls, keras_model, pixels=None):
         """Convert a Keras 2 model to float32.
 
         Parameters
         ----------
         keras_model : tf_keras.Model
+        pixels : str or None
+            As in `with_pixels`.
 
         Returns
         -------
@@ -178,7 +192,51 @@ class LiteModel:
         """
         model = cls(provided("converter")(keras_model, "float32"))
         model._check(f"the model {keras_model.name}")
-        return model
+        return model if pixels is None else model.with_pixels(pixels)
+
+    def with_pixels(self, pixels):
+        """The same file, with what a pixel of 0 to 255 is to it; all that is made of it knows too.
+
+        Parameters
+        ----------
+        pixels : str
+            ``0 to 1``, as the course's models want it, ``0 to 255`` or ``-1 to 1``. It concerns
+            images of uint8: those of float32 are taken as they are.
+
+        Returns
+        -------
+        LiteModel
+
+        Raises
+        ------
+        ValueError
+            If it is none of the three, or the model takes whole pixels, which are never scaled.
+
+        Examples
+        --------
+        >>> import qlab
+        >>> qlab.pretrained("baseline").with_pixels("-1 to 1").pixels
+        '-1 to 1'
+        """
+        if require_pixels(pixels) != "0 to 255" and self.takes_pixels:
+            raise ValueError(
+                f"this model takes whole numbers without a scale, the pixels 0 to 255 themselves, "
+                f"so they cannot be {pixels}; choose '0 to 255'"
+            )
+        return type(self)(self.data, pixels)
+
+    @property
+    def takes_pixels(self):
+        """bool: whether its input is of whole numbers without a scale: pixels, 0 to 255."""
+        graph = self.parsed.subgraphs[0]
+        tensor = graph.tensors[int(graph.inputs[0])]
+        grid = tensor.quantization
+        whole = DTYPES.get(tensor.type, np.dtype("f4")).kind in "iu"
+        return whole and (grid is None or grid.scale is None or not len(grid.scale))
+
+    def edited(self, graph):
+        """A model of an object tree that was made from this one; it wants its pixels alike."""
+        return type(self)(pack(graph), self.pixels)
 
     def to_bytes(self):
         """Return the file's bytes."""
@@ -245,7 +303,7 @@ class LiteModel:
     @cached_property
     def _packed(self):
         graph = self.graph()
-        return LiteModel(pack(graph)) if pack_weights(graph) else self
+        return self.edited(graph) if pack_weights(graph) else self
 
     @cached_property
     def _proved(self):
@@ -376,22 +434,11 @@ def _problem(model):
     """What is wrong with a model's structure, in words; None if nothing is."""
     if not model.subgraphs:
         return "it has no graph; the file is damaged"
-    [graph, *others], room = model.subgraphs, [MOST_UNPACKED]
-    if len(graph.inputs) != 1 or len(graph.outputs) != 1:
-        counts = f"{len(graph.inputs)} inputs and {len(graph.outputs)} outputs"
-        return (
-            f"it has {counts}; qlab works with one of each, so write a model that takes the image "
-            "alone and answers with its classes alone"
-        )
+    graph, room = model.subgraphs[0], [MOST_UNPACKED]
+    if not len(graph.inputs) or not len(graph.outputs):
+        return "it takes nothing in or gives nothing out; write it again with both"
     problems = (_problem_of(model, x, room) for x in model.subgraphs)
-    if problem := next((x for x in problems if x), None):
-        return problem
-    if others and not any(op_name(model, x) in CALLING for x in graph.operators):
-        return (
-            f"it has {len(model.subgraphs)} graphs; qlab works with one, and with those that it "
-            "calls, so write a file with the graph that you want alone"
-        )
-    return None
+    return next((x for x in problems if x), None)
 
 
 def _problem_of(model, graph, room):
@@ -434,7 +481,7 @@ def _wrong_size(tensor, n_bytes):
         stored, rest = divmod(n_bytes, DTYPES[tensor.type].itemsize)
         expanded(np.zeros(stored, np.int8), shape, tensor.sparsity)  # raises unless it fits
         return rest != 0
-    return n_bytes != stored_bytes(tensor.type, math.prod(shape))
+    return n_bytes != (stored_bytes(tensor.type, math.prod(shape)) or n_bytes)
 
 
 _TRIAL = """
@@ -442,6 +489,11 @@ import sys
 import numpy as np
 from ai_edge_litert.interpreter import Interpreter
 interpreter = Interpreter(model_content=sys.stdin.buffer.read(), num_threads=1)
+for detail in interpreter.get_input_details():
+    left_open = [left < 0 for left in detail["shape_signature"]]
+    if any(left_open[1:]):
+        shape = [64 if left else int(own) for left, own in zip(left_open, detail["shape"])]
+        interpreter.resize_tensor_input(detail["index"], [1, *shape[1:]])
 interpreter.allocate_tensors()
 for detail in interpreter.get_input_details():
     interpreter.set_tensor(detail["index"], np.zeros(detail["shape"], detail["dtype"]))
@@ -449,13 +501,58 @@ interpreter.invoke()
 """
 
 
-def _try_elsewhere(data, name, seconds=30):
+def _try_elsewhere(model, name, seconds=30):
     """Load and run the file once in a child process; raise ModelError if that fails."""
-    ended = isolated.run(_TRIAL, seconds, TRIAL_MEMORY, data)
+    ended = isolated.run(_TRIAL, seconds, TRIAL_MEMORY, model.data)
     if ended.timed_out:
         raise ModelError(
             f"{name}: one image took LiteRT over {seconds} s; qlab needs a smaller model"
         )
+    if ended.code > 0:
+        raise ModelError(f"{name}: LiteRT cannot run it: {in_words(model, ended.error)}")
     if ended.code:
-        reason = printable(ended.error, 300) if ended.code > 0 else ""
-        raise ModelError(f"{name}: LiteRT cannot run it ({reason or 'its process ended'})")
+        raise ModelError(
+            f"{name}: LiteRT crashes in {_first_failing(model)}. It did so in a process of its "
+            f"own, so nothing here was harmed; {REMEDY}"
+        )
+
+
+def _first_failing(model):
+    """The first operator with which a file cannot run, in words: found by halving."""
+    operators, low = model.parsed.subgraphs[0].operators, 0
+    high = len(operators)
+    while high - low > 1:
+        middle = (low + high) // 2
+        graph = model.graph()
+        part = graph.subgraphs[0]
+        part.operators = part.operators[:middle]
+        part.outputs, graph.signatureDefs = part.operators[-1].outputs, None
+        failed = isolated.run(_TRIAL, 10, TRIAL_MEMORY, pack(graph)).code
+        low, high = (low, middle) if failed else (middle, high)
+    return _called(model, high - 1)
+
+
+def _called(model, number):
+    """Layer and operator of one step of the first graph, in words."""
+    operator = model.parsed.subgraphs[0].operators[number]
+    output = int(operator.outputs[0])
+    names = (x.name for x in model.layers if x.output == output)
+    op = printable(op_name(model.parsed, operator), 60)
+    return f"layer {printable(next(names, f'number {number}'), 60)} ({op})"
+
+
+def in_words(model, error):
+    """What LiteRT's own message says of a file: which layer it is about, and what to do."""
+    operators = model.parsed.subgraphs[0].operators
+    for number, op in re.findall(r"[Nn]ode number (\d+) \((\w+)\)", str(error)):
+        if int(number) < len(operators) and op_name(model.parsed, operators[int(number)]) == op:
+            return f"it refuses {_called(model, int(number))}. {REMEDY[0].upper()}{REMEDY[1:]}"
+    graph = model.parsed.subgraphs[0]
+    shapes = [signature(graph.tensors[int(i)]) for i in graph.inputs]
+    if shape := next((x for x in shapes if -1 in x[1:]), None):
+        sizes = ", ".join("?" if n < 0 else str(n) for n in shape)
+        return (
+            f"its input has the shape ({sizes}), and the size that is left open does not suit its "
+            "layers. Convert the model again with a fixed size, such as keras.Input((28, 28, 1))"
+        )
+    return f"{printable(str(error), 300)}. {REMEDY[0].upper()}{REMEDY[1:]}"

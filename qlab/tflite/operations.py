@@ -15,6 +15,7 @@ from qlab.tflite.graph import (
     constant,
     op_name,
     shape_of,
+    signature,
     stored_bytes,
     stored_constant,
     stored_index,
@@ -132,7 +133,7 @@ def _batch(graph):
     """Images of one call: the first axis of the input, if that of the output is the same."""
     part = graph.subgraphs[0]
     given, answer = (part.tensors[int(x[0])] for x in (part.inputs, part.outputs))
-    sizes = [] if given.shapeSignature is None else [int(n) for n in given.shapeSignature]
+    sizes = signature(given)
     if -1 in sizes[1:]:
         shape = ", ".join("?" if n < 0 else str(n) for n in sizes)
         raise ModelError(
@@ -190,4 +191,4 @@ def _arithmetic(graph, data, weights, name):
 def _bytes(graph, index):
     """Bytes of a tensor, those of packed codes rounded up."""
     tensor = graph.subgraphs[0].tensors[index]
-    return stored_bytes(tensor.type, math.prod(shape_of(tensor)))
+    return stored_bytes(tensor.type, math.prod(shape_of(tensor))) or 0

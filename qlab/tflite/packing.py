@@ -43,16 +43,17 @@ def _readers(graph):
 
 def _kind(graph, operator, codes):
     """The smallest form in which LiteRT's kernel for this operator takes these codes."""
-    if not _fit(codes, 4):
+    if not fit(codes, 4):
         return KINDS.INT8
     if op_name(graph, operator) != "FULLY_CONNECTED":
         return KINDS.INT4
-    if _fit(codes, 2):
+    if fit(codes, 2):
         return KINDS.INT2
     return KINDS.INT4 if _largest_sum(graph, operator, codes) < LARGEST_SUM else KINDS.INT8
 
 
-def _fit(codes, bits):
+def fit(codes, bits):
+    """Whether codes are whole numbers of so many bits, with a sign."""
     half = 2 ** (bits - 1)
     return codes.size > 0 and codes.min() >= -half and codes.max() < half
 

@@ -31,11 +31,11 @@ from qlab.arithmetic.results import Measurement
 from qlab.system.settings import number
 from qlab.system.steps import finished, mapped, timed
 from qlab.tflite.answers import decided
-from qlab.tflite.graph import DTYPES, op_name, pack, shape_of
-from qlab.tflite.litemodel import LiteModel, require_lite_model
+from qlab.tflite.graph import DTYPES, op_name, shape_of
 from qlab.tflite.operations import count_macs
 from qlab.tflite.operators import OPERATORS, WEIGHTED
-from qlab.tflite.runtime import BATCH, WHOLE, batches, checked, predict, require_labelled
+from qlab.tflite.pixels import USUAL
+from qlab.tflite.runtime import BATCH, WHOLE, batches, predict, prepared, require_labelled
 
 MEGABYTES = 64  # remembered at most, unless $QLAB_REMEMBERED_MB says otherwise
 MET = 2_000  # digests of prefixes that were met, 32 bytes each
@@ -97,9 +97,8 @@ def _answering(model, images, each, batch, threads, changing):
 
     Steps that are left before the end remember nothing.
     """
-    require_lite_model(model)
-    images, batch = checked(images), min(batch, each or batch)
-    places, key = cuts(model.parsed), (_digest_of(images), batch)
+    images, batch = prepared(model, images), min(batch, each or batch)
+    places, key = cuts(model.parsed), (_digest_of(images), model.pixels or USUAL, batch)
     start, values = MEMORY.longest(key, places)
     later = [cut for cut in places if start is None or cut.first > start.first]
     if changing:
@@ -300,7 +299,7 @@ def part_of(model, start, more=()):
         part.operators, used = _leading_to(part)
         needed = {part.tensors[i].buffer for i in used}
         graph.buffers = [x if i in needed else _EMPTY for i, x in enumerate(graph.buffers)]
-    return LiteModel(pack(graph))
+    return model.edited(graph)
 
 
 _EMPTY = schema.BufferT()

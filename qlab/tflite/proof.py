@@ -14,6 +14,7 @@ from qlab.tflite.operators import WEIGHTED
 from qlab.tflite.reading import Reader
 
 PICTURES = 4
+OPEN = 64  # of a size that the model leaves open
 STEPS = 1  # kernels for packed weights may round a sum twice, those for int8 round it once
 FLOAT_ERROR = 1e-4  # of the largest output: the same products, added up in another order
 HYBRID_ERROR = 0.03  # where a kernel rounds its float inputs to 8 bits, each in its own way
@@ -92,11 +93,15 @@ def _run(data, outputs):
     random = np.random.default_rng(0)
     with quiet():
         interpreter = Interpreter(model_content=data, num_threads=1)
+        for detail in interpreter.get_input_details():
+            if (detail["shape_signature"][1:] < 0).any():
+                sizes = np.where(detail["shape_signature"] < 0, OPEN, detail["shape"])
+                interpreter.resize_tensor_input(detail["index"], [1, *map(int, sizes[1:])])
         interpreter.allocate_tensors()
-    detail = interpreter.get_input_details()[0]
     for i in range(PICTURES):
-        light = random.random(detail["shape"]) * (i + 1) / PICTURES
-        interpreter.set_tensor(detail["index"], _input(light, detail["dtype"]))
+        for detail in interpreter.get_input_details():
+            light = random.random(detail["shape"]) * (i + 1) / PICTURES
+            interpreter.set_tensor(detail["index"], _input(light, detail["dtype"]))
         interpreter.invoke()
         yield {int(x): interpreter.get_tensor(x) for x in outputs}
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import time
+import warnings
 from functools import partial
 
 import numpy as np
@@ -12,11 +13,10 @@ from ai_edge_litert.interpreter import Interpreter
 from qlab.arithmetic.results import Latency, Measurement
 from qlab.system.output import quiet
 from qlab.system.threads import threads as usual_threads
-from qlab.tflite.answers import decided, require_labels
-from qlab.tflite.graph import pack
-from qlab.tflite.litemodel import ModelError, require_lite_model
+from qlab.tflite.answers import decided, require_labels, require_scorable
+from qlab.tflite.litemodel import ModelError, in_words, require_lite_model
+from qlab.tflite.pixels import FEWEST, USUAL, as_pixels, found, mismatch, scaled
 
-PIXEL_SCALE = 1.0 / 255.0  # the real input of every model is pixel / 255
 BATCH = 250
 WHOLE = "LiteRT ran the whole file"
 
@@ -31,9 +31,9 @@ def predict(model, images, batch=BATCH, threads=None):
     ----------
     model : LiteModel
     images : ndarray of uint8, shape (n, 28, 28, 1)
-        Pixels 0 to 255. The runtime scales them to [0, 1] and quantizes them by the model's own
-        input parameters; a model of whole numbers without such parameters gets the pixels
-        themselves. An array of float32 is taken as it is, unscaled.
+        Pixels 0 to 255. The runtime scales them to [0, 1], or as `LiteModel.with_pixels` says, and
+        quantizes them by the model's own input parameters; a model of whole numbers without such
+        parameters gets the pixels themselves. An array of float32 is taken as it is, unscaled.
     batch : int
         Images a call. 100 to 500 is fastest.
     threads : int or None
@@ -56,7 +56,7 @@ def predict(model, images, batch=BATCH, threads=None):
     >>> predict(qlab.pretrained("baseline"), images).shape
     (3,)
     """
-    images = checked(images)
+    images = prepared(model, images)
     classes = np.empty(len(images), np.int64)
     for rows, outputs in batches(model, images, batch, threads):
         classes[rows] = decided(model, outputs[0]()[: len(images[rows])])
@@ -96,11 +96,74 @@ def evaluate(model, images, labels, batch=BATCH, threads=None):
     start = time.perf_counter()
     predictions = predict(model, images, batch, threads)
     elapsed_ms = 1e3 * (time.perf_counter() - start)
-    return Measurement(predictions, labels, elapsed_ms=elapsed_ms, how=WHOLE)
+    score = Measurement(predictions, labels, elapsed_ms=elapsed_ms, how=WHOLE)
+    if model.pixels is None and score.n >= FEWEST:
+        _notice(model, np.asarray(images), labels)
+    return score
+
+
+def find_pixels(model, images, labels, images_are="images"):
+    """Find out how a model wants its pixels, by scoring a few hundred images each way.
+
+    Parameters
+    ----------
+    model : LiteModel
+    images : ndarray of uint8
+        At least 30, with labels; those that you choose with, and not those that you report on. 400
+        of them are scored each way, or up to 2,000 if that does not settle it. Of float32 images
+        that go from 0 to 1, from 0 to 255 or from -1 to 1, the pixels are worked out first.
+    labels : ndarray of int, shape (n,)
+    images_are : str
+        What they are called on screen.
+
+    Returns
+    -------
+    FoundPixels
+        Printed, it says which it was and how sure that is. ``pixels`` is for
+        `LiteModel.with_pixels`.
+
+    Raises
+    ------
+    ValueError
+        If the images are too few, no pixels, or do not fit the model or their labels.
+
+    Examples
+    --------
+    >>> import qlab
+    >>> few = qlab.data.load().validation
+    >>> answer = find_pixels(qlab.pretrained("baseline"), few.images[:500], few.labels[:500])
+    >>> answer.pixels, answer.sure
+    ('0 to 1', True)
+    """
+    require_lite_model(model)
+    images = checked(images)
+    pixels, way = as_pixels(images)
+    if pixels is None or len(images) < FEWEST:
+        raise ValueError(
+            f"{len(images)} images of {images.dtype} from {images.min()} to {images.max()} do not "
+            f"tell how a model wants its pixels; give at least {FEWEST} of uint8, from 0 to 255"
+        )
+    require_labelled(model, images, labels)
+    return found(predict, model, pixels, labels, way, images_are)
+
+
+def _notice(model, images, labels):
+    """Warn if another way of feeding pixels is better than the one that nobody chose."""
+    way = as_pixels(images)[1]
+    if way is None or (answer := find_pixels(model, images, labels)).pixels == way:
+        return
+    if answer.measurements:
+        was = "qlab gave it" if images.dtype == np.uint8 else "these float32 images are"
+        warnings.warn(
+            f"{answer} But {was} {way}, and that is what was scored. Give uint8 images, and "
+            f"model = model.with_pixels({answer.pixels!r}).",
+            stacklevel=3,
+        )
 
 
 def require_labelled(model, images, labels):
     """Raise ValueError unless each image has a label, and labels are classes of the model."""
+    require_scorable(model)
     if len(images) != len(labels):
         raise ValueError(
             f"{len(images)} images and {len(labels)} labels; each image needs one label"
@@ -117,7 +180,8 @@ def logits(model, images):
     >>> logits(model, images).argmax(1).tolist() == predict(model, images).tolist()
     True
     """
-    answers = np.concatenate([outputs[0] for _, outputs in _outputs(model, images)])
+    outputs = _outputs(model, prepared(model, images))
+    answers = np.concatenate([answers[0] for _, answers in outputs])
     if answers.dtype != np.float32:
         raise ValueError(f"this model answers in {answers.dtype}; logits need a float32 output")
     return answers
@@ -128,7 +192,7 @@ def activations(model, images, tensors, batch=64):
     graph = model.graph()
     graph.signatureDefs = None
     graph.subgraphs[0].outputs = np.array(list(tensors), np.int32)
-    yield from _outputs(type(model)(pack(graph)), images, batch)
+    yield from _outputs(model.edited(graph), images, batch)
 
 
 def latency(model, batch=1, runs=100, threads=1):
@@ -185,6 +249,18 @@ def interpreter(model):
     return _interpreter(model, 1, 1)[0]
 
 
+def input_codes(model, images):
+    """What the input tensor holds for each image: an array of its shape for each, and its dtype."""
+    detail = interpreter(model).get_input_details()[0]
+    shape = tuple(int(n) for n in detail["shape"])
+    if shape[:1] != (1,):
+        raise ModelError(f"this model takes {shape}, not one image a call")
+    require_fit(shape[1:], images.shape[1:])
+    codes = np.empty((len(images), math.prod(shape[1:])), detail["dtype"])
+    _fill(model.pixels or USUAL, codes, images.reshape(len(images), -1), detail)
+    return codes.reshape(len(images), *shape)
+
+
 def _outputs(model, images, batch=BATCH, threads=None):
     """Yield (first image, outputs) for each batch; the last, partial batch is cut to size."""
     images = checked(images)
@@ -197,29 +273,41 @@ def batches(model, images, batch=BATCH, threads=None, fill=None):
 
     `fill` writes a part of the images into the input; else pixels are scaled and quantized.
     """
-    interpreter, batch = _interpreter(model, min(batch, len(images)), threads or usual_threads())
+    threads = threads or usual_threads()
+    interpreter, batch = _interpreter(model, min(batch, len(images)), threads, images.shape[1:])
+    fill = fill or partial(_fill, model.pixels or USUAL)
     detail = interpreter.get_input_details()[0]
     shape = tuple(int(n) for n in detail["shape"])
-    _require_fit(shape[1:], images.shape[1:])
+    require_fit(shape[1:], images.shape[1:])
     view = interpreter.tensor(detail["index"])
     indices = [d["index"] for d in interpreter.get_output_details()]
     outputs = [partial(_by_image, interpreter.tensor(i), batch) for i in indices]
     for start in range(0, len(images), batch):
         rows = slice(start, start + batch)
         part = images[rows].reshape(len(images[rows]), -1)
-        (fill or _fill)(view().reshape(batch, -1)[: len(part)], part, detail)
+        fill(view().reshape(batch, -1)[: len(part)], part, detail)
         try:
             interpreter.reset_all_variables()  # a state is no business of the next image
             interpreter.invoke()
         except RuntimeError as error:
             if start or batch == 1:
-                raise ModelError(f"LiteRT cannot run this model: {error}") from error
+                words = in_words(model, error)
+                raise ModelError(f"LiteRT cannot run this model: {words}") from error
             yield from batches(model, images, 1, threads, fill)  # shapes that allow for one alone
             return
         yield rows, outputs
 
 
-def _require_fit(wanted, given):
+def prepared(model, images):
+    """The images, checked; a warning says so if they were surely prepared for another model."""
+    require_scorable(model)
+    images = checked(images)
+    if words := mismatch(images, model.pixels):
+        warnings.warn(words, stacklevel=3)
+    return images
+
+
+def require_fit(wanted, given):
     """Raise ValueError unless images have the model's axes in its order, or one side is flat."""
     axes = [tuple(n for n in shape if n != 1) for shape in (wanted, given)]
     flat = math.prod(wanted) == math.prod(given) and min(map(len, axes)) <= 1
@@ -233,23 +321,32 @@ def _require_fit(wanted, given):
     raise ValueError(f"images of shape {given} do not fit a model that takes {wanted}{remedy}")
 
 
-def _interpreter(model, batch, threads):
-    """A LiteRT interpreter of `batch` images a call, or of the model's own, fixed batch."""
+def _interpreter(model, batch, threads, sizes=()):
+    """A LiteRT interpreter of `batch` images a call, or of the model's own, fixed batch.
+
+    The images' sizes count where the model leaves them open.
+    """
     require_lite_model(model)
     if batch < 1:
         raise ValueError(f"batch is {batch}; it must be at least 1")
     try:
         with quiet():
             interpreter = Interpreter(model_content=model.data, num_threads=threads)
-            return interpreter, _allocate(interpreter, batch)
+            return interpreter, _allocate(interpreter, batch, sizes)
     except (RuntimeError, ValueError) as error:
-        raise ModelError(f"LiteRT cannot run this model: {error}") from error
+        raise ModelError(f"LiteRT cannot run this model: {in_words(model, error)}") from error
 
 
-def _allocate(interpreter, batch):
+def _allocate(interpreter, batch, sizes):
     """Make room for `batch` images a call, or as many as the graph insists on; return how many."""
-    detail = interpreter.get_input_details()[0]
+    detail, *others = interpreter.get_input_details()
     shape = [int(n) for n in detail["shape"]]
+    if others or not shape:
+        interpreter.allocate_tensors()
+        return 1
+    if len(sizes) == len(shape) - 1 == len(detail["shape_signature"]) - 1:
+        open_sizes = zip(shape[1:], detail["shape_signature"][1:], sizes, strict=True)
+        shape[1:] = [given if left < 0 else own for own, left, given in open_sizes]
     details = interpreter.get_output_details
     first_axes = lambda: [[*x["shape"], None][0] for x in details()]  # noqa: E731
     alone = first_axes()
@@ -294,18 +391,20 @@ def checked(images):
     return images
 
 
-def _fill(view, images, detail):
+def _fill(pixels, view, images, detail):
     """Write images into the input tensor, quantized by the model's own input parameters."""
     if view.dtype.kind == "f" and images.dtype == np.float32:
         view[...] = images
     elif view.dtype.kind == "f":
-        np.multiply(images, np.float32(PIXEL_SCALE), out=view)
+        scaled(images, pixels, view)
     elif not detail["quantization"][0]:
         view[...] = _whole(images, view.dtype)
-    elif images.dtype == np.uint8 and view.dtype == np.int8 and _is_plain_shift(detail):
+    elif images.dtype == np.uint8 and view.dtype == np.int8 and _is_plain_shift(pixels, detail):
         np.bitwise_xor(images, 0x80, out=view.view(np.uint8))
     else:
-        real = images * np.float32(PIXEL_SCALE) if images.dtype == np.uint8 else images
+        real = images
+        if images.dtype == np.uint8:
+            real = scaled(images, pixels, np.empty(images.shape, np.float32))
         scale, zero_point = detail["quantization"]
         limits = np.iinfo(view.dtype)
         codes = np.rint(real / np.float32(scale)) + zero_point
@@ -327,7 +426,7 @@ def _whole(images, dtype):
     return images
 
 
-def _is_plain_shift(detail):
+def _is_plain_shift(pixels, detail):
     """Whether code = pixel - 128, as for a model calibrated on pixels 0 to 255."""
     scale, zero_point = detail["quantization"]
-    return zero_point == -128 and abs(scale * 255 - 1) < 1e-6
+    return pixels == USUAL and zero_point == -128 and abs(scale * 255 - 1) < 1e-6

@@ -7,8 +7,8 @@ import copy
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
-from qlab.tflite.graph import constant, new_operator, op_name, pack, stored_index
-from qlab.tflite.litemodel import LiteModel, require_lite_model
+from qlab.tflite.graph import constant, new_operator, op_name, stored_index
+from qlab.tflite.litemodel import require_lite_model
 from qlab.tflite.operators import WEIGHTED
 from qlab.tflite.sparse_tensors import compressed, index_bytes
 
@@ -51,7 +51,7 @@ def sparse_file(model):
     if not unpacking:
         return model
     graph.subgraphs[0].operators = [*unpacking, *running]
-    made = LiteModel(pack(graph))
+    made = model.edited(graph)
     return made if made.file_bytes < model.file_bytes else model
 
 

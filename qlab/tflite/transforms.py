@@ -6,8 +6,8 @@ import numpy as np
 
 from qlab.arithmetic.rounding import equalizing_scales
 from qlab.arithmetic.sparsity import require_sparsity
-from qlab.tflite.graph import constant, pack, replace_constant
-from qlab.tflite.litemodel import LiteModel, ModelError, require_lite_model
+from qlab.tflite.graph import constant, replace_constant
+from qlab.tflite.litemodel import ModelError, require_lite_model
 from qlab.tflite.operators import OPERATORS, WEIGHTED, named
 
 FILTERED = named(channels="made")
@@ -30,7 +30,7 @@ def with_weights(model, weights, biases=None):
         for position, given in ((1, weights), (2, biases)):
             if layer.name in given:
                 replace_constant(graph, operator, position, np.float32(given[layer.name]))
-    return LiteModel(pack(graph))
+    return model.edited(graph)
 
 
 def remove_filters(model, fraction):
@@ -77,7 +77,7 @@ def keep_filters(model, kept):
         tensor.shape = np.append(tensor.shape[:-1], outputs.size).astype(np.int32)
         if tensor.shapeSignature is not None:
             tensor.shapeSignature = np.append(tensor.shapeSignature[:-1], outputs.size)
-    return LiteModel(pack(graph))
+    return model.edited(graph)
 
 
 def equalize(model):

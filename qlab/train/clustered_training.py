@@ -3,7 +3,8 @@
 from qlab.arithmetic import metrics
 from qlab.arithmetic.clusters import cluster, require_clusters
 from qlab.system.output import quiet
-from qlab.train.keras2 import copied, keras, require_bare, require_wrapped, selected, tf, tfmot
+from qlab.train.checks import require_bare, require_wrapped, selected
+from qlab.train.keras2 import copied, keras, tf, tfmot
 
 with quiet():
     from tensorflow_model_optimization.python.core.clustering.keras import cluster_wrapper

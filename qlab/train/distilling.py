@@ -3,10 +3,20 @@
 import numpy as np
 
 from qlab.arithmetic.distillation import check_settings, require_logits
+from qlab.data.datasets import to_train
 from qlab.tflite.litemodel import LiteModel
-from qlab.train import fitting
+from qlab.train import checks, fitting
+from qlab.train.checks import (
+    as_floats,
+    checked_pair,
+    checked_validation,
+    gives_probabilities,
+    require_classifier,
+    require_keras_2,
+    scales_itself,
+)
 from qlab.train.fitting import BATCH_SIZE, LEARNING_RATE
-from qlab.train.keras2 import as_floats, keras, require_keras_2, tf
+from qlab.train.keras2 import keras, tf
 
 UNLABELLED = -1
 
@@ -126,8 +136,8 @@ def distillation_loss(student_logits, teacher_logits, labels, temperature, alpha
 def distil(
     student,
     teacher,
-    images,
-    labels,
+    images=None,
+    labels=None,
     temperature=4.0,
     alpha=0.9,
     epochs=10,
@@ -138,6 +148,7 @@ def distil(
     progress=True,
     schedule="constant",
     callbacks=(),
+    dataset=None,
 ):
     """Train `student` in place with Adam on what a teacher answers, and on the labels.
 
@@ -149,7 +160,7 @@ def distil(
     ----------
     student : tf_keras.Model
         Ends in logits. It may be quantization-aware, or wrapped for pruning.
-    teacher : tf_keras.Model or ndarray of float, shape (n, classes)
+    teacher : tf_keras.Model or array_like of float, shape (n, classes)
         A model, which is then asked for every batch, or its logits for `images`.
     images : ndarray of uint8, shape (n, 28, 28, 1)
         float32 images are taken as they are.
@@ -161,6 +172,8 @@ def distil(
         As in `qlab.train.fit`. The same seed gives the same order of images there and here.
     callbacks : sequence of tf_keras.callbacks.Callback
         As in `qlab.train.fit`, but ``self.model`` in them is the `Distiller`.
+    dataset : qlab.Dataset, optional
+        As in `qlab.train.fit`.
 
     Returns
     -------
@@ -191,6 +204,9 @@ def distil(
     >>> history["soft_loss"][0] > history["soft_loss"][-1]
     True
     """
+    images, labels, validation = to_train(dataset, images, labels, validation)
+    if isinstance(teacher, list | tuple):
+        teacher = np.asarray(teacher)
     asked = not isinstance(teacher, np.ndarray)
     if isinstance(teacher, LiteModel):
         raise TypeError(
@@ -198,14 +214,15 @@ def distil(
             "or its logits for the images, such as train.teacher_logits(indices)"
         )
     pupil = Distiller(student, teacher if asked else None, temperature, alpha)
-    fitting.check_settings(epochs, batch_size, learning_rate, schedule)
-    labels = _checked_labels(student, images, labels, alpha)
+    checks.check_settings(epochs, batch_size, learning_rate, schedule, seed)
+    images, labels = _checked_pair(student, images, labels, alpha)
+    validation = checked_validation(student, validation)
     _check_answers(student, "student", images)
     if asked:
         _check_answers(teacher, "teacher", images)
     else:
         _check_logits(student, images, teacher)
-    steps = fitting.prepare(student, len(images), batch_size, seed, validation)
+    steps = fitting.prepare(len(images), batch_size, seed)
     rate = fitting.rate(learning_rate, schedule, epochs * steps)
     pupil.compile(keras.optimizers.Adam(rate))
     batches = _with_logits(images, labels, None if asked else teacher, batch_size, seed)
@@ -217,7 +234,8 @@ def check_models(student, teacher):
     for model, role in ((student, "student"), (teacher, "teacher")):
         if model is not None:
             require_keras_2(model)
-            if fitting.ends_in_softmax(model):
+            require_classifier(model)
+            if gives_probabilities(model):
                 raise ValueError(
                     f"the {role} ends in a softmax, so it gives probabilities where logits are "
                     "meant; build it without the softmax: keras.layers.Dense(10), no activation"
@@ -234,6 +252,11 @@ def check_models(student, teacher):
         raise ValueError(
             f"the student takes images of {student.input_shape[1:]} and the teacher of "
             f"{teacher.input_shape[1:]}; both must take the same"
+        )
+    if scales_itself(student) != scales_itself(teacher):
+        raise ValueError(
+            "of student and teacher one divides its pixels by itself and the other does not, so "
+            "that no image fits both: begin both with the same keras.layers.Rescaling"
         )
     if {id(x) for x in student.weights} & {id(x) for x in teacher.weights}:
         raise ValueError(
@@ -256,21 +279,21 @@ def _with_logits(images, labels, logits, batch_size, seed):
     return numbered.map(lambda x, i: (x, (tf.gather(labels, i), tf.gather(logits, i)))).prefetch(2)
 
 
-def _checked_labels(student, images, labels, alpha):
+def _checked_pair(student, images, labels, alpha):
     labels = np.asarray(labels)
     unlabelled = labels == UNLABELLED
-    fitting.check_pair(student, images, np.where(unlabelled, 0, labels))
+    images, _ = checked_pair(student, images, np.where(unlabelled, 0, labels))
     if unlabelled.all() and alpha < 1:
         raise ValueError(
             f"no image has a label (all are {UNLABELLED}), but alpha is {alpha}: with alpha=1 the "
             "teacher alone teaches"
         )
-    return labels
+    return images, labels
 
 
 def _check_answers(model, role, images):
     """Raise if what the model answers to a few images cannot be logits."""
-    answers = model(as_floats(np.asarray(images[:8])), training=False)
+    answers = model(as_floats(images[:8]), training=False)
     require_logits(answers, f"the {role}'s outputs")
 
 

@@ -1,22 +1,22 @@
 """Quantization-aware training: a trained model learns on with its numbers rounded."""
 
+import math
 from contextlib import nullcontext
 
 import numpy as np
 
 from qlab import data
+from qlab.data.datasets import to_calibrate
 from qlab.engine.recipes import LARGEST_CALIBRATION
 from qlab.system.output import quiet
-from qlab.train.keras2 import (
-    as_floats,
-    copied,
-    keras,
-    require_images,
+from qlab.train.checks import (
+    require_calibration,
+    require_full_precision,
     require_keras_2,
+    require_one_output,
     require_stripped,
-    tf,
-    tfmot,
 )
+from qlab.train.keras2 import copied, keras, tf, tfmot
 from qlab.train.quantizers import (
     KERNELS,
     WEIGHT_RANGES,
@@ -36,6 +36,16 @@ KNOWN = (
     "AveragePooling2D", "GlobalAveragePooling2D", "Add", "Concatenate", "Flatten", "Reshape",
     "ZeroPadding2D", "Dropout",
 )  # fmt: skip
+NO_DILATION = {"dilation_rate": (((1, 1),), "take a larger kernel, or strides, instead")}
+OPTIONS = {  # of layers: which values are allowed, and what to do with another
+    "Conv2D": NO_DILATION,
+    "DepthwiseConv2D": NO_DILATION,
+    "ReLU": {
+        "negative_slope": ((0,), "take keras.layers.ReLU() without a slope"),
+        "threshold": ((0,), "take keras.layers.ReLU() without a threshold"),
+        "max_value": ((None, 6), "take keras.layers.ReLU() or keras.layers.ReLU(6.0)"),
+    },
+}
 FUSED = ("linear", "relu", "tanh", "sigmoid", "softmax")
 
 
@@ -47,6 +57,7 @@ def quantization_aware(
     calibration=None,
     logits_bits=8,
     weight_range="max",
+    dataset=None,
 ):
     """Wrap a trained model so that further training feels the rounding.
 
@@ -73,6 +84,8 @@ def quantization_aware(
         With "max" a grid ends at the largest weight, as in post-training quantization. With
         "least-squares" it is the grid with the smallest squared rounding error, which clips the
         largest weights; that is what makes 2 bits work.
+    dataset : qlab.Dataset, optional
+        Gives 128 calibration images, unless they are given.
 
     Returns
     -------
@@ -110,10 +123,10 @@ def quantization_aware(
             model, logits_bits, weight_bits=weight_bits, activation_bits=activation_bits,
             per_channel=per_channel, weight_range=weight_range,
         )  # fmt: skip
-    return _wrapped(model, scheme, calibration)
+    return _wrapped(model, scheme, to_calibrate(dataset, calibration))
 
 
-def preserving(model, weight_bits=8, calibration=None):
+def preserving(model, weight_bits=8, calibration=None, dataset=None):
     """Wrap a pruned or clustered model for quantization-aware training that keeps it so.
 
     Plain quantization-aware training moves each weight by itself, so that zeros become other
@@ -128,6 +141,8 @@ def preserving(model, weight_bits=8, calibration=None):
         With 8 it is tfmot's scheme, which keeps zeros and clusters. With 2 to 7 zeros are kept,
         and clusters are not, because the grid itself has few values.
     calibration : ndarray of uint8, shape (n, 28, 28, 1), optional
+        As in `quantization_aware`.
+    dataset : qlab.Dataset, optional
         As in `quantization_aware`.
 
     Returns
@@ -161,7 +176,7 @@ def preserving(model, weight_bits=8, calibration=None):
     _check_model(model)
     scheme = KeepClusters(model) if weight_bits == 8 else KeepZeros(model, weight_bits=weight_bits)
     # tfmot warns of layers without clusters or zeros, which are welcome here.
-    return _wrapped(model, scheme, calibration, silent=True)
+    return _wrapped(model, scheme, to_calibrate(dataset, calibration), silent=True)
 
 
 def float_twin(model):
@@ -238,6 +253,8 @@ def _check_settings(weight_bits, activation_bits, logits_bits, granularity, weig
 def _check_model(model):
     """Raise, naming the layer and what to do, unless tfmot and the lowering know the model."""
     require_stripped(model, "train")
+    require_one_output(model)
+    require_full_precision(model)
     if any(isinstance(x, Wrapper | InputQuantizer | Annotation) for x in model.layers):
         raise ValueError(
             "this model is already quantization-aware; give the float model it came from, or "
@@ -258,8 +275,33 @@ def _check_model(model):
                 f"layer {layer.name} has the activation {activation}; inside a layer there are: "
                 f"{', '.join(FUSED)}. For relu6 put keras.layers.ReLU(6.0) after the layer"
             )
+        _check_options(layer)
+    _check_reuse(model)
     if not any(type(layer).__name__ in KERNELS for layer in model.layers):
         raise ValueError(f"this model has no weights to round; give it one of {', '.join(KERNELS)}")
+
+
+def _check_options(layer):
+    """Raise, in words, if a layer has an option with which its file would answer differently."""
+    for option, (usual, remedy) in OPTIONS.get(type(layer).__name__, {}).items():
+        value = layer.get_config()[option]
+        if value not in usual:
+            raise ValueError(
+                f"layer {layer.name} has {option}={value}, which training knows and the integer "
+                f"file does not: {remedy}, or compress the float model with qlab.Compressor"
+            )
+
+
+def _check_reuse(model):
+    """Raise, naming the layer, if one stands in two places: it would need two ranges."""
+    calls = [node.layer.name for nodes in model._nodes_by_depth.values() for node in nodes]
+    for name in calls:
+        if calls.count(name) > 1:
+            raise ValueError(
+                f"layer {name} is used {calls.count(name)} times, and each place has a range of "
+                "its own to learn: build one layer for each place and give both the same weights, "
+                "or compress the float model with qlab.Compressor"
+            )
 
 
 def _wrapped(model, scheme, calibration, silent=False):
@@ -280,14 +322,19 @@ def _wrapped(model, scheme, calibration, silent=False):
 
 def _calibration(model, images):
     """Calibration images as floats, or an error in words."""
-    images = data.calibration_images(128) if images is None else images
-    images = require_images(model, images, "calibration", ValueError)
-    if not 1 <= len(images) <= LARGEST_CALIBRATION:
+    if images is None and math.prod(model.input_shape[1:]) != 28 * 28:
         raise ValueError(
-            f"there are {len(images)} calibration images; give 1 to {LARGEST_CALIBRATION}, such as "
-            "qlab.data.calibration_images(128)"
+            f"this model takes images of {model.input_shape[1:]}, and those of Fashion-MNIST are "
+            "(28, 28, 1): give dataset=, or calibration=, a hundred of your training images"
         )
-    return as_floats(images)
+    images = data.calibration_images(128) if images is None else images
+    images = require_calibration(model, images)
+    if len(images) > LARGEST_CALIBRATION:
+        raise ValueError(
+            f"there are {len(images)} calibration images; give at most {LARGEST_CALIBRATION}, such "
+            "as qlab.data.calibration_images(128)"
+        )
+    return images
 
 
 def _unwrapped(layer):

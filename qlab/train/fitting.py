@@ -5,11 +5,20 @@ import sys
 import numpy as np
 from tqdm import tqdm
 
-from qlab.train.keras2 import keras, require_images, require_keras_2, technique, tf
+from qlab.data.datasets import to_train
+from qlab.train.checks import (
+    check_callbacks,
+    check_settings,
+    checked_pair,
+    checked_validation,
+    gives_probabilities,
+    require_keras_2,
+    technique,
+)
+from qlab.train.keras2 import keras, tf
 
 BATCH_SIZE = 128
 LEARNING_RATE = 1e-3
-SCHEDULES = ("constant", "cosine")
 PEAK_RATE = 0.1  # of the teacher, whose batches have BATCH_SIZE images too
 WEIGHT_DECAY = 3e-3  # of the teacher
 SHIFT = 2  # pixels by which an image of the teacher is moved at most
@@ -17,8 +26,8 @@ SHIFT = 2  # pixels by which an image of the teacher is moved at most
 
 def fit(
     model,
-    images,
-    labels,
+    images=None,
+    labels=None,
     epochs=10,
     batch_size=BATCH_SIZE,
     learning_rate=LEARNING_RATE,
@@ -27,22 +36,24 @@ def fit(
     progress=True,
     schedule="constant",
     callbacks=(),
+    dataset=None,
 ):
     """Train `model` in place with Adam on cross-entropy.
 
     Parameters
     ----------
     model : tf_keras.Model
-        Ends in logits or in a softmax, with one output for each class.
-    images : ndarray of uint8, shape (n, 28, 28, 1)
-        They are divided by 255, batch by batch. float32 images are taken as they are.
-    labels : ndarray of integers, shape (n,)
+        It answers with logits or with probabilities, one number for each class.
+    images : array_like of uint8, shape (n, 28, 28, 1)
+        They are divided by 255, batch by batch, unless the model begins with a Rescaling layer
+        that does so, or takes uint8. float32 images are taken as they are.
+    labels : array_like of integers, shape (n,)
     epochs, batch_size : int
     learning_rate : float
     seed : int
         Decides the order of the images and what dropout drops. On one machine the same seed gives
         the same weights, if the model started from the same weights.
-    validation : (images, labels), optional
+    validation : (images, labels) or qlab.data.Split, optional
         What the model is scored on after each epoch.
     progress : bool
         Show a progress bar on stderr.
@@ -51,6 +62,8 @@ def fit(
     callbacks : sequence of tf_keras.callbacks.Callback
         Keras calls them as it trains; one that sets ``self.model.stop_training`` ends the
         training. A model that `prune` wrapped gets its `pruning_callback` by itself.
+    dataset : qlab.Dataset, optional
+        Gives `images` and `labels`, which are then left out, and `validation` unless it is given.
 
     Returns
     -------
@@ -65,7 +78,10 @@ def fit(
     TypeError
         If `model` is not a Keras 2 model, or an array has another dtype.
     ValueError
-        If shapes, labels or settings do not fit; the message says which, and why.
+        If shapes, labels or settings do not fit, or numbers are NaN, infinite or out of range;
+        the message says which, and why.
+    FloatingPointError
+        As soon as the loss is no longer a finite number.
 
     References
     ----------
@@ -80,10 +96,12 @@ def fit(
     >>> len(history["loss"]), history["accuracy"][-1]
     (3, 1.0)
     """
+    images, labels, validation = to_train(dataset, images, labels, validation)
     require_keras_2(model)
-    check_settings(epochs, batch_size, learning_rate, schedule)
-    check_pair(model, images, labels)
-    steps = prepare(model, len(images), batch_size, seed, validation)
+    check_settings(epochs, batch_size, learning_rate, schedule, seed)
+    images, labels = checked_pair(model, images, labels)
+    validation = checked_validation(model, validation)
+    steps = prepare(len(images), batch_size, seed)
     compile_classifier(model, rate(learning_rate, schedule, epochs * steps))
     batches = in_batches(images, labels, batch_size, seed)
     return run(model, batches, epochs, steps, validation, progress, callbacks)
@@ -122,9 +140,11 @@ def fit_teacher(
     ----------
     .. [1] Loshchilov and Hutter, ICLR 2017, arXiv:1608.03983; decay as in arXiv:1711.05101.
     """
-    check_settings(epochs, BATCH_SIZE, PEAK_RATE, "cosine")
-    check_pair(model, images, labels)
-    steps = prepare(model, len(images), BATCH_SIZE, seed, validation)
+    require_keras_2(model)
+    check_settings(epochs, BATCH_SIZE, PEAK_RATE, "cosine", seed)
+    images, labels = checked_pair(model, images, labels)
+    validation = checked_validation(model, validation)
+    steps = prepare(len(images), BATCH_SIZE, seed)
     warm = min(2 * steps, epochs * steps // 4)
     cycle = keras.optimizers.schedules.CosineDecay(
         PEAK_RATE / 20, epochs * steps - warm, warmup_target=PEAK_RATE, warmup_steps=warm
@@ -133,16 +153,14 @@ def fit_teacher(
     optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
     compile_classifier(model, optimizer=optimizer)
     if folder:
-        callbacks = [keras.callbacks.BackupAndRestore(str(folder)), *callbacks]
+        callbacks = [keras.callbacks.BackupAndRestore(str(folder)), *(callbacks or ())]
     batches = augmented(images, labels, BATCH_SIZE, seed)
     return run(model, batches, epochs, steps, validation, progress, callbacks)
 
 
-def prepare(model, count, batch_size, seed, validation):
-    """Check what is to be scored, set the seed, and return the number of batches an epoch has."""
-    if validation is not None:
-        check_pair(model, *validation)
-    keras.utils.set_random_seed(seed)
+def prepare(count, batch_size, seed):
+    """Set the seed, and return the number of batches that an epoch has."""
+    keras.utils.set_random_seed(int(seed))
     return -(-count // batch_size)
 
 
@@ -154,6 +172,8 @@ def rate(learning_rate, schedule, steps):
 
 def run(model, batches, epochs, steps, validation=None, progress=True, callbacks=()):
     """Let Keras train a compiled model, with the course's progress bar and history."""
+    names = list(dict.fromkeys(("loss", "accuracy", *(metric.name for metric in model.metrics))))
+    callbacks = check_callbacks(callbacks, names, validation)
     watch = _Watch(epochs, steps, progress)
     scored = None if validation is None else in_batches(*validation, 500)
     callbacks = [watch, *callbacks, *_pruning(model, callbacks)]
@@ -172,7 +192,7 @@ class _Watch(keras.callbacks.Callback):
 
     def __init__(self, epochs, steps, progress):
         super().__init__()
-        self.history, self.epochs = {}, epochs
+        self.history, self.epoch, self.epochs = {}, 1, epochs
         self.bar = tqdm(
             total=epochs * steps,
             disable=not progress,
@@ -183,14 +203,23 @@ class _Watch(keras.callbacks.Callback):
         )
 
     def on_epoch_begin(self, epoch, logs=None):
-        self.bar.set_description_str(f"epoch {epoch + 1} of {self.epochs}", refresh=False)
+        self.epoch = epoch + 1
+        self.bar.set_description_str(f"epoch {self.epoch} of {self.epochs}", refresh=False)
 
     def on_train_batch_end(self, batch, logs=None):
         self.bar.update()
+        if not np.isfinite(logs["loss"]):
+            raise FloatingPointError(
+                f"the loss is {logs['loss']} in batch {batch + 1} of epoch {self.epoch}, so the "
+                "weights of this model are spoilt, and training has ended: build or load the model "
+                "again, and train it with a smaller learning_rate"
+            )
 
     def on_epoch_end(self, epoch, logs=None):
-        for name, value in logs.items():
-            self.history.setdefault(name.replace("val_", "validation_"), []).append(float(value))
+        for name, value in list(logs.items()):
+            name = name.replace("val_", "validation_")
+            logs[name] = value  # the other callbacks know it by this name as well
+            self.history.setdefault(name, []).append(float(value))
         shown = {name: f"{values[-1]:.3f}" for name, values in self.history.items()}
         self.bar.set_postfix(shown, refresh=False)
 
@@ -209,17 +238,9 @@ def compile_classifier(model, learning_rate=LEARNING_RATE, optimizer=None):
     """Compile a model for cross-entropy, by default with Adam."""
     model.compile(
         optimizer or keras.optimizers.Adam(learning_rate),
-        keras.losses.SparseCategoricalCrossentropy(from_logits=not ends_in_softmax(model)),
+        keras.losses.SparseCategoricalCrossentropy(from_logits=not gives_probabilities(model)),
         metrics=[keras.metrics.SparseCategoricalAccuracy("accuracy")],
     )
-
-
-def ends_in_softmax(model):
-    """Whether a model gives probabilities: its last layer is a softmax or has one inside."""
-    last = getattr(model.layers[-1], "layer", model.layers[-1])  # inside tfmot's wrapper
-    activation = getattr(last, "activation", None)
-    activation = getattr(activation, "activation", activation)
-    return activation is keras.activations.softmax or isinstance(last, keras.layers.Softmax)
 
 
 def in_batches(images, labels, batch_size, seed=None):
@@ -259,30 +280,3 @@ def moved(images, seed, shift=SHIFT, flip=True):
     padded = tf.pad(images, ((0, 0), (shift, shift), (shift, shift), (0, 0)))
     taken = tf.gather(tf.gather(padded, rows, axis=1, batch_dims=1), columns, axis=2, batch_dims=1)
     return tf.ensure_shape(taken, images.shape)
-
-
-def check_settings(epochs, batch_size, learning_rate, schedule):
-    """Raise ValueError, in words, if a setting of training is out of its range."""
-    if schedule not in SCHEDULES:
-        raise ValueError(f"schedule must be one of {', '.join(SCHEDULES)}; got {schedule!r}")
-    for name, value in (("epochs", epochs), ("batch_size", batch_size)):
-        if int(value) != value or value < 1:
-            raise ValueError(f"{name} must be a whole number, 1 or more; got {value!r}")
-    if not 0 < learning_rate < np.inf:
-        raise ValueError(f"learning_rate must be above 0; got {learning_rate!r}")
-
-
-def check_pair(model, images, labels):
-    """Raise, in words, unless these images and labels fit the model."""
-    images, labels = require_images(model, images, "images"), np.asarray(labels)
-    if not np.issubdtype(labels.dtype, np.integer):
-        raise TypeError(f"labels must be integers, not {labels.dtype}")
-    if labels.shape != (len(images),) or not len(labels):
-        raise ValueError(
-            f"one label an image, and at least one: {len(images)} images, labels of {labels.shape}"
-        )
-    classes = model.output_shape[-1]
-    if labels.min() < 0 or labels.max() >= classes:
-        raise ValueError(
-            f"labels must be 0 to {classes - 1}; these are {labels.min()} to {labels.max()}"
-        )

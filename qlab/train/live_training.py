@@ -8,15 +8,10 @@ import numpy as np
 from qlab import data
 from qlab.arithmetic.results import Measurement
 from qlab.tflite.litemodel import LiteModel
+from qlab.tflite.pixels import USUAL
+from qlab.train.checks import checked_pair
 from qlab.train.fake_quantization import quantization_aware, weight_quantizer
-from qlab.train.fitting import (
-    BATCH_SIZE,
-    LEARNING_RATE,
-    check_pair,
-    compile_classifier,
-    in_batches,
-    rate,
-)
+from qlab.train.fitting import BATCH_SIZE, LEARNING_RATE, compile_classifier, in_batches, rate
 from qlab.train.model_files import load
 from qlab.train.qat_conversion import convert_quantized
 
@@ -42,7 +37,7 @@ def live_quantization_aware(weight_bits, images, labels, score, epochs=1):
     if not 0 < epochs < np.inf:
         raise ValueError(f"epochs must be above 0; got {epochs!r}")
     model = load("baseline")
-    check_pair(model, images, labels)
+    images, labels = checked_pair(model, images, labels)
     aware = quantization_aware(
         model,
         weight_bits,
@@ -76,7 +71,7 @@ def _train(aware, batches, epoch, total, score):
 
 
 def _frame(aware, epoch, mean, score):
-    model = LiteModel(convert_quantized(aware))  # packed is what the learner takes away
+    model = LiteModel(convert_quantized(aware), USUAL)  # packed is what the learner takes away
     loss, accuracy = (None, None) if mean is None else (float(value) for value in mean)
     return Frame(epoch, loss, accuracy, model, score(model), _weights(aware))
 

@@ -7,21 +7,21 @@ import logging
 import os
 import tempfile
 import threading
+import time
 import zipfile
 from pathlib import Path
 
+from qlab.data.datasets import to_calibrate
 from qlab.system.output import quiet
 from qlab.tflite import artefacts
-from qlab.train.keras2 import (
-    ConverterError,
-    as_floats,
-    copied,
-    keras,
+from qlab.train.checks import (
     require_bare,
-    require_images,
+    require_calibration,
+    require_full_precision,
     require_keras_2,
-    tf,
+    require_not_recurrent,
 )
+from qlab.train.keras2 import ConverterError, copied, keras, tf
 
 MODES = ("float32", "float16", "dynamic-range", "int8", "int16x8")
 FIXED_RANGES = {  # modes that need a calibration set: the operators they may use, and their dtype
@@ -31,6 +31,15 @@ FIXED_RANGES = {  # modes that need a calibration set: the operators they may us
         tf.int16,
     ),
 }
+OTHERS = {  # files that are taken for a `.keras` file, and what reads them
+    ".tflite": "a .tflite file holds no layers to train, and qlab.LiteModel.from_file('{}') reads "
+    "it to score and compress it",
+    **dict.fromkeys(
+        (".h5", ".hdf5"), "keras.models.load_model('{}') reads an older one, and train.save keeps "
+        "it as .keras",
+    ),
+}  # fmt: skip
+UNREADABLE = (ValueError, TypeError, KeyError, OSError, zipfile.BadZipFile)
 WRAPPERS = {  # of tfmot, and which module of this room has the scope in which Keras can load them
     "QuantizeWrapper": "quantizers",
     "PruneLowMagnitude": "sparse_training",
@@ -38,7 +47,7 @@ WRAPPERS = {  # of tfmot, and which module of this room has the scope in which K
 }
 
 
-def convert(model, mode="float32", calibration=None):
+def convert(model, mode="float32", calibration=None, dataset=None):
     """Convert a Keras model with ``tf.lite.TFLiteConverter``.
 
     Parameters
@@ -52,6 +61,8 @@ def convert(model, mode="float32", calibration=None):
     calibration : ndarray of uint8, shape (n, 28, 28, 1), optional
         The calibration set, which "int8" and "int16x8" need. TFLite gets it, divided by 255, as
         its representative dataset. float32 images are taken as they are.
+    dataset : qlab.Dataset, optional
+        Gives 128 calibration images, unless they are given.
 
     Returns
     -------
@@ -77,8 +88,10 @@ def convert(model, mode="float32", calibration=None):
     require_bare(model, "convert")
     if mode not in MODES:
         raise ValueError(f"mode must be one of {', '.join(MODES)}; got {mode!r}")
+    require_full_precision(model)
     if mode in FIXED_RANGES:
-        calibration = _calibration(model, mode, calibration)
+        require_not_recurrent(model, mode)
+        calibration = _calibration(model, mode, to_calibrate(dataset, calibration))
     converter = tf.lite.TFLiteConverter.from_keras_model(model)
     if mode != "float32":
         converter.optimizations = [tf.lite.Optimize.DEFAULT]
@@ -109,16 +122,13 @@ def _no_output():
 
 
 def _calibration(model, mode, images):
-    """The calibration set as floats, or an error in words."""
+    """The calibration set as the model's input takes it, or an error in words."""
     if images is None:
         raise ValueError(
             f"{mode} needs calibration images to find the ranges of the activations: "
-            f"convert(model, {mode!r}, qlab.data.calibration_images(128))"
+            f"convert(model, {mode!r}, qlab.data.calibration_images(128)), or with dataset="
         )
-    images = require_images(model, images, "calibration")
-    if not len(images):
-        raise ValueError("calibration is empty: at least one image is needed")
-    return as_floats(images)
+    return require_calibration(model, images).astype(model.inputs[0].dtype.as_numpy_dtype)
 
 
 def save(model, path):
@@ -142,10 +152,14 @@ def save(model, path):
     ------
     TypeError
         If `model` is not a Keras 2 model.
+    OSError
+        If the file cannot be written, or the clock stands before 1980.
     ValueError
-        If the name does not end in ``.keras``.
+        If the name does not end in ``.keras``, or the file could not be loaded again, as with a
+        Lambda layer.
     """
     require_keras_2(model)
+    _require_clock()
     path = Path(path)
     if path.suffix != ".keras":
         raise ValueError(f"a Keras model goes into a file that ends in .keras, not {path.name}")
@@ -153,8 +167,24 @@ def save(model, path):
         part = Path(work) / path.name
         with _scope(model), quiet():
             copied(model).save(part)  # without the optimizer
+        try:
+            _loaded(part)
+        except UNREADABLE as error:
+            raise ValueError(
+                f"{path.name} is not written, because nobody could load it again: {error}. Build "
+                "the model from keras.layers, without a Lambda or a layer of your own"
+            ) from None
         os.replace(part, path)
     return path
+
+
+def _require_clock():
+    now = time.localtime()
+    if now.tm_year < 1980:
+        raise OSError(
+            f"this computer's clock says {time.strftime('%Y-%m-%d', now)}, and a .keras file is a "
+            "zip file, which cannot hold a time before 1980: set the clock, and save again"
+        )
 
 
 def load(name):
@@ -186,19 +216,25 @@ def load(name):
     (None, 10)
     """
     path = Path(name)
+    if path.suffix in OTHERS:
+        raise ValueError(f"train.load reads .keras files; {OTHERS[path.suffix].format(path)}")
     if path.suffix != ".keras":
         path = artefacts.path(f"{name}.keras")
     if not path.is_file():
         raise FileNotFoundError(f"there is no file {path}")
     try:
-        with _scope(path), quiet():
-            model = keras.models.load_model(path, compile=False)
-    except (ValueError, TypeError, KeyError, OSError, zipfile.BadZipFile) as error:
+        model = _loaded(path)
+    except UNREADABLE as error:
         raise ValueError(f"{path.name} cannot be loaded as a Keras 2 model: {error}") from None
     for layer in model.layers:
         if hasattr(layer, "settle"):  # a wrapper that keeps more than its variables
             layer.settle()
     return model
+
+
+def _loaded(path):
+    with _scope(path), quiet():
+        return keras.models.load_model(path, compile=False)
 
 
 def _scope(what):

@@ -1,5 +1,6 @@
 """The networks of the course, untrained: two to make small, the teacher, and two students."""
 
+from qlab.train.checks import require_settings_of_keras
 from qlab.train.keras2 import keras
 
 TEACHER_FILTERS = ((32,), (48, 48), (96, 128))  # of the convolutions between two poolings
@@ -28,6 +29,7 @@ def baseline(seed=0):
     >>> train.baseline().count_params()
     75609
     """
+    require_settings_of_keras()
     layers, start = keras.layers, _glorot_uniform(seed)
 
     return keras.Sequential(
@@ -67,6 +69,7 @@ def teacher(seed=0, *, precision="float32"):
     >>> train.teacher().get_layer("features").output.shape
     TensorShape([None, 7, 7, 128])
     """
+    require_settings_of_keras()
     layers, count = keras.layers, 0
     x = image = keras.Input((28, 28, 1), name="image")
     for stage, group in enumerate(TEACHER_FILTERS):
@@ -118,6 +121,7 @@ def student(name="5k", seed=0):
     """
     if name not in STUDENT_FILTERS:
         raise ValueError(f"there is no student {name!r}; there are: {', '.join(STUDENT_FILTERS)}")
+    require_settings_of_keras()
     layers, start = keras.layers, _glorot_uniform(seed)
 
     convolutions = [
@@ -160,6 +164,7 @@ def separable(seed=0):
     >>> train.separable().count_params()
     69258
     """
+    require_settings_of_keras()
     layers, seeds = keras.layers, iter(range(10 * seed, 10 * seed + 10))
     start = lambda: keras.initializers.HeNormal(seed=next(seeds))  # noqa: E731
 

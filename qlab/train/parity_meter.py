@@ -6,11 +6,10 @@ import numpy as np
 
 from qlab.arithmetic.results import Measurement
 from qlab.tflite import runtime
-from qlab.tflite.litemodel import LiteModel
+from qlab.train.checks import as_floats
 from qlab.train.fake_quantization import float_twin, require_aware
-from qlab.train.keras2 import as_floats, keras
-from qlab.train.model_files import convert
-from qlab.train.qat_conversion import matched
+from qlab.train.keras2 import keras
+from qlab.train.qat_conversion import float_file, matched
 
 LOOKED_AT = 64  # images on which the layers are compared
 
@@ -90,7 +89,7 @@ def keras_score(model, images, labels):
 def _layers(model, lite_model, images):
     """Compare each layer of the file that some layer of Keras stands for, by their names."""
     twin = float_twin(model)
-    source = LiteModel(convert(twin))
+    source = float_file(twin)
     wrapped = dict(zip((x.name for x in twin.layers), model.layers, strict=True))
     stands_for = matched(source, twin)
     pairs = {

@@ -7,6 +7,7 @@ from qlab.engine import planning
 from qlab.engine.floating import floating
 from qlab.engine.lowering import StoredWeights, lower
 from qlab.tflite import runtime
+from qlab.tflite.cleaning import cleaned
 from qlab.tflite.graph import pack
 from qlab.tflite.litemodel import LiteModel
 from qlab.tflite.operators import DICTATED
@@ -56,7 +57,7 @@ def convert_quantized(model, packed=None):
     """
     require_aware(model)
     twin = float_twin(model)
-    source = LiteModel(convert(twin))
+    source = float_file(twin)
     wrapped = dict(zip((x.name for x in twin.layers), model.layers, strict=True))
     weights, bits = {}, set()
     for layer in source.layers:
@@ -72,12 +73,18 @@ def convert_quantized(model, packed=None):
     return (file.packed() if packed else file).to_bytes()
 
 
+def float_file(twin):
+    """The float file of a model, which has no steps that only work out sizes."""
+    return cleaned(LiteModel(convert(twin)))
+
+
 def matched(source, twin):
     """Which layers of a Keras model give what each activation tensor of its float file holds."""
     shape = (PROBES, *twin.input_shape[1:])
     images = np.random.default_rng(0).random(shape, dtype=np.float32)
     tensors = [int(source.parsed.subgraphs[0].inputs[0]), *(x.output for x in source.layers)]
-    [(_, held)] = runtime.activations(source, images, tensors, batch=PROBES)
+    parts = [x for _, x in runtime.activations(source, images, tensors, batch=PROBES)]
+    held = [np.concatenate(x) for x in zip(*parts, strict=True)]
     given = keras.Model(twin.inputs, [x.output for x in twin.layers])(images, training=False)
     names = [x.name for x in twin.layers]
     return {

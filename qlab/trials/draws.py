@@ -73,15 +73,9 @@ def input_range(model):
     """Real values that a file's integer input can hold; whole pixels if it has no scale."""
     tensor = _input(model)
     limits, grid = np.iinfo(DTYPES[tensor.type]), tensor.quantization
-    scale, zero_point = (1, 0) if takes_pixels(model) else (grid.scale[0], int(grid.zeroPoint[0]))
+    scale, zero_point = (1, 0) if model.takes_pixels else (grid.scale[0], int(grid.zeroPoint[0]))
     low, high = float(scale) * (np.array([limits.min, limits.max]) - zero_point)
     return float(low), float(high)
-
-
-def takes_pixels(model):
-    """Whether a file's integer input has no scale: it takes the pixels 0 to 255 themselves."""
-    grid = _input(model).quantization
-    return grid is None or grid.scale is None
 
 
 def _input(model):
@@ -92,11 +86,12 @@ def _input(model):
 class Pool:
     """Where calibration images are drawn from."""
 
-    def __init__(self, model, draws, images=None):
-        self.model, self.draws, self._own = model, draws, images is not None
-        self.images = (
-            qlab.data.calibration_images(LARGEST_CALIBRATION * draws) if images is None else images
-        )
+    def __init__(self, model, draws, images=None, dataset=None):
+        self.model, self.draws, self._given = model, draws, images is not None
+        self._own, self.dataset = self._given or dataset is not None, dataset
+        if images is None and dataset is None:
+            images = qlab.data.calibration_images(LARGEST_CALIBRATION * draws)
+        self.images = dataset.calibration_images(len(dataset.train)) if images is None else images
         self._classes = None
 
     def draw(self, kind, index):
@@ -124,6 +119,8 @@ class Pool:
 
     def _one_class(self, index):
         """Images of one class: every second garment, or what the float model takes for one."""
+        if self.dataset is not None and not self._given:
+            return self._named_class(index)
         if not self._own:
             garment = qlab.data.CLASS_NAMES[(2 * index + 1) % 10]
             return garment, qlab.data.calibration_images(LARGEST_CALIBRATION, classes=garment)
@@ -137,3 +134,13 @@ class Pool:
             )
         chosen = found[np.argsort(-counts, kind="stable")[index]]
         return f"class {chosen}", self.images[self._classes == chosen][:LARGEST_CALIBRATION]
+
+    def _named_class(self, index):
+        """Images of one class of a data set."""
+        names = self.dataset.class_names
+        if index >= len(names):
+            raise ValueError(
+                f"{self.dataset.name} has {len(names)} classes, and {self.draws} draws of one "
+                "class each need as many; ask for fewer draws"
+            )
+        return names[index], self.dataset.calibration_images(classes=index)

@@ -7,14 +7,11 @@ from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
 
-import numpy as np
-
-from qlab import data
 from qlab.arithmetic.metrics import wilson_interval
 from qlab.arithmetic.results import Latency, Measurement
 from qlab.engine.recipes import recipe_dict
 from qlab.tflite import artefacts
-from qlab.tflite.litemodel import LiteModel, require_lite_model
+from qlab.tflite.litemodel import LiteModel
 from qlab.tflite.runtime import evaluate, latency
 from qlab.trials import shelf, subjects
 from qlab.trials.fronts import COSTS, front, rows, standings
@@ -22,7 +19,7 @@ from qlab.trials.fronts import COSTS, front, rows, standings
 __all__ = ["COSTS", "Entry", "drop", "entries", "front", "keep", "remeasure", "rows", "standings"]
 RUNS = 100  # timed runs of a model that is measured
 GLANCE = 20  # timed runs of a shipped model when the board opens
-_measured, _timed, _gzipped = {}, {}, {}  # by checksum, in this process
+_measured, _timed, _gzipped = {}, {}, {}  # by checksum, in this process; the first also by data
 
 
 @dataclass(frozen=True)
@@ -63,24 +60,27 @@ class Entry:
         return "control" in self.name
 
 
-def keep(model, name, recipe=None):
+def keep(model, name, recipe=None, dataset=None):
     """Keep a model of yours: score it, time it, and put it on the Pareto board for good.
 
-    The `recipe` is how it was made: a Recipe, a mapping or your own words. Keeping the same file
-    again renames it; a name that another model has gets a number. ShelfError says why a model
-    cannot be kept.
+    The `recipe` is how it was made: a Recipe, a mapping or your own words. It is scored on the
+    validation images of the `dataset`, by default the course's. Keeping the same file again renames
+    it; a name that another model has gets a number. ShelfError says why a model cannot be kept.
 
     >>> import qlab
     >>> entry = keep(qlab.pretrained("baseline-int8"), "my int8", qlab.Recipe())
     >>> entry.origin, entry.kind, [kept.name for kept in shelf.kept()]
     ('yours', 'measured', ['my int8'])
     """
-    if problem := unfit(model):
-        raise shelf.ShelfError(f"this model cannot be scored: {problem}")
+    dataset = subjects.other_data(dataset)
+    if problem := subjects.misfit(model, dataset):
+        asks = "" if dataset else "; give the data that it was made for, as dataset="
+        raise shelf.ShelfError(f"this model cannot be scored: {problem}{asks}")
+    model, _ = subjects.ready(model, subjects.images_to_choose_with(dataset=dataset))
     sha = hashlib.sha256(model.data).hexdigest()
     name = _free(shelf.clean_name(name), sha)
-    _measure(sha, model)
-    score = _measured[sha]
+    _measure(sha, model, dataset)
+    score = _measured[sha, _of(dataset)]
     shelf.put(model, name, recipe, _facts(score), _timed[sha])
     return next(entry for entry in _yours([]) if entry.sha256 == sha)
 
@@ -90,24 +90,42 @@ def drop(name):
     return shelf.drop(name)
 
 
-def entries(troubles=None):
+def entries(troubles=None, dataset=None):
     """Every shipped model and every one on the learner's shelf, yours first.
 
-    The list `troubles` gets a sentence for each file that cannot be used.
+    The list `troubles` gets a sentence for each file that cannot be used. With a `dataset` of your
+    own only the models that were kept with it are there.
 
     >>> {entry.name: entry.kind for entry in entries()}["baseline"]
     'cached'
     """
     troubles = [] if troubles is None else troubles
-    return [*_yours(troubles), *_shipped(troubles)]
+    dataset = subjects.other_data(dataset)
+    if dataset is None:
+        return [*_yours(troubles), *_shipped(troubles)]
+    return [x for x in _yours(troubles) if _data_of(x) == _of(dataset)]
 
 
-def remeasure(chosen):
-    """Score and time models here; they are `measured` from then on, in this kernel."""
+def remeasure(chosen, dataset=None):
+    """Score and time models here; they are `measured` from then on, in this kernel.
+
+    Models that were scored on other data than this stay as they are.
+    """
+    dataset = subjects.other_data(dataset)
+    chosen = [x for x in chosen if _data_of(x) == _of(dataset)]
     for done, entry in enumerate(chosen):
         yield done, len(chosen), entry.name
-        _measure(entry.sha256, _load(entry))
+        _measure(entry.sha256, _load(entry), dataset)
     yield len(chosen), len(chosen), "all measured"
+
+
+def _of(dataset):
+    """What `Split.images_are` adds for a data set that is not the course's."""
+    return f" of {dataset.name}" if dataset else ""
+
+
+def _data_of(entry):
+    return entry.images_are.partition(" images")[2]
 
 
 def _free(name, sha):
@@ -153,7 +171,8 @@ def _yours(troubles):
 
 def _entry(name, origin, recipe, cached, content, sha, timed):
     """One entry: what was measured in this process goes before what is recorded."""
-    score, timed_now = _measured.get(sha), _timed.get(sha)
+    score = _measured.get((sha, cached[2].partition(" images")[2]))
+    timed_now = _timed.get(sha)
     kind = "" if timed is None else "cached"
     if sha not in _gzipped:
         _gzipped[sha] = LiteModel(content).gzip_bytes
@@ -177,11 +196,12 @@ def _facts(score):
     return score.correct, score.n, score.images_are
 
 
-def _measure(sha, model):
+def _measure(sha, model, dataset):
     """Score and time one model; both or neither are remembered."""
-    measurement = subjects.scored(model, subjects.course_images(), evaluate, threads=1)
+    split = subjects.images_to_choose_with(dataset=dataset)
+    measurement = subjects.scored(model, split, evaluate, threads=1)
     timed = latency(model, runs=RUNS)
-    _measured[sha], _timed[sha] = measurement, timed
+    _measured[sha, _of(dataset)], _timed[sha] = measurement, timed
 
 
 def _load(entry):
@@ -192,19 +212,3 @@ def _load(entry):
         if kept.sha256 == entry.sha256:
             return kept.model()
     raise shelf.ShelfError(f"{entry.name} is no longer on the shelf")
-
-
-def unfit(model):
-    """Why the course's images cannot score a model, in words; empty if they can."""
-    require_lite_model(model)
-    graph = model.parsed.subgraphs[0]
-    shapes = [
-        tuple(int(n) for n in graph.tensors[i].shape) for i in (*graph.inputs, *graph.outputs)
-    ]
-    (given, answered) = (int(np.prod(shape[1:])) for shape in shapes)
-    if given == 28 * 28 and answered == len(data.CLASS_NAMES):
-        return ""
-    return (
-        f"it takes {shapes[0]} and answers {shapes[1]}; the course's images are "
-        f"(n, 28, 28, 1), of {len(data.CLASS_NAMES)} classes"
-    )

@@ -16,6 +16,7 @@ WEIGHT_BITS = (8, 7, 6, 5, 4, 3, 2)
 SPARSITIES = tuple(i / 20 for i in range(20))
 STEPS = ((1, 0), (0, 2), (0, 6))  # of the greedy search: notches of bits, notches of sparsity
 UNIFORM = len(WEIGHT_BITS) * 19  # uniform recipes: 9 sparsities in 2 scopes, and none
+MOST_IMAGES = 5000  # that one chooses by, unless told
 PATIENCE = 1000  # proposals in a row that were known already, before a method gives up
 
 
@@ -79,8 +80,8 @@ class Scorer:
         return trial
 
 
-def search_images(n=5000):
-    """Images to choose by: the first `n` of the validation images.
+def search_images(n=None, dataset=None):
+    """Images to choose by: the first `n` of the validation images, by default at most 5,000.
 
     No shipped model has learned them, and none of them calibrates. Choosing by the test images
     would fit the recipe to them, and the final score would flatter.
@@ -89,7 +90,8 @@ def search_images(n=5000):
     >>> images.shape, labels.shape
     ((10, 28, 28, 1), (10,))
     """
-    split = data.load().validation
+    split = (dataset or data.load()).validation
+    n = min(MOST_IMAGES, len(split)) if n is None else n
     if isinstance(n, bool) or not isinstance(n, int | np.integer) or not 1 <= n <= len(split):
         raise ValueError(f"n is {n!r}; there are {len(split):,} validation images")
     return split.images[:n], split.labels[:n]

@@ -18,6 +18,7 @@ from qlab.system.files import read_whole, write_files
 from qlab.system.machine import machine_name
 from qlab.system.text import one_line, printable
 from qlab.tflite.litemodel import LiteModel, require_lite_model
+from qlab.tflite.pixels import WAYS
 
 ABOUT, MODEL = "about.json", "model.tflite"
 VERSION = 1
@@ -46,6 +47,7 @@ class Kept:
     latency: Latency | None
     machine: str
     when: str
+    pixels: str | None  # how it wants them; None in a description that does not say
     place: Path
 
     @property
@@ -55,7 +57,7 @@ class Kept:
 
     def model(self):
         """Check the file as one from outside, and return it."""
-        return LiteModel.from_bytes(self.data, name=self.name)
+        return LiteModel.from_bytes(self.data, self.name, self.pixels)
 
 
 def put(model, name, recipe, score, latency=None):
@@ -66,7 +68,7 @@ def put(model, name, recipe, score, latency=None):
         raise ShelfError(f"the model has {model.file_bytes:,} bytes; the shelf takes "
                          f"{LARGEST_MODEL:,} at most")  # fmt: skip
     sha = hashlib.sha256(model.data).hexdigest()
-    about = _about(name, recipe, score, latency)
+    about = _about(name, recipe, score, latency, model.pixels)
     place = folder() / sha
     try:
         if not place.is_dir() and len(_names()) >= MOST_MODELS:
@@ -113,7 +115,7 @@ def _names():
     return sorted(name for name in names if _FOLDER.fullmatch(name))[:MOST_MODELS]
 
 
-def _about(name, recipe, score, latency):
+def _about(name, recipe, score, latency, pixels):
     """What is known of a model, as JSON."""
     document = {
         "version": VERSION,
@@ -122,6 +124,8 @@ def _about(name, recipe, score, latency):
         **dict(zip(("correct", "n", "images_are"), score, strict=True)),
         "when": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
     }
+    if pixels is not None:
+        document["pixels"] = pixels
     if latency is not None:
         document["latency"] = vars(latency)
         document["machine"] = machine_name()
@@ -147,6 +151,7 @@ def _read(place):
         latency=_latency(about.get("latency")),
         machine=_line(about.get("machine", "")),
         when=_line(about.get("when", "")),
+        pixels=next((x for x in WAYS if x == about.get("pixels")), None),
         place=place,
     )
 

@@ -10,10 +10,16 @@ import numpy as np
 import qlab
 from qlab.arithmetic.metrics import sparsity
 from qlab.arithmetic.results import Measurement
-from qlab.data import Split
+from qlab.data import Dataset, Split, is_fashion
+from qlab.data.datasets import shape_words
 from qlab.engine.recipes import Recipe
 from qlab.system.steps import finished, mapped
 from qlab.tflite import prefixes
+from qlab.tflite.answers import class_count, require_scorable
+from qlab.tflite.graph import shape_of
+from qlab.tflite.litemodel import ModelError, require_lite_model
+from qlab.tflite.pixels import FEWEST, FoundPixels, as_pixels
+from qlab.tflite.runtime import require_fit
 from qlab.tflite.sparse_encoding import sparse_file
 
 LATENCY_RUNS = 50
@@ -120,6 +126,8 @@ class Subject:
     compressor: qlab.Compressor
     split: Split
     float_measurement: Measurement
+    dataset: Dataset | None = None  # None for the course's, or if images alone were given
+    found_pixels: FoundPixels | None = None  # if nobody had said how the model wants them
 
     @property
     def images(self):
@@ -142,9 +150,20 @@ class Subject:
         """Measurement of any file on the subject's images."""
         return scored(model, self.split)
 
+    @cached_property
+    def class_names(self):
+        """tuple of str: what the classes are called; numbers if nobody knows what is shown."""
+        if self.dataset is None and (self.split.name or is_fashion(self.images)):
+            return qlab.data.CLASS_NAMES
+        if self.dataset is not None:
+            return self.dataset.class_names
+        answers = int(self.float_measurement.predictions.max()) + 1
+        classes = class_count(self.model) or max(answers, int(np.max(self.labels)) + 1)
+        return tuple(f"class {i}" for i in range(classes))
+
     @property
     def may_ask(self):
-        """bool: whether it is scored on the course's images, so that test images are left."""
+        """bool: whether it is scored on images of a data set, so that its test images are left."""
         return bool(self.split.name)
 
     def on(self, split):
@@ -213,15 +232,77 @@ class Remembering:
 
 
 @lru_cache(maxsize=1)
+def course_data():
+    """Dataset: Fashion-MNIST, which is taken where nobody gives another; read once."""
+    return qlab.data.load()
+
+
 def course_images():
-    """Split: what explorers, exercises and fronts choose with; read once."""
-    return qlab.data.load().validation
+    """Split: what explorers, exercises and fronts choose with."""
+    return course_data().validation
 
 
-def images_to_choose_with(images=None, labels=None):
-    """Split: the images given, or the course's."""
+def other_data(dataset):
+    """The data set given; None if it is the course's, or none is given."""
+    if dataset is not None and not isinstance(dataset, Dataset):
+        raise TypeError(
+            f"dataset is a {type(dataset).__name__}; give a qlab.Dataset, such as "
+            "qlab.Dataset.from_arrays(images, labels) or qlab.Dataset.from_folder('photos/')"
+        )
+    return None if isinstance(dataset, type(course_data())) else dataset
+
+
+def require_course(dataset, instead):
+    """Raise ValueError if models that ship would be scored on data that they never learned."""
+    if (dataset := other_data(dataset)) is not None:
+        raise ValueError(
+            "The models compared here ship with the course and learned Fashion-MNIST, so they know "
+            f"nothing of {dataset.name}. {instead}"
+        )
+
+
+def images_to_choose_with(images=None, labels=None, dataset=None):
+    """Split: the images given, or those of the data set, which is the course's by default."""
     require_pair(images, labels)
-    return course_images() if images is None else Split(images, labels)
+    if images is not None:
+        return Split(images, labels)
+    return course_images() if dataset is None else dataset.validation
+
+
+def misfit(model, dataset=None):
+    """Why a data set, by default the course's, cannot score a model, in words; empty if it can."""
+    try:
+        require_scorable(model)
+    except ModelError as error:
+        return str(error)
+    graph, dataset = model.parsed.subgraphs[0], dataset or course_data()
+    shape, classes = shape_of(graph.tensors[int(graph.inputs[0])])[1:], class_count(model)
+    there = len(dataset.class_names)
+    try:
+        require_fit(shape, dataset.image_shape)
+        fits = classes in (None, there)
+    except ValueError:
+        fits = False
+    if fits:
+        return ""
+    answers = "" if classes is None else f" and tells {classes} classes apart"
+    return (
+        f"it takes images of {shape_words(shape)}{answers}; {dataset.name} has images of "
+        f"{shape_words(dataset.image_shape)} and {there} classes"
+    )
+
+
+def require_fits(model, dataset=None):
+    """Raise ValueError, saying what would fit, unless a data set fits a model."""
+    if problem := misfit(model, dataset):
+        remedy = (
+            "give the data that it was made for: dataset=qlab.Dataset.from_arrays(images, labels), "
+            "or .from_folder or .from_npz"
+            if dataset is None
+            else "give a model of such images and classes, or make the data set anew; from_folder "
+            "scales pictures with size=(height, width), and class_names may name more classes"
+        )
+        raise ValueError(f"This model does not fit the data: {problem}. So {remedy}.")
 
 
 def scored(model, split, score=prefixes.score, **how):
@@ -233,9 +314,21 @@ def scored(model, split, score=prefixes.score, **how):
     return replace(measured, images_are=split.images_are)
 
 
-def asked(model):
+def ready(model, split):
+    """A model that knows how it wants its pixels, and what scoring said of that, if it was asked.
+
+    It is not asked if it is known already, as of the course's models, or if nobody can tell.
+    """
+    require_lite_model(model)
+    if model.pixels or len(split) < FEWEST or as_pixels(split.images)[1] is None:
+        return model, None
+    found = qlab.find_pixels(model, split.images, split.labels, split.images_are)
+    return model.with_pixels(found.pixels), found
+
+
+def asked(model, dataset=None):
     """Score a file on the test images; yield how far it is, and return the Measurement."""
-    test, classes = qlab.data.load().test, []
+    test, classes = (dataset or course_data()).test, []
     for start in range(0, len(test), PART):
         yield start, len(test), "test images scored"
         classes.append(qlab.predict(model, test.images[start : start + PART]))
@@ -248,25 +341,43 @@ def require_pair(images, labels):
         raise ValueError("images and labels belong together: give both, or neither")
 
 
-def subject(model=None, images=None, labels=None, calibration_images=None):
-    """What is not given is the course's: the shipped baseline, and `course_images`.
+def subject(model=None, images=None, labels=None, calibration_images=None, dataset=None):
+    """What is not given is the data set's, or the course's: the baseline, and `course_images`.
 
     A model may be the name of one that ships.
     """
-    split = images_to_choose_with(images, labels)
+    dataset = other_data(dataset)
+    split = images_to_choose_with(images, labels, dataset)
     model = "baseline" if model is None else model
-    own = images is not None or calibration_images is not None or not isinstance(model, str)
-    return _build(model, split, calibration_images) if own else _shipped(model, split)
+    given = images, calibration_images, dataset
+    if isinstance(model, str) and all(x is None for x in given):
+        return _shipped(model, split)
+    return _build(model, split, calibration_images, dataset)
 
 
 @lru_cache(maxsize=SHIPPED)
 def _shipped(name, split):
-    return _build(name, split, None)
+    return _build(name, split)
 
 
-def _build(model, split, calibration_images):
+def _build(model, split, calibration_images=None, dataset=None):
     """Load what is missing, calibrate, and score the float model."""
     model = qlab.pretrained(model) if isinstance(model, str) else model
+    if calibration_images is None or split.name or dataset:
+        require_fits(model, dataset)
     if calibration_images is None:
-        calibration_images = qlab.data.calibration_images()
-    return Subject(qlab.Compressor(model, calibration_images), split, scored(model, split))
+        calibration_images = _calibrating(split, dataset)
+    model, pixels = ready(model, split)
+    compressor = qlab.Compressor(model, calibration_images)
+    return Subject(compressor, split, scored(model, split), dataset, pixels)
+
+
+def _calibrating(split, dataset):
+    """Training images to calibrate on; the course's only for images of the same kind."""
+    if dataset is None and not split.name and not is_fashion(split.images):
+        raise ValueError(
+            "The images given are not of Fashion-MNIST, so its images cannot calibrate for them. "
+            "Give dataset=, such as qlab.Dataset.from_arrays(images, labels), or else "
+            "calibration_images=, a few hundred that the model was trained on."
+        )
+    return (dataset or course_data()).calibration_images()

@@ -10,7 +10,8 @@ from qlab.arithmetic.affine import INTEGER_BITS
 from qlab.engine.recipes import OBSERVERS, Recipe
 from qlab.plots.quantization_panels import CalibrationPanel, RangesPanel, clipped_share, middle
 from qlab.system.text import to_csv
-from qlab.trials.draws import Calibration, Draw, Pool, takes_pixels
+from qlab.tflite.pixels import USUAL
+from qlab.trials.draws import Calibration, Draw, Pool
 from qlab.widgets.kit import controls, readout
 from qlab.widgets.kit.explorer import Shown, SweepingExplorer
 from qlab.widgets.kit.job import Job
@@ -34,10 +35,10 @@ class CalibrationExplorer(SweepingExplorer, ModelExplorer):
 
     Parameters
     ----------
-    model, images, labels
+    model, images, labels, dataset
         As in `ModelExplorer`.
     calibration_images : ndarray of uint8, shape (n, 28, 28, 1), or None
-        To draw from; None for the training images of the course. Of more than 1,024 each draw
+        To draw from; None for the training images of the data set. Of more than 1,024 each draw
         takes 1,024.
     draws : int
         2 to 9.
@@ -86,7 +87,7 @@ class CalibrationExplorer(SweepingExplorer, ModelExplorer):
         super().__init__(model, images, labels, first, **settings)
 
     def build(self):
-        self._pool = Pool(self.subject.model, *self._asked)
+        self._pool = Pool(self.subject.model, *self._asked, self.dataset)
         self._draws, self._kind = [], None
         self.trail = {}
         self.sizes = controls.doublings(self.available)
@@ -222,7 +223,8 @@ def cells(result):
     low, high = (percent(pick(result.accuracies)) for pick in (min, max))
     spread = f"{100 * result.spread:.2f} <small>points</small>" if several else "one draw"
     between = f"{low} to {high}" if several else "blank images are all alike"
-    pixels = f"pixels are 0 to {255 if takes_pixels(result.trials[k].model) else 1}"
+    model = result.trials[k].model
+    pixels = f"pixels are {'0 to 255' if model.takes_pixels else model.pixels or USUAL}"
     holds = "{:.3g} to {:.3g}".format(*result.input_ranges[k])
     return (
         readout.accuracy(result.measurements[k], f"Accuracy of draw {k + 1}"),

@@ -12,6 +12,7 @@ from qlab.lessons.cards import Cell, element, listing
 from qlab.system.text import printable
 from qlab.widgets.kit import readout
 from qlab.widgets.kit.css import STYLE
+from qlab.widgets.kit.front_end import Pulse
 
 CSS = """<style>
 .jupyter-widgets.qlab-board { max-width: 860px; padding: 4px 2px; overflow: visible;
@@ -73,7 +74,8 @@ class ChallengeBoard(ipywidgets.VBox):
         )
         self.again.on_click(lambda _: self.refresh())
         self.status, self.tables = ipywidgets.HTML(), ipywidgets.HTML()
-        super().__init__([ipywidgets.HTML(STYLE + CSS), self.again, self.status, self.tables])
+        style = ipywidgets.HTML(STYLE + CSS)
+        super().__init__([style, self.again, Pulse(), self.status, self.tables])
         self.add_class("qlab-board")
         self.refresh()
 

@@ -52,7 +52,7 @@ class ClusteringExplorer(SweepingExplorer, ModelExplorer):
     ----------
     model, images, labels, calibration_images
         As in `ModelExplorer`. Trained models ship of the baseline alone. Activations stay float32,
-        so that the calibration images only have to fit the model.
+        so that nothing is calibrated.
     **settings
         ``clusters`` (2 to 256), ``weight_bits`` of the rounding (2 to 8), its ``granularity``, and
         ``layer``, whose weights are shown.
@@ -77,6 +77,7 @@ class ClusteringExplorer(SweepingExplorer, ModelExplorer):
     True
     """
 
+    calibrates = False
     question = "Few values: is it better to let weights share them, or to round?"
     clusters = number("Clusters", WholeWithin(16, *CLUSTERS), STOPS)
     weight_bits = steps("Rounded to bits", INTEGER_BITS, 4)

@@ -29,6 +29,11 @@ TOLD = {
         "classes except the first are shuffled, image by image."
     ),
 }
+INSTEAD = (
+    "Train a teacher and a student of your own: train.fit(teacher, dataset=dataset), then "
+    "train.distil(student, teacher, dataset=dataset), and train.fit(control, dataset=dataset) for "
+    "the same student without a teacher."
+)
 NAMES = {"soft": "with T²", "soft_without_factor": "without T²", "hard": "labels"}
 
 
@@ -41,8 +46,9 @@ class DistillationExplorer(Explorer):
 
     Parameters
     ----------
-    images, labels
-        As in `ModelExplorer`; every class must occur.
+    images, labels, dataset
+        As in `ModelExplorer`, of Fashion-MNIST, which the shipped models learned; every class must
+        occur.
     **settings
         ``temperature`` (0.5 to 20), ``alpha`` (0 to 1), ``garment`` (a class's name), ``example``
         (1 is the image of that class of which the teacher is least certain), ``students``
@@ -84,7 +90,8 @@ class DistillationExplorer(Explorer):
     students = name_among("Students", "_choices")
     arm = choice("Student shown", ARMS, "taught")
 
-    def __init__(self, images=None, labels=None, **settings):
+    def __init__(self, images=None, labels=None, dataset=None, **settings):
+        subjects.require_course(dataset, INSTEAD)
         super().__init__()
         self.names = qlab.data.CLASS_NAMES
         split = subjects.images_to_choose_with(images, labels)

@@ -1,11 +1,10 @@
-"""The explorer of changed answers: which garments change class as bits drop."""
+"""The explorer of changed answers: which images change class as bits drop."""
 
 from functools import partial
 from html import escape
 
 import numpy as np
 
-import qlab
 from qlab.engine.recipes import ACTIVATION_BITS, WEIGHT_BITS, Recipe
 from qlab.plots.answer_panels import FlipCountsPanel, GalleryPanel
 from qlab.trials import flips
@@ -18,16 +17,17 @@ from qlab.widgets.kit.traits import choice, name_among, steps
 
 
 class FlipGallery(ModelExplorer):
-    """Choose bits; see the garments whose class changed, each with both answers.
+    """Choose bits; see the images whose class changed, each with both answers.
 
     Parameters
     ----------
-    model, images, labels, calibration_images
+    model, images, labels, calibration_images, dataset
         As in `ModelExplorer`.
     class_names : sequence of str or None
-        None for the course's ten.
+        None for those of the data set. Images alone that are not of Fashion-MNIST have none, and
+        their classes are called by number.
     **settings
-        ``weight_bits``, ``activation_bits``, ``garment`` (a class name, or ``all``), and ``kind``
+        ``weight_bits``, ``activation_bits``, ``of_class`` (a class name, or ``all``), and ``kind``
         (``all``, ``newly wrong``, ``newly right`` or ``wrong either way``).
 
     Attributes
@@ -47,16 +47,16 @@ class FlipGallery(ModelExplorer):
     >>> flips = gallery.result
     >>> bool((flips.before[flips.shown] != flips.after[flips.shown]).all()), len(flips.shown)
     (True, 24)
-    >>> gallery.set(kind="newly wrong", garment="Shirt")
+    >>> gallery.set(kind="newly wrong", of_class="Shirt")
     >>> set(test.labels[gallery.result.shown].tolist())
     {6}
     """
 
     notes_as = staticmethod(readout.sentences)
-    question = "Which garments change class as bits drop?"
+    question = "Which images change class as bits drop?"
     weight_bits = steps("Weight bits", WEIGHT_BITS, 4)
     activation_bits = steps("Activation bits", ACTIVATION_BITS, 8)
-    garment = name_among("Garment", "_garments", ALL)
+    of_class = name_among("Class", "_classes", ALL)
     kind = choice("Kind of change", KINDS, ALL)
 
     def __init__(
@@ -73,7 +73,7 @@ class FlipGallery(ModelExplorer):
 
     def build(self):
         self.class_names = _named(self._names, self.subject)
-        self._garments = (ALL, *self.class_names)
+        self._classes = (ALL, *self.class_names)
         self._trial = None
         return self._picture(), ()
 
@@ -114,7 +114,7 @@ class FlipGallery(ModelExplorer):
             ),
         )
         said = flips.in_words(result.kinds)
-        alt = f"{shown} garments whose class changed. Of all {n:,}: {said}."
+        alt = f"{shown} images whose class changed. Of all {n:,}: {said}."
         return Shown(alt, cells, self._notice(result, changed), partial(self._tables, result))
 
     def _wanted(self, kinds, labels):
@@ -124,7 +124,7 @@ class FlipGallery(ModelExplorer):
 
     def _chosen(self):
         """Index of the class that is looked at; None for all."""
-        return None if self.garment == ALL else self.class_names.index(self.garment)
+        return None if self.of_class == ALL else self.class_names.index(self.of_class)
 
     def _picture(self):
         picture = LivePicture(panels=2, width=900, height=475, ratios=(3.9, 1))
@@ -135,7 +135,7 @@ class FlipGallery(ModelExplorer):
 
     def _nothing(self):
         """What to say if no image passes both filters."""
-        among = "" if self.garment == ALL else f" among {self.garment}"
+        among = "" if self.of_class == ALL else f" among {self.of_class}"
         return f"No answer {'changed' if self.kind == ALL else f'is {self.kind}'}{among}."
 
     def _notice(self, result, changed):
@@ -161,12 +161,12 @@ class FlipGallery(ModelExplorer):
             for i in result.shown
         ]
         header = ("image", "what it is", "float32 says", "this file says", "kind")
-        yield readout.table("Garments shown", header, rows)
+        yield readout.table("Images shown", header, rows)
 
 
 def _named(class_names, subject):
     """Names of the classes, as many as the labels and the model's answers need."""
-    names = tuple(qlab.data.CLASS_NAMES if class_names is None else map(str, class_names))
+    names = subject.class_names if class_names is None else tuple(map(str, class_names))
     needed = 1 + int(max(np.max(subject.labels), subject.float_measurement.predictions.max()))
     if len(names) < needed:
         raise ValueError(

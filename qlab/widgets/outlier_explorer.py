@@ -4,9 +4,7 @@ from functools import partial
 
 import numpy as np
 
-import qlab
 from qlab.arithmetic.affine import INTEGER_BITS
-from qlab.engine import explaining
 from qlab.engine.recipes import GRANULARITIES
 from qlab.plots.outlier_panels import LOOKS, ChannelsPanel, FactorPanel
 from qlab.system.text import to_csv
@@ -77,10 +75,7 @@ class OutlierExplorer(SweepingExplorer, ModelExplorer):
     loud_channels = rare(steps("Loud channels", (1, 2, 4, 8, 16), 4))
 
     def build(self):
-        *_, calibration_images = self.given
-        if calibration_images is None:
-            calibration_images = qlab.data.calibration_images()
-        self._rescaler = Rescaler(self.subject, calibration_images)
+        self._rescaler = Rescaler(self.subject, self.calibration_images())
         self.first_layers = tuple(self._rescaler.pairs)
         self.first_layer = self.first_layers[0]
         self.trail = {}
@@ -182,7 +177,7 @@ class OutlierExplorer(SweepingExplorer, ModelExplorer):
 
     def _notes(self, result):
         return [*notes(result, len(self.subject.labels)),
-                *explaining.notes(result.compressor.plan(result.recipe))]  # fmt: skip
+                *result.compressor.notes(result.recipe)]  # fmt: skip
 
 
 def key(result):

@@ -11,7 +11,7 @@ from qlab.plots.cost_panels import ParetoPanel, columns, label, scaled
 from qlab.system.text import to_csv
 from qlab.tflite.gzipping import GZIPPED
 from qlab.tflite.timing import ELSEWHERE
-from qlab.trials import fronts, pareto
+from qlab.trials import fronts, pareto, subjects
 from qlab.widgets.kit import controls, readout
 from qlab.widgets.kit.explorer import Shown, ThreadedExplorer
 from qlab.widgets.kit.hotspots import Spot, SpottedPicture
@@ -56,6 +56,8 @@ class ParetoExplorer(ThreadedExplorer):
 
     Parameters
     ----------
+    dataset : qlab.Dataset or None
+        Shows the models that were kept with it; None for those of the course's data.
     **settings
         ``cost`` (``gzip_bytes``, ``file_bytes``, ``latency_ms``), ``shown`` (``all``, ``yours``,
         ``shipped``) and ``model``, the name of the one to look at.
@@ -81,8 +83,9 @@ class ParetoExplorer(ThreadedExplorer):
     model = traitlets.Unicode(BEST).tag(setting=True)
     picked = traitlets.Unicode(BEST)
 
-    def __init__(self, **settings):
+    def __init__(self, dataset=None, **settings):
         super().__init__()
+        self.dataset = subjects.other_data(dataset)
         self._filling, looked_at = False, controls.drop_down(self, "picked", "Look at", [BEST])
         self._box = looked_at.children[0]
         self.observe(self._picked, "picked")
@@ -94,7 +97,7 @@ class ParetoExplorer(ThreadedExplorer):
     def compute(self):
         """Collect the models that are to be shown."""
         troubles = []
-        everything = pareto.entries(troubles)
+        everything = pareto.entries(troubles, self.dataset)
         self._names = tuple(entry.name for entry in everything)
         if self.model not in (BEST, *self._names):
             known = ", ".join(self._names)
@@ -136,7 +139,7 @@ class ParetoExplorer(ThreadedExplorer):
     def _job_steps(self):
         """Measure one model a step; the board is drawn anew every few."""
         board = self.compute().entries
-        for done, total, name in pareto.remeasure(board):
+        for done, total, name in pareto.remeasure(board, self.dataset):
             if done and (done % OFTEN == 0 or done == total):
                 self.result = self.compute()
                 self.present(self.result)

@@ -6,6 +6,7 @@ import ipywidgets
 
 from qlab.lessons import memory
 from qlab.lessons.cards import element, listing
+from qlab.widgets.kit.front_end import Pulse
 
 CSS = """<style>
 .qlab-prediction { border-left: 5px solid var(--jp-brand-color1, #0072B2); padding: 6px 12px;
@@ -34,7 +35,7 @@ class Prediction(ipywidgets.VBox):
         asked = ipywidgets.HTML(
             f'{CSS}<div class="qlab-asked">Predict: {escape(question.text)}</div>'
         )
-        super().__init__([asked, *rows, self.status])
+        super().__init__([asked, *rows, self.status, Pulse()])
         self.add_class("qlab-prediction")
         self._say("No guess yet." if earlier is None else "Your earlier guess is kept.")
 

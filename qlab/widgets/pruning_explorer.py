@@ -74,7 +74,8 @@ class PruningExplorer(SweepingExplorer, ModelExplorer):
     layer = layer_name()
 
     def build(self):
-        self.pruner = Pruner(self.subject, self.given[-1])
+        images = self.calibration_images() if self.dataset else self.given[-1]
+        self.pruner = Pruner(self.subject, images)
         self._once, self.tuned, self.narrow, self._tuned_for = {}, (), None, None
         self.job = Job("Measure the whole curve", self._sweep, self.guard)
         shipped = self.model_name == "baseline"

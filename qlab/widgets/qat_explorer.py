@@ -9,6 +9,7 @@ import qlab
 from qlab.arithmetic.results import in_points
 from qlab.plots.training_panels import LearningPanel, StepsPanel, WaysPanel, shares
 from qlab.trials.quantized_training import SEEDS, WIDTHS, Live, WidthScorer, weights_in_steps
+from qlab.trials.subjects import require_course
 from qlab.widgets.kit import readout
 from qlab.widgets.kit.explorer import Shown, ThreadedExplorer
 from qlab.widgets.kit.job import ThreadedJob
@@ -18,6 +19,11 @@ from qlab.widgets.kit.readout import percent
 from qlab.widgets.kit.traits import layer_name, steps
 
 EPOCHS, IMAGES = 2, 20_000  # of a live training: about half a minute
+INSTEAD = (
+    "Train your own model, and compare it with its float control: aware = "
+    "train.quantization_aware(model, 4, dataset=dataset), then train.fit(aware, dataset=dataset) "
+    "and train.fit(model, dataset=dataset), and score train.convert_quantized(aware)."
+)
 
 
 class QatExplorer(ThreadedExplorer, ModelExplorer):
@@ -28,8 +34,9 @@ class QatExplorer(ThreadedExplorer, ModelExplorer):
 
     Parameters
     ----------
-    images, labels, calibration_images
-        As in `ModelExplorer`; shipped files are rounded with the course's 128 calibration images.
+    images, labels, calibration_images, dataset
+        As in `ModelExplorer`, of Fashion-MNIST, which the shipped files learned. These are rounded
+        with the course's 128 calibration images.
     **settings
         ``weight_bits`` (8, 4, 3 or 2) and ``layer``, whose weights are shown.
 
@@ -43,7 +50,7 @@ class QatExplorer(ThreadedExplorer, ModelExplorer):
     Raises
     ------
     ValueError
-        As `ModelExplorer`; and if a shipped file is missing or altered.
+        As `ModelExplorer`; and if a shipped file is missing or altered, or the data set is another.
 
     Examples
     --------
@@ -61,7 +68,8 @@ class QatExplorer(ThreadedExplorer, ModelExplorer):
     layer = layer_name()
     live = traitlets.Any(None, allow_none=True)
 
-    def __init__(self, images=None, labels=None, calibration_images=None, **settings):
+    def __init__(self, images=None, labels=None, calibration_images=None, dataset=None, **settings):
+        require_course(dataset, INSTEAD)
         super().__init__(None, images, labels, calibration_images, **settings)
 
     def build(self):

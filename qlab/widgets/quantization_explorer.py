@@ -5,7 +5,6 @@ from typing import NamedTuple
 
 import numpy as np
 
-from qlab.engine import explaining
 from qlab.engine.recipes import ACTIVATION_BITS, GRANULARITIES, OBSERVERS, WEIGHT_BITS, Recipe
 from qlab.plots.cost_panels import TradeoffPanel
 from qlab.plots.quantization_panels import (
@@ -249,7 +248,7 @@ class QuantizationExplorer(ModelExplorer):
         return f"Accuracy {readout.percent(measured.accuracy)} at {size:,} bytes gzipped; {tried}."
 
     def _notes(self, plan):
-        notes = list(explaining.notes(plan))
+        notes = list(self.subject.compressor.notes(plan.recipe))
         if self.observer != "min-max":
             notes.append(f"Observer: {self.observer}.")
         if self.overrides:

@@ -5,6 +5,7 @@ from html import escape
 import ipywidgets
 
 from qlab.lessons.cards import MARKS, element, listing
+from qlab.widgets.kit.front_end import Pulse
 
 CSS = """<style>
 .qlab-quiz { border-left: 5px solid var(--jp-brand-color1, #0072B2); padding: 6px 12px;
@@ -18,7 +19,7 @@ CSS = """<style>
   padding: 4px 10px; line-height: 1.4; text-align: left; white-space: normal; font-size: 13px;
   color: var(--jp-ui-font-color1); background: var(--jp-layout-color2);
   border: 1px solid var(--jp-border-color1); }
-.qlab-quiz .jupyter-button.qlab-first { border-width: 2px; border-color: currentColor;
+.qlab-quiz .jupyter-button.qlab-chosen { border-width: 2px; border-color: currentColor;
   font-weight: 600; }
 .qlab-quiz :focus-visible { outline: 2px solid var(--jp-brand-color1); outline-offset: 2px; }
 </style>"""
@@ -31,7 +32,7 @@ class Quiz(ipywidgets.VBox):
         self.sheet = sheet
         self.buttons, self.feedback, self.score = {}, {}, ipywidgets.HTML()
         groups = [self._group(i, item) for i, item in enumerate(sheet.items, 1)]
-        super().__init__([ipywidgets.HTML(CSS), *groups, self.score])
+        super().__init__([ipywidgets.HTML(CSS), Pulse(), *groups, self.score])
         self.add_class("qlab-quiz")
         for id, option in sheet.first_answers().items():
             self._show(id, option, sheet.mark(id, option))
@@ -62,11 +63,10 @@ class Quiz(ipywidgets.VBox):
         return button
 
     def _show(self, id, option, mark):
-        """Put mark and word on the button that was chosen, and the reason under the question."""
-        first = self.sheet.first_answers().get(id)
+        """Mark and frame the button that was chosen, and put the reason under the question."""
         self.buttons[id][option].description = f"{MARKS[mark.state]} {option}"
-        if option == first:
-            self.buttons[id][option].add_class("qlab-first")
+        for text, button in self.buttons[id].items():
+            (button.add_class if text == option else button.remove_class)("qlab-chosen")
         self.feedback[id].value = f'<div role="status">{mark._repr_html_()}</div>'
 
     def _count(self):

@@ -22,7 +22,7 @@ from qlab.trials.search import (
     search_images,
     smallest,
 )
-from qlab.trials.subjects import Trial, require_pair
+from qlab.trials.subjects import Trial, course_data, other_data, require_pair
 from qlab.widgets.kit import readout
 from qlab.widgets.kit.download import often
 from qlab.widgets.kit.explorer import Shown
@@ -86,8 +86,8 @@ class SearchExplorer(ModelExplorer):
         As in `ModelExplorer`.
     images, labels : ndarray or None
         To choose by; None for the 5,000 of `qlab.search.search_images`.
-    test_images, test_labels, calibration_images
-        As ``images``, ``labels`` and ``calibration_images`` in `ModelExplorer`.
+    test_images, test_labels, calibration_images, dataset
+        As ``images``, ``labels``, ``calibration_images`` and ``dataset`` in `ModelExplorer`.
     base : Recipe or None
         What all recipes share, such as the bits of activations; None for int8.
     **settings
@@ -133,16 +133,18 @@ class SearchExplorer(ModelExplorer):
         test_labels=None,
         calibration_images=None,
         base=None,
+        dataset=None,
         **settings,
     ):
         require_pair(images, labels)
-        self._search = search_images() if images is None else (images, labels)
+        own = other_data(dataset)
+        self._search = search_images(dataset=own) if images is None else (images, labels)
         self._base = base
-        super().__init__(model, test_images, test_labels, calibration_images, **settings)
+        super().__init__(model, test_images, test_labels, calibration_images, dataset, **settings)
 
     def build(self):
         if self.given[0] is None:
-            self.subject = self.subject.on(qlab.data.load().test)
+            self.subject = self.subject.on((self.dataset or course_data()).test)
         compressor = self.subject.compressor
         names = "uniform", *METHODS
         self._scorers = {name: Scorer(compressor, *self._search, self._base) for name in names}

@@ -52,7 +52,7 @@ def test_flip_gallery(lab):
     expect(place.get_by_label("Weight bits")).to_have_value("3")
     expect(readout).to_contain_text("worse")
     redrawn(place, before)
-    place.get_by_label("Garment").select_option("Shirt")
+    place.get_by_label("Class", exact=True).select_option("Shirt")
     place.get_by_label("Kind of change").select_option("newly right")
     place.locator("summary").press("Enter")
     expect(place.locator(".qlab-numbers")).to_contain_text("newly right")

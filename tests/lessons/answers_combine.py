@@ -131,6 +131,7 @@ MISTAKES = [
     ("combine.zeros_kept", lambda b, a: (b[a == 0] == 0).mean(), "zeros of `after`"),
     ("combine.zeros_kept", lambda b, a: (a == 0).sum() / (b == 0).sum(), "hide a lost one"),
     ("combine.zeros_kept", lambda b, a: (a[b == 0] != 0).mean(), "share that was lost"),
+    ("combine.zeros_kept", lambda b, a: 100 * counted_zeros(b, a), "This is a percentage"),
     (
         "combine.cheapest_step",
         lambda h, c: max(range(len(c)), key=lambda i: c[i][0]),
@@ -183,6 +184,8 @@ MISTAKES = [
     ("combine.front", sorted_places, "places after sorting"),
     ("combine.front", masked_front, "mask"),
     ("combine.front", front_points, "These are the points"),
+    ("combine.front", lambda c, a: [c[i] for i in swept_front(c, a)], "costs or the accuracies"),
+    ("combine.front", lambda c, a: {a[i] for i in swept_front(c, a)}, "costs or the accuracies"),
     ("combine.conv_macs", lambda h, w, c, f, k, s: k * k * c * f, "These are the weights"),
     ("combine.conv_macs", lambda *a: counted_macs(*a) // a[2], "sees all channels"),
     ("combine.conv_macs", lambda *a: 2 * counted_macs(*a), "count as one"),

@@ -15,7 +15,7 @@ def by_counting(weights, sparsity):
 def by_ranks_from_above(weights, sparsity):
     """Right; of equal weights others go than in the reference."""
     order = np.argsort(-np.abs(weights).ravel(), kind="stable")
-    mask = np.zeros(weights.size, int)
+    mask = np.zeros(weights.size, bool)
     mask[order[: weights.size - round(sparsity * weights.size)]] = 1
     return mask.reshape(weights.shape)
 
@@ -23,7 +23,12 @@ def by_ranks_from_above(weights, sparsity):
 def masks_by_threshold(layers, sparsity):
     everything = np.sort(np.concatenate([np.abs(x).ravel() for x in layers]))
     threshold = everything[round(sparsity * everything.size)]
-    return tuple((np.abs(x) >= threshold).astype(np.float32) for x in layers)
+    return tuple(np.abs(x) >= threshold for x in layers)
+
+
+def masks_by_quantile(layers, sparsity):
+    everything = np.abs(np.concatenate([x.ravel() for x in layers]))
+    return [np.abs(x) > np.quantile(everything, sparsity) for x in layers]
 
 
 def polynomial_by_cases(step, begin_step, end_step, initial, final):
@@ -32,7 +37,7 @@ def polynomial_by_cases(step, begin_step, end_step, initial, final):
     if step >= end_step:
         return np.float32(final)
     left = (end_step - step) / (end_step - begin_step)
-    return [final - (final - initial) * left * left * left]
+    return final - (final - initial) * left * left * left
 
 
 def looped_kmeans_step(weights, centroids):
@@ -49,8 +54,13 @@ def counted_entropy(codes):
 
 
 CORRECT = {
-    "pruning.magnitude_mask": [by_counting, by_ranks_from_above],
-    "pruning.global_masks": [masks_by_threshold],
+    "pruning.magnitude_mask": [
+        by_counting,
+        by_ranks_from_above,
+        lambda w, s: np.abs(w) > np.quantile(np.abs(w), s),
+        lambda w, s: np.abs(w) >= np.quantile(np.abs(w), s),
+    ],
+    "pruning.global_masks": [masks_by_threshold, masks_by_quantile],
     "pruning.polynomial": [polynomial_by_cases],
     "pruning.kmeans_step": [looped_kmeans_step],
     "pruning.entropy_bits": [counted_entropy],
@@ -139,7 +149,7 @@ def with_empty_codes(codes):
 MISTAKES = [
     ("pruning.magnitude_mask", lambda w, s: w * by_ranks_from_above(w, s), "These are weights"),
     ("pruning.magnitude_mask", lambda w, s: np.abs(w) <= quantile(w, s), "The largest went"),
-    ("pruning.magnitude_mask", lambda w, s: 1 - by_ranks_from_above(w, s), "The largest went"),
+    ("pruning.magnitude_mask", lambda w, s: ~by_ranks_from_above(w, s), "The largest went"),
     (
         "pruning.magnitude_mask",
         lambda w, s: np.abs(w) > np.percentile(np.abs(w), s),
@@ -154,11 +164,15 @@ MISTAKES = [
     ("pruning.magnitude_mask", lambda w, s: w > np.quantile(w, s), "without their sign"),
     ("pruning.magnitude_mask", lambda w, s: w >= np.sort(w.ravel())[round(s * w.size)], "sign"),
     ("pruning.magnitude_mask", lambda w, s: np.abs(w) > np.quantile(w, s), "absolute values"),
-    ("pruning.magnitude_mask", lambda w, s: np.abs(w) > quantile(w, s), "exactly on the threshold"),
     (
         "pruning.magnitude_mask",
-        lambda w, s: np.abs(w) >= quantile(w, s),
-        "exactly on the threshold",
+        lambda w, s: by_ranks_from_above(w, s).astype(int),
+        "the mask holds numbers",
+    ),
+    (
+        "pruning.magnitude_mask",
+        lambda w, s: np.float32(np.abs(w) > quantile(w, s)),
+        "the mask holds numbers",
     ),
     (
         "pruning.magnitude_mask",
@@ -175,8 +189,13 @@ MISTAKES = [
     ("pruning.global_masks", scaled, "divided by its largest"),
     (
         "pruning.global_masks",
-        lambda layers, s: [1 - mask for mask in masks_by_threshold(layers, s)],
+        lambda layers, s: [~mask for mask in masks_by_threshold(layers, s)],
         "it is the smallest that go",
+    ),
+    (
+        "pruning.global_masks",
+        lambda layers, s: [1.0 * mask for mask in masks_by_threshold(layers, s)],
+        "the masks hold numbers",
     ),
     ("pruning.global_masks", all_in_one, "return a list of masks"),
     (

@@ -1,6 +1,8 @@
 """Every exercise: the reference passes, each classic mistake gets its own hint."""
 
+import _thread
 import inspect
+import re
 
 import answers_claims
 import answers_combine
@@ -106,8 +108,8 @@ def one_by_one(images):
         yield (images[i : i + 1] / np.float32(255),)
 
 
-def in_batches(images):
-    return [[np.float32(images[:4]) / 255], [np.float32(images[4:]) / 255]]
+def as_a_list(images):
+    return [[np.float32(image[None]) / 255] for image in images]
 
 
 def packed_by_ceil(count, bits):
@@ -128,7 +130,7 @@ def soft_loss_by_logs(student, teacher, temperature):
         return x - np.log(np.exp(x).sum(1, keepdims=True))
 
     p, q = logs(teacher), logs(student)
-    return np.array([(np.exp(p) * (p - q)).sum(1).mean()]) * temperature * temperature
+    return np.array((np.exp(p) * (p - q)).sum(1).mean()) * temperature * temperature
 
 
 def looped_fake_quantize(weights, scale, bits):
@@ -164,7 +166,7 @@ CORRECT = {
     "ptq.quantize": [half_up, looped_quantize],
     "ptq.dequantize": [wide_dequantize],
     "rounding.channel_scales": [looped_channel_scales, kept_axes_channel_scales],
-    "ptq.representative_dataset": [one_by_one, in_batches],
+    "ptq.representative_dataset": [one_by_one, as_a_list],
     "ptq.packed_bytes": [packed_by_ceil],
     "qat.fake_quantize_weights": [looped_fake_quantize],
     "qat.straight_through": [looped_straight_through, masked_straight_through],
@@ -202,6 +204,19 @@ def returns_first(images):
     for image in images:
         return [[image[np.newaxis].astype(np.float32) / 255]]
     return []
+
+
+def returns_one(images):
+    for image in images:
+        return [image[np.newaxis].astype(np.float32) / 255]
+    return []
+
+
+def returns_inner(images):
+    def steps():
+        yield from one_by_one(images)
+
+    return steps
 
 
 def changed(function, **changes):
@@ -295,7 +310,14 @@ MISTAKES = [
         lambda a, b, y: [v / len(y) for v in looped_discordant(a, b, y)],
         "fractions",
     ),
+    ("baseline.wilson_interval", lambda c, n: wilson_as_array(c, n)[::-1], "ends are swapped"),
     ("ptq.affine_params", no_widening, "out of range"),
+    ("ptq.affine_params", lambda low, high, bits: affine_by_hand(low, high, 8), "right for 8 bits"),
+    (
+        "ptq.affine_params",
+        with_grid(zero_of=lambda lo, s, b: round(-128 - lo / s)),
+        "right for 8 bits",
+    ),
     ("ptq.affine_params", with_grid(lambda lo, hi, b: (hi - lo) / 2**b), "2**bits - 1 steps"),
     (
         "ptq.affine_params",
@@ -361,6 +383,14 @@ MISTAKES = [
     ("ptq.representative_dataset", changed(lambda i: np.float32(i[None] / 255)), "list of inputs"),
     ("ptq.representative_dataset", changed(lambda i: [np.float32(i[None] / 255), 3]), "no labels"),
     ("ptq.representative_dataset", returns_first, "Only the first"),
+    ("ptq.representative_dataset", returns_one, "Only the first"),
+    ("ptq.representative_dataset", returns_inner, "You returned a function"),
+    ("ptq.representative_dataset", lambda images: iter([[images / np.float32(255)]]), "several"),
+    (
+        "ptq.representative_dataset",
+        lambda images: [[np.float32(images[:4]) / 255], [np.float32(images[4:]) / 255]],
+        "a step holds several images",
+    ),
     ("ptq.representative_dataset", lambda images: iter(()), "Nothing came out"),
     ("ptq.packed_bytes", lambda count, bits: count * bits, "These are bits"),
     ("ptq.packed_bytes", lambda count, bits: count * bits // 8, "byte of their own"),
@@ -549,12 +579,78 @@ def test_wrong_number_of_arguments_is_told_in_words():
     assert "positional argument" in check("ptq.packed_bytes", lambda count: count).lines[0]
 
 
-def test_interrupting_a_long_answer_is_not_swallowed():
-    def interrupted(count, bits):
-        raise KeyboardInterrupt
+def test_an_answer_that_is_interrupted_is_told_in_words():
+    def endless(*args):
+        _thread.interrupt_main()  # as the stop button does
+        while True:
+            pass
 
-    with pytest.raises(KeyboardInterrupt):
-        check("ptq.packed_bytes", interrupted)
+    said = {id: repr(check(id, endless)) for id in FUNCTIONS}
+    assert [id for id, words in said.items() if "interrupted before" not in words] == []
+    assert [id for id, words in said.items() if "look at its loops" not in words] == []
+
+
+@pytest.mark.parametrize(
+    ("form", "words"),
+    [
+        (str, "This is text"),
+        (lambda n: f"{n} bytes", "This is text"),
+        (lambda n: [n], "in a list or an array"),
+        (lambda n: np.array([n]), "in a list or an array"),
+    ],
+)
+def test_a_number_as_text_or_in_a_list_is_named_and_does_not_pass(form, words):
+    verdict = check("ptq.packed_bytes", lambda *args: form(packed_by_ceil(*args)))
+    assert verdict.status == "not yet" and words in verdict.lines[1], verdict
+
+
+def as_text(value):
+    """Every number in an answer as text."""
+    if isinstance(value, (list, tuple)):
+        return [as_text(part) for part in value]
+    return np.asarray(value).astype(str).tolist()
+
+
+def test_numbers_as_text_pass_nowhere():
+    numeric = set(FUNCTIONS) - {"claims.mark", "ptq.representative_dataset"}
+    said = {
+        id: judged(id, lambda *args, f=EXERCISES[id].reference: as_text(_plain(f(*args))))
+        for id in numeric
+    }
+    assert said == dict.fromkeys(numeric, "not yet")
+
+
+def _plain(got):
+    return (got.scale, got.zero_point) if hasattr(got, "zero_point") else got
+
+
+def test_large_arrays_are_compared_where_they_differ():
+    def hotter(logits, temperature):
+        return answers_distillation.stable(logits, temperature**0.5).astype(np.float32)
+
+    found = check("distillation.softened", hotter).lines[0]
+    right, got = (
+        f(answers_logits(), 4.0)[0, 0]
+        for f in (EXERCISES["distillation.softened"].reference, hotter)
+    )
+    assert found.endswith(f"the first difference is at [0, 0]\nexpected {right:.6g}\ngot {got:.6g}")
+    flat = check("distillation.softened", lambda *args: hotter(*args).sum(0)).lines[0]
+    assert "float32" not in flat.partition("temperature = 4")[2]
+
+
+def answers_logits():
+    """The logits of the first case that is too large to show."""
+    return np.random.default_rng(1).normal(0, 3, (3, 10)).astype(np.float32)
+
+
+def test_the_divergence_of_keras_passes_though_it_clips():
+    from qlab import train
+
+    def by_keras(student, teacher, temperature):
+        p, q = (answers_distillation.stable(x, temperature) for x in (teacher, student))
+        return temperature**2 * train.keras.losses.KLDivergence()(p, q)
+
+    assert check("distillation.soft_loss", by_keras).passed
 
 
 def test_an_endless_generator_ends():
@@ -591,10 +687,39 @@ def test_hints_grow_then_offer_the_solution_and_start_again_after_a_pass():
     assert check("ptq.packed_bytes", wrong).lines == first.lines
 
 
-def test_a_named_mistake_comes_first_and_general_hints_follow():
+def test_under_a_named_mistake_stands_no_general_hint_and_later_none_is_skipped():
     percent = lambda p, y: 100 * metrics.accuracy(p, y)  # noqa: E731
-    assert len(check("baseline.accuracy", percent).lines) == 2
-    assert check("baseline.accuracy", percent).lines[2].startswith("Hint 1 of 3")
+    wrong = lambda p, y: 7.0  # noqa: E731
+    hints = EXERCISES["baseline.accuracy"].hints
+    for answer, words in [(percent, "percentage"), (wrong, hints[0]), (percent, "percentage")]:
+        verdict = check("baseline.accuracy", answer)
+        assert len([line for line in verdict.lines if line.startswith("Hint")]) == 1
+        assert words in verdict.lines[1], verdict
+    assert check("baseline.accuracy", wrong).lines[1] == f"Hint 2 of 3: {hints[1]}"
+
+
+def test_a_mistake_that_is_named_again_and_again_gets_the_solution_offered():
+    percent = lambda p, y: 100 * metrics.accuracy(p, y)  # noqa: E731
+    offered = ["Still stuck?" in repr(check("baseline.accuracy", percent)) for _ in range(4)]
+    assert offered == [False, False, True, True]
+
+
+def test_no_general_hint_stands_under_what_is_told_in_full():
+    for answer in ({"sparsity": 0.8}, 0.8):
+        assert len(check("pruning.sparse_recipe", answer).lines) == 1
+    assert len(check("museum.f", lambda before, after: "3.8").lines) == 1
+
+
+def test_no_hint_is_the_answer():
+    def packed(text):
+        return re.sub(r"\s|^float\((?=.*\)$)|\)$", "", text)
+
+    for id, exercise in EXERCISES.items():
+        source = inspect.getsource(exercise.reference)
+        returned = [packed(line) for line in re.findall(r"return (.+)", source)]
+        for hint in exercise.hints:
+            assert not any(len(x) > 12 and x in packed(hint) for x in returned), (id, hint)
+            assert not re.search(r"\{'\w+': *[\d.]+\}", hint), (id, hint)
 
 
 def test_every_exercise_has_hints_and_a_reference_that_can_be_shown():

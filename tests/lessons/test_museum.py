@@ -1,11 +1,15 @@
 """The bug museum: every exhibit shows its symptom, every repair passes, every mistake is named."""
 
+import bz2
 import gzip
 import inspect
+import lzma
 import re
 import sys
 import zlib
+from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 
 import nbformat
 import numpy as np
@@ -67,7 +71,7 @@ def test_the_reference_passes_and_says_what_it_measured(id):
 
 
 @pytest.mark.parametrize(
-    ("id", "wrong"), [("museum.c", "raise SystemExit"), ("museum.f", lambda *args: None)]
+    ("id", "wrong"), [("museum.c", "raise SystemExit"), ("museum.f", lambda *args: 7)]
 )
 def test_hints_grow_to_the_solution(id, wrong):
     seen = [check(id, wrong) for _ in range(5)]
@@ -182,6 +186,23 @@ def test_b_pixels_as_they_come_lose_accuracy(name):
     accuracy = [np.mean(np.array(got) == test.labels[:500]) for got in (wrong, right)]
     assert accuracy[0] < accuracy[1] - 0.05
     assert (right == qlab.predict(model, test.images[:500])).mean() > 0.99
+
+
+def test_b_codes_written_into_the_function_are_named():
+    def classify(engine, image):
+        source = engine.get_input_details()[0]
+        is_float = source["dtype"] == np.float32
+        codes = np.float32(image) / 255 if is_float else np.int8(image.astype(int) - 128)
+        engine.set_tensor(source["index"], codes[np.newaxis])
+        engine.invoke()
+        return engine.get_tensor(engine.get_output_details()[0]["index"]).argmax()
+
+    assert "each file brings its own" in hint_of("museum.b", classify)
+
+
+def test_b_a_class_as_text_is_no_class():
+    verdict = check("museum.b", lambda *args: str(exhibits.classify_repaired(*args)))
+    assert "class as a number, and returned str" in verdict.lines[0]
 
 
 @pytest.mark.parametrize("changes", [{}, {"round": np.trunc}, {"round": np.floor}, {"clip": False}])
@@ -302,9 +323,32 @@ def test_e_mistakes(way, words):
     assert words in hint_of("museum.e", way)
 
 
-def test_e_another_calibration_set_is_as_good():
+def test_e_calibrating_on_the_images_of_the_score_is_named():
+    assert "no longer say how well" in hint_of("museum.e", exhibits.calibrated_on_test)
+
+
+def test_e_scoring_on_validation_images_is_not_called_scoring_on_training_images():
     def mine(model, data):
-        small = qlab.Compressor(model, data.train.images[-128:]).compress(qlab.Recipe())
+        data.test = data.validation
+        return exhibits.accuracy_gained_repaired(model, data)
+
+    said = repr(check("museum.e", lambda model, data: mine(model, SimpleNamespace(**vars(data)))))
+    assert "Hint:" not in said
+
+
+def test_e_on_dark_training_images_the_two_ways_to_calibrate_are_far_apart():
+    model, data = exhibits.shipped.model(), exhibits._dark_training()
+    ways = exhibits.accuracy_gained_repaired, exhibits.calibrated_on_test
+    right, wrong = (way(model, data) for way in ways)
+    assert right - wrong > 4 * exhibits.NEAR_GAIN
+
+
+@pytest.mark.parametrize(
+    "chosen", [lambda data: data.train.images[-128:], lambda data: data.validation.images]
+)
+def test_e_another_calibration_set_is_as_good(chosen):
+    def mine(model, data):
+        small = qlab.Compressor(model, chosen(data)).compress(qlab.Recipe())
         scores = (qlab.evaluate(m, data.test.images, data.test.labels) for m in (model, small))
         return qlab.compare(*scores).difference
 
@@ -320,7 +364,11 @@ def test_f_zeros_save_nothing_until_the_file_is_compressed():
     assert exhibits.times_smaller_repaired(before.data, after.data) > 3
 
 
-@pytest.mark.parametrize("pack", [zlib.compress, lambda data: gzip.compress(data, 6)])
+PACKERS = [zlib.compress, lzma.compress, bz2.compress]
+PACKERS += [partial(gzip.compress, compresslevel=level) for level in range(1, 10)]
+
+
+@pytest.mark.parametrize("pack", PACKERS)
 def test_f_correct_ways(pack):
     assert check("museum.f", lambda a, b: len(pack(a)) / len(pack(b))).passed
 
@@ -330,6 +378,8 @@ def test_f_correct_ways(pack):
     [
         (lambda a, b: float(len(a)) / len(b), "raw sizes"),
         (lambda a, b: len(a) / len(gzip.compress(b)), "flatters"),
+        (lambda a, b: len(a) / len(lzma.compress(b)), "flatters"),
+        (lambda a, b: len(a) / len(bz2.compress(b)), "flatters"),
         (lambda a, b: len(gzip.compress(a)) / len(b), "Only the first"),
         (lambda a, b: len(gzip.compress(b)) / len(gzip.compress(a)), "upside down"),
         (lambda a, b: 1 - len(gzip.compress(b)) / len(gzip.compress(a)), "fraction saved"),
@@ -340,7 +390,7 @@ def test_f_mistakes(way, words):
 
 
 def test_every_classic_mistake_of_the_tables_is_reached():
-    assert len(exhibits.WRONG_ANSWERS) == 3 and len(exhibits.WRONG_GAINS) == 4
+    assert len(exhibits.WRONG_ANSWERS) == 4 and len(exhibits.WRONG_GAINS) == 4
     assert len(exhibits.WRONG_RATIOS) == 5
 
 

@@ -324,6 +324,15 @@ def test_the_first_answer_counts_and_is_kept():
     assert re.search(r"01 Baseline.* 1 of 5 right", str(progress()))
 
 
+def test_the_answer_that_was_given_last_is_the_framed_one():
+    shown = quiz("baseline", **two())
+    buttons = shown.buttons["baseline.quiz.classes"]
+    for option in ("less than 5 points", "more than 20 points"):
+        shown.choose("baseline.quiz.classes", option)
+        framed = [text for text, x in buttons.items() if "qlab-chosen" in x._dom_classes]
+        assert framed == [option]
+
+
 def test_an_earlier_answer_is_shown_again():
     quiz("baseline", **two()).choose("baseline.quiz.wrong", "about 5,000")
     again = quiz("baseline", **two())

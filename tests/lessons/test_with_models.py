@@ -44,6 +44,10 @@ def test_bytes_of_the_float32_weights(change):
         (lambda n: 8 * n, "These are bits"),
         (lambda n: qlab.pretrained("baseline").file_bytes, "whole file"),
         (lambda n: n - 4 * (32 + 16 + 125 + 10), "biases are missing"),
+        (lambda n: n / 1000, "kilobytes or megabytes"),
+        (lambda n: round(n / 1024, 1), "kilobytes or megabytes"),
+        (str, "This is text"),
+        (lambda n: [n], "in a list or an array"),
     ],
 )
 def test_wrong_bytes_get_their_own_hint(change, words):
@@ -128,7 +132,7 @@ def test_the_noise_is_about_half_a_point(measured):
     assert reveal("baseline.noise", 50 * (high - low)).measured.endswith("about 0.6 points")
 
 
-@pytest.mark.parametrize("answer", [3, 3.0, np.int64(3)])
+@pytest.mark.parametrize("answer", [3, 3.0, np.int64(3), np.array(3)])
 def test_fewest_bits_are_measured(answer):
     assert fewest_bits() == 3
     assert check("welcome.fewest_bits", answer).passed

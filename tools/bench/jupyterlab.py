@@ -130,16 +130,25 @@ class Lab:
 
 
 @contextlib.contextmanager
-def jupyterlab(home):
-    """While it lasts, a JupyterLab runs on a copy of the notebooks: (address, token, root)."""
+def jupyterlab(home, *program):
+    """While it lasts, a JupyterLab runs on a copy of the notebooks: (address, token, root).
+
+    A `program`, such as ``qlab.cli lab --to FOLDER``, is started instead, and brings its own copy.
+    """
     root = home / "notebooks"
-    shutil.copytree(REPOSITORY / "notebooks", root)
+    if not program:
+        shutil.copytree(REPOSITORY / "notebooks", root)
+    root.mkdir(exist_ok=True)
     (home / "settings").mkdir()
     (home / "settings" / "overrides.json").write_text(json.dumps(SETTINGS))
     port, token = _free_port(), secrets.token_hex(16)
     with open(home / "server.log", "wb") as log:
         process = subprocess.Popen(
-            _command(port, token, home), cwd=root, env=environment(home), stdout=log, stderr=log
+            [sys.executable, "-m", *(program or ["jupyterlab"]), *_options(port, token, home)],
+            cwd=root,
+            env=environment(home),
+            stdout=log,
+            stderr=log,
         )
         try:
             address = f"http://127.0.0.1:{port}"
@@ -180,10 +189,10 @@ def fresh_page(browser, server):
     context.close()
 
 
-def _command(port, token, home):
+def _options(port, token, home):
     """JupyterLab with nothing of the user's own."""
     return [
-        *(sys.executable, "-m", "jupyterlab", "--no-browser", "--ip=127.0.0.1", f"--port={port}"),
+        *("--no-browser", "--ip=127.0.0.1", f"--port={port}"),
         *("--ServerApp.port_retries=0", f"--IdentityProvider.token={token}"),
         "--expose-app-in-browser",
         f"--LabApp.app_settings_dir={home / 'settings'}",

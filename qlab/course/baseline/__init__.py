@@ -7,7 +7,7 @@ import numpy as np
 from qlab.arithmetic.metrics import accuracy, wilson_interval
 from qlab.arithmetic.results import Measurement, compare
 from qlab.course import shipped_model as shipped
-from qlab.lessons.judges import for_function, for_number, like
+from qlab.lessons.judges import for_function, for_number, like, numbers
 
 
 def convolution_parameters(height, width, inputs, outputs):
@@ -57,6 +57,14 @@ def _wilson(correct, n, z):
     return np.array([centre - half, centre + half])
 
 
+def _in_larger_unit(got):
+    """Whether these are the right bytes in thousands or millions, rounded or not."""
+    got = numbers(got)
+    return got is not None and any(
+        np.allclose(got * unit, float32_bytes(), rtol=0.01) for unit in (1e3, 2**10, 1e6, 2**20)
+    )
+
+
 judge_accuracy = for_function(
     accuracy,
     [_predictions(8, 6, 0), _predictions(10, 10, 1), _predictions(1000, 891, 2)],
@@ -85,6 +93,7 @@ judge_float32_bytes = for_number(
         "bits": like(lambda: float32_bytes() * 8),
         "whole_file": like(lambda: shipped.model().file_bytes),
         "no_bias": like(lambda: sum(layer.weights.nbytes for layer in _weighted())),
+        "larger_unit": lambda args, got: _in_larger_unit(got),
     },
 )
 
@@ -94,6 +103,7 @@ judge_wilson_interval = for_function(
     mistakes={
         "normal_interval": like(lambda c, n: _wald(c, n, 1.96)),
         "percent": like(lambda c, n: 100 * _wilson(c, n, 1.96)),
+        "swapped": like(lambda c, n: _wilson(c, n, 1.96)[::-1]),
         "ninety_percent": like(lambda c, n: _wilson(c, n, 1.64), lambda c, n: _wilson(c, n, 1.645)),
     },
 )

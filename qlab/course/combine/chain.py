@@ -41,6 +41,7 @@ judge_zeros_kept = for_function(
         "of_after": like(lambda b, a: np.mean(b[a == 0] == 0)),
         "totals": like(lambda b, a: np.sum(a == 0) / np.sum(b == 0)),
         "lost": like(lambda b, a: np.mean(a[b == 0] != 0)),
+        "percent": like(lambda b, a: 100 * zeros_kept(b, a)),
     },
 )
 

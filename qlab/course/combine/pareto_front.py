@@ -107,6 +107,14 @@ def _are_points(args, got):
     return pairs and {tuple(x) for x in got.tolist()} == _points(*args, front(*args))
 
 
+def _are_values(args, got):
+    """Tell a mistake: the sizes, or the accuracies, of the right models."""
+    got, right = _array(got), front(*args)
+    return got is not None and any(
+        sorted(got.ravel().tolist()) == sorted(values[i] for i in right) for values in args
+    )
+
+
 FRONTS = [
     ([30, 10, 20, 10, 30, 25], [0.90, 0.80, 0.70, 0.80, 0.88, 0.84]),
     ([50, 20, 20, 40, 10, 60], [0.93, 0.91, 0.90, 0.91, 0.85, 0.93]),
@@ -129,6 +137,7 @@ judge_front = for_function(
         "lower_wins": _picks(_unless(lambda x, m: x[0] <= m[0] and x[1] <= m[1] and x != m)),
         "mask": _is_mask,
         "points": _are_points,
+        "values": _are_values,
         "sorted_places": _are_sorted_places,
     },
 )

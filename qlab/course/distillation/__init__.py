@@ -26,7 +26,8 @@ judge_softened = for_function(
 
 
 def _case(n, classes, temperature, seed):
-    student, teacher = _logits((2, n, classes), seed)
+    """Logits of which no softened probability is so small that Keras would clip it, at 1e-7."""
+    student, teacher = _logits((2, n, classes), seed) * np.float32(min(1, temperature / 2))
     return student, teacher, temperature
 
 

@@ -4,8 +4,11 @@ As-found pipelines stand in the notebook word for word, in a cell to be mended. 
 letters for names, so that no name gives the bug away.
 """
 
+import bz2
+import gzip
+import lzma
 import math
-from functools import cache
+from functools import cache, partial
 from types import SimpleNamespace
 
 import numpy as np
@@ -17,6 +20,7 @@ from qlab.course.museum.repair import AS_FOUND, attempt, for_repair
 from qlab.course.museum.scripts import run_script
 from qlab.course.ptq.representative import representative_dataset
 from qlab.lessons.exercises import Finding
+from qlab.lessons.judges import numbers
 from qlab.tflite.gzipping import gzip_size
 from qlab.tflite.litemodel import LiteModel, ModelError
 from qlab.tflite.runtime import interpreter
@@ -27,12 +31,12 @@ def _file(data):
     """The model that returned bytes hold, and what stops the judge if there is none."""
     if not isinstance(data, bytes):
         said = f"Your function should return bytes, and returned {type(data).__name__}."
-        return None, Finding(said)
+        return None, Finding(said, plain=True)
     try:
         return LiteModel.from_bytes(data, "your file"), None
     except ModelError as error:
         said = f"Your function should return the bytes of a .tflite file: {error}"
-        return None, Finding(said)
+        return None, Finding(said, plain=True)
 
 
 def _number(answer, *args):
@@ -40,11 +44,11 @@ def _number(answer, *args):
     got, stopped = attempt(answer, *args)
     if stopped:
         return None, stopped
-    try:
-        return float(got), None
-    except (TypeError, ValueError):
+    number = numbers(got)
+    if number is None or number.ndim:
         said = f"Your function should return a number, and returned {type(got).__name__}."
-        return None, Finding(said)
+        return None, Finding(said, plain=True)
+    return float(number), None
 
 
 # Exhibit A: an int8 file that is not one, because it has no representative dataset
@@ -111,6 +115,7 @@ judge_a = for_repair(to_int8, _judge_int8)
 # Exhibit B: an app that feeds the model pixels as they come
 
 FILES = ("baseline", "baseline-int8")
+OTHER_CODES = "an int8 file that has another scale"
 IMAGES = 300
 SAME = 0.99  # of the answers; truncating a code instead of rounding it moves less than that
 
@@ -135,6 +140,15 @@ def classify_repaired(interpreter, image):
     return int(interpreter.get_tensor(target["index"]).argmax())
 
 
+def _fixed_codes(interpreter, image):
+    """`classify_repaired` with the scale and the zero point of one file written into it."""
+    source, target = interpreter.get_input_details()[0], interpreter.get_output_details()[0]
+    codes = image.astype(int) - 128 if source["dtype"] == np.int8 else image / np.float32(255)
+    interpreter.set_tensor(source["index"], codes[np.newaxis].astype(source["dtype"]))
+    interpreter.invoke()
+    return int(interpreter.get_tensor(target["index"]).argmax())
+
+
 def _wrong(*, divide=True, scale=True, shift=True, clip=True):
     """`classify_repaired` with one thing left out."""
 
@@ -153,6 +167,7 @@ def _wrong(*, divide=True, scale=True, shift=True, clip=True):
 
 
 WRONG_ANSWERS = {
+    "fixed_codes": (_fixed_codes,),
     "no_zero_point": (_wrong(shift=False), _wrong(shift=False, clip=False)),
     "no_scale": (_wrong(scale=False),),
     "unscaled": (_wrong(divide=False), _wrong(divide=False, clip=False), classify),
@@ -160,30 +175,43 @@ WRONG_ANSWERS = {
 
 
 def _answers(function, engine, images):
-    return np.array([int(function(engine, image)) for image in images])
+    return [function(engine, image) for image in images]
+
+
+@cache
+def _app_files():
+    """The two files of the exhibit, and one whose codes no file before it has taught."""
+    shipped_files = {f"{name}.tflite": qlab.pretrained(name) for name in FILES}
+    brighter = qlab.data.calibration_images(128) * np.float32(2 / 255)
+    other = qlab.Compressor(shipped.model(), brighter).compress(qlab.Recipe())
+    return {**shipped_files, OTHER_CODES: other}
 
 
 def _judge_app(answer):
-    for name in FILES:
-        finding = _judge_on(answer, name)
+    for name, model in _app_files().items():
+        finding = _judge_on(answer, name, model)
         if finding.problem:
             return finding
-    return Finding(note=f"Both files answer as qlab's own runtime does, on {IMAGES} images.")
+    note = f"Both files, and {OTHER_CODES}, answer as qlab's own runtime does"
+    return Finding(note=f"{note}, on {IMAGES} images.")
 
 
-def _judge_on(answer, name):
-    model = qlab.LiteModel.from_file(qlab.artefacts.path(f"{name}.tflite"))
+def _judge_on(answer, name, model):
     images = subjects.course_images().images[:IMAGES]
     engine, truth = interpreter(model), qlab.predict(model, images)
     _, stopped = attempt(answer, engine, images[0])
     got, stopped = (None, stopped) if stopped else attempt(_answers, answer, engine, images)
     if stopped:
-        return Finding(f"With {name}.tflite: {stopped.problem}", stopped.mistake)
-    same = np.mean(got == truth)
+        return Finding(f"With {name}: {stopped.problem}", stopped.mistake)
+    classes = numbers(got)
+    if classes is None or classes.ndim > 1:
+        said = f"should return the class as a number, and returned {type(got[0]).__name__}"
+        return Finding(f"With {name}: Your function {said}.", plain=True)
+    same = np.mean(classes == truth)
     if same >= SAME:
         return Finding()
-    problem = f"With {name}.tflite, {same:.0%} of {len(images)} answers are those of the model."
-    return Finding(problem, _mistake_in(got, engine, images))
+    problem = f"With {name}, {same:.0%} of {len(images)} answers are those of the model."
+    return Finding(problem, _mistake_in(classes, engine, images))
 
 
 def _mistake_in(got, engine, images):
@@ -224,7 +252,8 @@ def repaired_script():
 def judge_c(answer):
     """Run the learner's script, and ask it at the end whether its model is quantization-aware."""
     if not isinstance(answer, str):
-        return Finding(f"This check needs the script as text, and got {type(answer).__name__}.")
+        got = type(answer).__name__
+        return Finding(f"This check needs the script as text, and got {got}.", plain=True)
     if answer.split() == SCRIPT.split():
         return Finding(attempted=False, note=AS_FOUND)
     ran = run_script(answer + PROBE)
@@ -283,11 +312,12 @@ def _judge_sparse(answer):
     if stopped:
         return stopped
     if not isinstance(data, bytes):
-        return Finding(f"Your function should return bytes, and returned {type(data).__name__}.")
+        said = f"Your function should return bytes, and returned {type(data).__name__}."
+        return Finding(said, plain=True)
     try:
         found = operators(data)
     except (ValueError, TypeError, IndexError) as error:
-        return Finding(f"These are not the bytes of a .tflite file: {error}")
+        return Finding(f"These are not the bytes of a .tflite file: {error}", plain=True)
     if "VAR_HANDLE" in found:
         return Finding(f"The file has {len(found)} operators and {len(data):,} bytes.", "wrapped")
     return _zeros(data, found)
@@ -343,6 +373,14 @@ WRONG_GAINS = {
 }
 
 
+def _held_out(images, small):
+    """Images to calibrate on that nobody trained on; scored on, they give a result of their own."""
+    before, after = (qlab.predict(m, images) for m in (shipped.model(), small))
+    differ = np.flatnonzero(before != after)
+    some = np.concatenate([np.resize(differ, 600), np.flatnonzero(before == after)[:400]])
+    return SimpleNamespace(images=images[some], labels=after[some])
+
+
 @cache
 def _trial_data():
     """Real images, chosen and labelled so that each way of scoring has a result of its own."""
@@ -354,13 +392,39 @@ def _trial_data():
     differ = np.flatnonzero(before != after)
     some = np.concatenate([differ, np.flatnonzero(before == after)[: 2 * len(differ)]])
     labels = np.where(before != after, after, real.test.labels)
-    return SimpleNamespace(
-        train=train, test=SimpleNamespace(images=real.test.images[some], labels=labels[some])
-    )
+    test = SimpleNamespace(images=real.test.images[some], labels=labels[some])
+    validation = _held_out(real.validation.images, small)
+    return SimpleNamespace(train=train, validation=validation, test=test)
+
+
+def calibrated_on_test(model, data):
+    """`accuracy_gained_repaired`, but the test images have chosen the ranges."""
+    return accuracy_gained_repaired(model, SimpleNamespace(train=data.test, test=data.test))
+
+
+@cache
+def _dark_training():
+    """Real images, the training ones dark: only ranges found on them give the labels."""
+    real, model = qlab.data.load(), shipped.model()
+    train = SimpleNamespace(images=real.train.images[:2000] // 8, labels=real.train.labels[:2000])
+    small = qlab.Compressor(model, train.images[:1000]).compress(qlab.Recipe())
+    some = real.test.images[:2000]
+    before, after = (qlab.predict(m, some) for m in (model, small))
+    differ = before != after
+    test = SimpleNamespace(images=some[differ], labels=after[differ])
+    validation = _held_out(real.validation.images // 8, small)
+    return SimpleNamespace(train=train, validation=validation, test=test)
 
 
 def _judge_gain(answer):
-    model, data = shipped.model(), _trial_data()
+    finding = _judge_gain_on(answer, _trial_data(), WRONG_GAINS)
+    if finding.problem:
+        return finding
+    return _judge_gain_on(answer, _dark_training(), {"calibrated_on_test": calibrated_on_test})
+
+
+def _judge_gain_on(answer, data, wrong):
+    model = shipped.model()
     got, stopped = _number(answer, model, data)
     if stopped:
         return stopped
@@ -368,7 +432,7 @@ def _judge_gain(answer):
     if abs(got - truth) <= NEAR_GAIN:
         return Finding(note="On images that nobody trained on, the gain is gone.")
     said = f"On a trial data set: expected {truth:+.3f}, got {got:+.3f}."
-    near = (name for name, f in WRONG_GAINS.items() if abs(got - f(model, data)) <= NEAR_GAIN)
+    near = (name for name, f in wrong.items() if abs(got - f(model, data)) <= NEAR_GAIN)
     return Finding(said, next(near, ""))
 
 
@@ -377,7 +441,12 @@ judge_e = for_repair(accuracy_gained, _judge_gain)
 
 # Exhibit F: a file of zeros that is no smaller, because nobody compressed it
 
-NEAR_RATIO = 0.05  # gzip's levels 6 and 9 differ by less
+NEAR_RATIO = 0.05  # neighbours among gzip's levels differ by less than one of these does
+PACKERS = (
+    *(partial(gzip.compress, compresslevel=level) for level in (9, 4, 1)),
+    bz2.compress,
+    lzma.compress,
+)
 
 
 def times_smaller(before, after):
@@ -390,26 +459,51 @@ def times_smaller_repaired(before, after):
     return gzip_size(before) / gzip_size(after)
 
 
+def _right_ratio(raw, packed):
+    return packed[0] / packed[1]
+
+
 WRONG_RATIOS = {
-    "raw": times_smaller,
-    "after_only": lambda before, after: len(before) / gzip_size(after),
-    "before_only": lambda before, after: gzip_size(before) / len(after),
-    "upside_down": lambda before, after: times_smaller_repaired(after, before),
-    "part_saved": lambda before, after: 1 - times_smaller_repaired(after, before),
+    "raw": lambda raw, packed: raw[0] / raw[1],
+    "after_only": lambda raw, packed: raw[0] / packed[1],
+    "before_only": lambda raw, packed: packed[0] / raw[1],
+    "upside_down": lambda raw, packed: packed[1] / packed[0],
+    "part_saved": lambda raw, packed: 1 - packed[1] / packed[0],
 }
 
 
+@cache
+def _pairs():
+    """Two pairs of files, as one pair cannot tell every packer from a mistake with another."""
+    zeros = {share: zeroed(shipped.model(), share).data for share in (0.5, 0.8, 0.9)}
+    return (shipped.model().data, zeros[0.8]), (zeros[0.5], zeros[0.9])
+
+
+@cache
+def _sizes(packer):
+    """Bytes before and after, raw and packed, of each pair."""
+    return [[tuple(map(len, pair)), tuple(len(packer(x)) for x in pair)] for pair in _pairs()]
+
+
+def _is_ratio(got, ratio):
+    """Whether the numbers for the pairs are this ratio, with one packer or another."""
+    return any(
+        all(_near(number, ratio(*sizes)) for number, sizes in zip(got, _sizes(packer), strict=True))
+        for packer in PACKERS
+    )
+
+
 def _judge_ratio(answer):
-    before = shipped.model()
-    pair = before.data, zeroed(before, 0.8).data
-    got, stopped = _number(answer, *pair)
-    if stopped:
-        return stopped
-    truth = times_smaller_repaired(*pair)
-    if _near(got, truth):
-        return Finding(note=f"Compressed, the file is {truth:.1f} times smaller.")
-    near = (name for name, wrong in WRONG_RATIOS.items() if _near(got, wrong(*pair)))
-    return Finding(f"Got {got:.2f} for a file with 80 % zeros.", next(near, ""))
+    got = []
+    for pair in _pairs():
+        number, stopped = _number(answer, *pair)
+        if stopped:
+            return stopped
+        got.append(number)
+    if _is_ratio(got, _right_ratio):
+        return Finding(note=f"Compressed, the file is {got[0]:.1f} times smaller.")
+    near = (name for name, wrong in WRONG_RATIOS.items() if _is_ratio(got, wrong))
+    return Finding(f"Got {got[0]:.2f} for a file with 80 % zeros.", next(near, ""))
 
 
 def _near(got, truth):

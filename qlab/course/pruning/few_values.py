@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from qlab.lessons.judges import for_function, like
+from qlab.lessons.judges import for_function, like, numbers
 
 
 def nearest_centroid(weights, centroids):
@@ -60,10 +60,8 @@ def _equal_parts(weights, centroids):
 
 
 def _has_nan(args, got):
-    try:
-        return bool(np.isnan(np.asarray(got, float)).any())
-    except (TypeError, ValueError):
-        return False
+    got = numbers(got)
+    return got is not None and bool(np.isnan(got).any())
 
 
 judge_kmeans_step = for_function(

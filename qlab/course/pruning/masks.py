@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from qlab.lessons.judges import close, for_function, like
+from qlab.lessons.judges import close, for_function, like, numbers
 
 
 def magnitude_mask(weights, sparsity):
@@ -22,23 +22,38 @@ def global_masks(layers, sparsity):
 
 def _mask(got):
     """A learner's mask, or None where it is no array of zeros and ones."""
-    try:
-        values = np.asarray(got, np.float64)
-    except (TypeError, ValueError):
+    values = numbers(got)
+    if values is None or not np.isin(values, (0, 1)).all():
         return None
-    return values.astype(bool) if np.isin(values, (0, 1)).all() else None
+    return values.astype(bool)
+
+
+def _is_bool(mask):
+    """Zeros and ones are no mask: ``weights[mask]`` would take them as places."""
+    return np.asarray(mask).dtype == bool
 
 
 def _drops_smallest(weights, mask, pruned):
-    """Whether a mask drops so many of the smallest weights; of equal ones, whichever."""
-    if mask is None or mask.shape != np.shape(weights) or (~mask).sum() != pruned:
+    """Whether a mask drops so many of the smallest weights; equal ones go or stay as they like."""
+    if mask is None or mask.shape != np.shape(weights):
         return False
-    size = np.abs(weights)
-    return not pruned or pruned == mask.size or size[mask].min() >= size[~mask].max()
+    size, gone = np.abs(weights), np.count_nonzero(~mask)
+    if 0 < gone < mask.size and size[mask].min() < size[~mask].max():
+        return False
+    ordered = np.sort(size, axis=None)
+    tied = 0 < pruned < size.size and ordered[pruned - 1] == ordered[pruned]
+    if not tied:
+        return gone == pruned
+    fewest, most = (np.searchsorted(ordered, ordered[pruned], side) for side in ("left", "right"))
+    return bool(fewest <= gone <= most)
+
+
+def _chooses_well(args, got):
+    return _drops_smallest(args[0], _mask(got), round(args[1] * args[0].size))
 
 
 def _right_mask(args, expected, got):
-    return _drops_smallest(args[0], _mask(got), np.count_nonzero(~expected))
+    return _chooses_well(args, got) and _is_bool(got)
 
 
 def _swapped(args, got):
@@ -51,11 +66,10 @@ def _swapped(args, got):
 
 def _are_weights(args, got):
     """Zeros beside weights as they were: the mask was applied already."""
-    try:
-        got = np.asarray(got, np.float64)
-    except (TypeError, ValueError):
+    got = numbers(got)
+    if got is None or got.shape != args[0].shape:
         return False
-    return got.shape == args[0].shape and bool(((got == args[0]) | (got == 0)).all() and got.any())
+    return bool(((got == args[0]) | (got == 0)).all() and got.any())
 
 
 def _threshold(sign=np.abs, of=np.abs, at=np.quantile, keep=np.greater):
@@ -72,15 +86,6 @@ def _nth(weights, sparsity):
     """The smallest magnitude that stays, of at least one weight."""
     ordered = np.sort(weights, axis=None)
     return ordered[min(round(sparsity * weights.size), weights.size - 1)]
-
-
-def _last_gone(weights, sparsity):
-    return np.sort(weights, axis=None)[round(sparsity * weights.size) - 1]
-
-
-def _ties_together(args, got):
-    """Right but for equal magnitudes at the threshold, which all went or all stayed."""
-    return like(_threshold(at=_last_gone), _threshold(at=_nth, keep=np.greater_equal))(args, got)
 
 
 def _by_rows(weights, sparsity):
@@ -104,7 +109,6 @@ judge_magnitude_mask = for_function(
     same=_right_mask,
     mistakes={
         "are_weights": _are_weights,
-        "ties_together": _ties_together,
         "largest_went": _swapped,
         "percentile": _both(at=np.percentile),
         "signed": like(
@@ -116,6 +120,7 @@ judge_magnitude_mask = for_function(
         "signed_threshold": _both(of=np.asarray),
         "one_too_many": like(_threshold(at=_nth)),
         "by_rows": like(_by_rows),
+        "zeros_and_ones": _chooses_well,
     },
 )
 
@@ -123,20 +128,21 @@ judge_magnitude_mask = for_function(
 def _masks(got):
     """What came back as a list of arrays, or as it is if it is no such list."""
     try:
-        return [np.asarray(part, np.float64) for part in got]
+        parts = [np.asarray(part) for part in got]
     except (TypeError, ValueError):
         return got
+    return parts if all(part.dtype.kind in "biuf" for part in parts) else got
+
+
+def _choose_well(args, got):
+    """The right masks, in the layers' shapes."""
+    is_list = isinstance(got, list) and all(isinstance(part, np.ndarray) for part in got)
+    shapes = [part.shape for part in got] if is_list else []
+    return shapes == [layer.shape for layer in args[0]] and _one_array(args, got)
 
 
 def _right_masks(args, expected, got):
-    layers = args[0]
-    masks = [_mask(part) for part in got] if isinstance(got, list) else []
-    if len(masks) != len(layers) or any(m is None for m in masks):
-        return False
-    if [m.shape for m in masks] != [layer.shape for layer in layers]:
-        return False
-    pruned = sum(np.count_nonzero(mask == 0) for mask in expected)
-    return _drops_smallest(_flat(layers), _mask(_flat(masks)), pruned)
+    return _choose_well(args, got) and all(map(_is_bool, got))
 
 
 def _flat(arrays):
@@ -176,6 +182,7 @@ judge_global_masks = for_function(
             lambda layers, s: global_masks([x / np.abs(x).max() for x in layers], s)
         ),
         "swapped": _alike(lambda layers, s: [~mask for mask in global_masks(layers, s)]),
+        "zeros_and_ones": _choose_well,
         "form": _one_array,
     },
 )

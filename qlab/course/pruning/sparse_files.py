@@ -31,7 +31,8 @@ def judge_export(file):
         wrapped = len(file.parsed.subgraphs) > 1
         share = 0.0 if wrapped else _share_of_zeros(file)
     except (LookupError, ValueError, TypeError, AttributeError):
-        return Finding("This file cannot be read: it is no .tflite file, or a damaged one.")
+        said = "This file cannot be read: it is no .tflite file, or a damaged one."
+        return Finding(said, plain=True)
     if wrapped:
         problem = f"The file has {file.file_bytes:,} bytes, and variables beside its weights."
         return Finding(problem, "wrapped")

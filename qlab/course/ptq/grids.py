@@ -3,7 +3,7 @@
 import numpy as np
 
 from qlab.arithmetic.affine import affine_params, dequantize, quantize
-from qlab.lessons.judges import close, for_function, like
+from qlab.lessons.judges import close, for_function, like, numbers
 
 
 def _pair(got):
@@ -13,10 +13,10 @@ def _pair(got):
 
 def _same_grid(args, expected, got):
     """The scale agrees, and the zero point is a nearest integer among the codes."""
-    try:
-        scale, zero_point = (float(v) for v in got)
-    except (TypeError, ValueError):
+    got = numbers(got)
+    if got is None or got.shape != (2,):
         return False
+    scale, zero_point = got
     exact = _affine(*args, rounding=float)[1]
     return (
         close(expected[0], scale)
@@ -49,6 +49,11 @@ judge_affine_params = for_function(
     read=_pair,
     same=_same_grid,
     mistakes={
+        "eight_bits": like(
+            lambda low, high, bits: _affine(low, high, 8),
+            lambda low, high, bits: _affine(low, high, bits, start=-128),
+            lambda low, high, bits: _affine(low, high, 8, start=128 - 2**bits),
+        ),
         "zero_outside": like(lambda *args: _affine(*args, widen=False)),
         "steps": like(lambda *args: _affine(*args, steps=0)),
         "truncated": like(
@@ -76,10 +81,9 @@ _TABLE = np.float32([[0.2, 0.6], [1.1, -3.0]])
 def _nearest(args, expected, got):
     """Every code is an integer on the grid and nearest to its value; ties may go either way."""
     x, params = args
-    try:
-        got = np.squeeze(np.asarray(got, np.float64))
-    except (TypeError, ValueError):
+    if (got := numbers(got)) is None:
         return False
+    got = np.squeeze(got)
     exact = np.clip(np.float64(x) / params.scale + params.zero_point, params.q_min, params.q_max)
     return got.shape == exact.shape and bool(
         (got == np.rint(got)).all() and (np.abs(got - exact) <= 0.5 + 1e-3).all()

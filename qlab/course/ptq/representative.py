@@ -10,22 +10,28 @@ from qlab.lessons.judges import close, for_function
 
 @dataclass(frozen=True)
 class Fed:
-    """What a representative dataset yielded."""
+    """What a representative dataset yielded, or `returned` without a yield."""
 
     batches: tuple
+    returned: bool = False
 
     def __str__(self):
+        if callable(self.batches[0] if self.batches else None):
+            return "a function"
         if not self.batches:
             return "nothing: the loop yielded no batch"
         first = self.batches[0]
         if not isinstance(first, list):
-            return f"{len(self.batches)} batches; the first is of type {type(first).__name__}"
+            return f"{self._count()}; the first is of type {type(first).__name__}"
         arrays = ", ".join(f"{np.asarray(a).dtype} array of shape {np.shape(a)}" for a in first)
-        words = f"{len(self.batches)} batches; the first is [{arrays}]"
+        words = f"{self._count()}; the first is [{arrays}]"
         tensors = _tensors(self)
         return (
             words if tensors is None else f"{words}; largest value {max(map(np.max, tensors)):.4g}"
         )
+
+    def _count(self):
+        return "1 batch" if len(self.batches) == 1 else f"{len(self.batches)} batches"
 
 
 def representative_dataset(images):
@@ -44,8 +50,9 @@ def representative_dataset(images):
 def _read(got):
     """Up to 1,000 batches of a generator, so that an endless one ends too."""
     if not hasattr(got, "__iter__"):
-        return Fed((got,))
-    return Fed(tuple(list(b) if isinstance(b, tuple) else b for b in islice(iter(got), 1000)))
+        return Fed((got,), returned=True)
+    batches = tuple(list(b) if isinstance(b, tuple) else b for b in islice(iter(got), 1000))
+    return Fed(batches, returned=not hasattr(got, "__next__"))
 
 
 def _tensors(fed):
@@ -60,7 +67,7 @@ def _tensors(fed):
 
 def _same(args, expected, got):
     arrays = _tensors(got)
-    if arrays is None or any(a.dtype != np.float32 for a in arrays):
+    if arrays is None or any(a.dtype != np.float32 or len(a) != 1 for a in arrays):
         return False
     return close(np.concatenate(_tensors(expected)), np.concatenate(arrays))
 
@@ -75,6 +82,14 @@ def _fed(wrong):
     return looks_like
 
 
+def _first_image_alone(args, got):
+    """What `return` in the loop hands over: one image, or the batch that holds it."""
+    one = got.returned and len(got.batches) == 1 and np.shape(got.batches[0])[-3:] == (28, 28, 1)
+    return one and np.size(got.batches[0]) == args[0][0].size
+
+
+_right_values = _fed(lambda x: x / 255)
+
 _IMAGES = np.random.default_rng(0).integers(0, 256, (6, 28, 28, 1)).astype(np.uint8)
 
 judge_representative_dataset = for_function(
@@ -84,13 +99,19 @@ judge_representative_dataset = for_function(
     same=_same,
     mistakes={
         "nothing": lambda args, got: not got.batches,
+        "inner_function": lambda args, got: callable(got.batches[0]),
+        "first_only": lambda args, got: (
+            _first_image_alone(args, got) or _fed(lambda x: x[:1] / 255)(args, got)
+        ),
         "no_list": lambda args, got: not isinstance(got.batches[0], list),
         "labels": lambda args, got: len(got.batches[0]) != 1,
         "no_batch_axis": lambda args, got: np.ndim(got.batches[0][0]) == 3,
         "unscaled": _fed(lambda x: x),
         "divided_twice": _fed(lambda x: x / 255 / 255),
         "from_minus_one": _fed(lambda x: x / 127.5 - 1),
-        "type": _fed(lambda x: x / 255),
-        "first_only": _fed(lambda x: x[:1] / 255),
+        "many_at_once": lambda args, got: (
+            _right_values(args, got) and any(len(a) > 1 for a in _tensors(got))
+        ),
+        "type": _right_values,
     },
 )

@@ -38,8 +38,9 @@ class Link(FrontEnd):
 class Download(ipywidgets.HBox):
     """A button; pressed, it makes the file and hands it to the browser."""
 
-    def __init__(self, label, make, guard=None, recipe=None, asks=False):
-        self.make, self.recipe = make, recipe
+    def __init__(self, label, make, guard=None, recipe=None, asks=False, pixels=None, dataset=None):
+        self.make, self.recipe, self.pixels = make, recipe, pixels or (lambda: None)
+        self.dataset = dataset
         run = guard or (lambda work: work())
         self.button = ipywidgets.Button(description=label, icon="download")
         self.button.on_click(lambda _: run(self.press))
@@ -55,7 +56,7 @@ class Download(ipywidgets.HBox):
         self.asking = None
         if asks:
             self.asking = Job("Ask the test images", self._ask, run, "your count", done="")
-            self.asking.button.tooltip = "Score this file, as it is, on the 10,000 test images"
+            self.asking.button.tooltip = "Score this file, as it is, on the test images"
             self.buttons.append(self.asking)
         super().__init__([*self.buttons, self.link])
         self.add_class("qlab-download")
@@ -71,16 +72,17 @@ class Download(ipywidgets.HBox):
         """Make the file, score and time it, and keep it on the Pareto board."""
         name, data, _ = self.make()
         name = Path(name).stem.removeprefix("qlab-")
-        entry = pareto.keep(LiteModel(data), name, self.recipe())
+        model = LiteModel(data, self.pixels())
+        entry = pareto.keep(model, name, self.recipe(), self.dataset)
         self._show(Link(_kept(entry)))
         return entry
 
     def _ask(self):
         """Steps of the button: test images are scored; after the last, it counts and answers."""
         _, data, _ = self.make()
-        measured = yield from subjects.asked(LiteModel(data))
+        measured = yield from subjects.asked(LiteModel(data, self.pixels()), self.dataset)
         times = memory.record_asked(hashlib.sha256(data).hexdigest())
-        self._show(Link(_answered(measured, times)))
+        self._show(Link(_answered(measured, times, self.dataset)))
 
     def clear(self):
         """Take the link or the answer away: it is of an earlier setting."""
@@ -108,13 +110,14 @@ def often(times):
     return "once" if times == 1 else f"{times:,} times"
 
 
-def _answered(measured, times):
+def _answered(measured, times, dataset):
     """What the test images say of a file, and how often this learner has asked them."""
+    choosing = subjects.images_to_choose_with(dataset=dataset).images_are
     yield (
         "",
         f"Test images: {percent(measured.accuracy)} (95 % interval {interval(measured)}). You have "
         f"asked {often(times)} for this model; choose with the "
-        f"{subjects.course_images().images_are}, or the test images stop being a test.",
+        f"{choosing}, or the test images stop being a test.",
     )
 
 

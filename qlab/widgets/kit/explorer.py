@@ -16,7 +16,7 @@ from qlab.system.steps import finished
 from qlab.widgets.kit import readout
 from qlab.widgets.kit.css import STYLE
 from qlab.widgets.kit.download import Download
-from qlab.widgets.kit.front_end import Reveal
+from qlab.widgets.kit.front_end import Pulse, Reveal
 from qlab.widgets.kit.hotspots import SpottedPicture
 
 ALERT = (
@@ -164,6 +164,7 @@ class Explorer(ipywidgets.VBox):
             ("controls", ipywidgets.Box(controls)),
             *self._more(),
             ("alert-row", self.alert),
+            ("pulse", Pulse()),
             ("readout-row", self.readout),
             ("picture-row", picture.widget),
             ("notes-row", self.notes),
@@ -213,14 +214,14 @@ class Explorer(ipywidgets.VBox):
             yield "reveal-row", Reveal(words="More settings")
             yield "more", ipywidgets.Box(rare, _dom_classes=["qlab-controls"])
 
-    def offer(self, label, make, recipe=None, asks=False):
+    def offer(self, label, make, recipe=None, asks=False, pixels=None, dataset=None):
         """A `Download` whose troubles are told where the explorer tells its own."""
 
         def settled():
             self.settle()
             return make()
 
-        return Download(label, settled, self.guard, recipe, asks)
+        return Download(label, settled, self.guard, recipe, asks, pixels, dataset)
 
     def set(self, **settings):
         """Change several settings with one update; if one is refused, none is changed.
@@ -347,8 +348,12 @@ class Explorer(ipywidgets.VBox):
         spots = (shown.spots,) if isinstance(self.picture, SpottedPicture) else ()
         self.picture.redraw(shown.alt, *spots)
         self.readout.value = readout.row(*shown.cells)
-        self.notes.value = self.notes_as(shown.notes)
+        self.notes.value = self.notes_as([*shown.notes, *self.remarks()])
         self.numbers.value, self._shown = numbers, shown
+
+    def remarks(self):
+        """Sentences that belong to every result, after its notes."""
+        return ()
 
     def tables(self):
         """The numbers in the picture as tables, in HTML."""

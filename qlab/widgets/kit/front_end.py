@@ -1,4 +1,4 @@
-"""What plain ipywidgets cannot do in the browser: widgets that `front_end.js` draws."""
+"""What plain ipywidgets cannot do in the browser: widgets that JavaScript beside this draws."""
 
 from __future__ import annotations
 
@@ -17,6 +17,21 @@ class FrontEnd(anywidget.AnyWidget):
     _esm = HERE.with_suffix(".js").read_text("utf-8")
     _css = HERE.with_suffix(".css").read_text("utf-8")
     part = traitlets.Unicode().tag(sync=True)
+
+
+class Pulse(FrontEnd):
+    """A line among widgets: empty while their kernel runs; then it says how to go on."""
+
+    _esm = HERE.with_name("pulse.js").read_text("utf-8")
+    words = traitlets.Unicode(
+        "These controls do nothing now, because the kernel that ran this cell has stopped. What "
+        "you see is what was here before. To go on, run the first cell of this section, and then "
+        "this cell again."
+    ).tag(sync=True)
+
+    def __init__(self):
+        super().__init__()
+        self.add_class("qlab-pulse")
 
 
 class Reveal(FrontEnd):

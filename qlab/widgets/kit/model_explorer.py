@@ -8,7 +8,8 @@ import ipywidgets
 import traitlets
 
 from qlab.tflite.artefacts import NETWORKS, network_name
-from qlab.trials.subjects import SHIPPED, subject
+from qlab.tflite.litemodel import ModelError
+from qlab.trials.subjects import SHIPPED, course_data, other_data, subject
 from qlab.widgets.kit import controls
 from qlab.widgets.kit.download import Download, scored_again
 from qlab.widgets.kit.explorer import Explorer
@@ -17,6 +18,11 @@ from qlab.widgets.kit.traits import OneOf
 
 OWN = "your model"
 LOST = "What you had set for {} is taken back, because this model has other layers."
+ON_FASHION = (
+    "This model is scored on Fashion-MNIST, because no dataset= was given. If it was made for "
+    "other images, give them: dataset=qlab.Dataset.from_folder('photos/'), or from_arrays or "
+    "from_npz."
+)
 WORKING = '<progress aria-label="another model"></progress> Calibrating and scoring this model.'
 STATUS = '<div class="qlab-notes" role="status">{}</div>'
 
@@ -39,6 +45,9 @@ class ModelExplorer(Explorer):
         Give both images and labels, or neither.
     calibration_images : ndarray of uint8, shape (n, 28, 28, 1), or None
         At most 1,024, in which the ranges of activations are found; None for the course's.
+    dataset : qlab.Dataset or None
+        Where images to score on, images to calibrate on and the names of classes come from, unless
+        they are given; None for the course's, which is Fashion-MNIST.
     **settings
         The subclass's, and ``model_name``: one of the explorer's ``model_names``, which are the
         networks that ship (`qlab.artefacts.NETWORKS`) and ``your model``, if one was given.
@@ -52,7 +61,7 @@ class ModelExplorer(Explorer):
     Raises
     ------
     ValueError
-        If the model cannot be compressed, or images do not fit it.
+        If the model cannot be compressed, or images or the data set do not fit it.
 
     Examples
     --------
@@ -67,22 +76,51 @@ class ModelExplorer(Explorer):
     """
 
     offered = tuple(NETWORKS)
+    calibrates = True
     model_name = OneOf("model_names").tag(setting=True)
 
-    def __init__(self, model=None, images=None, labels=None, calibration_images=None, **settings):
+    def __init__(
+        self,
+        model=None,
+        images=None,
+        labels=None,
+        calibration_images=None,
+        dataset=None,
+        **settings,
+    ):
         super().__init__()
+        self.dataset = self._data(dataset, model)
         named = network_name("baseline" if model is None else model)
         first = named if isinstance(named, str) else OWN
-        models = {} if first in self.offered else {first: model}
-        models |= {name: NETWORKS[name] for name in self.offered}
+        offered = self.offered if self.dataset is None else ()
+        models = {} if first in offered else {first: model}
+        models |= {name: NETWORKS[name] for name in offered}
+        if not self.calibrates and calibration_images is None and images is not None:
+            calibration_images = images[:1]
         self.given = images, labels, calibration_images
-        self._subject = lru_cache(SHIPPED)(lambda name: subject(models[name], *self.given))
+        made = lambda name: subject(models[name], *self.given, self.dataset)  # noqa: E731
+        self._subject = lru_cache(SHIPPED)(made)
         self.model_names = tuple(models)
         self.model_name = settings.pop("model_name", first)
         self._status, self._lost, self._earlier = ipywidgets.HTML(), "", None
         self._shared = frozenset(vars(self)) - {"picture", "actions"}
         picture, actions = self._built()
         self.assemble(self.controls(), picture, actions, settings)
+
+    def _data(self, dataset, model):
+        """The data set, if it is not the course's, whose networks then are no use."""
+        dataset = other_data(dataset)
+        if dataset is not None and model is None:
+            raise ValueError(
+                f"Give the model that was made for {dataset.name}: model=... The networks that "
+                "ship were trained on Fashion-MNIST."
+            )
+        return dataset
+
+    def calibration_images(self):
+        """The images given to calibrate on, or those of the data set."""
+        given = self.given[-1]
+        return (self.dataset or course_data()).calibration_images() if given is None else given
 
     def build(self):
         """Make all that depends on the model; return the picture and the buttons below it."""
@@ -102,6 +140,13 @@ class ModelExplorer(Explorer):
             self._busy(False, self._lost)
         return result
 
+    def remarks(self):
+        """How the model wants its pixels, if that had to be found out, and on what it is scored."""
+        found = self.subject.found_pixels
+        if self.model_name == OWN and self.dataset is None and self.subject.split.name:
+            yield ON_FASHION
+        yield from () if found is None else (str(found),)
+
     def _top(self):
         """The drop-down of models, and what is said of a change."""
         if len(self.model_names) > 1:
@@ -115,6 +160,12 @@ class ModelExplorer(Explorer):
         self.available = self.subject.compressor.calibration_images
         weighted = [x for x in self.subject.model.layers if x.weights is not None]
         self.layers = {x.name: x.weights for x in weighted}
+        if not self.layers:
+            ops = ", ".join(sorted({x.op for x in self.subject.model.layers}))
+            raise ModelError(
+                f"no layer of this model has weights (it has {ops}), so there is nothing here to "
+                "make smaller; give a model with a dense layer or a convolution"
+            )
         if self.has_trait("layer"):
             self.layer = max(self.layers, key=lambda name: self.layers[name].size)
         return self.build()
@@ -220,7 +271,8 @@ class ModelExplorer(Explorer):
             return name.replace("qlab-", f"qlab-{which}", 1), *rest
 
         asks = asks and recipe is not None and self.subject.may_ask
-        return super().offer(label, named, recipe, asks)
+        pixels = lambda: self.subject.model.pixels  # noqa: E731
+        return super().offer(label, named, recipe, asks, pixels, self.dataset)
 
     def scored(self, name, model, words=""):
         """A file for a `Download`, scored again as it is taken away: name, content, and words."""

@@ -1,0 +1,323 @@
+"""Pictures and arrays that come from outside, read without trusting them."""
+
+from __future__ import annotations
+
+import stat
+import sys
+import warnings
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from tqdm import tqdm
+
+from qlab.system.text import one_line, printable
+
+MOST_BYTES = 4 * 2**30  # of all pictures, or of all arrays of a file
+MOST_FILE_BYTES = 100 * 2**20  # of one picture
+MOST_PIXELS = 50_000_000  # of one picture, before it is scaled
+MOST_FILES = 1_000_000
+LARGEST_SIDE = 1024
+SLOW = 2  # seconds after which a progress bar is shown
+LISTED = 10  # files left out that are named
+FORMATS = ("PNG", "JPEG", "BMP", "GIF", "TIFF", "WEBP", "PPM")  # none that starts a program
+SPLITS = {"train": ("train", "training"), "validation": ("validation", "valid", "val"),
+          "test": ("test", "testing")}  # fmt: skip
+KEYS = ("{}_images", "{}_labels"), ("x_{}", "y_{}")
+
+
+class DatasetError(ValueError):
+    """Pictures or labels are not what a data set can be made of; the message says what to do."""
+
+
+class _LeftOut(Exception):
+    pass
+
+
+@dataclass(frozen=True, eq=False)
+class Found:
+    """Images and labels, by split; those to train with are always there."""
+
+    arrays: dict[str, tuple]
+    class_names: tuple | None
+
+
+def title(path):
+    """What data from this path is called."""
+    return Path(path).resolve().stem
+
+
+# A folder
+
+
+def read_folder(folder, size=None, colour=None, progress=True):
+    """Read a folder of folders of pictures; say which files were left out, and why."""
+    folder, size = _require_folder(folder), _checked_size(size)
+    splits = _split_folders(folder)
+    names = sorted({x.name for root in splits.values() for x in _folders(root)})
+    files = [(which, names.index(path.parent.name), path) for which, path in _files(splits)]
+    if not files:
+        raise DatasetError(
+            f"{printable(folder)} has no pictures in folders of classes: put the pictures of each "
+            "class into a folder of its own, such as photos/cat/1.png and photos/dog/1.png"
+        )
+    if len(files) > MOST_FILES:
+        raise DatasetError(f"there are {len(files):,} files; give a folder of {MOST_FILES:,}")
+    rows, left_out, held = {which: [] for which in splits}, [], 0
+    bar = tqdm(files, "reading pictures", delay=SLOW, file=sys.stderr, leave=False,
+               disable=not progress)  # fmt: skip
+    for which, label, path in bar:
+        try:
+            pixels = _read_picture(path, folder, size)
+        except _LeftOut as why:
+            left_out.append(f"{printable(path.relative_to(folder))} {why}")
+            continue
+        held += pixels.nbytes
+        if held > MOST_BYTES:
+            raise DatasetError(
+                f"the pictures take more than {MOST_BYTES / 2**30:.0f} GB; give a smaller size, "
+                "such as size=(64, 64), or fewer pictures"
+            )
+        rows[which].append((pixels, label))
+    _say_left_out(left_out)
+    return Found(_stacked(rows, colour, left_out, names), tuple(names))
+
+
+def _require_folder(folder):
+    folder = Path(folder).expanduser()
+    if not folder.is_dir():
+        raise DatasetError(
+            f"{printable(folder)} is no folder; give one that holds a folder for each class"
+        )
+    return folder.resolve()
+
+
+def _checked_size(size):
+    if size is None:
+        return None
+    whole = isinstance(size, tuple | list) and len(size) == 2
+    if not whole or not all(type(n) is int and 1 <= n <= LARGEST_SIDE for n in size):
+        raise DatasetError(
+            f"size is {size!r}; give height and width, such as (32, 32), {LARGEST_SIDE:,} at most"
+        )
+    return tuple(size)
+
+
+def _split_folders(folder):
+    """Where the pictures of each split are: folders of that name, or all in one."""
+    inside = {x.name.lower(): x for x in _folders(folder)}
+    found = {
+        which: next((inside[x] for x in spelt if x in inside), None)
+        for which, spelt in SPLITS.items()
+    }
+    whole = found["train"] and all(_folders(x) for x in found.values() if x)
+    others = [x.name for x in inside.values() if x not in found.values()]
+    if not whole:
+        return {"train": folder}
+    if others:
+        raise DatasetError(
+            f"next to the folders of splits there are others: {', '.join(map(printable, others))}; "
+            "move them away, or put each class into every split"
+        )
+    return {which: x for which, x in found.items() if x}
+
+
+def _folders(root):
+    """Folders in a folder, without hidden ones; a link out of it is none."""
+    inside = [x for x in root.iterdir() if not x.name.startswith(".") and x.is_dir()]
+    return sorted(x for x in inside if x.resolve().is_relative_to(root.resolve()))
+
+
+def _files(splits):
+    """Everything in the folders of classes, hidden files aside, and of which split it is."""
+    for which, root in splits.items():
+        for of_class in _folders(root):
+            yield from ((which, x) for x in sorted(of_class.iterdir()) if x.name[0] != ".")
+
+
+def _read_picture(path, folder, size):
+    """One picture as RGB, uint8; `_LeftOut` says why it is none."""
+    from PIL import Image, ImageOps
+
+    _require_file(path, folder)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of damage, which is an error where it matters
+            with Image.open(path, formats=FORMATS) as image:
+                if image.width * image.height > MOST_PIXELS:
+                    raise _LeftOut(f"has {image.width:,} x {image.height:,} pixels; scale it down")
+                image = ImageOps.exif_transpose(_eight_bits(image))
+                image = _on_white(image)
+                if size is not None:
+                    image = ImageOps.fit(image, size[::-1], Image.Resampling.BILINEAR)
+                return np.asarray(image, np.uint8)
+    except _LeftOut:
+        raise
+    except Image.DecompressionBombError:
+        raise _LeftOut("would unpack to far too many pixels; scale it down") from None
+    except Image.UnidentifiedImageError:
+        raise _LeftOut(f"is no picture that can be read ({', '.join(FORMATS)})") from None
+    except Exception as error:  # Pillow's readers raise nearly anything on damaged files
+        raise _LeftOut(f"is damaged ({one_line(error, 80) or type(error).__name__})") from None
+
+
+def _require_file(path, folder):
+    """Only a plain file inside the folder, of a size that a picture has."""
+    try:
+        inside, about = path.resolve().is_relative_to(folder), path.stat()
+    except (OSError, RuntimeError):
+        raise _LeftOut("is a link to nowhere, or cannot be read") from None
+    if not inside:
+        raise _LeftOut("is a link out of the folder; copy the picture instead")
+    if stat.S_ISDIR(about.st_mode):
+        raise _LeftOut("is a folder in the folder of a class; move its pictures up")
+    if not stat.S_ISREG(about.st_mode):
+        raise _LeftOut("is no plain file")
+    if not 0 < about.st_size <= MOST_FILE_BYTES:
+        raise _LeftOut("is empty" if not about.st_size else f"has {about.st_size:,} bytes")
+
+
+def _eight_bits(image):
+    """A picture of 16 grey bits with its upper 8; Pillow alone would cut off what is above 255."""
+    from PIL import Image
+
+    if image.mode.startswith("I;16"):
+        return Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
+    if image.mode in ("I", "F"):
+        raise _LeftOut("has 32 bits a pixel, and nobody knows which value is white; save it with 8")
+    return image
+
+
+def _on_white(image):
+    """A picture as RGB; what shines through is white."""
+    from PIL import Image
+
+    if "A" in image.getbands() or "transparency" in image.info:
+        image = image.convert("RGBA")
+        image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
+    return image.convert("RGB")
+
+
+def _say_left_out(left_out):
+    if left_out:
+        print(f"{_several(len(left_out), 'file')} left out: {_listed(left_out)}.", file=sys.stderr)
+
+
+def _several(n, what):
+    return f"1 {what} was" if n == 1 else f"{n:,} {what}s were"
+
+
+def _listed(words):
+    more = f"; and {len(words) - LISTED:,} more" if len(words) > LISTED else ""
+    return "; ".join(words[:LISTED]) + more
+
+
+def _stacked(rows, colour, left_out, names):
+    """Pictures of each split as one array, in grey if none has colour."""
+    shapes = {pixels.shape[:2] for each in rows.values() for pixels, _ in each}
+    if len(shapes) > 1:
+        told = ", ".join(f"{h} x {w}" for h, w in sorted(shapes)[:5])
+        raise DatasetError(
+            f"the pictures have {len(shapes)} sizes (height x width: {told} ...); give one for "
+            "all, such as size=(32, 32)"
+        )
+    for i, name in enumerate(names):
+        if not any(label == i for each in rows.values() for _, label in each):
+            why = f": {_listed(left_out)}" if left_out else "; remove it, or put pictures into it"
+            raise DatasetError(f"the folder {printable(name)} has no picture that can be read{why}")
+    arrays = {
+        which: (np.stack([pixels for pixels, _ in each]), np.array([label for _, label in each]))
+        for which, each in rows.items()
+        if each
+    }
+    if "train" not in arrays:
+        raise DatasetError("the folder train has no picture that can be read")
+    if colour is None:
+        colour = any((x[..., :1] != x).any() for x, _ in arrays.values())
+    return arrays if colour else {which: (_grey(x), y) for which, (x, y) in arrays.items()}
+
+
+def _grey(images):
+    """Luma of RGB, as Pillow weighs it (ITU-R 601); grey pictures keep each value."""
+    weights = np.array([299, 587, 114], np.uint32)
+    grey = [((image @ weights + 500) // 1000).astype(np.uint8) for image in images]
+    return np.stack(grey)[..., None]
+
+
+# A file of arrays
+
+
+def read_npz(path):
+    """Read the arrays of an ``.npz`` file that are of use; pickles and bombs are refused."""
+    path = Path(path).expanduser()
+    told = printable(path.name)
+    try:
+        with zipfile.ZipFile(path) as held:
+            sizes = {x.filename.removesuffix(".npy"): x.file_size for x in held.infolist()}
+            wanted = _wanted(sizes, told)
+            _require_room({x: sizes[x] for pair in wanted.values() for x in pair}, told, MOST_BYTES)
+            arrays = {
+                which: tuple(_member(held, name, sizes[name], told) for name in pair)
+                for which, pair in wanted.items()
+            }
+            names = None
+            if "class_names" in sizes:
+                _require_room({"class_names": sizes["class_names"]}, told, 2**20)
+                names = _member(held, "class_names", sizes["class_names"], told)
+                names = tuple(map(str, names.ravel().tolist()))
+    except OSError as error:
+        raise DatasetError(f"{told} cannot be read: {error.strerror or error}") from None
+    except (zipfile.BadZipFile, EOFError, NotImplementedError, RuntimeError) as error:
+        raise DatasetError(
+            f"{told} is no file of arrays, or damaged ({one_line(error, 80)}); write it with "
+            "np.savez(path, images=images, labels=labels)"
+        ) from None
+    return Found(arrays, names)
+
+
+def _wanted(there, told):
+    """Which arrays are the images and labels of which split."""
+    found = {}
+    for which, spelt in SPLITS.items():
+        pairs = [tuple(key.format(x) for key in keys) for keys in KEYS for x in spelt]
+        pairs += [("images", "labels"), ("x", "y")] if which == "train" else []
+        pair = next((x for x in pairs if set(x) <= set(there)), None)
+        found |= {which: pair} if pair else {}
+    if "train" not in found:
+        raise DatasetError(
+            f"{told} holds the arrays {printable(', '.join(sorted(there)), 200)}; call them images "
+            "and labels, or train_images, train_labels, test_images and test_labels"
+        )
+    return found
+
+
+def _require_room(sizes, told, most):
+    if sum(sizes.values()) > most:
+        raise DatasetError(
+            f"{told} unpacks to {sum(sizes.values()):,} bytes, more than {most:,}; write a smaller "
+            "one, with pixels as uint8"
+        )
+
+
+def _member(held, name, size, told):
+    """One array, after its head was compared with the room that the file has for it."""
+    try:
+        with held.open(f"{name}.npy") as file:
+            version = np.lib.format.read_magic(file)
+            head = {(1, 0): np.lib.format.read_array_header_1_0,
+                    (2, 0): np.lib.format.read_array_header_2_0}[version]  # fmt: skip
+            shape, _, dtype = head(file)
+        if dtype.hasobject:
+            raise DatasetError(
+                f"{name} in {told} is pickled Python, which could run anything; write it anew as "
+                "an array of numbers or words"
+            )
+        if int(np.prod([*map(int, shape), dtype.itemsize], dtype=object)) > size:
+            raise DatasetError(f"{name} in {told} says that it is larger than it is: it is damaged")
+        with held.open(f"{name}.npy") as file:
+            return np.lib.format.read_array(file, allow_pickle=False)
+    except (KeyError, ValueError, TypeError) as error:
+        if isinstance(error, DatasetError):
+            raise
+        raise DatasetError(f"{name} in {told} is damaged ({one_line(error, 80)})") from None
