@@ -5,7 +5,7 @@ BIN := .venv/bin
 STAMP := .venv/.qlab-setup
 
 .DEFAULT_GOAL := help
-.PHONY: help setup data lab test offline notebooks artefacts logits micro bench bench-class fuzz faults lock lint format clean
+.PHONY: help setup data lab test offline notebooks artefacts logits micro bench bench-class fuzz faults lock lint format clean fuzzengine models
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -51,6 +51,12 @@ bench-class: $(STAMP) ## thirty kernels with an explorer each, at work at once (
 
 fuzz: setup ## grade 5,000 damaged .tflite files, looking for a crash or a wrong verdict (minutes)
 	@$(BIN)/python tests/fuzz.py $(ARGS)
+
+models: setup ## try a hundred Keras models as people write them, and print what becomes of each
+	@$(BIN)/python tests/model_table.py $(ARGS)
+
+fuzzengine: setup ## read, score and compress 5,000 damaged files of many kinds (minutes)
+	@$(BIN)/python tests/fuzz_engine.py $(ARGS)
 
 faults: setup ## plant known faults one by one and say whether the tests catch them (ARGS="--only 3 7")
 	@$(BIN)/python -m tools.faults $(ARGS)

@@ -90,6 +90,22 @@ def build_parser():
         "(default: Fashion-MNIST)",
     )
     _add_pixels(export)
+    inspect = add(
+        "inspect",
+        _inspect,
+        "look at a .tflite file: its bytes, its layers, what stays in float, its pixels",
+    )
+    inspect.add_argument("file", metavar="FILE", help="a .tflite file; it is checked first")
+    scoring = inspect.add_mutually_exclusive_group()
+    scoring.add_argument(
+        "--data",
+        metavar="FOLDER-OR-NPZ",
+        help="score it on these: a folder with a folder a class, or an .npz file of x and y",
+    )
+    scoring.add_argument(
+        "--fashion-mnist", action="store_true", help="score it on Fashion-MNIST's validation images"
+    )
+    _add_pixels(inspect)
     report = add("report", _report, "write a page and a CSV of what a learner or a class did")
     report.add_argument(
         "source",
@@ -174,6 +190,14 @@ def _with_our_settings(environment):
     """Let JupyterLab find our defaults; what the user has chosen in its settings stands."""
     paths = [environment.get("JUPYTER_CONFIG_PATH"), str(JUPYTER)]
     return {**environment, "JUPYTER_CONFIG_PATH": os.pathsep.join(filter(None, paths))}
+
+
+def _inspect(arguments):
+    from qlab import export
+
+    return export.inspect_file(
+        arguments.file, arguments.data, arguments.fashion_mnist, arguments.pixels
+    )
 
 
 def _export(arguments):

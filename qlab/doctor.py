@@ -88,6 +88,7 @@ def checks(notes=None):
     for name in EXTENSIONS:
         yield check_extension(name)
     yield check_chromium()
+    yield check_micro()
     yield check_data()
     yield from check_artefacts()
     if notes:
@@ -167,6 +168,16 @@ def check_chromium():
         return Check("Chromium for tests", path, needed=False)
     text = f"only browser tests need it: {CHROMIUM_ADVICE}"
     return Check("Chromium for tests", text, ok=False, needed=False)
+
+
+def check_micro():
+    """Look for the microcontrollers' runtime, as `Check`; without it, cached numbers are shown."""
+    from qlab.tflite.micro_runtime import UNAVAILABLE, available
+
+    name = "TensorFlow Lite Micro"
+    if not available():
+        return Check(name, UNAVAILABLE, ok=False, needed=False)
+    return Check(name, importlib.metadata.version("tflite-micro"), needed=False)
 
 
 def check_data():

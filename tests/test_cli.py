@@ -6,11 +6,14 @@ import subprocess
 import sys
 import types
 
+import numpy as np
 import pytest
 
 import qlab
 from qlab import cli, data, doctor
 from qlab.tflite import artefacts
+
+COMMANDS = ("data", "doctor", "lab", "report", "export", "inspect", "grade", "board")
 
 
 def in_a_process(*arguments):
@@ -22,11 +25,11 @@ def in_a_process(*arguments):
 def test_help_names_every_command_and_imports_nothing_heavy():
     run = in_a_process("--help")
     assert run.returncode == 0
-    for command in ("data", "doctor", "lab", "report", "export", "grade", "board"):
+    for command in COMMANDS:
         assert f"    {command} " in run.stdout
 
 
-@pytest.mark.parametrize("command", ["data", "doctor", "lab", "report", "export", "grade", "board"])
+@pytest.mark.parametrize("command", COMMANDS)
 def test_each_command_has_help(command, capsys):
     with pytest.raises(SystemExit) as end:
         cli.main([command, "--help"])
@@ -294,3 +297,94 @@ def test_chromium_is_the_one_named_or_the_first_found(monkeypatch, tmp_path):
     assert doctor.find_chromium() == str(tmp_path / f"mine{suffix}")
     monkeypatch.setenv("QLAB_CHROMIUM", "no-such-program")
     assert doctor.find_chromium() is None
+
+
+@pytest.fixture
+def own_file(tmp_path):
+    """The baseline in a file that nobody has on record."""
+    graph = qlab.pretrained("baseline").graph()
+    graph.description = b"mine"
+    return qlab.pretrained("baseline").edited(graph).save(tmp_path / "mine.tflite")
+
+
+def test_inspect_shows_parts_layers_and_pixels(own_file, capsys):
+    assert cli.main(["inspect", str(own_file)]) == 0
+    model, out = qlab.LiteModel.from_file(own_file), capsys.readouterr().out
+    lines = out.splitlines()
+    assert lines[0].startswith(
+        f"mine.tflite: {model.file_bytes:,} bytes, {model.gzip_bytes:,} gzipped"
+    )
+    for part, size in model.anatomy().items():
+        assert any(x.split()[:2] == [part, f"{size:,}"] for x in lines)
+    assert any(
+        x.startswith("conv2 ") and "CONV_2D" in x and "(16, 2, 2, 32) float32, 2,048" in x
+        for x in lines
+    )
+    assert "input: serving_default_image:0 (?, 28, 28, 1), FLOAT32" in lines
+    assert "to be compressed: yes, it is a float32 file. Nothing stays in float." in lines
+    assert lines[-1].startswith("pixels: the file does not say whether it wants 0 to 1, 0 to 255")
+
+
+def test_inspect_finds_the_pixels_out_by_scoring(own_file, fashion, capsys):
+    assert cli.main(["inspect", str(own_file), "--fashion-mnist"]) == 0
+    out = capsys.readouterr().out
+    split = fashion.validation
+    right = qlab.evaluate(qlab.pretrained("baseline"), split.images, split.labels).accuracy
+    assert "This model wants its pixels as 0 to 1: it classifies" in out
+    assert f"accuracy (measured): {100 * right:.2f} % of 10,000 validation images" in out
+
+
+def test_inspect_scores_on_your_own_data_as_you_say(own_file, fashion, tmp_path, capsys):
+    np.savez(tmp_path / "own.npz", x=fashion.test.images[:200], y=fashion.test.labels[:200])
+    line = ["inspect", str(own_file), "--data", str(tmp_path / "own.npz"), "--pixels=-1 to 1"]
+    assert cli.main(line) == 0
+    last = capsys.readouterr().out.splitlines()[-1]
+    assert last.startswith("accuracy (measured): ")
+    assert last.endswith("pixels as -1 to 1")
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("baseline-int8", "This model is already quantized: conv1 runs on integers; give the"),
+        ("baseline-dynamic-range", "are int8, though its activations are float; give the float32"),
+    ],
+)
+def test_inspect_says_why_a_file_is_not_to_be_compressed(name, words, capsys):
+    assert cli.main(["inspect", str(artefacts.path(f"{name}.tflite"))]) == 0
+    out = capsys.readouterr().out
+    assert words in out
+    assert "pixels: 0 to 1, as the course or your shelf has it on record" in out
+
+
+def test_inspect_reads_the_pixels_off_the_codes_of_an_input(fashion, tmp_path, capsys):
+    images = fashion.train.images[:128]
+    for way in ("0 to 255", "-1 to 1"):
+        model = qlab.pretrained("baseline").with_pixels(way)
+        file = qlab.Compressor(model, images).compress(qlab.Recipe()).save(tmp_path / "q.tflite")
+        assert cli.main(["inspect", str(file)]) == 0
+        assert f"pixels: {way}, because that is what the codes" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (None, "there is no file"),
+        (b"nothing", "is not a .tflite file"),
+        (b"\x1c\0\0\0TFL3" + b"\xff" * 100, "damaged or truncated"),
+    ],
+)
+def test_inspect_of_what_is_no_model_fails_in_words(content, words, tmp_path, capsys):
+    path = tmp_path / "bad.tflite"
+    if content is not None:
+        path.write_bytes(content)
+    assert cli.main(["inspect", str(path)]) == 1
+    assert words in capsys.readouterr().err
+
+
+def test_inspect_takes_one_source_of_data(own_file, capsys):
+    with pytest.raises(SystemExit) as end:
+        cli.main(["inspect", str(own_file), "--data", "x", "--fashion-mnist"])
+    assert end.value.code == 2
+    assert cli.main(["inspect", str(own_file), "--pixels", "0 to 2"]) == 1
+    assert "choose one of '0 to 1', '0 to 255', '-1 to 1'" in capsys.readouterr().err

@@ -15,7 +15,7 @@ from PIL import Image
 from sklearn.datasets import load_digits
 
 import qlab
-from qlab import cli, train, widgets
+from qlab import cli, data, plots, train, widgets
 from qlab.data import Split, outside
 from qlab.data.outside import DatasetError
 from qlab.plots import answer_panels
@@ -369,12 +369,36 @@ def test_hostile_npz_files_are_refused(tmp_path):
     refused("larger than it is", images=npy((10**6, 10**6)), labels=good)
     refused("larger than it is", images=npy((40, 6, 5), body=bytes(7)), labels=good)
     refused("damaged", images=b"nonsense", labels=good)
+    refused("larger than it is", images=npy((10**12,), "<U0"), labels=good)
     refused("holds the arrays a, b; call them", a=good, b=good)
     (tmp_path / "text.npz").write_text("hello")
     with pytest.raises(DatasetError, match="no file of arrays"):
         qlab.Dataset.from_npz(tmp_path / "text.npz")
     with pytest.raises(DatasetError, match="cannot be read: No such file"):
         qlab.Dataset.from_npz(tmp_path / "none.npz")
+
+
+def test_damage_never_ends_in_a_trace(photos, tmp_path):
+    """Three hundred damaged files of each kind: they are read, or refused in words."""
+    random = np.random.default_rng(0)
+    images, labels = arrays()
+    np.savez_compressed(tmp_path / "x.npz", images=images, labels=labels)
+    folder, refused = photos / "cat", 0
+    whole = {x.suffix: x.read_bytes() for x in (tmp_path / "x.npz", *sorted(folder.iterdir()))}
+    for i in range(300):
+        for suffix, content in whole.items():
+            damaged = np.frombuffer(content, np.uint8).copy()
+            damaged[random.integers(0, len(content), 1 + i % 8)] = random.integers(0, 256)
+            path = folder / f"damaged{suffix}"
+            path.write_bytes(damaged.tobytes()[: -(i % 3) or None])
+            try:
+                if suffix == ".npz":
+                    qlab.Dataset.from_npz(path)
+                else:
+                    outside._read_picture(path, photos, (8, 8))
+            except (DatasetError, outside._LeftOut):
+                refused += 1
+    assert refused > 300
 
 
 def test_an_npz_that_unpacks_to_too_much_is_not_unpacked(tmp_path, monkeypatch):
@@ -557,6 +581,14 @@ def test_the_card_tells_of_the_data_set(tmp_path, digits, lite_reader):
     assert provenance["measured"]["reader.tflite"]["accuracy"]["dataset"] == "digits, test"
 
 
+def test_own_data_needs_no_fashion_mnist(tmp_path, digits, lite_reader, monkeypatch):
+    monkeypatch.setattr(data.fetching, "read", lambda *_: pytest.fail("it was asked for"))
+    subjects.course_data.cache_clear()
+    gallery = widgets.FlipGallery(lite_reader, dataset=digits, weight_bits=2)
+    assert not gallery.error
+    qlab.export.export(lite_reader, tmp_path, "reader", dataset=digits)
+
+
 def test_the_command_line_exports_with_data(tmp_path, digits, lite_reader):
     arrays = {"images": digits.train.images, "labels": digits.train.labels}
     np.savez(tmp_path / "numbers.npz", **arrays)
@@ -598,3 +630,13 @@ def test_search_images_are_validation_images(digits):
     images, labels = qlab.search.search_images(dataset=digits)
     assert images is digits.validation.images or np.array_equal(images, digits.validation.images)
     assert len(labels) == 359
+
+
+def test_names_that_look_like_formulas_or_are_many_are_drawn_as_they_are():
+    names = [f"$x_{i}" + "$" * (i % 2) for i in range(1000)]
+    ax = plots.style.new_axes()
+    panel = answer_panels.FlipCountsPanel(ax, names, 5)
+    panel.show(np.arange(1000) % 5, np.zeros(1000, int))
+    ax.figure.canvas.draw()
+    shown = [x.get_text().replace("\\", "") for x in ax.get_yticklabels()]
+    assert shown == names[:: len(names) // len(shown) + 1] and len(shown) <= 24

@@ -1,12 +1,15 @@
 """TensorFlow Lite Micro, in a process of its own: what runs, in how much RAM, and why not."""
 
+import hashlib
 import itertools
+import json
 import os
 import pickle
 import re
 import subprocess
 import sys
 
+import engine
 import numpy as np
 import pytest
 from ai_edge_litert import schema_py_generated as schema
@@ -19,6 +22,7 @@ from qlab.tflite.graph import pack
 from qlab.tflite.litemodel import LiteModel
 from qlab.tflite.micro_form import micro_form
 from qlab.tflite.operators import ROWS, named
+from tools.micro import HEAD, row
 
 needs_package = pytest.mark.skipif(
     not micro_runtime.available() and os.environ.get("CI") != "true",
@@ -239,6 +243,46 @@ def test_without_the_package_other_files_get_the_plan_of_their_activations(
     assert report.activations_bytes == plan_arena(model).bytes
 
 
+def test_without_the_package_a_shipped_file_has_its_cached_numbers(without_package):
+    report = qlab.micro(qlab.pretrained("baseline-int8"))
+    assert (report.runs, report.kind, report.arena_bytes) == (True, "cached", 32_432)
+    refused = qlab.micro(qlab.pretrained("baseline-float16"))
+    assert (refused.runs, refused.kind) == (False, "cached") and "float16" in refused.why
+
+
+def test_every_shipped_file_has_its_cached_numbers():
+    listed = {
+        entry["sha256"]: entry["bytes"]
+        for name, entry in artefacts.manifest()["files"].items()
+        if name.endswith(".tflite")
+    }
+    known = json.loads((artefacts.folder() / micro_runtime.CACHED).read_text())
+    assert set(known["files"]) == set(listed), "run `make micro`"
+    assert {"date", "how", "machine", "versions"} == set(known["measured"])
+    assert "tflite-micro" in known["measured"]["versions"]
+    integers = [x for x in known["files"].values() if x["compared"] == 10_000]
+    assert len(integers) >= 10
+    for entry in known["files"].values():
+        if entry["runs"]:
+            assert entry["equal"] >= 0.995 * entry["compared"] > 0
+            parts = ("activations_bytes", "unpacked_bytes", "persistent_bytes")
+            assert sum(entry[part] for part in parts) == entry["arena_bytes"]
+        else:
+            assert entry["why"] and entry["arena_bytes"] is None
+
+
+@needs_package
+@pytest.mark.parametrize(
+    "name", ["baseline-seed1", "chain-int8-seed1", "pruned-filters-seed2", "qat-w3-seed0"]
+)
+def test_the_cached_numbers_come_out_again(name):
+    model = qlab.pretrained(name)
+    report = qlab.micro(model)
+    entry = micro_runtime.cached()[hashlib.sha256(model.data).hexdigest()]
+    for key in ("runs", "why", "arena_bytes", "activations_bytes", "persistent_bytes"):
+        assert getattr(report, key) == entry[key]
+
+
 def test_asking_does_not_import_the_package():
     code = (
         "import sys, qlab; qlab.micro(qlab.pretrained('baseline-int8'));"
@@ -296,10 +340,11 @@ def test_no_two_tensors_of_a_step_overlap():
 
 def test_the_planner_puts_the_largest_first_and_fills_gaps():
     lives = [("a", 32, 0, 1), ("b", 64, 1, 2), ("c", 16, 2, 3), ("d", 48, 3, 4), ("e", 16, 1, 3)]
-    placed = {x.name: x for x in _placed([Buffer(n, "", *rest) for n, *rest in lives])}
-    assert {name: x.offset for name, x in placed.items()} == {
-        "b": 0, "d": 0, "a": 64, "c": 64, "e": 96,
-    }  # fmt: skip
+    offsets = {x.name: x.offset for x in _placed([Buffer(n, "", *rest) for n, *rest in lives])}
+    assert offsets == {"b": 0, "d": 0, "a": 64, "c": 64, "e": 96}
+    lives = [("a", 48, 0, 0), ("b", 32, 0, 1), ("c", 16, 1, 1)]  # c fits below b
+    offsets = {x.name: x.offset for x in _placed([Buffer(n, "", *rest) for n, *rest in lives])}
+    assert offsets == {"a": 0, "b": 48, "c": 0}
 
 
 def test_the_peak_names_the_layer_and_what_lies_there():
@@ -332,10 +377,47 @@ def test_a_packed_file_becomes_one_that_runs_and_answers_the_same(network, bits,
     assert not qlab.micro(model.packed()).runs
 
 
+@needs_package
+@pytest.mark.parametrize("bits", [32, 8])
+def test_a_dilated_convolution_gets_the_shapes_that_it_makes(bits):
+    """The converter writes 1 picture where there are 4, and the runtime believes it."""
+    settings = {"weight_bits": bits, "activation_bits": bits, "calibration_size": 32}
+    model = engine.compressor("dilated").compress(qlab.Recipe(**settings))
+    report = qlab.micro(model)
+    assert report.runs and "images otherwise than LiteRT" in report.why
+    form = micro_form(model)
+    mended = qlab.micro(form)
+    assert mended.runs and not mended.why and mended.agreement >= 0.99
+    assert plan_arena(form).bytes == mended.activations_bytes > report.activations_bytes
+    images = qlab.data.load().validation.images[:50]
+    np.testing.assert_array_equal(qlab.predict(form, images), qlab.predict(model, images))
+
+
+@needs_package
+@pytest.mark.parametrize("name", ["residual", "concatenate", "joined", "grown", "normed", "moved"])
+def test_the_plan_of_other_networks_is_as_large_as_the_runtimes(name):
+    report = qlab.micro(engine.float_model(name))
+    assert plan_arena(engine.float_model(name)).bytes == report.activations_bytes
+
+
 def test_what_has_nothing_to_gain_stays_as_it_is():
     for name in ("baseline", "baseline-int8", "baseline-dynamic-range"):
         model = qlab.pretrained(name)
         assert micro_form(model) is model
+
+
+# the table of `make micro`
+
+
+@needs_package
+def test_the_table_has_a_line_for_a_file_that_runs_and_for_one_that_does_not():
+    cells = row("it", qlab.micro(qlab.pretrained("baseline-int8")), (90, 91, 100)).split(" | ")
+    assert cells[:2] == ["| it", "84,248"] and cells[6].endswith("of 300")
+    assert cells[2:6] == ["32,432", "28,736", "0", "3,696"]
+    assert cells[7:] == ["0.9000, 0.9100", "Arduino Nano 33 IoT", "runs |"]
+    cells = row("it", qlab.micro(qlab.pretrained("baseline-float16")), None).split(" | ")
+    assert cells[2:9] == 7 * [""] and "float16" in cells[9]
+    assert HEAD.splitlines()[0].count("|") == len(cells) + 1
 
 
 # boards

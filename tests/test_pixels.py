@@ -10,7 +10,7 @@ import qlab
 from qlab import Recipe, train
 from qlab.export.writing import export
 from qlab.tflite import prefixes
-from qlab.tflite.pixels import WAYS, as_pixels, scaled
+from qlab.tflite.pixels import WAYS, as_pixels, coded_way, scaled
 from qlab.tflite.transforms import equalize, remove_filters
 from qlab.trials import pareto, subjects
 
@@ -218,3 +218,22 @@ def test_an_explorer_says_it(nets, fashion):
     assert "wants its pixels as -1 to 1" in explorer.notes.value
     assert explorer.result.model.pixels == explorer.download.pixels() == "-1 to 1"
     assert explorer.result.measurement.accuracy > 0.6
+
+
+def test_codes_of_the_usual_range_are_no_mystery(fashion):
+    """A file whose codes stand for 0 to 1 is never said to want something else."""
+    images, labels = fashion.validation.images[:400], fashion.validation.labels[:400]
+    good = qlab.pretrained("baseline-int8")
+    assert coded_way(good) == "0 to 1"
+    bad = qlab.Compressor(qlab.pretrained("baseline"), images).compress(Recipe(2, 2))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        qlab.evaluate(qlab.LiteModel(bad.data), images, labels)
+
+
+@pytest.mark.parametrize("way", OTHER)
+def test_codes_say_which_range_they_stand_for(fashion, way):
+    model = qlab.pretrained("baseline").with_pixels(way)
+    images = fashion.train.images[:128]
+    assert coded_way(qlab.Compressor(model, images).compress(Recipe())) == way
+    assert coded_way(model) is None

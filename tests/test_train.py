@@ -315,7 +315,7 @@ def test_a_model_of_two_inputs_is_told_what_it_needs():
     image, more = train.keras.Input((28, 28, 1), name="image"), train.keras.Input((3,), name="more")
     joined = layers.Concatenate()([layers.Flatten()(image), more])
     with pytest.raises(ValueError, match=r"has 2 inputs \(image, more\), .* a keras.Model of one"):
-        qlab.LiteModel.from_keras(train.keras.Model([image, more], layers.Dense(10)(joined)))
+        train.convert(train.keras.Model([image, more], layers.Dense(10)(joined)), "int8", IMAGES)
 
 
 @pytest.mark.parametrize("kind", ["LSTM", "GRU"])

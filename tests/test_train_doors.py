@@ -10,6 +10,7 @@ import pytest
 
 import qlab
 from qlab import train
+from qlab.train import checks
 
 RANDOM = np.random.default_rng(0)
 IMAGES, LABELS = RANDOM.integers(0, 256, (64, 8, 8, 1), np.uint8), RANDOM.integers(0, 10, 64)
@@ -100,6 +101,16 @@ def test_a_list_of_images_calibrates_and_distils_like_the_array():
 def test_numbers_in_lists_are_told_what_to_become():
     with pytest.raises(TypeError, match=r"not int64: give images.astype\(np.uint8\)"):
         fitted(usual(), IMAGES.tolist())
+
+
+def test_a_mean_of_pixels_says_that_they_are_whole():
+    layers = train.keras.layers
+    for mean, deviation, whole in ((127.0, 70.0, True), (0.5, 0.25, False)):
+        first = layers.Normalization(mean=mean, variance=deviation**2)
+        learned = layers.Normalization()
+        learned.adapt(mean + np.float32([-0.1, 0.1]).reshape(2, 1, 1, 1) * np.ones((8, 8, 1)))
+        for layer in (first, learned):
+            assert checks.scales_itself(network(layer, *flat().layers)) == whole
 
 
 @pytest.mark.parametrize("first", ["rescaling", "uint8"])
@@ -284,6 +295,12 @@ def test_options_without_an_integer_form_are_refused_before_training(door, kind,
 def test_a_relu_as_files_have_it_is_trained(options):
     aware = DOORS["quantization_aware"](usual(train.keras.layers.ReLU(**options)))
     assert train.convert_quantized(aware)[4:8] == b"TFL3"
+
+
+def test_a_dense_layer_on_pictures_is_refused_before_training():
+    layers = train.keras.layers
+    with pytest.raises(ValueError, match=r"layer each is a Dense on \(6, 6, 4\).*Conv2D\(5, 1\)"):
+        DOORS["quantization_aware"](usual(layers.Dense(5, name="each")))
 
 
 def used_twice():

@@ -200,3 +200,15 @@ def test_changes_in_two_threads_end_in_the_settings_as_they_are(explorer):
     first.join()
     assert explorer.result.parts["weights"] == 37_713
     assert "37,713" in explorer.readout.value
+
+
+def test_what_lies_behind_the_model_has_a_row(images):
+    behind = b"PK\3\4 names of the classes"
+    model = qlab.LiteModel(qlab.pretrained("baseline").data + behind)
+    explorer = AnatomyExplorer(model, *images)
+    rows = re.findall(r"<tr>(.*?)</tr>", explorer.tables())[1:]
+    cells = [re.findall(r"<td>(.*?)</td>", row) for row in rows]
+    assert [row[0] for row in cells] == [*PARTS, "appended", "the file"]
+    assert cells[-2][1:3] == [str(len(behind)), "0"]
+    *parts, total = (int(row[1].replace(",", "")) for row in cells)
+    assert sum(parts) == total == model.file_bytes

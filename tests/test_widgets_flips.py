@@ -55,7 +55,7 @@ def test_counts_are_those_of_the_two_models(gallery, data, weight_bits, activati
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("of_class", ["all", "Shirt", "Trouser"])
+@pytest.mark.parametrize("garment", ["all", "Shirt", "Trouser"])
 def test_filters(gallery, data, kind, garment):
     gallery.set(weight_bits=3, kind=kind, of_class=garment)
     before, after = answers(data, 3)

@@ -138,9 +138,9 @@ class Dataset:
         given, left = {"validation": validation, "test": test}, np.arange(len(labels))
         for which in wanted:
             drawn = left[_drawn(labels[left], size[which], seed, which)]
-            given[which] = images[drawn], labels[drawn]
+            given[which] = _part(images, drawn), labels[drawn]
             left = np.setdiff1d(left, drawn)
-        return cls((images[left], labels[left]), **given, class_names=class_names, name=name)
+        return cls((_part(images, left), labels[left]), **given, class_names=class_names, name=name)
 
     @classmethod
     def from_folder(cls, folder, size=None, colour=None, name=None, seed=0, progress=True):
@@ -439,9 +439,16 @@ def _pixels(images, which):
             f"{order if images.shape[1] in CHANNELS else ''}"
         )
     pixels = _bytes(images, which)
-    pixels = pixels.copy() if pixels.base is not None or pixels is images else pixels
+    if pixels.base is not None or pixels.flags.writeable:  # or else it is one of ours
+        pixels = pixels.copy()
     pixels.flags.writeable = False
     return pixels
+
+
+def _part(images, which):
+    part = images[which]
+    part.flags.writeable = False
+    return part
 
 
 def _bytes(images, which):

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import lzma
 import stat
 import sys
 import warnings
 import zipfile
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,7 +16,7 @@ from tqdm import tqdm
 
 from qlab.system.text import one_line, printable
 
-MOST_BYTES = 4 * 2**30  # of all pictures, or of all arrays of a file
+MOST_BYTES = 2 * 2**30  # of all pictures, or of all arrays of a file
 MOST_FILE_BYTES = 100 * 2**20  # of one picture
 MOST_PIXELS = 50_000_000  # of one picture, before it is scaled
 MOST_FILES = 1_000_000
@@ -33,6 +35,16 @@ class DatasetError(ValueError):
 
 class _LeftOut(Exception):
     pass
+
+
+DAMAGES = (  # that zipfile may find
+    zipfile.BadZipFile,
+    zlib.error,
+    lzma.LZMAError,
+    EOFError,
+    NotImplementedError,
+    RuntimeError,
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,7 +76,8 @@ def read_folder(folder, size=None, colour=None, progress=True):
         )
     if len(files) > MOST_FILES:
         raise DatasetError(f"there are {len(files):,} files; give a folder of {MOST_FILES:,}")
-    rows, left_out, held = {which: [] for which in splits}, [], 0
+    left_out = [words for root in splits.values() for words in _links_out(root)]
+    rows, held = {which: [] for which in splits}, 0
     bar = tqdm(files, "reading pictures", delay=SLOW, file=sys.stderr, leave=False,
                disable=not progress)  # fmt: skip
     for which, label, path in bar:
@@ -127,6 +140,13 @@ def _folders(root):
     """Folders in a folder, without hidden ones; a link out of it is none."""
     inside = [x for x in root.iterdir() if not x.name.startswith(".") and x.is_dir()]
     return sorted(x for x in inside if x.resolve().is_relative_to(root.resolve()))
+
+
+def _links_out(root):
+    """What to say of each folder of a class that is a link out of the folder."""
+    for x in sorted(root.iterdir()):
+        if x.is_symlink() and x.is_dir() and not x.resolve().is_relative_to(root.resolve()):
+            yield f"{printable(x.name)} is a link out of the folder; put the folder itself there"
 
 
 def _files(splits):
@@ -235,7 +255,11 @@ def _stacked(rows, colour, left_out, names):
         raise DatasetError("the folder train has no picture that can be read")
     if colour is None:
         colour = any((x[..., :1] != x).any() for x, _ in arrays.values())
-    return arrays if colour else {which: (_grey(x), y) for which, (x, y) in arrays.items()}
+    if not colour:
+        arrays = {which: (_grey(x), y) for which, (x, y) in arrays.items()}
+    for images, _ in arrays.values():
+        images.flags.writeable = False
+    return arrays
 
 
 def _grey(images):
@@ -268,7 +292,7 @@ def read_npz(path):
                 names = tuple(map(str, names.ravel().tolist()))
     except OSError as error:
         raise DatasetError(f"{told} cannot be read: {error.strerror or error}") from None
-    except (zipfile.BadZipFile, EOFError, NotImplementedError, RuntimeError) as error:
+    except DAMAGES as error:
         raise DatasetError(
             f"{told} is no file of arrays, or damaged ({one_line(error, 80)}); write it with "
             "np.savez(path, images=images, labels=labels)"
@@ -313,7 +337,7 @@ def _member(held, name, size, told):
                 f"{name} in {told} is pickled Python, which could run anything; write it anew as "
                 "an array of numbers or words"
             )
-        if int(np.prod([*map(int, shape), dtype.itemsize], dtype=object)) > size:
+        if int(np.prod([*map(int, shape), max(1, dtype.itemsize)], dtype=object)) > size:
             raise DatasetError(f"{name} in {told} says that it is larger than it is: it is damaged")
         with held.open(f"{name}.npy") as file:
             return np.lib.format.read_array(file, allow_pickle=False)

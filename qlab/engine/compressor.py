@@ -177,7 +177,16 @@ class Compressor:
 
     def notes(self, recipe):
         """Sentences for the screen about how this recipe is carried out; often none."""
-        return (*notes(self.plan(recipe)), *self._wrong_range)
+        return (*notes(self.plan(recipe)), *self._wrong_range, *self._uncalled())
+
+    def _uncalled(self):
+        """What is said of a file with graphs beside the first."""
+        others = len(self.model.parsed.subgraphs) - 1
+        if others and not self.calibration_images:
+            yield (
+                f"The weights of the first graph get smaller, also where others share them; what "
+                f"else is in the {others} more stays as it is."
+            )
 
     def _plan(self, recipe):
         self._check(recipe)
@@ -447,3 +456,8 @@ def _require_compressible(model):
             raise ModelError(f"layer {layer.name} has a NaN or infinite bias; train it again")
     if not model.layers:
         raise ModelError("this model has no layers")
+    if int(part.outputs[0]) not in made:
+        raise ModelError(
+            "no operator of this model works out its answer; write the file again, with the output "
+            "of its last layer as the model's output"
+        )

@@ -136,13 +136,19 @@ def listed(names):
 
 def _floats(plan):
     """Layers that stay in float whatever the recipe says, and why."""
+    if any(grid is not None for grid in plan.grids.values()):
+        yield from staying_in_float(plan.source.layers, plan.floating)
+
+
+def staying_in_float(layers, floating):
+    """A sentence, if there are any, about the layers that stay in float."""
     names, ops = {}, {}
-    for layer in plan.source.layers:
-        why = plan.floating.reasons.get(layer.name, WHOLE)
+    for layer in layers:
+        why = floating.reasons.get(layer.name, WHOLE)
         if why != WHOLE:
             names.setdefault(why, []).append(layer.name)
             ops.setdefault(why, {})[layer.op] = None
-    if names and any(grid is not None for grid in plan.grids.values()):
+    if names:
         whys = (
             f"{_some(x)}, because {why.format(ops=listed([*ops[why]]))}" for why, x in names.items()
         )

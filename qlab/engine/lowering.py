@@ -189,7 +189,7 @@ class _Builder:
         self.graph.name = source.subgraphs[0].name
         self.graph.tensors, self._operators = [], []
         self.resting, self._grids = {}, {}
-        self._floating, self._joined, self._constants = {}, {}, {}
+        self._floating, self._joined, self._constants, self._shared = {}, {}, {}, {}
 
     def copy_tensor(self, index, params, passing=False):
         """An activation like tensor `index` of the source, on this grid (None: float)."""
@@ -259,6 +259,7 @@ class _Builder:
         tensor = self.stored(index, stored.values, stored.params)
         if integer or stored.values.dtype == np.float32:
             return tensor
+        self._shared[self.source.subgraphs[0].tensors[index].buffer] = self.graph.tensors[tensor]
         values = self.copy_tensor(index, None, passing=True)
         self.operator("DEQUANTIZE", 3 if stored.params is None else 5, [tensor], values)
         return values
@@ -304,13 +305,19 @@ class _Builder:
         return self.model
 
     def _called(self, graph):
-        """A graph that the first one calls, as it is."""
+        """Another graph as it is, but for weights that it shares with the first one."""
         graph = copy.copy(graph)
-        graph.tensors = [copy.copy(x) for x in graph.tensors]
-        for tensor in graph.tensors:
-            tensor.buffer = self._buffer(self.source.buffers[tensor.buffer].data)
+        graph.tensors, unpacking = [copy.copy(x) for x in graph.tensors], []
+        for index, tensor in enumerate(graph.tensors[:]):
+            if tensor.buffer in self._shared:
+                graph.tensors.append(self._shared[tensor.buffer])
+                tensor.buffer, half = 0, graph.tensors[-1].type == TYPE.FLOAT16
+                step = "DEQUANTIZE", 3 if half else 5, [len(graph.tensors) - 1], index
+                unpacking.append(new_operator(self.model, *step))
+            else:
+                tensor.buffer = self._buffer(self.source.buffers[tensor.buffer].data)
         like = lambda x: copied_operator(self.model, self.source, x, x.inputs, x.outputs)  # noqa: E731
-        graph.operators = [like(x) for x in graph.operators]
+        graph.operators = [*unpacking, *map(like, graph.operators)]
         return graph
 
     def stored(self, index, values, params):

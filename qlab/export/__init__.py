@@ -7,6 +7,7 @@ Examples
 'qat_w4_seed0_model'
 """
 
+from qlab.export.inspecting import inspect_file
 from qlab.export.measuring import examine, provenance
 from qlab.export.microcontroller import ExportError, c_array, file_stem, identifier
 from qlab.export.model_card import card
@@ -20,6 +21,7 @@ __all__ = [
     "export",
     "file_stem",
     "identifier",
+    "inspect_file",
     "main",
     "provenance",
 ]

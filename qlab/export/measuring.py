@@ -14,7 +14,7 @@ import numpy as np
 from tqdm import tqdm
 
 from qlab.arithmetic.results import Measurement
-from qlab.data import Dataset
+from qlab.data import Dataset, FashionMNIST
 from qlab.engine.recipes import recipe_dict
 from qlab.system.machine import about_machine, versions
 from qlab.tflite import artefacts
@@ -183,7 +183,7 @@ def _measured(file, dataset):
     }
     if file.measurement is not None:
         found["accuracy"] = {
-            "dataset": f"{(dataset or subjects.course_data()).name}, test",
+            "dataset": f"{(dataset or FashionMNIST()).name}, test",
             "correct": file.measurement.correct,
             "n": file.measurement.n,
             "interval": [round(end, 4) for end in file.measurement.interval],

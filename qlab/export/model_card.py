@@ -11,6 +11,7 @@ from ai_edge_litert import schema_py_generated as schema
 from markupsafe import Markup
 
 from qlab.arithmetic.metrics import wilson_interval
+from qlab.data import FashionMNIST
 from qlab.data.datasets import shape_words
 from qlab.engine.recipes import recipe_words
 from qlab.export.measuring import today
@@ -23,7 +24,7 @@ from qlab.tflite.litemodel import ModelError
 from qlab.tflite.operations import count_operations, energy
 from qlab.tflite.pixels import USUAL, FoundPixels
 from qlab.tflite.timing import CARRIES_OVER, ELSEWHERE
-from qlab.trials.subjects import course_data, misfit
+from qlab.trials.subjects import misfit
 
 TEMPLATE = Path(__file__).with_name("templates") / "card.md"
 REAL_INPUTS = {
@@ -37,7 +38,7 @@ TYPE_NAMES = {number: name for name, number in vars(schema.TensorType).items()}
 def card(examined, names):
     """The model card; `names` are those of all files of the export."""
     whole = examined.whole
-    graph, data = whole.model.parsed.subgraphs[0], examined.dataset or course_data()
+    graph, data = whole.model.parsed.subgraphs[0], examined.dataset or FashionMNIST()
     return fill(
         TEMPLATE,
         stem=examined.stem,

@@ -17,6 +17,7 @@ from qlab.plots.drawing import offset_text
 
 ROWS, COLUMNS = 6, 4
 SIDE, CELL_HEIGHT, CELL_WIDTH = 30, 34, 79  # in pixels of a stamp: a frame of 1 around 28 x 28
+MOST_NAMES = 24  # of classes next to their bars
 MARKS = {True: style.RIGHT_MARK, False: style.WRONG_MARK}
 COLOURS = {True: style.RIGHT, False: style.WRONG}
 
@@ -136,7 +137,8 @@ def as_picture(image):
         side = int(len(image) ** 0.5)
         image = image.reshape(side, side) if side * side == len(image) else image[None]
     image = image[..., 0] if image.ndim == 3 and image.shape[-1] != 3 else image
-    return np.clip(np.float32(image) / (255 if image.dtype == np.uint8 else 1), 0, 1)
+    scale = 255 if image.dtype == np.uint8 or np.max(image) > 1 else 1
+    return np.clip(np.float32(image) / scale, 0, 1)
 
 
 class FlipCountsPanel:
@@ -151,7 +153,8 @@ class FlipCountsPanel:
         ticks = [n for n in (10, 100, 1000, 10_000) if largest / 12 <= n <= largest] or [largest]
         ax.set_xticks([*(-n for n in ticks), *ticks], [f"{n:,}" for n in (*ticks, *ticks)])
         ax.minorticks_off()
-        ax.set_yticks(rows, class_names)
+        named = slice(None, None, ceil(len(rows) / MOST_NAMES))
+        ax.set_yticks(rows[named], style.plain(class_names)[named])
         ax.tick_params(axis="y", length=0)
         ax.spines["left"].set_visible(False)
         ax.set_xlabel("images (square-root scale)")
@@ -162,7 +165,8 @@ class FlipCountsPanel:
             self.bars.append(ax.barh(rows, 0, 0.62, color=COLOURS[right]).patches)
             look = {"ha": "right" if side < 0 else "left", "va": "center"}
             count = {**look, "fontsize": 8, "annotation_clip": False}
-            self.words.append([offset_text(ax, (0, y), (3 * side, 0), **count) for y in rows])
+            counted = rows if len(rows) <= MOST_NAMES else ()
+            self.words.append([offset_text(ax, (0, y), (3 * side, 0), **count) for y in counted])
             look |= {"fontsize": 8.5, "color": COLOURS[right]}
             offset_text(ax, (0, -0.75), (4 * side, 0), f"{MARKS[right]} {head}", **look)
         self.marks = tuple(x for side in (*self.bars, *self.words) for x in side)
@@ -175,8 +179,9 @@ class FlipCountsPanel:
             for i, n in enumerate(counts):
                 bars[i].set_width(side * n)
                 bars[i].set_alpha(1 if chosen in (None, i) else 0.3)
-                words[i].xy = side * n, i
-                words[i].set_text(f"{n:,}")
+                if words:
+                    words[i].xy = side * n, i
+                    words[i].set_text(f"{n:,}")
 
 
 def _root(x):
@@ -200,7 +205,7 @@ def plot_images(images, labels, class_names, columns=10, axes=None):
     axes = _grid(len(images), columns, 1.0, 1.2, axes)
     for ax, image, label in zip(axes, images, labels, strict=False):
         _image(ax, image, style.FAINT, 0.8)
-        ax.set_xlabel(class_names[label], fontsize=8.5)
+        ax.set_xlabel(style.plain([class_names[label]])[0], fontsize=8.5)
     return axes
 
 
@@ -214,6 +219,7 @@ def plot_predictions(images, labels, predictions, class_names, columns=6, axes=N
     ['✓ Bag', '✗ Bag\nis Coat']
     """
     axes = _grid(len(images), columns, 1.35, 1.75, axes)
+    class_names = style.plain(class_names)
     for ax, image, label, answer in zip(axes, images, labels, predictions, strict=False):
         right = bool(label == answer)
         _image(ax, image, COLOURS[right], 1.6 if right else 2.6)
@@ -258,7 +264,7 @@ def plot_class_accuracy(labels, predictions, class_names, ax=None):
     ax.hlines(places, *(100 * ends.T), color=style.INK, lw=1.6)
     for place, value in enumerate(accuracies):
         ax.text(1.5, place, f"{value:.1f} %", va="center", fontsize=8.5)
-    ax.set_yticks(places, class_names)
+    ax.set_yticks(places, style.plain(class_names))
     ax.invert_yaxis()
     ax.set(xlim=(0, 100), xlabel="accuracy (%), line: 95 % interval", title="Accuracy by class")
     return ax

@@ -11,8 +11,16 @@ from qlab.tflite.gzipping import GZIPPED
 
 COLOURS = dict(
     zip(
-        PARTS,
-        (style.BLUE, style.SKY, style.VERMILION, style.GREEN, style.PURPLE, "#8c8c8c"),
+        (*PARTS, "appended"),
+        (
+            style.BLUE,
+            style.SKY,
+            style.VERMILION,
+            style.GREEN,
+            style.PURPLE,
+            "#8c8c8c",
+            style.ORANGE,
+        ),
         strict=True,
     )
 )
@@ -60,7 +68,8 @@ class RestPanel:
 
     @style.styled
     def __init__(self, ax, parts, largest):
-        self.ax, names = ax, PARTS[1:]
+        self.ax, self.names = ax, [x for x in parts if x != "weights"]
+        names = self.names
         rows = range(len(names) - 1, -1, -1)
         ax.set(xlim=(0, largest * 1.35), ylim=(-0.5, len(names) - 0.4), xlabel="bytes")
         ax.set_yticks(rows, names)
@@ -80,17 +89,18 @@ class RestPanel:
 
     def holds(self, parts):
         """Whether these parts fit the frame."""
-        return max(parts[name] for name in PARTS[1:]) <= self.ax.get_xlim()[1] / 1.2
+        return max(parts.get(name, 0) for name in self.names) <= self.ax.get_xlim()[1] / 1.2
 
     def widen(self, parts):
         """Make room for these parts; the frame has to be drawn again."""
-        self.ax.set_xlim(0, 1.35 * max(parts[name] for name in PARTS[1:]))
+        self.ax.set_xlim(0, 1.35 * max(parts.get(name, 0) for name in self.names))
 
     def show(self, parts):
-        for name, bar, words in zip(PARTS[1:], self.bars, self.words, strict=True):
-            bar.set_width(parts[name])
-            words.xy = parts[name], words.xy[1]
-            words.set_text(f"{parts[name]:,}")
+        for name, bar, words in zip(self.names, self.bars, self.words, strict=True):
+            size = parts.get(name, 0)
+            bar.set_width(size)
+            words.xy = size, words.xy[1]
+            words.set_text(f"{size:,}")
 
 
 class _Stack:
@@ -98,7 +108,7 @@ class _Stack:
 
     def __init__(self, ax, y):
         self.ax = ax
-        self.bars = [ax.barh(y, 0, THICK, color=COLOURS[part]).patches[0] for part in PARTS]
+        self.bars = [ax.barh(y, 0, THICK, color=COLOURS[part]).patches[0] for part in COLOURS]
         self.inside = ax.text(0, y, "", ha="center", va="center", color=style.PAPER, fontsize=8.5)
         self.end = _bar_end(ax, y)
         self.marks = (*self.bars, self.inside, self.end)
@@ -106,9 +116,9 @@ class _Stack:
     def show(self, sizes, total, words):
         """Draw the parts; the words stand right of them, or of `total` where that is more."""
         left = 0
-        for part, bar in zip(PARTS, self.bars, strict=True):
-            bar.set(x=left / 1000, width=sizes[part] / 1000)
-            left += sizes[part]
+        for part, bar in zip(COLOURS, self.bars, strict=True):
+            bar.set(x=left / 1000, width=sizes.get(part, 0) / 1000)
+            left += sizes.get(part, 0)
         weights = sizes["weights"] / 1000
         roomy = weights > 0.2 * self.ax.get_xlim()[1]
         self.inside.set_text(f"weights {sizes['weights']:,}" if roomy else "")

@@ -63,6 +63,11 @@ def _in_style():
 styled = _in_style()  # @styled: whatever a function draws, it draws in the course's style
 
 
+def plain(names):
+    """Names as they are: a dollar sign in one begins no formula."""
+    return [name.replace("$", r"\$") for name in names]
+
+
 @styled
 def new_axes(ax=None, width=6.0, height=3.6):
     """Return `ax`, or the Axes of a new figure in the course's style."""

@@ -10,18 +10,27 @@ from ai_edge_litert import schema_py_generated as schema
 from qlab.arithmetic.results import require_numbers
 from qlab.system.text import printable
 from qlab.tflite.graph import op_name, shape_of, signature
-from qlab.tflite.litemodel import ModelError, require_lite_model
+from qlab.tflite.litemodel import CALLING, ModelError, require_lite_model
 from qlab.tflite.operators import MOVING, PLUMBING, named
 
 THRESHOLDS = {"LOGISTIC": 0.5, "TANH": 0.0}  # of one answer; above it, the class is 1
 PASSING = (*PLUMBING, *MOVING, *named(work="view"), "CAST")
+STILL = (
+    "Without scoring, its anatomy, qlab.Compressor(model) for its weights and the export work as "
+    "it is"
+)
 _WHOLE = (schema.TensorType.INT32, schema.TensorType.INT64, schema.TensorType.BOOL)
 
 
 def require_scorable(model):
     """Raise ModelError, saying what to do, unless a model takes one image and answers once."""
     require_lite_model(model)
-    part = model.parsed.subgraphs[0]
+    part, *others = model.parsed.subgraphs
+    if others and not any(op_name(model.parsed, x) in CALLING for x in part.operators):
+        raise ModelError(
+            f"this file has {1 + len(others)} graphs, and qlab scores a file with one, and those "
+            f"that it calls; to score it, write a file with the graph that you want alone. {STILL}"
+        )
     for verb, indices, remedy in (
         ("takes", part.inputs, "the image alone, and has the others as constants inside"),
         ("gives", part.outputs, "the one answer that names the class"),
@@ -32,8 +41,7 @@ def require_scorable(model):
             raise ModelError(
                 f"this model {verb} {len(indices)} {kind} ({listed}), and qlab scores with one "
                 f"image and one answer each; to score it, write a model that {verb} {remedy}. "
-                "Without scoring, its anatomy, qlab.Compressor(model) for its weights and the "
-                "export work as it is"
+                + STILL
             )
     if not shape_of(part.tensors[int(part.inputs[0])]):
         raise ModelError(

@@ -117,7 +117,8 @@ def _needed(model, steps):
 def _placed(buffers):
     """Place the largest first, each in the lowest gap between those that it meets."""
     placed = []
-    for buffer in sorted(buffers, key=lambda x: -x.bytes):
+    ordered = sorted(enumerate(buffers), key=lambda x: (-x[1].bytes, -x[0]))  # of equals the last
+    for _, buffer in ordered:
         offset = 0
         for other in sorted((x for x in placed if x.meets(buffer)), key=lambda x: x.offset):
             if other.offset - offset >= buffer.bytes:

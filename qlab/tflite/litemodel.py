@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import os
 import re
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -37,6 +38,7 @@ from qlab.tflite.sparse_tensors import LARGEST as MOST_UNPACKED
 from qlab.tflite.sparse_tensors import expanded
 
 LARGEST_FILE = 256 * 2**20
+CALLING = ("WHILE", "IF", "CALL_ONCE")  # operators that run another graph of the file
 REMEDY = (
     "convert the model again from where it was trained, with the operators that LiteRT has built in"
 )
@@ -488,16 +490,23 @@ _TRIAL = """
 import sys
 import numpy as np
 from ai_edge_litert.interpreter import Interpreter
-interpreter = Interpreter(model_content=sys.stdin.buffer.read(), num_threads=1)
-for detail in interpreter.get_input_details():
-    left_open = [left < 0 for left in detail["shape_signature"]]
-    if any(left_open[1:]):
-        shape = [64 if left else int(own) for left, own in zip(left_open, detail["shape"])]
-        interpreter.resize_tensor_input(detail["index"], [1, *shape[1:]])
-interpreter.allocate_tensors()
-for detail in interpreter.get_input_details():
-    interpreter.set_tensor(detail["index"], np.zeros(detail["shape"], detail["dtype"]))
-interpreter.invoke()
+
+def run(content):
+    interpreter = Interpreter(model_content=content, num_threads=1)
+    for detail in interpreter.get_input_details():
+        left_open = [left < 0 for left in detail["shape_signature"]]
+        if any(left_open[1:]):
+            shape = [64 if left else int(own) for left, own in zip(left_open, detail["shape"])]
+            interpreter.resize_tensor_input(detail["index"], [1, *shape[1:]])
+    interpreter.allocate_tensors()
+    for detail in interpreter.get_input_details():
+        interpreter.set_tensor(detail["index"], np.zeros(detail["shape"], detail["dtype"]))
+    interpreter.invoke()
+
+try:
+    run(sys.stdin.buffer.read())
+except (RuntimeError, ValueError) as error:
+    sys.exit(" ".join(str(error).split()))  # all of it in one line
 """
 
 
@@ -511,9 +520,13 @@ def _try_elsewhere(model, name, seconds=30):
     if ended.code > 0:
         raise ModelError(f"{name}: LiteRT cannot run it: {in_words(model, ended.error)}")
     if ended.code:
+        try:
+            where = _first_failing(model)
+        except Exception:  # whatever a damaged file makes of it, the crash is what matters
+            where = "one of its operators"
         raise ModelError(
-            f"{name}: LiteRT crashes in {_first_failing(model)}. It did so in a process of its "
-            f"own, so nothing here was harmed; {REMEDY}"
+            f"{name}: LiteRT crashes in {where}. It did so in a process of its own, so nothing "
+            f"here was harmed; {REMEDY}"
         )
 
 
@@ -535,17 +548,24 @@ def _first_failing(model):
 def _called(model, number):
     """Layer and operator of one step of the first graph, in words."""
     operator = model.parsed.subgraphs[0].operators[number]
-    output = int(operator.outputs[0])
-    names = (x.name for x in model.layers if x.output == output)
-    op = printable(op_name(model.parsed, operator), 60)
-    return f"layer {printable(next(names, f'number {number}'), 60)} ({op})"
+    output, name = int(operator.outputs[0]), f"number {number}"
+    with suppress(Exception):  # a damaged file may have no layers that can be listed
+        name = next((x.name for x in model.layers if x.output == output), name)
+    return f"layer {printable(name, 60)} ({printable(_full_name(model, operator), 60)})"
+
+
+def _full_name(model, operator):
+    """Name of an operator; that of a custom one is told by the file."""
+    custom = model.parsed.operatorCodes[operator.opcodeIndex].customCode or b""
+    name = op_name(model.parsed, operator)
+    return f"{name} {custom.decode('utf-8', 'replace')}" if name == "CUSTOM" else name
 
 
 def in_words(model, error):
     """What LiteRT's own message says of a file: which layer it is about, and what to do."""
     operators = model.parsed.subgraphs[0].operators
     for number, op in re.findall(r"[Nn]ode number (\d+) \((\w+)\)", str(error)):
-        if int(number) < len(operators) and op_name(model.parsed, operators[int(number)]) == op:
+        if int(number) < len(operators) and op in _full_name(model, operators[int(number)]):
             return f"it refuses {_called(model, int(number))}. {REMEDY[0].upper()}{REMEDY[1:]}"
     graph = model.parsed.subgraphs[0]
     shapes = [signature(graph.tensors[int(i)]) for i in graph.inputs]
@@ -555,4 +575,4 @@ def in_words(model, error):
             f"its input has the shape ({sizes}), and the size that is left open does not suit its "
             "layers. Convert the model again with a fixed size, such as keras.Input((28, 28, 1))"
         )
-    return f"{printable(str(error), 300)}. {REMEDY[0].upper()}{REMEDY[1:]}"
+    return f"{printable(str(error), 300).rstrip('. ')}. {REMEDY[0].upper()}{REMEDY[1:]}"

@@ -6,10 +6,13 @@ layer runs; its dense layers take one weight a byte, and nothing takes weights o
 
 from __future__ import annotations
 
+import math
+
+import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
 from qlab.tflite.arena import SCRATCH_FOR_INT4, plan_arena
-from qlab.tflite.graph import PACKED_BITS, constant, op_name, pack_codes
+from qlab.tflite.graph import PACKED_BITS, constant, op_name, pack_codes, shape_of
 from qlab.tflite.litemodel import ModelError
 from qlab.tflite.packing import fit
 
@@ -19,7 +22,9 @@ KINDS = schema.TensorType
 def micro_form(model):
     """Return the model with one weight a byte, but two where that saves flash and costs no RAM.
 
-    It answers as the model does, and is this model itself if nothing changes.
+    Shapes of several pictures within a call, as a dilated convolution makes them, are written down,
+    because TensorFlow Lite Micro takes shapes as they stand in the file. It answers as the model
+    does, and is this model itself if nothing changes.
 
     >>> import qlab
     >>> from qlab.tflite.micro_form import micro_form
@@ -28,8 +33,9 @@ def micro_form(model):
     (False, True)
     """
     graph = model.graph()
-    widened = [_widen(graph, x) for x in graph.subgraphs[0].tensors if x.type in PACKED_BITS]
-    form = model.edited(graph) if widened else model
+    changes = [_widen(graph, x) for x in graph.subgraphs[0].tensors if x.type in PACKED_BITS]
+    changes += [_multiply(graph, i, by) for i, by in _batches(graph).items() if by > 1]
+    form = model.edited(graph) if changes else model
     try:
         ram = plan_arena(form).bytes
     except ModelError:  # nobody knows what more would cost
@@ -49,6 +55,26 @@ def _widen(graph, tensor):
     index = graph.subgraphs[0].tensors.index(tensor)
     graph.buffers[tensor.buffer].data = constant(graph, index).reshape(-1).view("u1")
     tensor.type = KINDS.INT8
+
+
+def _batches(graph):
+    """How many pictures a tensor holds, between SPACE_TO_BATCH_ND and BATCH_TO_SPACE_ND."""
+    found = {}
+    for operator in graph.subgraphs[0].operators:
+        name, first = op_name(graph, operator), int(operator.inputs[0])
+        by = found.get(first, 1)
+        if name in ("SPACE_TO_BATCH_ND", "BATCH_TO_SPACE_ND"):
+            block = constant(graph, int(operator.inputs[1]))
+            by = by * math.prod(map(int, block)) if name == "SPACE_TO_BATCH_ND" else 1
+        found |= dict.fromkeys(map(int, operator.outputs), by)
+    tensors = graph.subgraphs[0].tensors
+    return {i: by if shape_of(tensors[i])[:1] == (1,) else 1 for i, by in found.items()}
+
+
+def _multiply(graph, index, by):
+    """Write down that a tensor holds so many pictures."""
+    tensor = graph.subgraphs[0].tensors[index]
+    tensor.shape = np.array([by, *shape_of(tensor)[1:]], np.int32)
 
 
 def _narrow(graph):

@@ -30,6 +30,7 @@ from qlab.tflite.litemodel import ModelError, require_lite_model
 
 PACKAGE = "tflite_micro"
 IMAGES = 300  # that are predicted unless others are given
+LEAST_AGREEMENT = 0.98  # of both runtimes, on a few hundred images
 LARGEST_ARENA = 64 * 2**20  # bytes; no microcontroller has as much RAM
 MEMORY_BYTES = 4 * 2**30
 SECONDS = 300
@@ -55,6 +56,10 @@ ONE_SCALE = (
     "It runs, and answers otherwise than LiteRT: its DEQUANTIZE takes one scale for all weights of "
     "a layer, and here each channel has its own. Quantize the weights per tensor, or the "
     "activations as well"
+)
+OTHERWISE = (
+    "It runs, and answers {} of {} images otherwise than LiteRT. Do not use this file there; "
+    "qlab.tflite.micro_form.micro_form or other layers may help."
 )
 NO_OPERATOR = "It has no operator {}. Build the network without it"
 _SENTENCES = (  # what the runtime says, and what that means
@@ -199,7 +204,8 @@ def micro(model, images=None):
     """
     require_lite_model(model)
     digest = hashlib.sha256(model.data).hexdigest()
-    key = digest, None if images is None else hashlib.sha256(np.ascontiguousarray(images)).digest()
+    asked_with = None if images is None else hashlib.sha256(np.ascontiguousarray(images)).digest()
+    key = digest, model.pixels, asked_with
     if key not in _ASKED:
         report = _asked(model, images) if available() else _remembered(model, digest)
         _ASKED[key] = report
@@ -250,7 +256,9 @@ def _asked(model, images):
         return report
     answers = decided(model, rows)
     equal = int((answers == expected).sum())
-    return replace(report, compared=len(expected), equal=equal, predictions=answers)
+    if equal < LEAST_AGREEMENT * len(expected) and not why:
+        why = OTHERWISE.format(len(expected) - equal, len(expected))
+    return replace(report, why=why, compared=len(expected), equal=equal, predictions=answers)
 
 
 def _codes(model, images):

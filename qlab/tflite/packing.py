@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
@@ -19,10 +19,11 @@ LARGEST_INPUT = 255  # steps of an int8 input from its zero point
 def pack_weights(graph):
     """Store weights in the fewest bits that LiteRT runs; whether any take fewer than before."""
     changed, tensors = False, graph.subgraphs[0].tensors
+    held = Counter(x.buffer for part in graph.subgraphs for x in part.tensors)
     for index, operators in _readers(graph).items():
         tensor = tensors[index]
-        alone = sum(x.buffer == tensor.buffer for x in tensors) == 1
-        if tensor.type not in STORED_BITS or tensor.sparsity is not None or not alone:
+        shared = held[tensor.buffer] > 1
+        if tensor.type not in STORED_BITS or tensor.sparsity is not None or shared:
             continue
         codes = constant(graph, index)
         kind = max((_kind(graph, x, codes) for x in operators), key=STORED_BITS.get)

@@ -7,12 +7,14 @@ from dataclasses import dataclass
 import numpy as np
 
 from qlab.arithmetic.results import Comparison, Measurement, compare
+from qlab.tflite.graph import DTYPES
 
 PIXEL_SCALE = 1.0 / 255.0
 USUAL = "0 to 1"  # of the course's models, and of any other until somebody says otherwise
 WAYS = {"0 to 1": (PIXEL_SCALE, 0), "0 to 255": (1, 0), "-1 to 1": (2 * PIXEL_SCALE, -1)}
 FEW, MORE = 400, 2_000  # images scored each way; more if the few do not settle it
 NO_PHOTOGRAPH = 16  # no pixel is as large once it is scaled or standardised
+NEAR = 0.03  # of a range of codes, within which it is that of one of `WAYS`
 FEWEST = 30  # images; fewer say nothing
 REMEDY = (
     "Set it with model.with_pixels(...), or give float32 images that you have prepared as the "
@@ -58,6 +60,29 @@ def mismatch(images, pixels):
         f"are taken as they are, but this model wants its pixels as {pixels}; give uint8 pixels "
         f"from 0 to 255, which qlab scales, or scale the images to {pixels}."
     )
+
+
+def code_range(tensor):
+    """Lowest and highest real value of an int8 or uint8 tensor with a scale; None for others."""
+    dtype, held = DTYPES.get(tensor.type, np.dtype("f4")), tensor.quantization
+    if dtype.itemsize > 1 or dtype.kind not in "iu" or held is None:
+        return None
+    if held.scale is None or len(held.scale) != 1:
+        return None
+    zero = int(held.zeroPoint[0]) if held.zeroPoint is not None and len(held.zeroPoint) else 0
+    limits = np.iinfo(dtype)
+    return tuple(float(held.scale[0]) * (limit - zero) for limit in (limits.min, limits.max))
+
+
+def coded_way(model):
+    """Which of `WAYS` the codes of a model's input stand for; None if for none of them."""
+    graph = model.parsed.subgraphs[0]
+    codes = code_range(graph.tensors[int(graph.inputs[0])])
+    for way, (scale, offset) in WAYS.items() if codes else ():
+        low, high = offset, 255 * scale + offset
+        if max(abs(codes[0] - low), abs(codes[1] - high)) < NEAR * (high - low):
+            return way
+    return None
 
 
 def as_pixels(images):

@@ -15,7 +15,7 @@ from qlab.system.output import quiet
 from qlab.system.threads import threads as usual_threads
 from qlab.tflite.answers import decided, require_labels, require_scorable
 from qlab.tflite.litemodel import ModelError, in_words, require_lite_model
-from qlab.tflite.pixels import FEWEST, USUAL, as_pixels, found, mismatch, scaled
+from qlab.tflite.pixels import FEWEST, USUAL, as_pixels, coded_way, found, mismatch, scaled
 
 BATCH = 250
 WHOLE = "LiteRT ran the whole file"
@@ -144,13 +144,17 @@ def find_pixels(model, images, labels, images_are="images"):
             f"tell how a model wants its pixels; give at least {FEWEST} of uint8, from 0 to 255"
         )
     require_labelled(model, images, labels)
+    if images.dtype == np.uint8:
+        way = coded_way(model) or way
     return found(predict, model, pixels, labels, way, images_are)
 
 
 def _notice(model, images, labels):
     """Warn if another way of feeding pixels is better than the one that nobody chose."""
     way = as_pixels(images)[1]
-    if way is None or (answer := find_pixels(model, images, labels)).pixels == way:
+    if way is None or coded_way(model) == way:
+        return
+    if (answer := find_pixels(model, images, labels)).pixels == way:
         return
     if answer.measurements:
         was = "qlab gave it" if images.dtype == np.uint8 else "these float32 images are"

@@ -17,7 +17,7 @@ _WRAPPERS = {  # how the names of tfmot's wrappers begin: tfmot need not be impo
 _ONLY_SHAPES = (keras.layers.Reshape, keras.layers.Flatten, keras.layers.Dropout)
 
 
-def require_keras_2(model):
+def require_keras_2(model, several_inputs=False):
     """Raise, in words, unless `model` is a Keras 2 model that this room can work with."""
     require_settings_of_keras()
     if not isinstance(model, keras.Model):
@@ -29,7 +29,7 @@ def require_keras_2(model):
         raise TypeError(
             "a Distiller trains a model and is none itself: give its student, distiller.student"
         )
-    _require_one_input(model)
+    _require_one_input(model, several_inputs)
     _require_channels_last(model)
     require_finite(model)
 
@@ -53,7 +53,7 @@ def require_settings_of_keras():
             )
 
 
-def _require_one_input(model):
+def _require_one_input(model, several):
     if model.inputs is None and isinstance(model, keras.Sequential) and model.layers:
         shape = getattr(model.layers[0], "input_shape", None)  # a Sequential in a Sequential
         if isinstance(shape, tuple):
@@ -67,7 +67,7 @@ def _require_one_input(model):
         raise ValueError(
             "this model does not say its one input: begin it with keras.Input((28, 28, 1))"
         )
-    if len(model.inputs) != 1:
+    if len(model.inputs) != 1 and not several:
         raise ValueError(
             f"this model has {len(model.inputs)} inputs ({', '.join(model.input_names)}), and qlab "
             "gives images to one: make a keras.Model of one of them, with the others in its layers"
@@ -181,9 +181,9 @@ def technique(model):
     return None
 
 
-def require_stripped(model, verb="convert"):
+def require_stripped(model, verb="convert", several_inputs=False):
     """Raise, in words, unless `model` is a Keras 2 model without wrappers that should be off."""
-    require_keras_2(model)
+    require_keras_2(model, several_inputs)
     found = technique(model)
     if found in STRIP:
         raise ValueError(
@@ -192,9 +192,9 @@ def require_stripped(model, verb="convert"):
         )
 
 
-def require_bare(model, verb):
+def require_bare(model, verb, several_inputs=False):
     """Raise, in words, unless `model` is a Keras 2 model without wrappers; `verb` as in "prune"."""
-    require_stripped(model, verb)
+    require_stripped(model, verb, several_inputs)
     if technique(model):
         raise ValueError(
             f"this model is quantization-aware: {verb} the float model it came from, or "
@@ -265,6 +265,8 @@ def scales_itself(model):
     for layer in every_layer(model):
         if isinstance(layer, keras.layers.Rescaling):
             return bool(np.max(layer.scale) < 0.1)
+        if isinstance(layer, keras.layers.Normalization):
+            return bool(np.max(layer.get_weights()[0] if layer.weights else layer.mean) > 1)
         if layer.trainable_weights and not isinstance(layer, keras.Model):
             return False
     return False

@@ -277,6 +277,7 @@ def _check_model(model):
             )
         _check_options(layer)
     _check_reuse(model)
+    _check_matrices(model)
     if not any(type(layer).__name__ in KERNELS for layer in model.layers):
         raise ValueError(f"this model has no weights to round; give it one of {', '.join(KERNELS)}")
 
@@ -289,6 +290,17 @@ def _check_options(layer):
             raise ValueError(
                 f"layer {layer.name} has {option}={value}, which training knows and the integer "
                 f"file does not: {remedy}, or compress the float model with qlab.Compressor"
+            )
+
+
+def _check_matrices(model):
+    """Raise, naming the layer, if a Dense layer takes more than a row of numbers an image."""
+    for layer in model.layers:
+        if isinstance(layer, keras.layers.Dense) and len(layer.input_shape) != 2:
+            raise ValueError(
+                f"layer {layer.name} is a Dense on {layer.input_shape[1:]}, whose integer file "
+                "would be another network: put keras.layers.Flatten() before it, or for each place "
+                f"of a picture keras.layers.Conv2D({layer.units}, 1) instead"
             )
 
 

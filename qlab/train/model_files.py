@@ -85,7 +85,7 @@ def convert(model, mode="float32", calibration=None, dataset=None):
     >>> data[4:8]
     b'TFL3'
     """
-    require_bare(model, "convert")
+    require_bare(model, "convert", several_inputs=mode not in FIXED_RANGES)
     if mode not in MODES:
         raise ValueError(f"mode must be one of {', '.join(MODES)}; got {mode!r}")
     require_full_precision(model)

@@ -103,7 +103,8 @@ def entries(troubles=None, dataset=None):
     dataset = subjects.other_data(dataset)
     if dataset is None:
         return [*_yours(troubles), *_shipped(troubles)]
-    return [x for x in _yours(troubles) if _data_of(x) == _of(dataset)]
+    n = len(dataset.validation)
+    return [x for x in _yours(troubles) if (_data_of(x), x.n) == (_of(dataset), n)]
 
 
 def remeasure(chosen, dataset=None):

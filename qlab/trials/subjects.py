@@ -10,7 +10,7 @@ import numpy as np
 import qlab
 from qlab.arithmetic.metrics import sparsity
 from qlab.arithmetic.results import Measurement
-from qlab.data import Dataset, Split, is_fashion
+from qlab.data import Dataset, FashionMNIST, Split, is_fashion
 from qlab.data.datasets import shape_words
 from qlab.engine.recipes import Recipe
 from qlab.system.steps import finished, mapped
@@ -249,7 +249,7 @@ def other_data(dataset):
             f"dataset is a {type(dataset).__name__}; give a qlab.Dataset, such as "
             "qlab.Dataset.from_arrays(images, labels) or qlab.Dataset.from_folder('photos/')"
         )
-    return None if isinstance(dataset, type(course_data())) else dataset
+    return None if isinstance(dataset, FashionMNIST) else dataset
 
 
 def require_course(dataset, instead):
@@ -275,7 +275,7 @@ def misfit(model, dataset=None):
         require_scorable(model)
     except ModelError as error:
         return str(error)
-    graph, dataset = model.parsed.subgraphs[0], dataset or course_data()
+    graph, dataset = model.parsed.subgraphs[0], dataset or FashionMNIST()
     shape, classes = shape_of(graph.tensors[int(graph.inputs[0])])[1:], class_count(model)
     there = len(dataset.class_names)
     try:
@@ -294,6 +294,7 @@ def misfit(model, dataset=None):
 
 def require_fits(model, dataset=None):
     """Raise ValueError, saying what would fit, unless a data set fits a model."""
+    require_scorable(model)
     if problem := misfit(model, dataset):
         remedy = (
             "give the data that it was made for: dataset=qlab.Dataset.from_arrays(images, labels), "

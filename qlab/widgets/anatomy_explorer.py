@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from qlab.engine.recipes import ACTIVATION_BITS, GRANULARITIES, WEIGHT_BITS, Recipe
 from qlab.plots.file_panels import FilePanel, RestPanel
-from qlab.tflite.anatomy import PARTS, compressed_byte_counts
+from qlab.tflite.anatomy import compressed_byte_counts
 from qlab.tflite.gzipping import GZIPPED
 from qlab.tflite.litemodel import LiteModel
 from qlab.widgets.kit import readout
@@ -41,7 +41,7 @@ class AnatomyExplorer(ModelExplorer):
 
     Parameters
     ----------
-    model, images, labels, calibration_images
+    model, images, labels, calibration_images, dataset
         As in `ModelExplorer`; the bytes do not depend on images and labels.
     **settings
         ``weight_bits``, ``activation_bits``, ``granularity``, ``packed``.
@@ -121,7 +121,7 @@ class AnatomyExplorer(ModelExplorer):
         picture = LivePicture(panels=2, width=900, height=270, ratios=(3, 2))
         self._file = picture.put(FilePanel, base.parts, base.compressed, base.model.gzip_bytes)
         widest = self.compute().parts
-        largest = max(p[name] for p in (base.parts, widest) for name in PARTS[1:])
+        largest = max(p[name] for p in (base.parts, widest) for name in p if name != "weights")
         self._rest = picture.put(RestPanel, base.parts, largest)
         return picture
 
@@ -141,12 +141,12 @@ def _table(result, base):
     rows = [
         (
             name,
-            f"{base.parts[name]:,}",
-            f"{result.parts[name]:,}",
-            f"{100 * result.parts[name] / size:.1f} %",
-            f"{result.compressed[name]:,}",
+            f"{base.parts.get(name, 0):,}",
+            f"{result.parts.get(name, 0):,}",
+            f"{100 * result.parts.get(name, 0) / size:.1f} %",
+            f"{result.compressed.get(name, 0):,}",
         )
-        for name in PARTS
+        for name in {**base.parts, **result.parts}
     ]
     total = "the file", f"{base.model.file_bytes:,}", f"{size:,}", "100.0 %"
     rows.append((*total, f"{result.model.gzip_bytes:,} gzipped"))

@@ -50,7 +50,7 @@ class ClusteringExplorer(SweepingExplorer, ModelExplorer):
 
     Parameters
     ----------
-    model, images, labels, calibration_images
+    model, images, labels, calibration_images, dataset
         As in `ModelExplorer`. Trained models ship of the baseline alone. Activations stay float32,
         so that nothing is calibrated.
     **settings

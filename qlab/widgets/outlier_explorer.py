@@ -33,7 +33,7 @@ class OutlierExplorer(SweepingExplorer, ModelExplorer):
 
     Parameters
     ----------
-    model, images, labels, calibration_images
+    model, images, labels, calibration_images, dataset
         As in `ModelExplorer`. The model needs two layers that `equalize` can treat.
     **settings
         ``factor`` (1, 2, 4, ... 128), ``equalized``, ``granularity``, ``weight_bits``,

@@ -38,7 +38,7 @@ class PruningExplorer(SweepingExplorer, ModelExplorer):
 
     Parameters
     ----------
-    model, images, labels, calibration_images
+    model, images, labels, calibration_images, dataset
         As in `ModelExplorer`. Trained models ship of the baseline alone.
     **settings
         ``sparsity``; ``method`` (``single``, ``2of4``, ``block``, ``filters``); ``scope`` of single

@@ -67,7 +67,7 @@ class QuantizationExplorer(ModelExplorer):
 
     Parameters
     ----------
-    model, images, labels, calibration_images
+    model, images, labels, calibration_images, dataset
         As in `ModelExplorer`.
     **settings
         ``weight_bits``, ``activation_bits``, ``granularity``, ``rounding`` (``nearest``,

@@ -57,7 +57,7 @@ class SparsitySensitivityExplorer(SweepingExplorer, ModelExplorer):
 
     Parameters
     ----------
-    model, images, labels, calibration_images
+    model, images, labels, calibration_images, dataset
         As in `ModelExplorer`.
     **settings
         ``layer_sparsity``: for some layers, a sparsity in the learner's recipe; ``budget_bytes``;
