@@ -54,7 +54,7 @@ class SensitivityExplorer(ModelExplorer):
 
     Parameters
     ----------
-    model, images, labels, calibration_images
+    model, images, labels, calibration_images, dataset
         As in `ModelExplorer`.
     base : Recipe or None
         What is kept where nothing is lowered; None for int8.
