@@ -129,7 +129,7 @@ WRONG = [
         {"images": load_digits().images[:40] - 8},
         r"from -8 to 8.*\(images \+ 8\) / 16 if 8 is white",
     ),
-    ({"images": IMAGES / 127.5 - 1}, r"from -1 to 1.*\(images \+ 1\) / 2\)"),
+    ({"images": IMAGES / 127.5 - 1}, r"from -1 to 1.*\(images \+ 1\) / 2 if 1 is white"),
     ({"images": np.where(IMAGES > 250, np.nan, 0.5)}, "NaN or infinity"),
     ({"images": IMAGES.astype(int) - 1}, "from -1 to 254"),
     ({"images": IMAGES.reshape(40, 30)}, r"shape \(40, 30\).*reshape"),
