@@ -50,6 +50,11 @@ class Entry:
         return wilson_interval(self.correct, self.n)
 
     @property
+    def how(self):
+        """str: how it was scored, if that was in this process."""
+        return self.measurement.how if self.measurement else ""
+
+    @property
     def latency_ms(self):
         """float: the median, or NaN if it was never timed."""
         return self.latency.median_ms if self.latency else float("nan")

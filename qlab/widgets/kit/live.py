@@ -105,16 +105,20 @@ class LivePicture:
         if self._frame is None:
             self._draw_frame()
         else:
-            moved = {artist.axes for artist in self._marks if artist.stale}
-            left = {i for i, ax in enumerate(self.axes) if i in waiting or ax not in moved}
+            moved = {self._panel_of(artist) for artist in self._marks if artist.stale}
+            left = {i for i in range(len(self.axes)) if i in waiting or i not in moved}
         pixels = np.asarray(self.canvas.buffer_rgba())
         for i, (start, end) in enumerate(pairwise(self._borders)):
             if i not in left:
                 pixels[:, start:end] = self._frame[:, start:end]
         for artist in self._marks:
-            if self.axes.index(artist.axes) not in left:
+            if self._panel_of(artist) not in left:
                 self._draw_mark(artist)
         self.widget.send(pixels, self._borders, alt, waiting)
+
+    def _panel_of(self, artist):
+        """Index of the panel that a mark is in, or in an inset of it."""
+        return next(i for i, ax in enumerate(self.axes) if artist.axes in (ax, *ax.child_axes))
 
     def _draw_mark(self, artist):
         """Draw a mark, which is then no longer stale."""
