@@ -161,9 +161,9 @@ def test_the_button_measures_in_a_thread_and_keeps_what_it_had_when_stopped(monk
     monkeypatch.setattr(pareto, "_measured", {})
     done = []
 
-    def measure(sha, model):
+    def measure(sha, model, dataset):
         done.append(sha)
-        pareto._measured[sha] = Measurement([1, 1], [1, 2])
+        pareto._measured[sha, pareto._of(dataset)] = Measurement([1, 1], [1, 2])
         if len(done) == 2:
             explorer.job.cancel()
 
