@@ -460,6 +460,7 @@ SOME_EXPLORERS = (
     "AnatomyExplorer",
     "CalibrationExplorer",
     "ClusteringExplorer",
+    "FitExplorer",
     "FlipGallery",
     "OutlierExplorer",
     "PruningExplorer",

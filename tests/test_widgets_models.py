@@ -18,6 +18,7 @@ EXPLORERS = [
     widgets.AnatomyExplorer,
     widgets.CalibrationExplorer,
     widgets.ClusteringExplorer,
+    widgets.FitExplorer,
     widgets.FlipGallery,
     widgets.OutlierExplorer,
     widgets.PruningExplorer,
