@@ -19,11 +19,14 @@ REMEMBERED = 24
 NETWORKS_REMEMBERED = 6  # with so many of their filters removed, calibrated
 
 
+@dataclass(eq=False)
 class Question:
     """What TensorFlow Lite Micro says of a file: asked once, by whoever needs it first."""
 
-    def __init__(self, model):
-        self.model, self.known, self._lock = model, None, threading.Lock()
+    model: qlab.LiteModel
+
+    def __post_init__(self):
+        self.known, self._lock = None, threading.Lock()
 
     def report(self):
         """MicroReport; whoever asks waits for it."""
