@@ -10,7 +10,7 @@ from matplotlib.patches import FancyBboxPatch, Rectangle
 from matplotlib.ticker import MaxNLocator
 
 from qlab.plots import style
-from qlab.plots.drawing import DASHED, legend, offset_text, paper, ticks
+from qlab.plots.drawing import DASHED, legend, mark, offset_text, paper, ticks
 from qlab.tflite.arena import Buffer
 
 KB, MB = 2**10, 2**20
@@ -112,9 +112,11 @@ class _Memory:
         for artist in (self.filling, self.over):
             ax.add_collection(artist, autolim=False)
         centred = {"ha": "center", "fontsize": 8.5}
+        self.cut = mark(ax, color=style.PAPER, lw=4)
         self.title = ax.text(0, 0, "", va="top", **centred)
         self.share = ax.text(0, 0, "", va="bottom", fontweight="bold", **centred)
-        self.marks = (self.square, self.filling, self.over, self.edge, self.title, self.share)
+        self.marks = (self.square, self.filling, self.over, self.cut, self.edge)
+        self.marks += (self.title, self.share)
 
     def frame(self, capacity, side, x):
         self.capacity, self.side, self.x = capacity, side, x
@@ -133,6 +135,9 @@ class _Memory:
         self.filling.set_facecolor([COLOURS[x] + faint for x in parts])
         over = drawn[-1] > self.side
         self.over.set_verts([self._box(self.side, drawn[-1])] if over else [])
+        across = np.linspace(self.x, self.x + self.side, 9)
+        self.cut.set_data(across, HIGHEST - 0.12 + 0.03 * (-1.0) ** np.arange(9))
+        self.cut.set_visible(ends[-1] > HIGHEST)
         self.share.set_position((self.x + self.side / 2, max(drawn[-1], self.side) + 0.02))
         self.share.set_text("refused" if refused else self._words(total, least))
         self.share.set_color(style.VERMILION if over or refused else style.INK)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import threading
 from dataclasses import dataclass, field, replace
 from functools import cached_property, lru_cache
@@ -16,6 +17,7 @@ from qlab.tflite.transforms import remove_filters
 from qlab.trials.subjects import Remembering, Trial, mapped
 
 REMEMBERED = 24
+PATIENCE = 10  # seconds that the end of the process waits for an answer
 NETWORKS_REMEMBERED = 6  # with so many of their filters removed, calibrated
 
 
@@ -49,12 +51,15 @@ class Asking:
             self._next = question
             if self._thread is None:
                 self._thread = threading.Thread(target=self._work, daemon=True)
+                atexit.register(self._leave)
                 self._thread.start()
 
-    def wait(self):
-        """Return when nothing is asked any more."""
-        while (thread := self._thread) is not None:
-            thread.join()
+    def wait(self, seconds=None):
+        """Return when nothing is asked any more, or so much later."""
+        if (thread := self._thread) is not None:
+            thread.join(seconds)
+            if seconds is None:
+                self.wait()
 
     def _work(self):
         while (question := self._taken()) is not None:
@@ -65,7 +70,14 @@ class Asking:
             question, self._next = self._next, None
             if question is None:
                 self._thread = None
+                atexit.unregister(self._leave)
             return question
+
+    def _leave(self):
+        """The process ends: no thread may be inside LiteRT then."""
+        with self._lock:
+            self._next = None
+        self.wait(PATIENCE)
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -185,6 +197,9 @@ def _planned(model):
         return None
 
 
+FEWER = "Remove filters"
+
+
 def advice(trial, board):
     """What to change so that a board holds a file, and why: sentences, by what takes the room."""
     found = [trial.refusal] if trial.refusal else []
@@ -192,7 +207,7 @@ def advice(trial, board):
         found.append(_less_flash(trial, board))
     if (trial.ram[0] or 0) > board.ram_bytes and trial.plan:
         found.append(_less_ram(trial, board))
-    return found
+    return [*found, *(["Or take a smaller network."] if FEWER in " ".join(found) else [])]
 
 
 def _less_flash(trial, board):
@@ -207,8 +222,8 @@ def _less_flash(trial, board):
         times = trial.recipe.weight_bits // 8
         return f"{said} Choose weights of 8 bits, because they take 1 byte each instead of {times}."
     return (
-        f"{said} Remove filters, because the layers that read them lose weights too, or take a "
-        "smaller network."
+        f"{said} {FEWER}, because they have weights, and the layers that read them lose weights "
+        "too."
     )
 
 
@@ -227,7 +242,4 @@ def _less_ram(trial, board):
         return f"{said} Choose activations of 8 bits, because they take a byte instead of 4."
     if buffer.first == 0:
         return f"{said} Take a network that reads smaller pictures."
-    return (
-        f"{said} Remove filters, because each filter of {name} less is one map less to keep there, "
-        "or take a smaller network."
-    )
+    return f"{said} {FEWER}, because each filter that {name} loses is one map less to keep there."

@@ -3,6 +3,8 @@
 from functools import partial
 from html import escape
 
+from markupsafe import Markup
+
 from qlab.engine.recipes import ACTIVATION_BITS, WEIGHT_BITS
 from qlab.plots.fit_panels import ArenaPanel, ChipPanel, share_words, size_words
 from qlab.tflite.artefacts import NETWORKS
@@ -143,6 +145,13 @@ class FitExplorer(ThreadedExplorer, ModelExplorer):
         return next(x * 2**n for n in range(8, 40) for x in (4, 5, 6, 7) if x * 2**n >= most)
 
 
+CELL = "padding: 1px 16px 1px 0; border: 0; text-align: left; white-space: nowrap"
+LINK = (
+    '<a href="{}" target="_blank" rel="noopener" style="text-decoration: underline; '
+    'color: var(--jp-content-link-color)">{}</a>'
+)
+
+
 def refused(result):
     """Whether TensorFlow Lite Micro does not run the file."""
     return result.known is not None and result.known.runs is False
@@ -184,7 +193,7 @@ def cells(result, board):
             f"{100 * result.parts['weights'] / result.file_bytes:.0f} % of them are weights",
         ),
         readout.cell("RAM: the arena", *_ram_lines(result, board, ram, kind)),
-        _boards_cell(result, board),
+        _verdict_cell(result, board),
     )
 
 
@@ -216,26 +225,33 @@ def _of_runtime(result):
 def _lacking(result, board):
     """What a board has too little of; empty if it holds the file."""
     if result.refusal:
-        return "does not run"
+        return "refused" if refused(result) else "wrong answers"
     flash = result.file_bytes > board.flash_bytes
     ram = (result.ram[0] or 0) > board.ram_bytes
-    return {(1, 1): "flash, RAM", (1, 0): "flash", (0, 1): "RAM", (0, 0): ""}[flash, ram]
+    return {(1, 1): "flash and RAM", (1, 0): "flash", (0, 1): "RAM", (0, 0): ""}[flash, ram]
 
 
-def _boards_cell(result, chosen):
-    count = sum(result.holds(x) for x in BOARDS)
+def _verdict_cell(result, board):
+    """Whether the chosen board holds it, and how many do."""
+    lacking, count = _lacking(result, board), sum(result.holds(x) for x in BOARDS)
+    hold = f"{count} of {len(BOARDS)} boards hold it"
+    if result.refusal:
+        return readout.cell(board.name, f"✗ {lacking}", hold)
+    why = [f"too little {lacking}"] if lacking else []
+    return readout.cell(board.name, "✗ too small" if lacking else "✓ fits", *why, hold)
+
+
+def boards_table(result, chosen):
+    """Which boards hold the file, with links to where their numbers are from."""
     rows = []
     for board in BOARDS:
-        name = escape(board.name)
-        link = f'<a href="{board.source}" target="_blank" rel="noopener">{name}</a>'
+        link = LINK.format(board.source, escape(board.name))
         lacking = _lacking(result, board)
-        verdict = f"✗ {lacking}" if lacking else "✓"
-        rows.append((
-            readout.cards.Markup(f"<b>{link}</b>" if board is chosen else link),
-            size_words(board.flash_bytes), size_words(board.ram_bytes), board.mhz, verdict,
-        ))  # fmt: skip
-    head = ("data sheet", "flash", "RAM", "MHz", "holds it")
-    return readout.table_cell(f"{count} of {len(BOARDS)} boards hold it", head, rows)
+        name = Markup(f"<b>{link}</b>" if board is chosen else link)
+        sizes = size_words(board.flash_bytes), size_words(board.ram_bytes), f"{board.mhz} MHz"
+        rows.append((name, *sizes, f"✗ {lacking}" if lacking else "✓"))
+    head = ("board, with its data sheet", "flash", "RAM", "clock", "holds it")
+    return readout.table("", head, rows, {"cell": CELL})
 
 
 def notes(result, board):
@@ -262,6 +278,7 @@ def notes(result, board):
         )
     if result.recipe.activation_bits < 8:
         yield "Activations of fewer than 8 bits take a byte each, so the arena does not shrink."
+    yield boards_table(result, board)
     yield CAVEAT
 
 
