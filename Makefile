@@ -5,7 +5,7 @@ BIN := .venv/bin
 STAMP := .venv/.qlab-setup
 
 .DEFAULT_GOAL := help
-.PHONY: help setup data lab test offline notebooks artefacts logits micro bench fuzz faults lock lint format clean fuzzengine models
+.PHONY: help setup data lab test offline notebooks artefacts logits micro bench bench-class fuzz faults lock lint format clean fuzzengine models
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -45,6 +45,9 @@ micro: $(STAMP) ## ask TensorFlow Lite Micro about every shipped file (ARGS="--t
 
 bench: $(STAMP) ## measure the course's own speed on this machine (ARGS=--json)
 	@$(BIN)/python -m tools.bench $(ARGS)
+
+bench-class: $(STAMP) ## thirty kernels with an explorer each, at work at once (8 GB, minutes; ARGS="--kernels 4")
+	@$(BIN)/python -m tools.bench.classroom $(ARGS)
 
 fuzz: setup ## grade 5,000 damaged .tflite files, looking for a crash or a wrong verdict (minutes)
 	@$(BIN)/python tests/fuzz.py $(ARGS)

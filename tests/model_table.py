@@ -55,9 +55,11 @@ def row(name, train=True, theirs=True):
 
 
 def _compared(name, keras_model, source, calibration, shown, theirs):
-    from qlab import Compressor, LiteModel, Recipe
+    from qlab import Compressor, LiteModel, Recipe, predict
     from qlab.engine.floating import WHOLE
 
+    if len(keras_model.inputs) + len(keras_model.outputs) > 2:
+        predict(source, shown)  # says what it needs
     due, compressor = _of_keras(keras_model, shown), Compressor(source, calibration)
     recipe = Recipe(calibration_size=CALIBRATION)
     small = LiteModel.from_bytes(compressor.compress(recipe).data)

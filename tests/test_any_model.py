@@ -221,6 +221,52 @@ def test_classes_of_many_places_are_refused(fashion):
         qlab.predict(model, fashion.validation.images[:3])
 
 
+def test_text_is_refused(baseline):
+    def of_text(graph):
+        part = graph.subgraphs[0]
+        part.tensors[part.inputs[0]].type = schema.TensorType.STRING
+
+    with pytest.raises(ModelError, match=r"takes STRING, .* turn text into numbers before"):
+        qlab.LiteModel.from_bytes(engine.edited(baseline, of_text).data)
+
+
+def test_numbers_that_are_moved_keep_their_type(baseline):
+    def narrower(graph):
+        part = graph.subgraphs[0]
+        pool = next(x for x in part.operators if graphs.op_name(graph, x) == "MAX_POOL_2D")
+        part.tensors[pool.outputs[0]].type = schema.TensorType.FLOAT16
+
+    with pytest.raises(ModelError, match="moves numbers into a tensor of another type"):
+        qlab.LiteModel.from_bytes(engine.edited(baseline, narrower).data)
+
+
+def test_an_answer_that_nothing_works_out_is_refused(baseline):
+    def without(graph):
+        tensors = graph.subgraphs[0].tensors
+        tensors.append(copy.copy(tensors[graph.subgraphs[0].outputs[0]]))
+        graph.subgraphs[0].outputs = [len(tensors) - 1]
+
+    with pytest.raises(ModelError, match="no operator of this model works out its answer"):
+        qlab.Compressor(engine.edited(baseline, without), engine.pictures()[:4])
+
+
+def test_a_layer_that_reads_a_constant_alone_stays_in_float(baseline):
+    def blind(graph):
+        part = graph.subgraphs[0]
+        first, constant = part.operators[0], schema.BufferT()
+        constant.data = np.ones(784, "<f4").view(np.uint8)
+        graph.buffers.append(constant)
+        part.tensors.append(copy.copy(part.tensors[first.inputs[0]]))
+        part.tensors[-1].buffer = len(graph.buffers) - 1
+        part.tensors[-1].shapeSignature = None
+        first.inputs = [len(part.tensors) - 1, *first.inputs[1:]]
+
+    compressor = qlab.Compressor(engine.edited(baseline, blind), engine.pictures()[:4])
+    recipe = Recipe(calibration_size=4)
+    assert "conv1, because weights or biases" in " ".join(compressor.notes(recipe))
+    assert compressor.compress(recipe).file_bytes < baseline.file_bytes / 2
+
+
 # ---- what belongs to which image -----------------------------------------------------------------
 SHAPES = {  # outputs of which the first axis does not count images, and one of which it does
     "fixed": lambda x: train.tf.reshape(x, [10]),

@@ -12,7 +12,7 @@ import qlab
 from qlab import Recipe, train
 from qlab.engine.floating import WHOLE
 from qlab.tflite import runtime, transforms
-from qlab.tflite.graph import new_operator
+from qlab.tflite.graph import new_operator, op_name, stored_index
 from qlab.trials import draws
 
 FLOAT32 = schema.TensorType.FLOAT32
@@ -204,6 +204,18 @@ def test_weights_of_float_layers_are_rounded_too_and_the_kernels_answer_the_same
     said = " ".join(compressor(name).notes(Recipe(4, 8)))
     assert "A DEQUANTIZE step brings the weights of" in said
     assert "rounded to 4 bits" in said
+
+
+def test_weights_that_many_steps_share_are_stored_once():
+    source = compressor("unrolled").model
+    for recipe in (Recipe(), Recipe(4, 32), Recipe(16, 32)):
+        small = compressor("unrolled").compress(recipe)
+        part = small.parsed.subgraphs[0]
+        dense = [x for x in part.operators if op_name(small.parsed, x) == "FULLY_CONNECTED"]
+        held = [part.tensors[stored_index(small.parsed, int(x.inputs[1]))].buffer for x in dense]
+        assert (len(held), len(set(held))) == (57, 3)
+        assert small.anatomy()["weights"] < 0.6 * source.anatomy()["weights"]
+    assert (qlab.predict(small.packed(), engine.pictures()[:50])).shape == (50,)
 
 
 def test_the_range_of_an_input_of_whole_pixels():

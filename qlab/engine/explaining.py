@@ -223,7 +223,7 @@ def _in_float(plan):
     return {
         x.name: [
             plan.stored[x.name].params is not None,
-            *(plan.grids.get(i) is not None for i in (x.inputs[0], x.output)),
+            *(plan.grids.get(i) is not None for i in ([*x.inputs, None][0], x.output)),
         ]
         for x in layers
         if not _on_integers(x, plan)

@@ -13,7 +13,7 @@ import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
 from qlab.tflite.graph import carried, constant, is_activation
-from qlab.tflite.operators import OPERATORS, SUPPORTED, WEIGHTED
+from qlab.tflite.operators import COMPARING, OPERATORS, SUPPORTED, WEIGHTED
 
 NO_FORM = "qlab has no integer form of {ops}"
 NO_WEIGHTS = "weights or biases are worked out while the model runs"
@@ -70,6 +70,8 @@ def _obstacle(graph, layer, operator):
     if layer.op in COUNTING or not any(is_float(graph, i) for i in (*layer.inputs, layer.output)):
         return WHOLE
     if layer.op not in SUPPORTED or not is_float(graph, layer.output):
+        return NO_FORM
+    if layer.op in COMPARING and not all(is_float(graph, i) for i in layer.inputs):
         return NO_FORM
     if layer.op in WEIGHTED and not _is_weighted(graph, layer, operator):
         return NO_WEIGHTS

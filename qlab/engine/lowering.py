@@ -18,6 +18,7 @@ theirs.
 from __future__ import annotations
 
 import copy
+from collections import Counter
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -190,6 +191,9 @@ class _Builder:
         self.graph.tensors, self._operators = [], []
         self.resting, self._grids = {}, {}
         self._floating, self._joined, self._constants, self._shared = {}, {}, {}, {}
+        self._once, self._unpacked = {}, {}
+        read = Counter(int(i) for x in source.subgraphs[0].operators for i in x.inputs)
+        self._often = {i for i, count in read.items() if count > 1}
 
     def copy_tensor(self, index, params, passing=False):
         """An activation like tensor `index` of the source, on this grid (None: float)."""
@@ -259,10 +263,13 @@ class _Builder:
         tensor = self.stored(index, stored.values, stored.params)
         if integer or stored.values.dtype == np.float32:
             return tensor
-        self._shared[self.source.subgraphs[0].tensors[index].buffer] = self.graph.tensors[tensor]
-        values = self.copy_tensor(index, None, passing=True)
-        self.operator("DEQUANTIZE", 3 if stored.params is None else 5, [tensor], values)
-        return values
+        if tensor not in self._unpacked:
+            source = self.source.subgraphs[0].tensors[index].buffer
+            self._shared[source] = self.graph.tensors[tensor]
+            self._unpacked[tensor] = self.copy_tensor(index, None, passing=True)
+            version = 3 if stored.params is None else 5
+            self.operator("DEQUANTIZE", version, [tensor], self._unpacked[tensor])
+        return self._unpacked[tensor]
 
     def bias(self, index, bias, scale):
         """An int32 bias in units of input scale x weight scale, as the integer kernels want it."""
@@ -323,7 +330,14 @@ class _Builder:
     def stored(self, index, values, params):
         """A constant tensor named and shaped like tensor `index` of the source."""
         data = np.ascontiguousarray(values).reshape(-1).view(np.uint8)
-        return self._named(index, _TYPES[values.dtype], _quantization(params), data)
+        parts = index, _TYPES[values.dtype], _quantization(params), data
+        if index not in self._often:
+            return self._named(*parts)
+        grid = params and (params.scale.tobytes(), params.zero_point.tobytes())
+        key = index, values.dtype.str, grid, data.tobytes()  # several layers may carry the same
+        if key not in self._once:
+            self._once[key] = self._named(*parts)
+        return self._once[key]
 
     def _named(self, index, kind, quantization, data):
         old, new = self.source.subgraphs[0].tensors[index], schema.TensorT()

@@ -127,7 +127,7 @@ def _comparing(model, found, layer):
     """The group of what a layer chooses from others; theirs too, where nobody else reads them."""
     group, graph = Group([layer.output]), model.parsed.subgraphs[0]
     ends = {int(i) for i in (*graph.inputs, *graph.outputs)}
-    for other in dict.fromkeys(found[i] for i in layer.inputs):
+    for other in dict.fromkeys(found[i] for i in layer.inputs if i in found):
         names, own = {layer.name, *other.layers}, {*other.tensors}
         readers = {x.name for x in model.layers if own.intersection(x.inputs)}
         makers = {x.op for x in model.layers if x.output in own}

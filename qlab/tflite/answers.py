@@ -12,6 +12,7 @@ from qlab.system.text import printable
 from qlab.tflite.graph import op_name, shape_of, signature
 from qlab.tflite.litemodel import CALLING, ModelError, require_lite_model
 from qlab.tflite.operators import MOVING, PLUMBING, named
+from qlab.tflite.reading import Damaged
 
 THRESHOLDS = {"LOGISTIC": 0.5, "TANH": 0.0}  # of one answer; above it, the class is 1
 PASSING = (*PLUMBING, *MOVING, *named(work="view"), "CAST")
@@ -25,7 +26,11 @@ _WHOLE = (schema.TensorType.INT32, schema.TensorType.INT64, schema.TensorType.BO
 def require_scorable(model):
     """Raise ModelError, saying what to do, unless a model takes one image and answers once."""
     require_lite_model(model)
-    part, *others = model.parsed.subgraphs
+    try:
+        part, *others = model.parsed.subgraphs
+    except Damaged as error:
+        words = f"LiteRT cannot run this model: {error}; save or download it again"
+        raise ModelError(words) from error
     if others and not any(op_name(model.parsed, x) in CALLING for x in part.operators):
         raise ModelError(
             f"this file has {1 + len(others)} graphs, and qlab scores a file with one, and those "

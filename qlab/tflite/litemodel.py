@@ -20,6 +20,7 @@ from qlab.system.text import printable
 from qlab.tflite.anatomy import byte_counts
 from qlab.tflite.graph import (
     DTYPES,
+    PACKED_BITS,
     is_activation,
     op_name,
     pack,
@@ -29,7 +30,7 @@ from qlab.tflite.graph import (
     stored_constant,
 )
 from qlab.tflite.gzipping import gzip_size
-from qlab.tflite.operators import PLUMBING, WEIGHTED
+from qlab.tflite.operators import MOVING, PLUMBING, WEIGHTED
 from qlab.tflite.packing import pack_weights
 from qlab.tflite.pixels import require_pixels
 from qlab.tflite.proof import disagreeing
@@ -440,7 +441,16 @@ def _problem(model):
     if not len(graph.inputs) or not len(graph.outputs):
         return "it takes nothing in or gives nothing out; write it again with both"
     problems = (_problem_of(model, x, room) for x in model.subgraphs)
-    return next((x for x in problems if x), None)
+    if problem := next((x for x in problems if x), None):
+        return problem
+    for end, indices in (("takes", graph.inputs), ("answers with", graph.outputs)):
+        for kind in {graph.tensors[int(i)].type for i in indices} - {*DTYPES}:
+            name = {v: k for k, v in vars(schema.TensorType).items()}.get(kind, "an unknown type")
+            return (
+                f"it {end} {name}, and qlab works with plain numbers; write a model of numbers "
+                "alone, and turn text into numbers before the model gets it"
+            )
+    return None
 
 
 def _problem_of(model, graph, room):
@@ -470,6 +480,13 @@ def _problem_of(model, graph, room):
             return "an operator names a tensor that is not there; the file is damaged"
         if not 0 <= operator.opcodeIndex < len(model.operatorCodes):
             return "an operator has no code; the file is damaged"
+        first, output = operator.inputs[0] if len(operator.inputs) else -1, operator.outputs[0]
+        if first >= 0 and op_name(model, operator) in MOVING:  # LiteRT would write past its memory
+            kinds = {tensors[first].type, tensors[output].type}
+            if len(kinds) > 1 and not kinds & {*PACKED_BITS}:
+                return (
+                    "an operator moves numbers into a tensor of another type; the file is damaged"
+                )
     if any(not 0 <= i < len(tensors) for i in [*graph.inputs, *graph.outputs]):
         return "an input or output is not there; the file is damaged"
     return None if graph.operators else "it has no operators"
@@ -483,7 +500,7 @@ def _wrong_size(tensor, n_bytes):
         stored, rest = divmod(n_bytes, DTYPES[tensor.type].itemsize)
         expanded(np.zeros(stored, np.int8), shape, tensor.sparsity)  # raises unless it fits
         return rest != 0
-    return n_bytes != (stored_bytes(tensor.type, math.prod(shape)) or n_bytes)
+    return stored_bytes(tensor.type, math.prod(shape)) not in (n_bytes, None)
 
 
 _TRIAL = """
@@ -563,7 +580,10 @@ def _full_name(model, operator):
 
 def in_words(model, error):
     """What LiteRT's own message says of a file: which layer it is about, and what to do."""
-    operators = model.parsed.subgraphs[0].operators
+    try:
+        operators = model.parsed.subgraphs[0].operators
+    except Damaged as damage:
+        return f"{damage}; save or download it again"
     for number, op in re.findall(r"[Nn]ode number (\d+) \((\w+)\)", str(error)):
         if int(number) < len(operators) and op in _full_name(model, operators[int(number)]):
             return f"it refuses {_called(model, int(number))}. {REMEDY[0].upper()}{REMEDY[1:]}"

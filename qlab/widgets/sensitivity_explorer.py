@@ -8,8 +8,9 @@ import traitlets
 from qlab.arithmetic.affine import INTEGER_BITS
 from qlab.engine.recipes import Recipe
 from qlab.plots.sensitivity_panels import RecipesPanel, SensitivityPanel
+from qlab.system.steps import finished, mapped
 from qlab.trials.sensitivity import LayerTrial, layers_with, lowered, scan
-from qlab.trials.subjects import Trial, finished, mapped
+from qlab.trials.subjects import Trial
 from qlab.widgets.kit import readout
 from qlab.widgets.kit.controls import LayerBoxes
 from qlab.widgets.kit.explorer import Shown
@@ -53,7 +54,7 @@ class SensitivityExplorer(ModelExplorer):
 
     Parameters
     ----------
-    model, images, labels, calibration_images
+    model, images, labels, calibration_images, dataset
         As in `ModelExplorer`.
     base : Recipe or None
         What is kept where nothing is lowered; None for int8.
