@@ -65,7 +65,7 @@ def test_what_the_runtime_measures_follows_the_plan(explorer):
     planned = explorer.result.plan.bytes
     explorer.asking.wait()
     report = qlab.micro(explorer.result.model)
-    assert explorer.result.known is report
+    assert explorer.result.told is report
     assert report.arena_bytes > planned
     assert f"{report.arena_bytes:,} bytes, measured" in explorer.picture.alt
     assert f"{report.arena_bytes:,}" in explorer.readout.value

@@ -5,16 +5,17 @@ from __future__ import annotations
 import atexit
 import threading
 from dataclasses import dataclass, field, replace
-from functools import cached_property, lru_cache
+from functools import lru_cache
 
 import qlab
 from qlab.engine.recipes import Recipe
+from qlab.system.steps import mapped
 from qlab.tflite.anatomy import byte_counts
 from qlab.tflite.arena import ArenaPlan, plan_arena
 from qlab.tflite.litemodel import ModelError
 from qlab.tflite.micro_form import micro_form
 from qlab.tflite.transforms import remove_filters
-from qlab.trials.subjects import Remembering, Trial, mapped
+from qlab.trials.subjects import Remembering, Trial, of_the_file
 
 REMEMBERED = 24
 PATIENCE = 10  # seconds that the end of the process waits for an answer
@@ -97,11 +98,11 @@ class FitTrial(Trial):
         return self.question.report()
 
     @property
-    def known(self):
+    def told(self):
         """MicroReport or None: the same, if it has said it already."""
         return self.question.known
 
-    @cached_property
+    @of_the_file
     def parts(self):
         """dict of str to int: bytes of the file by what they hold."""
         return byte_counts(self.model.data)
@@ -109,14 +110,14 @@ class FitTrial(Trial):
     @property
     def ram(self):
         """tuple of int or None, str: the arena's bytes as far as they are known, and their kind."""
-        if self.known is not None and self.known.arena_bytes is not None:
-            return self.known.arena_bytes, self.known.kind
+        if self.told is not None and self.told.arena_bytes is not None:
+            return self.told.arena_bytes, self.told.kind
         return (None if self.plan is None else self.plan.bytes), "simulated"
 
     @property
     def ram_parts(self):
         """dict of str to int: bytes of the arena by what they hold."""
-        report = self.known
+        report = self.told
         if report is not None and report.activations_bytes is not None:
             return {
                 "activations": report.activations_bytes,
@@ -134,17 +135,17 @@ class FitTrial(Trial):
 
         A file that runs and answers otherwise cannot be used either.
         """
-        asked = self.known is not None and self.known.runs is not None
-        return self.known.why if asked else ""
+        asked = self.told is not None and self.told.runs is not None
+        return self.told.why if asked else ""
 
-    @cached_property
+    @of_the_file
     def heaviest(self):
         """tuple of str and float: the layer with most weights, and its share of all."""
         sizes = {x.name: x.weights.size for x in self.model.layers if x.weights is not None}
         name = max(sizes, key=sizes.get)
         return name, sizes[name] / sum(sizes.values())
 
-    @cached_property
+    @of_the_file
     def largest(self):
         """Buffer: what takes most RAM at the peak."""
         return max(self.plan.live(self.plan.peak), key=lambda x: x.bytes)

@@ -96,7 +96,7 @@ class FitExplorer(ThreadedExplorer, ModelExplorer):
     def show(self, result):
         self._latest, board = result, BY_NAME[self.board]
         whole = result.measurement is not None and self.subject.is_whole(result)
-        if whole and result.known is None:
+        if whole and result.told is None:
             self.asking.ask(result.question)
         self._draw(result, board)
         return Shown(
@@ -154,7 +154,7 @@ LINK = (
 
 def refused(result):
     """Whether TensorFlow Lite Micro does not run the file."""
-    return result.known is not None and result.known.runs is False
+    return result.told is not None and result.told.runs is False
 
 
 def ram_words(result, board):
@@ -199,7 +199,7 @@ def cells(result, board):
 
 def _ram_lines(result, board, ram, kind):
     if refused(result):
-        yield f"refused {readout.badge(result.known.kind)}"
+        yield f"refused {readout.badge(result.told.kind)}"
     else:
         yield "unknown" if ram is None else f"{ram:,} {readout.badge(kind)}"
     if ram is not None:
@@ -210,7 +210,7 @@ def _ram_lines(result, board, ram, kind):
 
 def _of_runtime(result):
     """What TensorFlow Lite Micro said, in a line."""
-    report = result.known
+    report = result.told
     if report is None:
         return "planned by qlab; the runtime is being asked"
     if report.runs is None:
@@ -283,7 +283,7 @@ def notes(result, board):
 
 
 def _verdict(result, board):
-    report = result.known
+    report = result.told
     if found := advice(result, board):
         where = "No board can use it." if result.refusal else f"It does not fit the {board.name}."
         yield f"<b>{escape(where)}</b> {escape(' '.join(found))}"
