@@ -125,7 +125,7 @@ class FitExplorer(ThreadedExplorer, ModelExplorer):
         return picture
 
     def _draw(self, result, board):
-        steps = result.plan.steps if result.plan else ()
+        steps = result.plan.steps if result.plan else ("no plan",)
         highest = self._highest(result, board)
         if self.picture.needs_frame((board, steps, highest)):
             self._chip.frame(board)
@@ -186,13 +186,13 @@ def cells(result, board):
     return (
         readout.accuracy(scored) if scored else readout.cell("Accuracy", "…", "is being measured"),
         readout.cell(
-            "Flash: the file",
+            "Flash: bytes of the file",
             f"{result.file_bytes:,} {readout.badge('measured')}",
-            f"bytes, {share_words(result.file_bytes, board.flash_bytes)} of the board's "
+            f"{share_words(result.file_bytes, board.flash_bytes)} of the board's "
             f"{size_words(board.flash_bytes)}",
-            f"{100 * result.parts['weights'] / result.file_bytes:.0f} % of them are weights",
+            f"{100 * result.parts['weights'] / result.file_bytes:.0f} % of it are weights",
         ),
-        readout.cell("RAM: the arena", *_ram_lines(result, board, ram, kind)),
+        readout.cell("RAM: bytes of the arena", *_ram_lines(result, board, ram, kind)),
         _verdict_cell(result, board),
     )
 
@@ -204,7 +204,7 @@ def _ram_lines(result, board, ram, kind):
         yield "unknown" if ram is None else f"{ram:,} {readout.badge(kind)}"
     if ram is not None:
         share = share_words(ram, board.ram_bytes)
-        yield f"bytes, {share} of the board's {size_words(board.ram_bytes)}"
+        yield f"{share} of the board's {size_words(board.ram_bytes)}"
     yield _of_runtime(result)
 
 
@@ -218,7 +218,7 @@ def _of_runtime(result):
     if not report.runs:
         return "qlab's plan; TensorFlow Lite Micro refuses the file"
     if report.compared:
-        return f"answers {report.equal} of {report.compared} images as LiteRT does"
+        return f"{report.equal} of {report.compared} answers as LiteRT's"
     return "it runs in TensorFlow Lite Micro"
 
 
