@@ -90,8 +90,9 @@ class FitExplorer(ThreadedExplorer, ModelExplorer):
 
     def sketch(self):
         """Draw and tell all but the accuracy, which nothing else waits for."""
-        self.present(self.fitter.made(*self._how))
-        return self.picture.alt, ()
+        shown = self.show(self.fitter.made(*self._how))
+        self._print(shown, *self._wording(shown))
+        return shown.alt, ()
 
     def show(self, result):
         self._latest, board = result, BY_NAME[self.board]
