@@ -141,7 +141,9 @@ def test_what_was_measured_of_a_shipped_file_stands_where_the_runtime_is_not(
     [
         ({}, "Arduino Uno R3", ["83,872 - 32,768", "dense1", "Remove filters"]),
         ({"weight_bits": 32, "activation_bits": 32}, "Arduino Nano 33 IoT",
-         ["305,676 - 262,144", "weights of 8 bits", "activations of 8 bits", "conv1"]),
+         ["305,676 - 262,144", "weights of 8 bits", "activations and weights of 8", "conv1"]),
+        ({"weight_bits": 32}, "Arduino Nano 33 IoT",
+         ["Choose weights of 8 bits, because a layer puts out one byte"]),
         ({"removed_filters": 0.5}, "Nucleo-L031K6", ["Remove filters", "11,664"]),
         ({"activation_bits": 32}, "B-L475E-IOT01A", ["unpacked into 288,000", "weights of dense1"]),
         ({}, "Raspberry Pi Pico", []),

@@ -239,8 +239,12 @@ def _less_ram(trial, board):
             f"unpacked into {buffer.bytes:,} bytes of RAM only to meet float activations."
         )
     said += f" At the peak, what {name} puts out takes {buffer.bytes:,} bytes."
-    if trial.recipe.activation_bits > 8:
-        return f"{said} Choose activations of 8 bits, because they take a byte instead of 4."
+    bits = {"activations": trial.recipe.activation_bits, "weights": trial.recipe.weight_bits}
+    if wide := [x for x in bits if bits[x] > 8]:
+        return (
+            f"{said} Choose {' and '.join(wide)} of 8 bits, because a layer puts out one byte for "
+            "a number instead of 4 only if both are integers."
+        )
     if buffer.first == 0:
         return f"{said} Take a network that reads smaller pictures."
     return f"{said} {FEWER}, because each filter that {name} loses is one map less to keep there."

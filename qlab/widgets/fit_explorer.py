@@ -268,8 +268,9 @@ def notes(result, board):
     if result.recipe.sparsity:
         yield (
             f"{100 * result.recipe.sparsity:.0f} % of the weights are zero, and neither flash nor "
-            "RAM is smaller for it, because a zero takes as many bytes as any other weight and no "
-            "weight lies in the arena. Removed filters are gone from both."
+            "RAM is smaller for it, because a zero takes as many bytes as any other weight, and "
+            "what a layer puts out has as many numbers as before. Removed filters are gone from "
+            "both."
         )
     if result.recipe.weight_bits < 8:
         yield (
