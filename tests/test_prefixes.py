@@ -334,7 +334,8 @@ def test_what_is_kept_or_taken_away_is_run_whole(fashion, monkeypatch):
     assert scored_again(mine, mine.model).startswith("Scored again: ")
     monkeypatch.setattr(pareto, "_measured", {})
     monkeypatch.setattr(subjects, "course_images", lambda: split)
-    pareto._measure("sha256", mine.model)
-    assert pareto._measured["sha256"].images_are == "validation images"
+    pareto._measure("sha256", mine.model, None)
+    [measured] = pareto._measured.values()
+    assert measured.images_are == "validation images"
     with pytest.raises(pytest.fail.Exception):
         mine.score(mine.model)
