@@ -138,9 +138,9 @@ def _free(name, sha):
 
 
 def _shipped(troubles):
-    """Entries of the manifest's scored models; their files are timed at a glance."""
+    """Entries of the manifest's models of garments; their files are timed at a glance."""
     for name, about in artefacts.manifest()["files"].items():
-        if not name.endswith(".tflite") or "validation" not in about:
+        if not name.endswith(".tflite") or "validation" not in about or "dataset" in about:
             continue
         try:
             content = (artefacts.folder() / name).read_bytes()

@@ -174,6 +174,7 @@ class QuantizationExplorer(ModelExplorer):
             (self.subject.model.gzip_bytes, self.subject.float_measurement.accuracy),
             0.4 * sum(x.size for x in self.layers.values()) * 2 / 8,
             0.7 / (int(np.max(self.subject.labels)) + 1),
+            self.subject.float_measurement.interval[1],
         )
         return picture
 
