@@ -466,6 +466,7 @@ SOME_EXPLORERS = (
     "AnatomyExplorer",
     "CalibrationExplorer",
     "ClusteringExplorer",
+    "FitExplorer",
     "FlipGallery",
     "OutlierExplorer",
     "PruningExplorer",

@@ -16,6 +16,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "claim_panels": ["plot_claim"],
         "distillation_panels": ["plot_grid", "plot_similarity"],
         "file_panels": ["plot_stages"],
+        "fit_panels": ["plot_arena"],
         "pruning_panels": ["plot_pruned_weights"],
         "quantization_panels": ["plot_fake_quantization"],
         "rounding_panels": ["plot_feedback"],

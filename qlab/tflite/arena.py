@@ -56,6 +56,10 @@ class ArenaPlan:
         """Return the buffers that are needed in a step, from the bottom of the arena up."""
         return tuple(x for x in self.buffers if x.first <= step <= x.last)
 
+    def owner(self, buffer):
+        """Name of the step that makes a buffer; of weights, of the step that reads them."""
+        return self.steps[buffer.first if buffer.kind == "activations" else buffer.last]
+
     @cached_property
     def bytes(self):
         """int: how far up the arena is used, in any step."""

@@ -17,6 +17,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "distillation_explorer": ["DistillationExplorer"],
         "kit.explorer": ["Explorer", "Shown"],
         "kit.model_explorer": ["ModelExplorer"],
+        "fit_explorer": ["FitExplorer"],
         "flip_gallery": ["FlipGallery"],
         "outlier_explorer": ["OutlierExplorer"],
         "pareto_explorer": ["ParetoExplorer"],

@@ -344,12 +344,20 @@ class Explorer(ipywidgets.VBox):
     def present(self, result):
         """Put on screen what `show` says of `result`."""
         shown = self.show(result)
-        numbers = self._numbers(shown)  # what fails here leaves the screen as it was
+        told = self._wording(shown)  # what fails here leaves the screen as it was
         spots = (shown.spots,) if isinstance(self.picture, SpottedPicture) else ()
         self.picture.redraw(shown.alt, *spots)
-        self.readout.value = readout.row(*shown.cells)
-        self.notes.value = self.notes_as([*shown.notes, *self.remarks()])
-        self.numbers.value, self._shown = numbers, shown
+        self._print(shown, *told)
+
+    def _wording(self, shown):
+        """All that is told in words: the read-out, the notes, and the numbers if they are open."""
+        notes = self.notes_as([*shown.notes, *self.remarks()])
+        return readout.row(*shown.cells), notes, self._numbers(shown)
+
+    def _print(self, shown, *words):
+        """Put what `_wording` found on the page."""
+        self.readout.value, self.notes.value, self.numbers.value = words
+        self._shown = shown
 
     def remarks(self):
         """Sentences that belong to every result, after its notes."""

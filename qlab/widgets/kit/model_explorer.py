@@ -75,6 +75,7 @@ class ModelExplorer(Explorer):
     (10, True)
     """
 
+    networks = NETWORKS
     offered = tuple(NETWORKS)
     calibrates = True
     model_name = OneOf("model_names").tag(setting=True)
@@ -94,7 +95,7 @@ class ModelExplorer(Explorer):
         first = named if isinstance(named, str) else OWN
         offered = self.offered if self.dataset is None else ()
         models = {} if first in offered else {first: model}
-        models |= {name: NETWORKS[name] for name in offered}
+        models |= {name: self.networks[name] for name in offered}
         if not self.calibrates and calibration_images is None and images is not None:
             calibration_images = images[:1]
         self.given = images, labels, calibration_images
