@@ -5,9 +5,9 @@ as many answers agree with float as with the TFLite converter's own int8 file, b
 error. It is wrong if fewer agree, if its float file does not answer as Keras does, or if anything
 but a refusal in words is raised.
 
-The error of one draw of weights says little, because much of it is the rounding of the background,
-which is the same in all pictures. So what seems coarser is trained again from other weights, and the
-mean decides.
+The error of one draw of weights says little, because part of it is the rounding of the background,
+which is the same in all pictures. So what seems coarser is trained again from other weights, and
+the mean decides.
 """
 
 import argparse
@@ -51,9 +51,7 @@ def row(name, train=True, theirs=True):
 def averaged(rows):
     """The first row, judged by the mean of all."""
     first, gap = rows[0], np.mean([x.ours_db - x.theirs_db for x in rows])
-    means = (
-        f"Over {len(rows)} draws of weights it is {gap:+.1f} dB from the converter's in the mean."
-    )
+    means = f"Over {len(rows)} draws of weights the mean is {gap:+.1f} dB from the converter's."
     if any(x.became == "wrong" for x in rows):
         return first._replace(became="wrong", words=f"{means} {first.words}")
     calm = "in part" if "stay in float" in first.words else "works"
@@ -114,7 +112,7 @@ def problem(source, ours, theirs):
     if theirs[0] is not None and ours[0] < theirs[0] - DECIBELS:
         return (
             "coarser",
-            "With these weights as many agree, but the error is larger than the converter's.",
+            "As many agree, but with these weights the error is larger.",
         )
     return "", ""
 
@@ -157,6 +155,8 @@ def _train(keras_model, images):
 
     shape = keras_model.output_shape
     if isinstance(shape, list) or shape[1:] != (10,) or not keras_model.trainable_weights:
+        return
+    if len(keras_model.inputs) > 1:
         return
     if keras_model.input_shape[0]:  # the same layers, for any number of pictures
         free = keras.Input(keras_model.input_shape[1:])
