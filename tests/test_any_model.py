@@ -15,6 +15,7 @@ from ai_edge_litert import schema_py_generated as schema
 import qlab
 from qlab import ModelError, Recipe, train
 from qlab.arithmetic.results import Measurement
+from qlab.engine import floating
 from qlab.export import model_card
 from qlab.tflite import graph as graphs
 from qlab.tflite import prefixes, runtime
@@ -265,6 +266,25 @@ def test_a_layer_that_reads_a_constant_alone_stays_in_float(baseline):
     recipe = Recipe(calibration_size=4)
     assert "conv1, because weights or biases" in " ".join(compressor.notes(recipe))
     assert compressor.compress(recipe).file_bytes < baseline.file_bytes / 2
+
+
+def test_constants_of_a_type_that_nobody_calculates_with_are_counted_and_stay():
+    """They are bytes to qlab, whatever an operator makes of them."""
+    source = engine.float_model("mixture")
+    steps = zip(source.layers, source.parsed.subgraphs[0].operators, strict=True)
+    [(name, index), *_] = [
+        (layer.name, found[1])
+        for layer, step in steps
+        if layer.op == "MUL" and (found := graphs.carried(source.parsed, step))
+    ]
+
+    def odd(graph):
+        graph.subgraphs[0].tensors[index].type = schema.TensorType.FLOAT8_E5M2
+
+    model = engine.edited(source, odd)
+    assert sum(model.anatomy().values()) == model.file_bytes
+    reasons = qlab.Compressor(model).plan(Recipe(8, 32)).floating.reasons
+    assert reasons[name] == floating.NO_FORM
 
 
 # ---- what belongs to which image -----------------------------------------------------------------
