@@ -5,8 +5,8 @@ as many answers agree with float as with the TFLite converter's own int8 file, b
 error. It is wrong if fewer agree, if its float file does not answer as Keras does, or if anything
 but a refusal in words is raised.
 
-The error of one draw of weights says little, because part of it is the rounding of the background,
-which is the same in all pictures. So what seems coarser is trained again from other weights, and
+The error of one draw of weights says little, because part of it may be one offset of all answers,
+which is another with other weights. So what seems coarser is trained again from other weights, and
 the mean decides.
 """
 
