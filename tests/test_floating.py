@@ -259,5 +259,5 @@ def test_weights_that_many_steps_share_are_stored_once():
 def test_the_range_of_an_input_of_whole_pixels():
     for name, whole in (("pixels", True), ("sines", False)):
         small = compressor(name).compress(Recipe())
-        assert draws.takes_pixels(small) == whole
+        assert small.takes_pixels == whole
         assert (draws.input_range(small) == (0, 255)) == whole
