@@ -5,10 +5,10 @@ BIN := .venv/bin
 STAMP := .venv/.qlab-setup
 
 .DEFAULT_GOAL := help
-.PHONY: help setup data lab test offline notebooks artefacts logits micro bench fuzz faults lock lint format clean fuzzengine models
+.PHONY: help setup data lab test offline notebooks artefacts logits micro bench bench-class fuzz faults lock lint format clean fuzz-engine models
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: data ## make .venv, install the locked packages and qlab, get and verify the data
 	@echo "Ready: make lab opens the course"
@@ -46,13 +46,16 @@ micro: $(STAMP) ## ask TensorFlow Lite Micro about every shipped file (ARGS="--t
 bench: $(STAMP) ## measure the course's own speed on this machine (ARGS=--json)
 	@$(BIN)/python -m tools.bench $(ARGS)
 
+bench-class: $(STAMP) ## thirty kernels with an explorer each, at work at once (8 GB, minutes; ARGS="--kernels 4")
+	@$(BIN)/python -m tools.bench.classroom $(ARGS)
+
 fuzz: setup ## grade 5,000 damaged .tflite files, looking for a crash or a wrong verdict (minutes)
 	@$(BIN)/python tests/fuzz.py $(ARGS)
 
 models: setup ## try a hundred Keras models as people write them, and print what becomes of each
 	@$(BIN)/python tests/model_table.py $(ARGS)
 
-fuzzengine: setup ## read, score and compress 5,000 damaged files of many kinds (minutes)
+fuzz-engine: setup ## read, score and compress 5,000 damaged files of many kinds (minutes)
 	@$(BIN)/python tests/fuzz_engine.py $(ARGS)
 
 faults: setup ## plant known faults one by one and say whether the tests catch them (ARGS="--only 3 7")

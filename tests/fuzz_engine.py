@@ -1,4 +1,4 @@
-"""`make fuzzengine`: damaged files of many kinds through all that a learner does with a file.
+"""`make fuzz-engine`: damaged files of many kinds through all that a learner does with a file.
 
 Each is read, taken apart, counted, scored and compressed, in a process that may end: that, and any
 error but a refusal in words, is a problem. A seed gives the same file each time; the file of a
@@ -221,7 +221,7 @@ def main(count=5000, first=0, at_once=2):
 def options():
     """What the command line asks for."""
     about = __doc__.split("\n")[0]
-    parser = argparse.ArgumentParser(prog="make fuzzengine ARGS=...", description=about)
+    parser = argparse.ArgumentParser(prog="make fuzz-engine ARGS=...", description=about)
     parser.add_argument("count", type=int, nargs="?", default=5000, help="files (default: 5000)")
     parser.add_argument("--first", type=int, default=0, help="seed of the first (default: 0)")
     parser.add_argument("--at-once", type=int, default=2, help="processes (default: 2)")

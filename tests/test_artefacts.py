@@ -11,8 +11,10 @@ import pytest
 
 import qlab
 from qlab.arithmetic.metrics import wilson_interval
+from qlab.data import digits
 from qlab.data.fashion_mnist import VALIDATION_SEED, validation_indices
 from qlab.tflite import artefacts, micro_runtime
+from qlab.trials import pareto
 
 MODELS = [name for name in artefacts.manifest()["files"] if name.endswith(".tflite")]
 
@@ -58,22 +60,35 @@ def test_manifest_tells_which_images_are_for_validation():
 @pytest.mark.parametrize("split", ["validation", "test"])
 @pytest.mark.parametrize("name", MODELS)
 def test_the_accuracy_in_the_manifest_comes_out_again(name, split, fashion):
-    known = artefacts.manifest()["files"][name][split]
-    assert known["n"] == 10_000
-    assert known["accuracy"] == known["correct"] / 10_000
+    entry = artefacts.manifest()["files"][name]
+    known, of = entry[split], digits.load() if entry.get("dataset") == "digits" else fashion
+    images = getattr(of, split)
+    whole = len(images)
+    assert known["n"] == whole == (359 if name.startswith("digits") else 10_000)
+    assert known["accuracy"] == known["correct"] / whole
     np.testing.assert_allclose(
-        known["interval"], wilson_interval(known["correct"], 10_000), atol=5e-5
+        known["interval"], wilson_interval(known["correct"], whole), atol=5e-5
     )
     # One of each family in full; of the other seeds, the teacher and slow kernels, a part.
-    n = 1000 if re.search(r"int16x8|teacher|-seed[1-9]", name) else 10_000
-    images = getattr(fashion, split)
+    n = 1000 if re.search(r"int16x8|teacher|-seed[1-9]", name) else whole
     model = qlab.pretrained(name.removesuffix(".tflite"))
     score = qlab.evaluate(model, images.images[:n], images.labels[:n])
-    if n == 10_000:  # another processor may round a few sums otherwise
-        assert abs(score.correct - known["correct"]) <= 10
+    if n == whole:  # another processor may round a few sums otherwise
+        assert abs(score.correct - known["correct"]) <= max(2, whole // 1000)
     else:
         spread = (score.accuracy * (1 - score.accuracy) / n) ** 0.5
         assert abs(score.accuracy - known["accuracy"]) <= 4 * spread
+
+
+def test_a_network_for_digits_comes_with_how_it_wants_its_pixels():
+    split = digits.load().validation
+    ways = {"digits": "0 to 1", "digits-raw": "0 to 255", "digits-int8": "0 to 1"}
+    assert {name: qlab.pretrained(name).pixels for name in ways} == ways
+    raw = qlab.LiteModel(artefacts.path("digits-raw.tflite").read_bytes())
+    assert raw.pixels is None and b"0 to 255" not in raw.data
+    assert (qlab.predict(raw, split.images) == split.labels).mean() < 0.2
+    assert qlab.evaluate(qlab.pretrained("digits-raw"), split.images, split.labels).accuracy > 0.96
+    assert "digits" not in {entry.name for entry in pareto.entries()}
 
 
 def test_the_history_ends_where_the_model_is():

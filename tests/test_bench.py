@@ -1,9 +1,11 @@
 """The bench measures what it says; how fast this machine is, is not a test's business."""
 
 import io
+import itertools
 import json
 import subprocess
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -11,7 +13,7 @@ import pytest
 import qlab
 from qlab.tflite import prefixes
 from tools.bench import __main__ as bench
-from tools.bench import course, engine, kernel
+from tools.bench import classroom, course, engine, kernel
 from tools.bench.rows import Row, table
 
 
@@ -148,8 +150,8 @@ def test_each_notebook_has_a_row_with_the_target_that_was_set(monkeypatch):
     rows = course.notebooks()
     there = sorted(x.name for x in (course.CHECKOUT / "notebooks").glob("0*.ipynb"))
     assert sorted(name for names in ran for name in names) == there
-    assert [len(names) for names in ran] == [3, 1, 1, 1, 1, 1, 1]
-    assert [row.target for row in rows] == [240, 120, 120, 120, 120, 120, 120]
+    assert [len(names) for names in ran] == [3, 1, 1, 1, 1, 1, 1, 1]
+    assert [row.target for row in rows] == [240, 120, 120, 120, 120, 120, 120, 120]
     assert {row.note for row in rows} == {"3 passed"}
     monkeypatch.setattr(course, "CHECKOUT", Path("nowhere"))
     assert {row.met for row in course.notebooks()} == {None}
@@ -163,3 +165,26 @@ def test_a_redraw_that_is_timed_gives_a_new_picture(monkeypatch):
     monkeypatch.setattr(live, "encode", lambda *given: drawn.append(1) or encode(*given))
     kernel.redraw(runs=2)
     assert len(drawn) >= 4  # one when a setting changes, one that is timed, for each of two runs
+
+
+def test_a_class_waits_for_the_first_accuracy_and_for_all_images():
+    move = classroom.Move(
+        classroom.ALL, sent=10.0, rests=True, seen=[(10.3, 2_000), (12.0, 10_000)]
+    )
+    assert move.seconds(1) == pytest.approx(0.3) and move.seconds(10_000) == 2.0
+    learner = SimpleNamespace(moves=[*[classroom.Move(classroom.DENSE, 0, False)] * 2, move])
+    first, tail, dense, every, rest = classroom.rows([learner], 0.05)
+    assert first.median == tail.p95 == every.median == pytest.approx(0.3) and first.met
+    assert dense.met is None and rest.samples == (2.0,) and rest.met
+    assert "1 moves, 50 ms" in first.note
+    unanswered = classroom.Move(classroom.ALL, 0, True)
+    assert classroom._times([unanswered], 1) == (float("inf"),)
+
+
+def test_a_class_rests_after_each_round_and_then_moves_on():
+    moments = list(classroom._moments(2, 1.0))
+    assert [rests for _, rests in moments] == ([False] * (classroom.MOVES - 1) + [True]) * 2
+    gaps = [b - a for (a, _), (b, _) in itertools.pairwise(moments)]
+    assert set(gaps) == {classroom.EACH, classroom.REST}
+    for _, _, places in classroom.PLAN:
+        assert len(set(places)) == len(places) > 1

@@ -122,8 +122,14 @@ def test_labels_of_any_kind_are_counted_from_0(labels, names, found, first):
 IMAGES, LABELS = arrays()
 WRONG = [
     ({"images": IMAGES * 1.0}, "from 0 to 255.*does not guess.*images / 255"),
-    ({"images": load_digits().images[:40]}, r"from 0 to 16.*images / 16\) if 16 is white"),
-    ({"images": IMAGES / 127.5 - 1}, r"from -1 to 1.*\(images - -1\) / 2\)"),
+    ({"images": load_digits().images[:40]}, r"from 0 to 16.*images / 16 if 16 is white"),
+    ({"images": load_digits().images[:40].astype(int)}, r"int64 from 0 to 16.*images / 16 if"),
+    ({"images": load_digits().images[:40].astype(np.uint8)}, r"uint8 from 0 to 16.*images / 16"),
+    (
+        {"images": load_digits().images[:40] - 8},
+        r"from -8 to 8.*\(images \+ 8\) / 16 if 8 is white",
+    ),
+    ({"images": IMAGES / 127.5 - 1}, r"from -1 to 1.*\(images \+ 1\) / 2 if 1 is white"),
     ({"images": np.where(IMAGES > 250, np.nan, 0.5)}, "NaN or infinity"),
     ({"images": IMAGES.astype(int) - 1}, "from -1 to 254"),
     ({"images": IMAGES.reshape(40, 30)}, r"shape \(40, 30\).*reshape"),

@@ -172,6 +172,20 @@ def test_conversions_are_the_converters_other_four_modes(shop):
         assert entry["bytes"] == artefacts.manifest()["files"][name]["bytes"]
 
 
+def test_the_network_for_digits_is_made_in_keras_3_and_the_same_each_time(shop, tmp_path):
+    made = shop.made("digits")
+    assert list(made) == ["digits.tflite", "digits-int8.tflite"]
+    known = artefacts.manifest()["files"]
+    assert {name: made[name]["bytes"] for name in made} == {n: known[n]["bytes"] for n in made}
+    (log,) = made["digits.tflite"]["trainings"]
+    assert (log["epochs"], log["steps"], log["images"]) == (1, 34, 1079)
+    assert made["digits.tflite"]["dataset"] == "digits"
+    run = RUNS["digits"]
+    making.make(dataclasses.replace(run, recipe=run.recipe | {"epochs": 1}), "", tmp_path)
+    for name in made:
+        assert (tmp_path / "digits" / name).read_bytes() == content(shop, "digits", name)
+
+
 def test_what_helps_at_two_bits_is_trained_in_stages(shop):
     shop.made("qat-2-bits-2-seed0")
     found = json.loads(content(shop, "qat-2-bits-2-seed0", "qat-2-bits-seed0.json"))

@@ -145,6 +145,12 @@ class TestTradeoff:
         assert 0 <= inside[0] < inside[1] < inside[2] <= 1
         assert inside[2] - inside[1] > 0.03
 
+    def test_there_is_room_for_a_wide_interval(self):
+        for highest, room in ((0, 0.9938), (0.9923, 0.9940)):
+            ax = style.new_axes()
+            TradeoffPanel(ax, (280_000, 0.983), smallest=8_000, highest=highest)
+            assert (ax.get_ylim()[1] > room) == bool(highest)
+
     def test_the_last_point_is_marked_unless_another_is_named(self):
         ax = style.new_axes()
         panel = TradeoffPanel(ax, (280_000, 0.90), smallest=8_000)

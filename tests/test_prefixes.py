@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 
 import qlab
 from qlab.engine.recipes import ROUNDINGS
+from qlab.system.steps import finished
 from qlab.tflite import prefixes, runtime
-from qlab.tflite.prefixes import Memory, answers, cuts, score
+from qlab.tflite.prefixes import Memory, answers, cuts, score, scoring
 from qlab.tflite.sparse_encoding import sparse_file
 
 N, BATCH = 70, 32  # the last batch is partial
@@ -100,11 +101,41 @@ def test_every_cut_has_the_bits_of_the_whole_file(name, bits, images):
     places = cuts(model.parsed)
     assert len(places) > 1
     for cut in places:
-        remembered, held = prefixes._run(model, None, [cut], images, BATCH, 1)
-        [rest] = prefixes._run(model, cut, [], held, BATCH, 2)
+        remembered, held = finished(prefixes._running(model, None, [cut], images, None, BATCH, 1))
+        [rest] = finished(prefixes._running(model, cut, [], held, None, BATCH, 2))
         np.testing.assert_array_equal(remembered, whole(model, images))
         np.testing.assert_array_equal(rest, whole(model, images))
         assert held.nbytes == cut.image_bytes * len(images)
+
+
+def test_steps_show_the_first_images_and_remember_only_at_the_end(images, fashion, memory):
+    labels, layers = fashion.validation.labels[:N], ("dense1",)
+    model = moved("baseline", dense1=4)
+    expected = qlab.evaluate(model, images, labels).predictions
+    for left in (1, 2):
+        steps = scoring(model, images, labels, each=20, batch=10, changing=layers)
+        for _ in range(left):
+            next(steps)
+        steps.close()
+    assert not memory.used
+    for remembered in (False, True):
+        assert bool(memory.used) == remembered
+        found, steps = [], scoring(model, images, labels, each=20, batch=10, changing=layers)
+        whole = yield_to(found, steps)
+        assert [x.n for x in found] == [20, 40, 60] and whole.n == N
+        for measured in (*found, whole):
+            np.testing.assert_array_equal(measured.predictions, expected[: measured.n])
+            np.testing.assert_array_equal(measured.labels, labels[: measured.n])
+        assert 0 < found[0].elapsed_ms < found[1].elapsed_ms < whole.elapsed_ms
+
+
+def yield_to(found, steps):
+    """What steps return; what they yield is added to `found`."""
+    while True:
+        try:
+            found.append(next(steps))
+        except StopIteration as end:
+            return end.value
 
 
 def test_cuts_are_where_everything_passes():
@@ -299,11 +330,12 @@ def test_what_is_kept_or_taken_away_is_run_whole(fashion, monkeypatch):
 
     split = fashion.validation
     mine = subjects.subject(None, split.images[:N], split.labels[:N])
-    monkeypatch.setattr(prefixes, "answers", lambda *_: pytest.fail("not whole"))
+    monkeypatch.setattr(prefixes, "_answering", lambda *_: pytest.fail("not whole"))
     assert scored_again(mine, mine.model).startswith("Scored again: ")
     monkeypatch.setattr(pareto, "_measured", {})
     monkeypatch.setattr(subjects, "course_images", lambda: split)
-    pareto._measure("sha256", mine.model)
-    assert pareto._measured["sha256"].images_are == "validation images"
+    pareto._measure("sha256", mine.model, None)
+    [measured] = pareto._measured.values()
+    assert measured.images_are == "validation images"
     with pytest.raises(pytest.fail.Exception):
         mine.score(mine.model)

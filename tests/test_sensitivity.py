@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 import qlab
+from qlab.data import digits
 from qlab.plots import style
 from qlab.plots.sensitivity_panels import SensitivityPanel
 from qlab.tflite.sparse_encoding import encoded_bytes
@@ -123,3 +124,19 @@ def test_the_picture_shows_each_layer_and_its_test(compressor, images, labels):
     assert [text.get_text() for text in ax.texts] == [str(e.comparison) for e in entries]
     ends = [bar.get_x() for bar in ax.patches[-4:]]
     assert ends == pytest.approx([min(e.measurement.accuracy, base.accuracy) for e in entries])
+
+
+def test_layers_that_stay_in_float_have_no_activation_bits_to_lower():
+    model = qlab.pretrained("digits")
+    cleaned = qlab.Compressor(model, digits.load().calibration_images(16)).model
+    names = layers_with(cleaned, "activation_bits")
+    assert names == (
+        "conv1_1",
+        "conv2_1",
+        "conv3_1",
+        "skip_1",
+        "dense1_1",
+        "moments",
+        "norm2_1_add_3",
+        "logits_1",
+    )

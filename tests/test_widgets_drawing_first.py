@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 import qlab
+from qlab.tflite import prefixes
 from qlab.trials import subjects
 from qlab.widgets import (
     PruningExplorer,
@@ -14,6 +15,7 @@ from qlab.widgets import (
     SensitivityExplorer,
     SparsitySensitivityExplorer,
 )
+from qlab.widgets.kit import readout
 
 
 @pytest.fixture
@@ -25,13 +27,21 @@ def explorer():
 @pytest.fixture
 def scored(monkeypatch):
     """How many images were scored, call by call."""
-    calls, score = [], subjects.scored
+    calls, scoring = [], prefixes.scoring
 
-    def counted(model, split, *given, **how):
-        calls.append(len(split))
-        return score(model, split, *given, **how)
+    def counted(*given):
+        done, steps = 0, scoring(*given)
+        while True:
+            try:
+                found = next(steps)
+            except StopIteration as end:
+                calls.append(end.value.n - done)
+                return end.value
+            calls.append(found.n - done)
+            done = found.n
+            yield found
 
-    monkeypatch.setattr(subjects, "scored", counted)
+    monkeypatch.setattr(prefixes, "scoring", counted)
     return calls
 
 
@@ -155,7 +165,7 @@ def test_an_error_in_scoring_is_said_and_what_is_old_stays_grey(explorer, monkey
         raise ValueError("the runtime <b>refused</b>")
 
     with monkeypatch.context() as patched:
-        patched.setattr(subjects, "scored", broken)
+        patched.setattr(prefixes, "scoring", broken)
         in_a_kernel(lambda: move(explorer, "weight_bits", 4))
     assert explorer.result is None and "refused" in explorer.error
     assert "What is greyed below is still the last" in explorer.alert.value
@@ -306,3 +316,20 @@ def test_a_sparsity_moved_by_hand_moves_its_ring_at_once(scored, monkeypatch):
     assert len(explorer._tried) == 3
     in_a_kernel(lambda: move(explorer, "weight_bits", 8), lambda: seen.append(greyed(explorer)))
     assert seen[-1] == ([0, 1], True) and explorer.result.dense.recipe.weight_bits == 8
+
+
+def test_the_badge_says_how_an_accuracy_was_measured(explorer, monkeypatch):
+    whole = "run here, just now. LiteRT ran the whole file. 300 images were scored."
+    monkeypatch.setattr(prefixes, "MEMORY", prefixes.Memory(2**26))
+    explorer.activation_bits = 6
+    assert f'title="{whole}" aria-label="measured: {whole}"' in explorer.readout.value
+    for bits in (6, 5, 4):
+        explorer.overrides = {"dense1": {"weight_bits": bits}}
+    words = "LiteRT ran only what comes after the first 2 layers with weights, because"
+    assert words in explorer.readout.value and 'tabindex="0"' in explorer.readout.value
+    [first, _] = shown_in_a_hurry(
+        explorer, monkeypatch, lambda: move(explorer, "activation_bits", 5)
+    )
+    assert readout.how(first.measurement) == (
+        "LiteRT ran the whole file. 100 of 300 images were scored"
+    )

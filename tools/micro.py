@@ -18,6 +18,7 @@ import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
 import qlab
+from qlab.data import digits
 from qlab.system.files import write_whole
 from qlab.system.machine import about_machine, versions
 from qlab.system.text import markdown
@@ -27,6 +28,7 @@ from qlab.tflite.micro_form import micro_form
 
 KEPT = ("runs", "why", "arena_bytes", "activations_bytes", "unpacked_bytes", "persistent_bytes",
         "compared", "equal")  # fmt: skip
+FEW = 300  # images that a file of floats answers
 HEAD = (
     "| file | flash | RAM (arena) | activations | unpacked | persistent | answers as in LiteRT "
     "| accuracy there and in LiteRT | smallest board | |\n|---|" + 7 * "---:|" + "---|---|"
@@ -43,7 +45,7 @@ def shipped():
 def made(models):
     """Yield what qlab makes of the first seed of each float network."""
     for name, model in models:
-        if re.search(r"-seed[1-9]", name) or takes_integers(model):
+        if re.search(r"-seed[1-9]|^digits", name) or takes_integers(model):
             continue
         try:
             engine = qlab.Compressor(model, qlab.data.calibration_images(256))
@@ -66,21 +68,21 @@ def takes_integers(model):
     return graph.tensors[int(graph.inputs[0])].type == schema.TensorType.INT8
 
 
-def asked(model, limit):
-    """The report of a model, and how many answers of each runtime are right, if 10,000 were."""
-    report = qlab.micro(model)
+def asked(model, limit, data):
+    """The report of a model, and how many answers of each runtime are right, if many were asked."""
+    report = qlab.micro(model, data.validation.images[:FEW])
     if not report.runs or not takes_integers(model):
         return report, None
-    test = qlab.data.load().test
-    images, labels = test.images[:limit], test.labels[:limit]
+    images, labels = data.test.images[:limit], data.test.labels[:limit]
     report = qlab.micro(model, images)
     here = qlab.evaluate(model, images, labels).correct
-    return report, (int(np.sum(report.predictions == labels)), here, limit)
+    return report, (int(np.sum(report.predictions == labels)), here, len(labels))
 
 
 def asked_aloud(lines, name, model, limit):
     """The report of a model, with its line printed and added to `lines`."""
-    report, correct = asked(model, limit)
+    data = digits.load() if name.startswith("digits") else qlab.data.load()
+    report, correct = asked(model, limit, data)
     lines.append(row(name, report, correct))
     print(lines[-1], flush=True)
     return report

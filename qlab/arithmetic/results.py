@@ -44,6 +44,8 @@ class Measurement:
         Wall time of the scoring, milliseconds.
     images_are : str
         What the images are called on screen, such as "validation images".
+    how : str
+        In what way it was measured, in a few words; empty if nobody said.
 
     Raises
     ------
@@ -62,6 +64,7 @@ class Measurement:
     kind: str = "measured"
     elapsed_ms: float | None = None
     images_are: str = "images"
+    how: str = field(default="", repr=False)
     correct: int = field(init=False)
     n: int = field(init=False)
 

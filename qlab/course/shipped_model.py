@@ -41,7 +41,7 @@ def heaviest_layer():
     return max(weighted, key=lambda layer: layer.weights.size).name
 
 
-def for_recipe(judge):
+def for_recipe(judge, score=score):
     """Judge a recipe by its file: `judge` gets the recipe, the file and its accuracy."""
 
     def judged(recipe):

@@ -1,6 +1,7 @@
 """Data sets: a learner's own, checked, and Fashion-MNIST: found or fetched, verified, split.
 
-``Dataset`` holds any pictures with their classes. ``load()`` gives Fashion-MNIST, and
+``Dataset`` holds any pictures with their classes. ``load()`` gives Fashion-MNIST, ``digits.load()``
+handwritten digits, and
 ``calibration_images()`` what a compressor of its models calibrates on.
 """
 
@@ -8,7 +9,7 @@ import lazy_loader
 
 __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
-    submodules=("datasets", "fashion_mnist", "fetching", "idx", "outside"),
+    submodules=("datasets", "digits", "fashion_mnist", "fetching", "idx", "outside"),
     submod_attrs={
         "datasets": ["Dataset", "Split", "stratified"],
         "fashion_mnist": [

@@ -15,6 +15,7 @@ SHARES = {"test": 0.2, "validation": 0.2}  # of what is there, where no such pic
 LARGEST_CALIBRATION = 1024
 LONGEST_NAME = 60
 CHANNELS = (1, 3)
+DARKEST_WHITE = 16  # a set whose brightest pixel is darker counts to another white than 255
 
 
 @dataclass(frozen=True, eq=False)
@@ -453,8 +454,6 @@ def _part(images, which):
 
 def _bytes(images, which):
     """Pixels as uint8; nothing is guessed of what other numbers mean."""
-    if images.dtype == np.uint8:
-        return images
     if images.dtype == bool:
         return images.astype(np.uint8) * np.uint8(255)
     if images.dtype.kind not in "iuf":
@@ -467,14 +466,14 @@ def _bytes(images, which):
         )
     if images.dtype.kind == "f" and low >= 0 and high <= 1:
         return np.rint(255 * images).astype(np.uint8)
-    if images.dtype.kind in "iu" and low >= 0 and high <= 255:
-        return images.astype(np.uint8)
-    least, scaled = ("images", f"images / {high:g}") if low >= 0 else (
-        f"images - {low:g}", f"(images - {low:g}) / {high - low:g}")  # fmt: skip
+    if images.dtype.kind in "iu" and low >= 0 and high <= 255 and not 0 < high <= DARKEST_WHITE:
+        return images.astype(np.uint8, copy=False)
+    shifted = "images" if low >= 0 else f"(images + {-low:g})"
+    white = high if low >= 0 else high - low
     raise DatasetError(
         f"the {which} images are {images.dtype} from {low:g} to {high:g}, and qlab does not guess "
-        "which of these numbers is white. Give uint8, 0 to 255, or floats from 0 to 1: "
-        f"({scaled}) if {high:g} is white, or ({least}) / 255 if 255 is"
+        "which of these numbers is white. Give uint8, 0 to 255, or floats from 0 to 1, such as "
+        f"{shifted} / {white:g} if {high:g} is white, or {shifted} / 255 if 255 is"
     )
 
 

@@ -97,7 +97,7 @@ def lookup(model):
     for name, entry in artefacts.manifest()["files"].items():
         if entry["sha256"] == sha:
             source = {"artefact": name, "made": entry.get("made", {})}
-            return source, recipe_dict(entry["recipe"]), USUAL
+            return source, recipe_dict(entry["recipe"]), entry.get("pixels", USUAL)
     for kept in shelf.kept():
         if kept.sha256 == sha:
             return {"kept_as": kept.name}, kept.recipe, kept.pixels

@@ -32,13 +32,16 @@ LOOKS = {  # colour, mark, size of each search method's files
 
 
 class TradeoffPanel:
-    """Accuracy against size, with a trail of points, the best so far, and the float model."""
+    """Accuracy against size, with a trail of points, the best so far, and the float model.
+
+    `highest` is the upper end of the float model's interval, for which there shall be room.
+    """
 
     @style.styled
-    def __init__(self, ax, reference, smallest, chance=0.09):
+    def __init__(self, ax, reference, smallest, chance=0.09, highest=0.0):
         self.ax = ax
         size, accuracy = reference[0] / 1000, reference[1]
-        top = 1 - (1 - accuracy) / 1.6 if accuracy < 1 else 0.9999
+        top = min(max(1 - (1 - accuracy) / 1.6, 1 - (1 - highest) / 1.4), 0.9999)
         ax.set_xscale("log")
         ax.set_yscale("function", functions=(_errors, _accuracies))
         ax.set(xlim=(smallest / 1000, size * 1.5), ylim=(chance, top))

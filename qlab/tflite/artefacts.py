@@ -35,7 +35,8 @@ def manifest():
     its ``sha256``, ``bytes``, the ``recipe`` of the ``run`` that made it, and ``made`` (when, on
     what processor, with which package versions). For a model there are also its accuracy on the
     10,000 images each of ``validation`` and ``test``, with the intervals, and where it was trained,
-    what was done in its ``trainings`` and the ``history`` of the last one.
+    what was done in its ``trainings`` and the ``history`` of the last one. Where ``dataset`` names
+    another than Fashion-MNIST, they are its images, and ``pixels`` says how the model wants them.
 
     >>> from qlab import artefacts
     >>> artefacts.manifest()["files"]["baseline.tflite"]["recipe"]["epochs"]
@@ -97,7 +98,8 @@ def pretrained(name="baseline"):
     if name not in models:
         raise ArtefactError(f"no shipped model is called {name!r}; {_near(name, models)}")
     file = models[name]
-    return LiteModel(_read(file, manifest()["files"][file]), pixels="0 to 1")
+    entry = manifest()["files"][file]
+    return LiteModel(_read(file, entry), pixels=entry.get("pixels", "0 to 1"))
 
 
 def network_name(name):

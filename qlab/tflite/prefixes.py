@@ -27,16 +27,22 @@ from typing import NamedTuple
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
+from qlab.arithmetic.results import Measurement
 from qlab.system.settings import number
+from qlab.system.steps import finished, mapped, timed
 from qlab.tflite.answers import decided
 from qlab.tflite.graph import DTYPES, op_name, shape_of
 from qlab.tflite.operations import count_macs
 from qlab.tflite.operators import OPERATORS, WEIGHTED
 from qlab.tflite.pixels import USUAL
-from qlab.tflite.runtime import BATCH, batches, measured, predict, prepared
+from qlab.tflite.runtime import BATCH, WHOLE, batches, predict, prepared, require_labelled
 
 MEGABYTES = 64  # remembered at most, unless $QLAB_REMEMBERED_MB says otherwise
 MET = 2_000  # digests of prefixes that were met, 32 bytes each
+REST = (
+    "LiteRT ran only what comes after the first {} with weights, because the activations "
+    "up to there were remembered from an earlier file"
+)
 IMAGE_SETS = 32  # whose digests are kept while nobody can write into them
 
 
@@ -48,7 +54,28 @@ def score(model, images, labels, batch=BATCH, threads=None, changing=()):
     >>> score(model, test.images[:50], test.labels[:50]).n
     50
     """
-    return measured(_classes, model, images, labels, batch, threads, changing)
+    return finished(scoring(model, images, labels, None, batch, threads, changing))
+
+
+def scoring(model, images, labels, each=None, batch=BATCH, threads=None, changing=()):
+    """Score a file in steps of so many images; yield a Measurement of those that are done.
+
+    >>> import qlab
+    >>> test, model = qlab.data.load().test, qlab.pretrained("baseline")
+    >>> [done.n for done in scoring(model, test.images[:50], test.labels[:50], each=20)]
+    [20, 40]
+    """
+    require_labelled(model, images, labels)
+
+    def made(found):
+        (classes, layers), elapsed_ms = found
+        first = "layer" if layers == 1 else f"{layers} layers"
+        how = REST.format(first) if layers else WHOLE
+        return Measurement(classes, labels[: len(classes)], elapsed_ms=elapsed_ms, how=how)
+
+    return (
+        yield from mapped(made, timed(_classifying(model, images, each, batch, threads, changing)))
+    )
 
 
 def answers(model, images, batch=BATCH, threads=None, changing=()):
@@ -61,7 +88,16 @@ def answers(model, images, batch=BATCH, threads=None, changing=()):
     changing : sequence of str
         Layers that files to come are going to change: what comes before each is remembered now.
     """
-    images = prepared(model, images)
+    found, _ = finished(_answering(model, images, None, batch, threads, changing))
+    return found[0] if found else None
+
+
+def _answering(model, images, each, batch, threads, changing):
+    """Steps of `answers`: a list of what is answered so far, and how many layers were not run.
+
+    Steps that are left before the end remember nothing.
+    """
+    images, batch = prepared(model, images), min(batch, each or batch)
     places, key = cuts(model.parsed), (_digest_of(images), model.pixels or USUAL, batch)
     start, values = MEMORY.longest(key, places)
     later = [cut for cut in places if start is None or cut.first > start.first]
@@ -70,18 +106,29 @@ def answers(model, images, batch=BATCH, threads=None, changing=()):
     else:
         kept = _fitting(MEMORY.met(key, later), len(images))[:1]
     MEMORY.meet(key, places)
-    found = _run(model, start, kept, images if start is None else values, batch, threads)
+    values = images if start is None else values
+    steps = _running(model, start, kept, values, each, batch, threads)
+    layers = 0 if start is None else _layers_before(model, start)
+    found, _ = yield from mapped(lambda x: (x, layers), steps)
     for cut, held in zip(kept, found[1:], strict=False):
         MEMORY.put(key, cut, held)
-    return found[0] if found else None
+    return found[:1], layers
 
 
-def _classes(model, images, batch, threads, changing):
+def _layers_before(model, cut):
+    """How many layers with weights come before a cut."""
+    names = (op_name(model.parsed, x) for x in model.parsed.subgraphs[0].operators[: cut.first])
+    return sum(name in WEIGHTED for name in names)
+
+
+def _classifying(model, images, each, batch, threads, changing):
+    """Steps: the class of each image so far, and how many layers were not run."""
+    steps = _answering(model, images, each, batch, threads, changing)
     try:
-        found = answers(model, images, batch, threads, changing)
+        found = yield from mapped(lambda x: x[0] and (decided(model, x[0][0]), x[1]), steps)
     except (RuntimeError, ValueError):
         found = None  # LiteRT may refuse a part; if it refuses the whole, `predict` says why
-    return predict(model, images, batch, threads) if found is None else decided(model, found)
+    return found or (predict(model, images, batch, threads), 0)
 
 
 def _expected(model, places, changing):
@@ -108,8 +155,8 @@ def _saved(cut):
     return cut.macs / cut.image_bytes
 
 
-def _run(model, start, kept, values, batch, threads):
-    """Run a file from a cut on; the answers, then what the cuts to be kept hold.
+def _running(model, start, kept, values, each, batch, threads):
+    """Run a file from a cut on, in steps; the answers, then what the cuts to be kept hold.
 
     Nothing if a tensor does not count images along its first axis: then the file is not cut.
     """
@@ -124,6 +171,9 @@ def _run(model, start, kept, values, batch, threads):
             found = [np.empty((len(values), *shape[1:]), dtype) for shape, dtype in shapes]
         for whole, tensor in zip(found, tensors, strict=True):
             whole[rows] = tensor()[:n]
+        done = rows.start + n
+        if each and done < len(values) and done // each > rows.start // each:
+            yield [found[0][:done]]
     return found
 
 

@@ -18,6 +18,7 @@ from qlab.tflite.litemodel import ModelError, in_words, require_lite_model
 from qlab.tflite.pixels import FEWEST, USUAL, as_pixels, coded_way, found, mismatch, scaled
 
 BATCH = 250
+WHOLE = "LiteRT ran the whole file"
 
 
 def predict(model, images, batch=BATCH, threads=None):
@@ -91,7 +92,11 @@ def evaluate(model, images, labels, batch=BATCH, threads=None):
     >>> evaluate(qlab.pretrained("baseline"), test.images, test.labels).accuracy > 0.85
     True
     """
-    score = measured(predict, model, images, labels, batch, threads)
+    require_labelled(model, images, labels)
+    start = time.perf_counter()
+    predictions = predict(model, images, batch, threads)
+    elapsed_ms = 1e3 * (time.perf_counter() - start)
+    score = Measurement(predictions, labels, elapsed_ms=elapsed_ms, how=WHOLE)
     if model.pixels is None and score.n >= FEWEST:
         _notice(model, np.asarray(images), labels)
     return score
@@ -138,7 +143,7 @@ def find_pixels(model, images, labels, images_are="images"):
             f"{len(images)} images of {images.dtype} from {images.min()} to {images.max()} do not "
             f"tell how a model wants its pixels; give at least {FEWEST} of uint8, from 0 to 255"
         )
-    _require_labelled(model, images, labels)
+    require_labelled(model, images, labels)
     if images.dtype == np.uint8:
         way = coded_way(model) or way
     return found(predict, model, pixels, labels, way, images_are)
@@ -160,15 +165,8 @@ def _notice(model, images, labels):
         )
 
 
-def measured(predict, model, images, labels, *how):
-    """Measurement of what a function like `predict` answers, timed."""
-    _require_labelled(model, images, labels)
-    start = time.perf_counter()
-    predictions = predict(model, images, *how)
-    return Measurement(predictions, labels, elapsed_ms=1e3 * (time.perf_counter() - start))
-
-
-def _require_labelled(model, images, labels):
+def require_labelled(model, images, labels):
+    """Raise ValueError unless each image has a label, and labels are classes of the model."""
     require_scorable(model)
     if len(images) != len(labels):
         raise ValueError(

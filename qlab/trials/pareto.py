@@ -50,6 +50,11 @@ class Entry:
         return wilson_interval(self.correct, self.n)
 
     @property
+    def how(self):
+        """str: how it was scored, if that was in this process."""
+        return self.measurement.how if self.measurement else ""
+
+    @property
     def latency_ms(self):
         """float: the median, or NaN if it was never timed."""
         return self.latency.median_ms if self.latency else float("nan")
@@ -138,9 +143,9 @@ def _free(name, sha):
 
 
 def _shipped(troubles):
-    """Entries of the manifest's scored models; their files are timed at a glance."""
+    """Entries of the manifest's models of garments; their files are timed at a glance."""
     for name, about in artefacts.manifest()["files"].items():
-        if not name.endswith(".tflite") or "validation" not in about:
+        if not name.endswith(".tflite") or "validation" not in about or "dataset" in about:
             continue
         try:
             content = (artefacts.folder() / name).read_bytes()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 
 import numpy as np
@@ -11,6 +11,7 @@ import numpy as np
 from qlab.arithmetic.results import Latency
 from qlab.arithmetic.sparsity import block_mask, n_of_m_mask
 from qlab.engine.recipes import Recipe
+from qlab.system.steps import mapped
 from qlab.tflite.runtime import interpreter
 from qlab.tflite.transforms import (
     FILTERED,
@@ -20,7 +21,7 @@ from qlab.tflite.transforms import (
     with_weights,
 )
 from qlab.trials.shipped import count_weights, quantized
-from qlab.trials.subjects import Remembering, Trial, mapped
+from qlab.trials.subjects import Remembering, Trial
 
 SHIPPED = {  # what the trained models of each method are called
     "single": r"pruned-\d+",
@@ -106,9 +107,7 @@ class Pruner:
         return self.trial("single", 0.0, "global", bits)
 
     def _trying(self, *how, hurry=False):
-        made = self.made(*how)
-        steps = self.subject.scoring(made.model, hurry)
-        return mapped(lambda found: replace(made, measurement=found), steps)
+        return self.subject.measuring(self.made(*how), hurry)
 
     def _made(self, method, sparsity, scope, bits):
         recipe = None

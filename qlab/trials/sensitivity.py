@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from qlab.engine.floating import floating
 from qlab.engine.recipes import Recipe
 from qlab.tflite import prefixes
 from qlab.tflite.operators import MOVING
@@ -49,7 +50,8 @@ def layers_with(model, which):
     if which not in known:
         raise ValueError(f"which is {which!r}; choose one of {', '.join(known)}")
     if which == "activation_bits":
-        return tuple(x.name for x in model.layers if x.op not in MOVING)
+        rounded = floating(model).rounded
+        return tuple(x.name for x in model.layers if x.op not in MOVING and x.output in rounded)
     return tuple(x.name for x in model.layers if x.weights is not None)
 
 

@@ -13,6 +13,7 @@ from qlab.arithmetic.results import Measurement
 from qlab.data import Dataset, FashionMNIST, Split, is_fashion
 from qlab.data.datasets import shape_words
 from qlab.engine.recipes import Recipe
+from qlab.system.steps import finished, mapped
 from qlab.tflite import prefixes
 from qlab.tflite.answers import class_count, require_scorable
 from qlab.tflite.graph import shape_of
@@ -27,6 +28,17 @@ FIRST = 2_000  # images are scored before the others, in a hurry
 REMEMBERED = 32
 SHIPPED = 4  # models that ship, ready to be compressed, are kept for all explorers
 CALIBRATION_SIZE = 128  # where nothing else is asked for
+
+
+class of_the_file(cached_property):
+    """A property of a trial's file: worked out once for all trials that are replaced by another."""
+
+    def __get__(self, trial, owner=None):
+        if trial is None:
+            return self
+        if self.attrname not in trial.known:
+            trial.known[self.attrname] = self.func(trial)
+        return trial.known[self.attrname]
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,6 +59,7 @@ class Trial:
     compressor: qlab.Compressor | None = field(default=None, repr=False)
     name: str = ""
     family: int = 1  # how many comparisons with a reference are shown at once
+    known: dict = field(default_factory=dict, repr=False)  # of the file, whatever is measured
 
     def compared_with(self, other, family=1):
         """Comparison from another trial to this one, on the images that this one has."""
@@ -58,12 +71,12 @@ class Trial:
         reference = self.reference and self.reference.first(self.measurement.n)
         return reference and qlab.compare(reference, self.measurement, self.family)
 
-    @cached_property
+    @of_the_file
     def sizes(self):
         """Sizes of the file as it was scored."""
         return self.compressor.sizes(self.model, self.recipe)
 
-    @cached_property
+    @of_the_file
     def latency(self):
         """Latency of the file, timed when this is first asked for."""
         return qlab.latency(self.model, runs=LATENCY_RUNS)
@@ -76,12 +89,12 @@ class Trial:
     def gzip_bytes(self):
         return self.model.gzip_bytes
 
-    @cached_property
+    @of_the_file
     def packed_bytes(self):
         """int: size of the file with weights of few bits stored several to a byte."""
         return self.model.packed_bytes
 
-    @cached_property
+    @of_the_file
     def sparse(self):
         """LiteModel: a file of the same outputs that leaves the zeros out, if that is smaller."""
         return sparse_file(self.model)
@@ -91,12 +104,12 @@ class Trial:
         """int: size of the file that leaves the zeros out."""
         return self.sparse.file_bytes
 
-    @cached_property
+    @of_the_file
     def zeros(self):
         """dict of str to float: the share of each layer's stored weights that are zero."""
         return {name: round(sparsity(values), 4) for name, values in self._stored.items()}
 
-    @cached_property
+    @of_the_file
     def different(self):
         """dict of str to int: how many different values each layer's stored weights have."""
         return {name: int(np.unique(values).size) for name, values in self._stored.items()}
@@ -165,10 +178,14 @@ class Subject:
         """Do what `trial` does, in the steps of `scoring`."""
         model = self.compressor.compress(recipe)
 
-        def made(measurement):
-            return Trial(recipe, model, measurement, self.float_measurement, self.compressor)
+        return self.measuring(
+            Trial(recipe, model, None, self.float_measurement, self.compressor), hurry
+        )
 
-        return mapped(made, self.scoring(model, hurry))
+    def measuring(self, trial, hurry=False):
+        """The steps of scoring the file of a trial: the trial with what is measured."""
+        steps = self.scoring(trial.model, hurry)
+        return mapped(lambda found: replace(trial, measurement=found), steps)
 
     def scoring(self, model, hurry=False):
         """Score a file in steps, and return its Measurement.
@@ -176,24 +193,16 @@ class Subject:
         In a `hurry` it scores 2,000 images after the other, and yields a Measurement of the first
         2,000, and None after each of the others.
         """
-        whole, classes, elapsed_ms = len(self.labels), [], 0.0
-        for start in range(0, whole, FIRST if hurry else whole):
-            rows = slice(start, start + FIRST if hurry else whole)
-            part = scored(
-                model, replace(self.split, images=self.images[rows], labels=self.labels[rows])
-            )
-            classes.append(part.predictions)
-            elapsed_ms += part.elapsed_ms
-            if rows.stop < whole:
-                yield self._measured(classes, elapsed_ms) if start == 0 else None
-        return self._measured(classes, elapsed_ms)
+        whole, called = len(self.labels), self.split.images_are
 
-    def _measured(self, classes, elapsed_ms):
-        """A Measurement of as many of the images, the first ones, as there are classes of."""
-        found = np.concatenate(classes)
-        n, whole, called = len(found), len(self.labels), self.split.images_are
-        called = called if n == whole else f"of {whole:,} {called}"
-        return Measurement(found, self.labels[:n], "measured", elapsed_ms, called)
+        def named(found):
+            if found.n in (FIRST, whole):
+                of = "" if found.n == whole else f"of {whole:,} "
+                return replace(found, images_are=f"{of}{called}")
+            return None
+
+        each = FIRST if hurry else None
+        return mapped(named, prefixes.scoring(model, self.images, self.labels, each))
 
     def is_whole(self, trial):
         """Whether a trial is on all images."""
@@ -331,25 +340,6 @@ def require_pair(images, labels):
     """Raise in words if only one of the two is given."""
     if (images is None) != (labels is None):
         raise ValueError("images and labels belong together: give both, or neither")
-
-
-def mapped(made, steps):
-    """The same steps, with what `made` makes of all that is found."""
-    while True:
-        try:
-            found = next(steps)
-        except StopIteration as end:
-            return made(end.value)
-        yield None if found is None else made(found)
-
-
-def finished(steps):
-    """What a generator returns, once all its steps are done."""
-    while True:
-        try:
-            next(steps)
-        except StopIteration as end:
-            return end.value
 
 
 def subject(model=None, images=None, labels=None, calibration_images=None, dataset=None):

@@ -112,7 +112,7 @@ class QuantizationExplorer(ModelExplorer):
 
     def build(self):
         self.sizes = controls.doublings(self.available)
-        self._trail, self._last = [], None
+        self._trail, self._last, self._drawn, self._plan_words = [], None, None, ""
         self.calibration_size = self.subject.calibration_size
         self.download = self.offer("Download this .tflite", self.tflite, lambda: self.recipe)
         self.save_trail = self.offer("Save the trail as CSV", self.trail_csv)
@@ -174,6 +174,7 @@ class QuantizationExplorer(ModelExplorer):
             (self.subject.model.gzip_bytes, self.subject.float_measurement.accuracy),
             0.4 * sum(x.size for x in self.layers.values()) * 2 / 8,
             0.7 / (int(np.max(self.subject.labels)) + 1),
+            self.subject.float_measurement.interval[1],
         )
         return picture
 
@@ -197,8 +198,12 @@ class QuantizationExplorer(ModelExplorer):
         """Draw what a recipe makes of the layer, which needs no scoring; say it in words."""
         if self.picture.needs_frame(self.layer):
             self._frame()
-        plan = self.subject.compressor.plan(recipe)
-        return f"{self._show_weights(plan)} {self._show_activations(plan)}"
+            self._drawn = None
+        if self._drawn != recipe:  # else the marks are as they were drawn first
+            plan = self.subject.compressor.plan(recipe)
+            self._plan_words = f"{self._show_weights(plan)} {self._show_activations(plan)}"
+            self._drawn = recipe
+        return self._plan_words
 
     def _show_weights(self, plan):
         """Draw the grid over the weights; say in words what is drawn."""

@@ -8,8 +8,9 @@ import traitlets
 from qlab.arithmetic.affine import INTEGER_BITS
 from qlab.engine.recipes import Recipe
 from qlab.plots.sensitivity_panels import RecipesPanel, SensitivityPanel
-from qlab.trials.sensitivity import LayerTrial, layers_with, lowered, scan
-from qlab.trials.subjects import Trial, finished, mapped
+from qlab.system.steps import finished, mapped
+from qlab.trials.sensitivity import WHICH, LayerTrial, layers_with, lowered, scan
+from qlab.trials.subjects import Trial
 from qlab.widgets.kit import readout
 from qlab.widgets.kit.controls import LayerBoxes
 from qlab.widgets.kit.explorer import Shown
@@ -106,7 +107,9 @@ class SensitivityExplorer(ModelExplorer):
         self._scans, self._tried = {}, {}
         self.job = Job("Lower all layers too close to call", self._lower_harmless, self.guard)
         self.download = self.offer("Download the mixed .tflite", self.tflite, lambda: self.recipe)
-        self.names = layers_with(self.subject.model, "activation_bits")
+        model = self.subject.model
+        some = {name for which in WHICH for name in layers_with(model, which)}
+        self.names = tuple(layer.name for layer in model.layers if layer.name in some)
         heading = "Your recipe: bits of each layer"
         self.table = LayerBoxes(self, "layer_bits", self.names, INTEGER_BITS, 8, heading)
         return self._picture(), [self.table, self.job, self.download]

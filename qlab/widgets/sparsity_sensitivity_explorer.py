@@ -8,9 +8,10 @@ import traitlets
 from qlab.arithmetic.sparsity import SCOPES
 from qlab.engine.recipes import Recipe
 from qlab.plots.sensitivity_panels import CurvesPanel, RecipesPanel
+from qlab.system.steps import mapped
 from qlab.tflite.sparse_encoding import sparse_file
 from qlab.trials.sensitivity import layers_with, lowered, scan
-from qlab.trials.subjects import Trial, mapped
+from qlab.trials.subjects import Trial
 from qlab.widgets.kit import readout
 from qlab.widgets.kit.controls import LayerBoxes
 from qlab.widgets.kit.explorer import Shown, SweepingExplorer

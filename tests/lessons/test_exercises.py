@@ -7,6 +7,7 @@ import re
 import answers_claims
 import answers_combine
 import answers_distillation
+import answers_own_model
 import answers_pruning
 import answers_rounding
 import numpy as np
@@ -17,7 +18,7 @@ from qlab.lessons import check, memory, solution
 from qlab.lessons.exercises import EXERCISES, untouched
 
 NEEDS_MODEL = ("welcome.fewest_bits", "baseline.float32_bytes", "rounding.mixed_recipe")
-NEEDS_MODEL += ("pruning.export", "pruning.sparse_recipe")
+NEEDS_MODEL += ("pruning.export", "pruning.sparse_recipe", "own_model.small_recipe")
 MUSEUM = {id for id in EXERCISES if id.startswith("museum.")}  # see test_museum.py
 FUNCTIONS = sorted(set(EXERCISES) - set(NEEDS_MODEL) - MUSEUM)
 
@@ -177,6 +178,7 @@ CORRECT = {
     **answers_distillation.CORRECT,
     **answers_combine.CORRECT,
     **answers_claims.CORRECT,
+    **answers_own_model.CORRECT,
     "distillation.soft_loss": [looped_soft_loss, soft_loss_by_logs],
 }
 
@@ -426,6 +428,7 @@ MISTAKES = [
     *answers_distillation.MISTAKES,
     *answers_combine.MISTAKES,
     *answers_claims.MISTAKES,
+    *answers_own_model.MISTAKES,
     ("distillation.soft_loss", lambda s, t, T: kl(*soft_parts(s, t, T, T)).mean(), "T² is missing"),
     ("distillation.soft_loss", lambda s, t, T: T * kl(*soft_parts(s, t, T, T)).mean(), "times T"),
     (

@@ -47,6 +47,11 @@ ASKED_SINCE |= {"ptq.quiz.rest", "ptq.quiz.changed", "rounding", "rounding.bette
 ASKED_SINCE |= {f"rounding.{x}" for x in ("bias", "feedback", "outlier", "collapse")}
 ASKED_SINCE |= {f"rounding.quiz.{x}" for x in ("zero", "errors", "regained")}
 ASKED_SINCE |= {f"rounding.{x}" for x in ("corrected_bias", "gptq_row", "equalize_pair")}
+ASKED_SINCE |= {"own_model", "own_model.as_it_wants", "own_model.small_recipe"}
+ASKED_SINCE |= {f"own_model.{x}" for x in ("width", "stays", "wrong", "two_bits", "hurts")}
+ASKED_SINCE |= {
+    f"own_model.quiz.{x}" for x in ("one_point", "floats", "won_back", "converter", "tested")
+}
 
 
 def test_every_old_id_has_one_that_is_asked_today():

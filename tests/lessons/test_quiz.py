@@ -14,6 +14,7 @@ from qlab.arithmetic.results import Measurement
 from qlab.course.qat import straight_through
 from qlab.course.shipped_model import compressor, model, score
 from qlab.course.welcome import verdict
+from qlab.data import digits
 from qlab.lessons import memory, progress, quiz, quizzes
 from qlab.lessons.quizzes import ITEMS, Sheet, items
 from qlab.system.output import quiet
@@ -26,7 +27,7 @@ from qlab.trials.stages import chain_stages
 from qlab.widgets import AnatomyExplorer
 
 TOPICS = ("welcome", "baseline", "ptq", "rounding", "qat", "pruning", "distillation")
-TOPICS += ("combine", "claims")
+TOPICS += ("combine", "claims", "own_model")
 
 
 @pytest.fixture(autouse=True)
@@ -63,6 +64,8 @@ def measured_in(topic):
         return measured_in_combine()
     if topic == "claims":
         return measured_in_claims()
+    if topic == "own_model":
+        return measured_in_own_model()
     if topic == "rounding":
         return measured_in_rounding(whole, engine, split)
     return {
@@ -111,6 +114,31 @@ def lost_by_separable(split):
             after = qlab.evaluate(engine.compress(recipe), split.images, split.labels)
             lost[name] += before.accuracy - after.accuracy
     return lost
+
+
+def measured_in_own_model():
+    """What notebook 09 measures, as it does."""
+    data, own = digits.load(), qlab.pretrained("digits")
+    engine, split = qlab.Compressor(own, data.calibration_images()), data.validation
+
+    def scored(model, split=split):
+        return qlab.evaluate(model, split.images, split.labels)
+
+    def lost(rounding):
+        return whole.accuracy - scored(engine.compress(two.replace(rounding=rounding))).accuracy
+
+    whole, two = scored(own), qlab.Recipe(weight_bits=2)
+    bits = {"dense1_1": {"weight_bits": 2}, "conv1_1": {"weight_bits": 8}}
+    small = engine.compress(qlab.Recipe(weight_bits=4, rounding="gptq", overrides=bits))
+    return {
+        "data": data,
+        "model": own,
+        "lost": {rounding: lost(rounding) for rounding in ("nearest", "gptq")},
+        "converted": scored(qlab.pretrained("digits-int8")),
+        "eight": scored(engine.compress(qlab.Recipe())),
+        "chosen": scored(small),
+        "tested": scored(small.packed(), data.test),
+    }
 
 
 def measured_in_claims():

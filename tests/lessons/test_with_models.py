@@ -5,6 +5,7 @@ import pytest
 
 import qlab
 from qlab.course.baseline import float32_bytes
+from qlab.course.own_model.budget import small_recipe
 from qlab.course.ptq.files import TRUTHS
 from qlab.course.rounding.budgets import BUDGET_BYTES, MOST_LOST, mixed_recipe
 from qlab.course.shipped_model import score
@@ -104,6 +105,37 @@ def test_no_single_number_of_bits_meets_the_budget(model):
     for bits in range(2, 9):
         small = compressor.compress(qlab.Recipe(weight_bits=bits))
         assert not (small.packed_bytes <= BUDGET_BYTES and accuracy(small) >= least), bits
+
+
+def test_the_reference_brings_the_digits_under_the_budget():
+    verdict = check("own_model.small_recipe", small_recipe())
+    assert verdict.passed and "Packed file 17,128 bytes (at most 18,000)" in verdict.lines[0]
+
+
+DENSE = {"dense1_1": {"weight_bits": 2}}
+
+
+@pytest.mark.parametrize(
+    ("recipe", "words"),
+    [
+        (qlab.Recipe(), "Lower the weight_bits of some layers"),
+        (qlab.Recipe(activation_bits=4), "Activations are not stored"),
+        (qlab.Recipe(weight_bits=3), "stored in 4"),
+        (qlab.Recipe(overrides={"dense1_1": {"weight_bits": 5}}), "stored in 4"),
+        (qlab.Recipe(weight_bits=4), "it may have 2 bits"),
+        (qlab.Recipe(overrides=DENSE), "it may have 2 bits"),
+        (qlab.Recipe(weight_bits=4, overrides=DENSE), "can be rounded better"),
+        (qlab.Recipe(weight_bits=2, rounding="gptq"), "give them more bits"),
+    ],
+)
+def test_a_recipe_outside_the_budget_of_the_digits_gets_its_own_hint(recipe, words):
+    verdict = check("own_model.small_recipe", recipe)
+    assert verdict.status == "not yet" and words in verdict.lines[1], verdict
+
+
+def test_a_recipe_with_names_of_another_network_is_told_in_words():
+    answer = qlab.Recipe(overrides={"dense1": {"weight_bits": 2}})
+    assert "cannot be built" in check("own_model.small_recipe", answer).lines[0]
 
 
 def test_only_scoring_shows_that_calibration_images_were_unscaled(model):

@@ -18,9 +18,12 @@ from tools.artefacts.runs import digest
 CALIBRATION_SIZE = 128
 
 
-def pair(split):
+DATASETS = {None: lambda: data.load(), "digits": data.digits.load}  # by name in the manifest
+
+
+def pair(split, dataset=None):
     """(images, labels) of a split by its name."""
-    found = getattr(data.load(), split)
+    found = getattr(DATASETS[dataset](), split)
     return found.images, found.labels
 
 
@@ -95,9 +98,9 @@ def as_json(found):
     return json.dumps(found, indent=1).encode()
 
 
-def measured(file, split="validation"):
+def measured(file, split="validation", dataset=None, pixels=None):
     """Score a file on a split, in the manifest's form."""
-    return facts(evaluate(LiteModel(file), *pair(split)))
+    return facts(evaluate(LiteModel(file, pixels), *pair(split, dataset)))
 
 
 def facts(score):

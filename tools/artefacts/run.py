@@ -39,6 +39,7 @@ def all_runs():
     from tools.artefacts import (
         baselines,
         chain_files,
+        digit_files,
         distilled_files,
         pruned_files,
         qat_files,
@@ -46,6 +47,7 @@ def all_runs():
     )
 
     rooms = (distilled_files, baselines, qat_files, pruned_files, chain_files, search_runs)
+    rooms += (digit_files,)
     runs = {run.name: run for room in rooms for run in room.RUNS}
     ordered = {}
 
@@ -195,7 +197,8 @@ def ship(runs, folder, target):
                 raise ValueError(f"{name}/{file} was changed after it was made; train it anew")
             if file.endswith(".tflite"):
                 entry["gzip_bytes"] = gzip_size(contents[file])
-                entry |= {x: measured(contents[file], x) for x in ("validation", "test")}
+                of = entry.get("dataset"), entry.get("pixels")
+                entry |= {x: measured(contents[file], x, *of) for x in ("validation", "test")}
             files[file] = {**entry, "run": name, **{x: known[x] for x in OF_RUN}}
     indices = validation_indices()
     whole = {
@@ -305,12 +308,13 @@ def _stop(*_):
 
 
 def _models(runs, folder):
-    """Paths of all models that finished runs made, by file name."""
+    """Paths of all models of garments that finished runs made, by file name."""
     states = {name: state(folder, name) for name in runs}
     return {
         file: Path(folder) / name / file
         for name, known in states.items()
-        for file in (known or {"files": ()})["files"]
+        for file, entry in (known or {"files": {}})["files"].items()
+        if "dataset" not in entry
     }
 
 

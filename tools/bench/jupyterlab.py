@@ -146,7 +146,7 @@ def jupyterlab(home, *program):
         process = subprocess.Popen(
             [sys.executable, "-m", *(program or ["jupyterlab"]), *_options(port, token, home)],
             cwd=root,
-            env=_environment(home),
+            env=environment(home),
             stdout=log,
             stderr=log,
         )
@@ -202,7 +202,7 @@ def _options(port, token, home):
     ]
 
 
-def _environment(home):
+def environment(home):
     """The kernel finds this checkout; Jupyter finds no configuration but ours."""
     places = {
         "JUPYTER_CONFIG_DIR": home / "config",

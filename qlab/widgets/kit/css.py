@@ -61,6 +61,11 @@ stroke='white' stroke-width='1.6'/></svg>"); }
 .qlab-badge { display: inline-block; border-radius: 9px; padding: 0 8px; font-size: 11px;
   font-weight: 600;
   line-height: 17px; border: 1px solid currentColor; white-space: nowrap; }
+.qlab-badge:focus-visible { position: relative; }
+.qlab-badge:focus-visible::after { content: attr(title); position: absolute; z-index: 9; left: 0;
+  top: 120%; width: 240px; padding: 4px 8px; white-space: normal; font-style: normal;
+  color: var(--jp-ui-font-color1); background: var(--jp-layout-color1);
+  border: 1px solid var(--jp-border-color1); }
 .qlab-badge-measured { background: var(--jp-layout-color2); }
 .qlab-badge-cached { border-style: dashed; }
 .qlab-badge-simulated { border-style: dotted; font-style: italic; }

@@ -12,7 +12,7 @@ from typing import NamedTuple
 import ipywidgets
 import traitlets
 
-from qlab.trials.subjects import finished
+from qlab.system.steps import finished
 from qlab.widgets.kit import readout
 from qlab.widgets.kit.css import STYLE
 from qlab.widgets.kit.download import Download

@@ -101,18 +101,30 @@ class LivePicture:
 
         Panels that are `waiting` for a measurement stay as they are, and are greyed.
         """
-        left = waiting if self._frame is not None else ()  # a new frame needs all marks
+        left = set()  # panels that stay as they are; a new frame needs all marks
         if self._frame is None:
             self._draw_frame()
+        else:
+            moved = {self._panel_of(artist) for artist in self._marks if artist.stale}
+            left = {i for i in range(len(self.axes)) if i in waiting or i not in moved}
         pixels = np.asarray(self.canvas.buffer_rgba())
         for i, (start, end) in enumerate(pairwise(self._borders)):
             if i not in left:
                 pixels[:, start:end] = self._frame[:, start:end]
-        kept = [self.axes[i] for i in left]
         for artist in self._marks:
-            if artist.get_visible() and artist.axes not in kept:
-                artist.axes.draw_artist(artist)
+            if self._panel_of(artist) not in left:
+                self._draw_mark(artist)
         self.widget.send(pixels, self._borders, alt, waiting)
+
+    def _panel_of(self, artist):
+        """Index of the panel that a mark is in, or in an inset of it."""
+        return next(i for i, ax in enumerate(self.axes) if artist.axes in (ax, *ax.child_axes))
+
+    def _draw_mark(self, artist):
+        """Draw a mark, which is then no longer stale."""
+        if artist.get_visible():
+            artist.axes.draw_artist(artist)
+        artist.stale = False
 
     @property
     def waiting(self):

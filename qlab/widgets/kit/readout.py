@@ -35,9 +35,13 @@ def cell(name, value="", *lines):
     return f'<div><div class="qlab-name">{escape(name)}</div>{large}{small}</div>'
 
 
-def badge(kind):
-    """Say in words what kind of number this is."""
-    return f'<span class="qlab-badge qlab-badge-{kind}" title="{BADGES[kind]}">{kind}</span>'
+def badge(kind, how=""):
+    """Say in words what kind of number this is, and how it came about; the Tab key shows both."""
+    words = escape(f"{BADGES[kind]}. {how}." if how else BADGES[kind])
+    return (
+        f'<span class="qlab-badge qlab-badge-{kind}" tabindex="0" role="note" title="{words}" '
+        f'aria-label="{kind}: {words}">{kind}</span>'
+    )
 
 
 def accuracy(measurement, name="Accuracy"):
@@ -46,10 +50,16 @@ def accuracy(measurement, name="Accuracy"):
     time = f" in {elapsed:.0f} ms" if elapsed else ""
     return cell(
         name,
-        f"{percent(measurement.accuracy)} {badge(measurement.kind)}",
+        f"{percent(measurement.accuracy)} {badge(measurement.kind, how(measurement))}",
         f"95 % interval {interval(measurement)}",
         f"{measurement.n:,} {measurement.images_are}{time}",
     )
+
+
+def how(measurement):
+    """How an accuracy was measured, and on how many images."""
+    images = f"{measurement.n:,} {measurement.images_are}"
+    return f"{measurement.how}. {images.capitalize()} were scored" if measurement.how else ""
 
 
 def difference(comparison, name="Difference to float"):
