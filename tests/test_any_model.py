@@ -379,12 +379,9 @@ def test_an_input_that_cannot_hold_a_pixel_is_refused_in_words(fashion, dtype):
 
 
 def test_the_card_says_what_a_pixel_is_to_the_model():
-    inputs = [
-        model.parsed.subgraphs[0].tensors[int(model.parsed.subgraphs[0].inputs[0])]
-        for model in (of_pixels("uint8")[1], *map(qlab.pretrained, ("baseline", "baseline-int8")))
-    ]
+    models = of_pixels("uint8")[1], *map(qlab.pretrained, ("baseline", "baseline-int8"))
     scaled = "pixel / 255, in [0, 1]"
-    assert [*map(model_card._real_input, inputs)] == ["the pixel itself, 0 to 255", scaled, scaled]
+    assert [*map(model_card._real_input, models)] == ["the pixel itself, 0 to 255", scaled, scaled]
 
 
 # ---- constants that are weights of no layer -----------------------------------------------------
