@@ -22,7 +22,7 @@ import numpy as np
 from damage import damaged
 from fuzz import KEPT
 
-from qlab.tflite import litemodel
+from qlab.system import isolated
 
 SHIPPED = ("baseline-int8", "baseline-dynamic-range", "baseline")
 UNTRAINED = (
@@ -124,8 +124,8 @@ def _compressed(model, images):
         qlab.predict(plan.model, images)
 
 
-def forked(data, name, seconds=30):
-    """What `litemodel` does in a new process, in a copy of this one, which takes no time to start.
+def forked(code, seconds, memory, data):
+    """What `isolated.run` does, in a copy of this process, which takes no time to start.
 
     Only the start differs: the code, its limits and what is said of its end are the same.
     """
@@ -135,27 +135,31 @@ def forked(data, name, seconds=30):
     if not (child := os.fork()):
         os.close(reader)
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-        resource.setrlimit(resource.RLIMIT_AS, 2 * (litemodel.TRIAL_MEMORY,))
+        resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
         signal.alarm(seconds)
         [os.dup2(os.open(os.devnull, os.O_RDWR), i) for i in range(3)]
         sys.stdin = io.TextIOWrapper(io.BytesIO(data))
         try:
-            exec(litemodel._TRIAL, {})  # the course's own code
+            exec(code, {})  # the course's own code
             os._exit(0)
         except BaseException as error:
-            os.write(writer, repr(error).encode()[:300])
+            os.write(writer, str(error).encode())
             os._exit(1)
     os.close(writer)
     with os.fdopen(reader, "rb") as said:
         words = said.read().decode("utf-8", "replace")
-    if code := os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]):
-        raise litemodel.ModelError(f"{name}: LiteRT cannot run it ({words or code})")
+    ended = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    return isolated.Ended(ended, "", words, ended == -signal.SIGALRM)
+
+
+def _forks():
+    """Make a worker start its trials quickly, where the system can."""
+    if hasattr(os, "fork"):
+        isolated.run = forked
 
 
 def tried(data, images):
-    """`outcome` in a worker, with any other error as a problem."""
-    if hasattr(os, "fork"):
-        litemodel._try_elsewhere = forked
+    """`outcome`, with any other error as a problem."""
     try:
         return outcome(data, images)
     except Exception as error:
@@ -167,7 +171,9 @@ def trial(seed, pools, which):
     base = list(bases())[seed % len(bases())]
     whole = bases()[base]
     kind, content = damaged(whole, seed)
-    pool = pools.get(which) or pools.setdefault(which, ProcessPoolExecutor(1, get_context("spawn")))
+    if which not in pools:
+        pools[which] = ProcessPoolExecutor(1, get_context("spawn"), _forks)
+    pool = pools[which]
     try:
         became, words = pool.submit(tried, content, pictures(whole)).result(SECONDS)
     except (BrokenProcessPool, TimeoutError) as error:

@@ -15,6 +15,7 @@ from ai_edge_litert import schema_py_generated as schema
 import qlab
 from qlab import ModelError, Recipe, train
 from qlab.arithmetic.results import Measurement
+from qlab.engine import floating
 from qlab.export import model_card
 from qlab.tflite import graph as graphs
 from qlab.tflite import prefixes, runtime
@@ -267,6 +268,25 @@ def test_a_layer_that_reads_a_constant_alone_stays_in_float(baseline):
     assert compressor.compress(recipe).file_bytes < baseline.file_bytes / 2
 
 
+def test_constants_of_a_type_that_nobody_calculates_with_are_counted_and_stay():
+    """They are bytes to qlab, whatever an operator makes of them."""
+    source = engine.float_model("mixture")
+    steps = zip(source.layers, source.parsed.subgraphs[0].operators, strict=True)
+    [(name, index), *_] = [
+        (layer.name, found[1])
+        for layer, step in steps
+        if layer.op == "MUL" and (found := graphs.carried(source.parsed, step))
+    ]
+
+    def odd(graph):
+        graph.subgraphs[0].tensors[index].type = schema.TensorType.FLOAT8_E5M2
+
+    model = engine.edited(source, odd)
+    assert sum(model.anatomy().values()) == model.file_bytes
+    reasons = qlab.Compressor(model).plan(Recipe(8, 32)).floating.reasons
+    assert reasons[name] == floating.NO_FORM
+
+
 # ---- what belongs to which image -----------------------------------------------------------------
 SHAPES = {  # outputs of which the first axis does not count images, and one of which it does
     "fixed": lambda x: train.tf.reshape(x, [10]),
@@ -359,12 +379,9 @@ def test_an_input_that_cannot_hold_a_pixel_is_refused_in_words(fashion, dtype):
 
 
 def test_the_card_says_what_a_pixel_is_to_the_model():
-    inputs = [
-        model.parsed.subgraphs[0].tensors[int(model.parsed.subgraphs[0].inputs[0])]
-        for model in (of_pixels("uint8")[1], *map(qlab.pretrained, ("baseline", "baseline-int8")))
-    ]
+    models = of_pixels("uint8")[1], *map(qlab.pretrained, ("baseline", "baseline-int8"))
     scaled = "pixel / 255, in [0, 1]"
-    assert [*map(model_card._real_input, inputs)] == ["the pixel itself, 0 to 255", scaled, scaled]
+    assert [*map(model_card._real_input, models)] == ["the pixel itself, 0 to 255", scaled, scaled]
 
 
 # ---- constants that are weights of no layer -----------------------------------------------------

@@ -42,6 +42,19 @@ def test_the_table_sees_what_is_wrong(source, ours, theirs, became):
     assert model_table.problem(source, ours, theirs)[0] == became
 
 
+@pytest.mark.parametrize(
+    ("gaps", "became"), [((-2, 1, 1), "works"), ((-2, -1, -1), "coarser"), ((-2, 3), "works")]
+)
+def test_the_mean_of_several_draws_decides(gaps, became):
+    seems = lambda gap: "coarser" if gap < -1 else "works"  # noqa: E731
+    rows = [model_table.Row("x", seems(gap), 30 + gap, 30, 99, 99) for gap in gaps]
+    row = model_table.averaged(rows)
+    assert (row.became, row.ours_db) == (became, 28)
+    assert f"{np.mean(gaps):+.1f} dB" in row.words
+    wrong = model_table.Row("x", "wrong", 40, 30, 80, 99)
+    assert model_table.averaged([*rows, wrong]).became == "wrong"
+
+
 def test_distances():
     due = np.eye(4)
     assert model_table._distance(due, due) == (pytest.approx(126, abs=1), 100)

@@ -79,10 +79,13 @@ def _constants(plan):
     """Constants that are weights of no layer, where weight bits would have changed them."""
     found, graph = {}, plan.source.parsed
     few = dict.fromkeys(plan.floating.weights[i][0] for i in plan.constants)
+    floats = [x for x in few if not _on_integers(plan.source.layer(x), plan)]
+    if floats:
+        yield f"A DEQUANTIZE step brings the weights of {_some(floats)} to float."
     if few:
         yield (
-            f"A DEQUANTIZE step brings the weights of {_some([*few])} to float. They are rounded "
-            f"to {plan.recipe.weight_bits} bits, and nothing else of the recipe reaches them."
+            f"The weights of {_some([*few])} are rounded to {plan.recipe.weight_bits} bits, and "
+            "nothing else of the recipe reaches them."
         )
     for layer, operator in zip(plan.source.layers, graph.subgraphs[0].operators, strict=True):
         if layer.weights is None and layer.name not in few and carried(graph, operator):
@@ -219,11 +222,11 @@ def _float_kernels(plan):
 
 def _in_float(plan):
     """Layers with weights that run in float; whether weights, input and output have a grid."""
-    layers = [plan.source.layer(name) for name in plan.stored]
+    layers = [plan.source.layer(name) for name in plan.held]
     return {
         x.name: [
-            plan.stored[x.name].params is not None,
-            *(plan.grids.get(i) is not None for i in ([*x.inputs, None][0], x.output)),
+            plan.held[x.name].params is not None,
+            *(plan.grids.get(i) is not None for i in ([None, *x.inputs][-1], x.output)),
         ]
         for x in layers
         if not _on_integers(x, plan)
@@ -231,11 +234,11 @@ def _in_float(plan):
 
 
 def _on_integers(layer, plan):
-    return runs_on_integers(layer, plan.grids, plan.stored, plan.floating.reasons)
+    return runs_on_integers(layer, plan.grids, plan.held, plan.floating.reasons)
 
 
 def _kernels(names, plan):
-    everywhere = len(names) == len(plan.stored)
+    everywhere = len(names) == len(plan.held)
     return "All kernels with weights" if everywhere else f"The kernels of {listed(names)}"
 
 

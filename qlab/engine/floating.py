@@ -13,7 +13,7 @@ import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
 from qlab.tflite.graph import carried, constant, is_activation
-from qlab.tflite.operators import COMPARING, OPERATORS, SUPPORTED, WEIGHTED
+from qlab.tflite.operators import COMPARING, MULTIPLYING, OPERATORS, SUPPORTED
 
 NO_FORM = "qlab has no integer form of {ops}"
 NO_WEIGHTS = "weights or biases are worked out while the model runs"
@@ -30,7 +30,7 @@ class Floating(NamedTuple):
 
     reasons: dict[str, str]  # by layer that stays in float
     rounded: frozenset[int]  # activation tensors that integer layers write or read
-    weights: dict[int, tuple[str, int]]  # tensors of weights of float layers: layer, channel axis
+    weights: dict[int, tuple[str, int]]  # by tensor, of layers that have none: layer, channel axis
 
 
 def floating(model):
@@ -41,7 +41,7 @@ def floating(model):
     for layer, operator in steps:
         if why := _obstacle(graph, layer, operator):
             reasons[layer.name] = why
-    asked = {x.inputs[0] for x in model.layers if x.op in WEIGHTED and x.name not in reasons}
+    asked = {x.inputs[-1] for x in model.layers if x.op in MULTIPLYING and x.name not in reasons}
     rounded = {int(i) for i in part.inputs if is_float(graph, i)}
     for layer, operator in steps:
         if layer.name not in reasons and any(
@@ -73,9 +73,11 @@ def _obstacle(graph, layer, operator):
         return NO_FORM
     if layer.op in COMPARING and not all(is_float(graph, i) for i in layer.inputs):
         return NO_FORM
-    if layer.op in WEIGHTED and not _is_weighted(graph, layer, operator):
+    if layer.op in MULTIPLYING and not _is_weighted(graph, layer, operator):
         return NO_WEIGHTS
     constants = [constant(graph, i) for i in carried(graph, operator).values()]
+    if any(x.dtype.kind == "V" for x in constants):
+        return NO_FORM
     if layer.weights is None and not all(np.isfinite(x).all() for x in constants):
         return NOT_FINITE
     return FUSED if layer.activation in _NOT_FUSED else ""
@@ -83,5 +85,7 @@ def _obstacle(graph, layer, operator):
 
 def _is_weighted(graph, layer, operator):
     """Whether a layer's input is an activation, and its weights and bias are constants."""
-    steady = [int(i) for i in operator.inputs[1:] if i >= 0]
-    return bool(layer.inputs) and not any(is_activation(graph, i) for i in steady)
+    data, *steady = map(int, operator.inputs)
+    if layer.op == "TRANSPOSE_CONV":  # a shape comes first
+        data = steady.pop(1)
+    return data in layer.inputs and not any(is_activation(graph, i) for i in steady if i >= 0)

@@ -95,10 +95,10 @@ def _emit(builder, operator, layer, activations, weights, stays):
                 inputs.append(builder.floating(index))
         elif stored is not None and position == 1:
             inputs.append(builder.weights(index, stored, integer))
-        elif stored is not None and position == 2 and integer and index >= 0:
-            unit = activations[layer.inputs[0]].scale * stored.params.scale
+        elif stored is not None and position > 1 and integer and index >= 0:
+            unit = activations[layer.inputs[-1]].scale * stored.params.scale
             inputs.append(builder.bias(index, bias, unit))
-        elif stored is not None and position == 2 and stored.bias is not None and index >= 0:
+        elif stored is not None and position > 1 and stored.bias is not None and index >= 0:
             inputs.append(builder.stored(index, bias, None))
         else:
             inputs.append(
@@ -134,7 +134,7 @@ def runs_on_integers(layer, activations, weights, stays):
         return planned is not None and None not in grids
     if stored.params is None:
         return False
-    return sums_fit(stored.bias_of(layer), grids[0], stored.params, planned)
+    return sums_fit(stored.bias_of(layer), grids[-1], stored.params, planned)
 
 
 def sums_fit(bias, grid, weights, planned):

@@ -6,7 +6,7 @@ operator share one grid. All of it ends in a `Plan`, which is read to show a res
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 from typing import NamedTuple
 
@@ -19,7 +19,7 @@ from qlab.arithmetic.sparsity import magnitude_ranks, pruned_count
 from qlab.engine.floating import Floating
 from qlab.engine.lowering import StoredWeights, lower
 from qlab.engine.recipes import Recipe
-from qlab.tflite.graph import carried
+from qlab.tflite.graph import carried, constant
 from qlab.tflite.litemodel import LiteModel
 from qlab.tflite.operators import COMPARING, DICTATED, MOVING
 from qlab.tflite.pixels import USUAL
@@ -194,7 +194,7 @@ class Plan:
     shapes: dict[str, Shape]
     shaper: Shaper
     floating: Floating
-    constants: dict[int, StoredWeights]  # weights of layers that stay in float, by tensor
+    constants: dict[int, StoredWeights]  # weights that only weight bits reach, by tensor
 
     def shaped(self, layer):
         """A layer's weights pruned and clustered, before they are quantized."""
@@ -203,6 +203,17 @@ class Plan:
     def weights(self, layer):
         """A layer's weights as the file holds them, in real values."""
         return self.stored[layer].real
+
+    @cached_property
+    def held(self):
+        """Weights and biases by layer, those that only weight bits reach included."""
+        graph, found = self.source.parsed, {}
+        for layer, step in zip(self.source.layers, graph.subgraphs[0].operators, strict=True):
+            if layer.op == "TRANSPOSE_CONV" and layer.name not in self.floating.reasons:
+                weights, bias = (carried(graph, step).get(i, -1) for i in (1, 3))
+                stored = self.constants.get(weights) or StoredWeights(constant(graph, weights))
+                found[layer.name] = replace(stored, bias=constant(graph, bias))
+        return self.stored | found
 
     @cached_property
     def model(self):
@@ -215,7 +226,7 @@ class Plan:
         words = "qlab: weights {} bits, activations {} bits".format(*bits)
         if self.source.pixels not in (None, USUAL):
             words += f", pixels {self.source.pixels}"
-        parts = self.source, self.grids, self.stored, self.floating.reasons
+        parts = self.source, self.grids, self.held, self.floating.reasons
         return self.source.edited(lower(*parts, words.encode(), self.constants))
 
     def sizes(self, model=None):

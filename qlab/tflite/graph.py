@@ -55,7 +55,10 @@ def is_activation(model, index):
 
 
 def constant(model, index):
-    """The numbers of a constant tensor, in its shape and dtype; None for an activation."""
+    """The numbers of a constant tensor, in its shape and dtype; None for an activation.
+
+    Of a type with which qlab does not calculate they are bytes that say nothing (dtype ``V1``).
+    """
     if index < 0:
         return None
     tensor = model.subgraphs[0].tensors[index]
@@ -64,6 +67,8 @@ def constant(model, index):
         return None
     if tensor.type in PACKED_BITS:
         return unpack_codes(data, PACKED_BITS[tensor.type], shape_of(tensor))
+    if tensor.type not in DTYPES:
+        return np.frombuffer(np.asarray(data, np.uint8), "V1")
     values = np.frombuffer(np.asarray(data, np.uint8), DTYPES[tensor.type])
     if tensor.sparsity is not None:
         return expanded(values, shape_of(tensor), tensor.sparsity)

@@ -27,7 +27,8 @@ class Operator(NamedTuple):
     micro: bool = True
     """Whether the resolver of TensorFlow Lite Micro has it."""
     weights: tuple[int, ...] = ()
-    """Where it stays in float: inputs that are weights, which may come through DEQUANTIZE."""
+    """Of one that is no layer with weights to qlab: inputs that are weights all the same. Where it
+    runs in float, they may come through DEQUANTIZE."""
     weights_axis: int = 0
     """Which axis of them counts output channels."""
     challenge: bool = True
@@ -97,7 +98,7 @@ ROWS = (
         LOGICAL_OR NEG NOT_EQUAL PACK ROUND RSQRT SELECT_V2 SHAPE SIN SPLIT SPLIT_V SQRT SQUARE
         SQUARED_DIFFERENCE SUM UNPACK ZEROS_LIKE
         """),
-    Operator("TRANSPOSE_CONV", weights=(1,)),
+    Operator("TRANSPOSE_CONV", 3, weights=(1,)),
     Operator("CONV_3D", weights=(1,), weights_axis=4, micro=False, challenge=False),
     Operator("UNIDIRECTIONAL_SEQUENCE_LSTM", weights=(*range(1, 9),), challenge=False),
     *_names("ARG_MAX ARG_MIN CUMSUM SVDF", challenge=False),
@@ -116,6 +117,7 @@ def named(**wanted):
 
 SUPPORTED = tuple(row.name for row in ROWS if row.int8_version)
 WEIGHTED = named(work="macs")
+MULTIPLYING = (*WEIGHTED, "TRANSPOSE_CONV")  # with integer kernels: sums that a bias begins
 PLUMBING = named(grid=None)
 MOVING = named(grid="input")
 COMPARING = named(grid="common")  # what they read may be cut to the range of what they give
