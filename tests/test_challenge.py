@@ -115,7 +115,9 @@ def test_brightness_is_quantized_as_by_the_courses_own_engine():
     for scale, zero_point, dtype in [(1 / 255, -128, "i1"), (0.007, 3, "u1"), (1.0, 0, "f4")]:
         table = codes(rules.Input(np.dtype(dtype), np.float32(scale), zero_point))
         view, pixels = np.empty((1, 256), dtype), np.arange(256, dtype=np.uint8)[None]
-        qlab.runtime._fill(view, pixels, {"quantization": (np.float32(scale), zero_point)})
+        qlab.runtime._fill(
+            "0 to 1", view, pixels, {"quantization": (np.float32(scale), zero_point)}
+        )
         assert np.array_equal(table, view[0])
 
 
