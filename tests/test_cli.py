@@ -6,6 +6,7 @@ import subprocess
 import sys
 import types
 
+import engine
 import numpy as np
 import pytest
 
@@ -331,6 +332,9 @@ def test_inspect_finds_the_pixels_out_by_scoring(own_file, fashion, capsys):
     split = fashion.validation
     right = qlab.evaluate(qlab.pretrained("baseline"), split.images, split.labels).accuracy
     assert "This model wants its pixels as 0 to 1: it classifies" in out
+    assert "finds it out" not in out
+    assert "in the order that the model must have: 0 T-shirt/top, 1 Trouser, 2 Pullover" in out
+    assert "another order" not in out
     assert f"accuracy (measured): {100 * right:.2f} % of 10,000 validation images" in out
 
 
@@ -341,6 +345,25 @@ def test_inspect_scores_on_your_own_data_as_you_say(own_file, fashion, tmp_path,
     last = capsys.readouterr().out.splitlines()[-1]
     assert last.startswith("accuracy (measured): ")
     assert last.endswith("pixels as -1 to 1")
+
+
+def test_inspect_says_so_if_the_classes_have_another_order(own_file, fashion, tmp_path, capsys):
+    images, labels = fashion.test.images[:500], fashion.test.labels[:500]
+    np.savez(tmp_path / "own.npz", x=images, y=(labels + 3) % 10, class_names=list("abcdefghij"))
+    assert cli.main(["inspect", str(own_file), "--data", str(tmp_path / "own.npz")]) == 0
+    last = capsys.readouterr().out.splitlines()[-1]
+    assert last.startswith("The classes of this model seem to have another order")
+    assert "would be right with 0 d, 1 e, 2 f, 3 g, 4 h, 5 i, 6 j, 7 a, 8 b, 9 c. " in last
+
+
+def test_inspect_shows_how_weights_are_stored(tmp_path, capsys):
+    few = {"conv2": {"weight_bits": 4}, "dense1": {"weight_bits": 2}}
+    recipe = qlab.Recipe(weight_bits=8, overrides=few)
+    model = engine.compressor("baseline").compress(recipe).packed()
+    assert cli.main(["inspect", str(model.save(tmp_path / "packed.tflite"))]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    for name, kind in (("conv1", "int8"), ("conv2", "int4"), ("dense1", "int2")):
+        assert any(x.startswith(f"{name} ") and f") {kind}, " in x for x in lines)
 
 
 @pytest.mark.parametrize(

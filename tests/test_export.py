@@ -22,6 +22,7 @@ from hypothesis import strategies as st
 import qlab
 from qlab import cli
 from qlab.arithmetic.metrics import wilson_interval
+from qlab.data import digits
 from qlab.export import ExportError, c_array, card, examine, writing
 from qlab.export import microcontroller as micro
 from qlab.export.measuring import Examined
@@ -33,6 +34,7 @@ from qlab.tflite.boards import BOARDS, holding
 from qlab.tflite.graph import pack
 from qlab.tflite.litemodel import LiteModel
 from qlab.tflite.micro_form import micro_form
+from qlab.tflite.operations import COUNTED
 from qlab.trials import shelf
 from qlab.trials.subjects import misfit
 
@@ -329,6 +331,21 @@ def test_the_card_gives_flash_ram_and_the_boards(exported, four_bits):
     known = json.loads(exported["my-4-bits-provenance.json"].read_text())["microcontroller"]
     assert known["arena_bytes"] == report.arena_bytes and known["compared"] == 300
     assert re.search(r"\d", known["tflite-micro"])
+
+
+def test_the_card_of_a_network_with_its_own_names(tmp_path):
+    """Of two sizes, and with an operator whose work nobody counts."""
+    data = digits.load()
+    compressor = qlab.Compressor(qlab.pretrained("digits"), data.calibration_images())
+    recipe = qlab.Recipe(weight_bits=8, overrides={"dense1_1": {"weight_bits": 2}})
+    small = compressor.compress(recipe)
+    files = writing.export(small, tmp_path, "small", recipe, dataset=data)
+    card = files["small-card.md"].read_text("utf-8").replace("\\", "")
+    assert small.packed_bytes < small.file_bytes
+    assert f"holds `small.tflite` as it is, {small.file_bytes:,} bytes. It does not hold" in card
+    assert "overrides (dense1_1 (weight bits 2))" in card
+    [uncounted] = re.findall("^Not counted: .*", card, re.MULTILINE)
+    assert uncounted.endswith(f" {COUNTED[-1]}.") and "…" not in uncounted
 
 
 def test_text_from_the_file_cannot_change_the_form_of_the_card():

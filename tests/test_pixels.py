@@ -96,6 +96,16 @@ def test_two_ways_that_do_as_well_are_not_told_apart(fashion):
     assert "as 0 to 1 or 0 to 255" in str(found)
 
 
+def test_it_says_of_how_many_images_a_few_were_enough(nets, fashion):
+    split = fashion.validation
+    found = qlab.find_pixels(lite(nets, "0 to 1"), split.images, split.labels)
+    n = found.measurements["0 to 1"].n
+    assert n < 10_000 and f"% of {n:,} of the 10,000 images rightly" in str(found)
+    assert str(found).endswith(f"{n:,} were enough to tell.")
+    few = qlab.find_pixels(lite(nets, "0 to 1"), split.images[:n], split.labels[:n])
+    assert f"% of {n:,} images rightly" in str(few) and "enough" not in str(few)
+
+
 def test_the_courses_models_are_not_asked(fashion, monkeypatch):
     monkeypatch.setattr(qlab.runtime, "found", None)  # would be called
     few = fashion.validation.images[:64], fashion.validation.labels[:64]

@@ -198,3 +198,8 @@ def test_what_is_no_lite_model_is_answered_with_how_to_get_one(model, remedy, fa
         qlab.predict(model, fashion.test.images[:2])
     with pytest.raises(TypeError, match=remedy):
         qlab.Compressor(model, fashion.test.images[:2])
+
+
+def test_logits_of_an_integer_file_say_what_to_do():
+    with pytest.raises(ValueError, match=r"answers in int8.*with activation_bits=32"):
+        qlab.runtime.logits(qlab.pretrained("baseline-int8"), engine.pictures()[:2])

@@ -83,6 +83,8 @@ def test_keras_3_imported_first(first):
     for line in refusals:
         assert "Keras 3 model (Sequential)" in line
         assert "from qlab.train import keras" in line
+    as_file = ["LiteModel.from_file('mine.tflite')" in line for line in refusals]
+    assert as_file == [False, True, False]  # only converting is of no need to train here
 
 
 # Fitting

@@ -470,10 +470,11 @@ def _bytes(images, which):
         return images.astype(np.uint8, copy=False)
     shifted = "images" if low >= 0 else f"(images + {-low:g})"
     white = high if low >= 0 else high - low
+    other = "" if white == 255 else f", or {shifted} / 255 if 255 is"
     raise DatasetError(
         f"the {which} images are {images.dtype} from {low:g} to {high:g}, and qlab does not guess "
         "which of these numbers is white. Give uint8, 0 to 255, or floats from 0 to 1, such as "
-        f"{shifted} / {white:g} if {high:g} is white, or {shifted} / 255 if 255 is"
+        f"{shifted} / {white:g} if {high:g} is white{other}"
     )
 
 

@@ -216,14 +216,15 @@ def recipe_words(recipe, brief=False):
     return _words(shown) or "not recorded"
 
 
-def _words(mapping):
+def _words(mapping, names=False):
+    """Settings in words; the names of layers stay as they are."""
     parts = []
     for key, value in mapping.items():
         if value is None or value in ({}, [], ()) or (key == "sparsity" and not value):
             continue
-        name = str(key).replace("_", " ")
+        name = str(key) if names else str(key).replace("_", " ")
         if isinstance(value, Mapping):
-            parts.append(f"{name} ({_words(value)})")
+            parts.append(f"{name} ({_words(value, names=key == 'overrides')})")
         elif isinstance(value, list | tuple):
             parts.append(f"{name} {' and '.join(map(str, value))}")
         else:

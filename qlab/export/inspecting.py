@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
+
 from qlab import data
+from qlab.arithmetic.results import Measurement, compare
 from qlab.engine.compressor import Compressor
 from qlab.engine.explaining import staying_in_float
 from qlab.engine.floating import floating
@@ -16,7 +19,7 @@ from qlab.system.text import printable
 from qlab.tflite.anatomy import compressed_byte_counts
 from qlab.tflite.answers import described, require_scorable
 from qlab.tflite.cleaning import cleaned
-from qlab.tflite.graph import op_name, shape_of
+from qlab.tflite.graph import op_name, shape_of, stored_index
 from qlab.tflite.gzipping import GZIPPED
 from qlab.tflite.litemodel import LiteModel, ModelError
 from qlab.tflite.operators import PLUMBING
@@ -25,6 +28,7 @@ from qlab.trials import subjects
 
 MOST_LAYERS = 200  # lines
 LONGEST = 40  # of a name
+MOST_CLASSES = 20  # named
 
 
 def inspect_file(file, source=None, fashion_mnist=False, pixels=None, out=print):
@@ -41,14 +45,14 @@ def inspect_file(file, source=None, fashion_mnist=False, pixels=None, out=print)
 def _inspect(content, pixels, name, source, fashion_mnist, say):
     """In a process of its own: say all that there is to say of a file that was checked."""
     model = LiteModel(content, pixels)
-    for line in look(model, name):
+    for line in look(model, name, scored=source is not None):
         say(line)
     for line in _scoring(model, source, fashion_mnist):
         say(line)
 
 
-def look(model, name="model.tflite"):
-    """Lines about a file, for the screen.
+def look(model, name="model.tflite", scored=False):
+    """Lines about a file, for the screen; if it is `scored` afterwards, that tells of its pixels.
 
     >>> import qlab
     >>> lines = list(look(qlab.pretrained("baseline"), "baseline.tflite"))
@@ -66,7 +70,8 @@ def look(model, name="model.tflite"):
         yield f"graphs: {1 + len(others)}; the layers below are those of the first"
     yield from ("", *_parts(model), "", *_layers(model), "")
     yield from _forms(model)
-    yield _pixels(model)
+    if (pixels := _pixels(model, scored)) is not None:
+        yield pixels
 
 
 def _tensor(tensor):
@@ -93,14 +98,26 @@ def _layers(model):
     ops = [printable(x.op, LONGEST) for x in layers[:MOST_LAYERS]]
     wide_ops = max([len("operator"), *map(len, ops)])
     yield f"{'layer':<{wide}}  {'operator':<{wide_ops}}  {'gives':<28}  weights"
-    for layer, name, op in zip(layers, names, ops, strict=False):
+    for layer, kind, name, op in zip(layers, _stored_types(model), names, ops, strict=False):
         tensor = tensors[layer.output]
         shape = f"{shape_of(tensor)} {TYPE_NAMES.get(tensor.type, 'unknown').lower()}"
         held = layer.weights
-        weights = "" if held is None else f"{held.shape} {held.dtype}, {held.size:,}"
+        weights = "" if held is None else f"{held.shape} {kind}, {held.size:,}"
         yield f"{name:<{wide}}  {op:<{wide_ops}}  {shape:<28}  {weights}".rstrip()
     if len(layers) > MOST_LAYERS:
         yield f"... and {len(layers) - MOST_LAYERS} more"
+
+
+def _stored_types(model):
+    """How the file stores the weights of each layer, such as int2; None where it has none."""
+    part = model.parsed.subgraphs[0]
+    steps = [x for x in part.operators if op_name(model.parsed, x) not in PLUMBING]
+    for layer, operator in zip(model.layers, steps, strict=True):
+        if layer.weights is None:
+            yield None
+        else:
+            index = stored_index(model.parsed, int(operator.inputs[1]))
+            yield TYPE_NAMES[part.tensors[index].type].lower()
 
 
 def _forms(model):
@@ -119,8 +136,8 @@ def _forms(model):
     yield "to be compressed: yes, it is a float32 file. " + (stays or "Nothing stays in float.")
 
 
-def _pixels(model):
-    """How the model wants its pixels, as far as its file or the caller says it."""
+def _pixels(model, scored):
+    """How the model wants its pixels, as far as its file or the caller says it; None if neither."""
     try:
         require_scorable(model)
     except ModelError as error:
@@ -134,8 +151,12 @@ def _pixels(model):
     if way := coded_way(model):
         return f"pixels: {way}, because that is what the codes of its input stand for"
     return (
-        "pixels: the file does not say whether it wants 0 to 1, 0 to 255 or -1 to 1; "
-        "--data or --fashion-mnist finds it out"
+        None
+        if scored
+        else (
+            "pixels: the file does not say whether it wants 0 to 1, 0 to 255 or -1 to 1; "
+            "--data or --fashion-mnist finds it out"
+        )
     )
 
 
@@ -144,7 +165,9 @@ def _scoring(model, source, fashion_mnist):
     if source is None:
         return
     require_scorable(model)
-    split = data.load().validation if fashion_mnist else _dataset(model, Path(source)).validation
+    dataset = data.load() if fashion_mnist else _dataset(model, Path(source))
+    names, split = dataset.class_names, dataset.validation
+    yield f"classes, in the order that the model must have: {_numbered(names)}"
     model, found = subjects.ready(model, split)
     if found is not None:
         yield str(found)
@@ -154,6 +177,30 @@ def _scoring(model, source, fashion_mnist):
         f"accuracy (measured): {100 * score.accuracy:.2f} % of {score.n:,} {score.images_are} "
         f"(95 % interval {low:.1f} to {high:.1f} %), pixels as {model.pixels or '0 to 1'}"
     )
+    yield from _other_order(score, names)
+
+
+def _numbered(names):
+    """Names of classes with the number that each has."""
+    shown = [f"{i} {printable(x, LONGEST)}" for i, x in enumerate(names[:MOST_CLASSES])]
+    more = len(names) - len(shown)
+    return ", ".join([*shown, f"and {more:,} more"] if more else shown)
+
+
+def _other_order(score, names):
+    """A sentence if the model does better, beyond noise, once its classes change their places."""
+    counts = np.zeros((max(len(names), score.predictions.max() + 1),) * 2, int)
+    np.add.at(counts, (score.predictions, score.labels), 1)
+    shown_as = counts.argmax(1)
+    if sorted(shown_as) != list(range(len(names))):
+        return
+    ordered = Measurement(shown_as[score.predictions], score.labels)
+    if compare(score, ordered).verdict == "better":
+        yield (
+            f"The classes of this model seem to have another order: {100 * ordered.accuracy:.2f} % "
+            f"would be right with {_numbered([names[i] for i in shown_as])}. Folders are read in "
+            "the order of their names, so put the number first, such as 00-dog and 01-cat."
+        )
 
 
 def _dataset(model, path):

@@ -119,7 +119,7 @@ def _counts(model):
             "uncounted": None,
         }
     except ModelError as error:
-        return {"uncounted": error}
+        return {"uncounted": markdown(error, 2000)}
 
 
 def _real_input(model):

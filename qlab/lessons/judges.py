@@ -202,6 +202,11 @@ def _is_text(expected, got):
         return False
 
 
+def _is_float64(expected, got):
+    """Images that arithmetic has made float64, given to a model."""
+    return isinstance(got, Stopped) and "images are float64" in got.words
+
+
 def _is_boxed(expected, got):
     """One number in a list or an array, where a number was expected."""
     wanted, got = numbers(expected), numbers(got)
@@ -211,6 +216,8 @@ def _is_boxed(expected, got):
 FORMS = {
     "This is text, and a number is asked for. Give the number itself, without quotes around it and "
     "without str() or an f-string.": _is_text,
+    "Dividing makes float64, which no model here takes. Give the images as they came, because qlab "
+    "scales them, or add .astype(np.float32).": _is_float64,
     "The number is in a list or an array. Give the number itself, without the brackets.": _is_boxed,
 }
 

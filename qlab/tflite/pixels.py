@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -114,6 +114,8 @@ class FoundPixels:
         From each other way to this one.
     guessing : float
         Accuracy of naming the commonest class each time.
+    whole : int
+        How many images were given; fewer are scored where these are enough to tell.
     """
 
     pixels: str
@@ -121,6 +123,7 @@ class FoundPixels:
     measurements: dict[str, Measurement]
     comparisons: dict[str, Comparison]
     guessing: float = 0.0
+    whole: int = 0
 
     def __str__(self):
         if not self.measurements:
@@ -128,14 +131,16 @@ class FoundPixels:
         scores = {way: f"{100 * x.accuracy:.1f} %" for way, x in self.measurements.items()}
         best = self.measurements[self.pixels]
         low, high = (f"{100 * end:.1f}" for end in best.interval)
-        scored = f"{best.n:,} {best.images_are}"
+        few = f" of the {self.whole:,}" if self.whole > best.n else ""
+        scored = f"{best.n:,}{few} {best.images_are}"
         others = " and ".join(f"{scores[x]} with {x}" for x in self.comparisons)
         right = (
             f"it classifies {scores[self.pixels]} of {scored} rightly so (95 % interval {low} to "
             f"{high} %), and {others}"
         )
         if self.sure:
-            return f"This model wants its pixels as {self.pixels}: {right} (measured)."
+            enough = f" {best.n:,} were enough to tell." if few else ""
+            return f"This model wants its pixels as {self.pixels}: {right} (measured).{enough}"
         if not self._beats_guessing:
             every = ", ".join(f"{score} with {way}" for way, score in scores.items())
             return (
@@ -167,7 +172,7 @@ def found(predict, model, images, labels, usual=USUAL, images_are="images"):
         answer = _found(predict, model, images[rows], np.asarray(labels)[rows], usual, images_are)
         if answer.sure or len(rows) == len(images) or not answer._beats_guessing:
             break
-    return answer
+    return replace(answer, whole=len(images))
 
 
 def _found(predict, model, images, labels, usual, images_are):

@@ -187,7 +187,10 @@ def logits(model, images):
     outputs = _outputs(model, prepared(model, images))
     answers = np.concatenate([answers[0] for _, answers in outputs])
     if answers.dtype != np.float32:
-        raise ValueError(f"this model answers in {answers.dtype}; logits need a float32 output")
+        raise ValueError(
+            f"this model answers in {answers.dtype}, and logits need a float32 output; compress it "
+            "with activation_bits=32, so that its activations stay in float"
+        )
     return answers
 
 

@@ -8,6 +8,10 @@ SCHEDULES = ("constant", "cosine")
 LARGEST_PIXEL = 16  # of float images: standardized ones stay below, those of 0 to 255 do not
 REDUCED = ("float16", "bfloat16", "float64")
 
+AS_FILE = (
+    "convert it with tf.lite.TFLiteConverter.from_keras_model(model).convert(), write the bytes to "
+    "mine.tflite, and read them with qlab.LiteModel.from_file('mine.tflite')"
+)
 STRIP = {"pruning": "strip_pruning", "clustering": "strip_clustering"}
 _WRAPPERS = {  # how the names of tfmot's wrappers begin: tfmot need not be imported to see them
     "PruneLowMagnitude": "pruning",
@@ -17,13 +21,14 @@ _WRAPPERS = {  # how the names of tfmot's wrappers begin: tfmot need not be impo
 _ONLY_SHAPES = (keras.layers.Reshape, keras.layers.Flatten, keras.layers.Dropout)
 
 
-def require_keras_2(model, several_inputs=False):
+def require_keras_2(model, several_inputs=False, verb=""):
     """Raise, in words, unless `model` is a Keras 2 model that this room can work with."""
     require_settings_of_keras()
     if not isinstance(model, keras.Model):
         kind = type(model)
         if kind.__module__.split(".")[0] == "keras":
-            raise TypeError(f"this is a Keras 3 model ({kind.__name__}); {REMEDY}")
+            remedy = f"{AS_FILE}. To train it here: {REMEDY}" if verb == "convert" else REMEDY
+            raise TypeError(f"this is a Keras 3 model ({kind.__name__}); {remedy}")
         raise TypeError(f"expected a Keras 2 model (tf_keras.Model), got {kind.__name__}")
     if isinstance(getattr(model, "student", None), keras.Model):
         raise TypeError(
@@ -183,7 +188,7 @@ def technique(model):
 
 def require_stripped(model, verb="convert", several_inputs=False):
     """Raise, in words, unless `model` is a Keras 2 model without wrappers that should be off."""
-    require_keras_2(model, several_inputs)
+    require_keras_2(model, several_inputs, verb)
     found = technique(model)
     if found in STRIP:
         raise ValueError(

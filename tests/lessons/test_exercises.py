@@ -511,6 +511,11 @@ def test_a_function_that_prints_its_answer_is_told_to_return_it(id, answer):
     assert verdict.status == "not yet" and "Write return" in verdict.lines[1]
 
 
+def test_images_that_were_divided_are_told_of_their_type():
+    verdict = check("own_model.as_it_wants", answers_own_model.divided)
+    assert verdict.status == "not yet" and "Dividing makes float64" in verdict.lines[-1]
+
+
 def test_a_function_that_prints_anything_else_is_not_begun():
     assert check("claims.mark", lambda held: print("here")).status == "not attempted yet"
 

@@ -2,11 +2,13 @@
 
 from functools import cache
 
+import numpy as np
+
 from qlab.data import digits
 from qlab.lessons.judges import for_function
 from qlab.tflite.artefacts import path
 from qlab.tflite.litemodel import LiteModel
-from qlab.tflite.pixels import WAYS
+from qlab.tflite.pixels import WAYS, FoundPixels
 from qlab.tflite.runtime import predict
 
 
@@ -27,6 +29,11 @@ def _said(got):
     return f"a model that takes pixels as {got.pixels}" if got.pixels else "a model as it came"
 
 
+def _greyed(images):
+    """The same pictures with black as a middle grey: their -1 to 1 is what was 0 to 1."""
+    return (127.5 + images / 2).round().astype(np.uint8)
+
+
 def _takes(way):
     return lambda args, got: got == f"a model that takes pixels as {way}"
 
@@ -37,31 +44,42 @@ def _worst(args, got):
     return any(_takes(way)(args, got) and n == min(right.values()) for way, n in right.items())
 
 
+def _is_greyed(args):
+    return args[1].min() > 0
+
+
 def _is_text(value):
     return isinstance(value, str) and value in WAYS
 
 
 @cache
 def _judge():
-    """The judge, with two files of which each wants its pixels in another way."""
-    split = digits.load().validation
-    files = [LiteModel(path(f"{name}.tflite").read_bytes()) for name in ("digits-raw", "digits")]
+    """The judge: each way is right once, and of one file another way is right for half, too."""
+    data = digits.load()
+    raw, usual = (LiteModel(path(f"{x}.tflite").read_bytes()) for x in ("digits-raw", "digits"))
+    split, other = data.validation, data.train
     return for_function(
         as_it_wants,
-        [(file, split.images, split.labels) for file in files],
+        [
+            (raw, split.images, split.labels),
+            (usual, split.images, split.labels),
+            (usual, _greyed(other.images), other.labels),
+        ],
         read=_said,
         same=lambda args, expected, got: got == expected,
         mistakes={
             "as_it_came": lambda args, got: got == "a model as it came",
             "way_alone": lambda args, got: _is_text(got),
             "table": lambda args, got: isinstance(got, dict),
+            "found": lambda args, got: isinstance(got, FoundPixels),
             "always_raw": _takes("0 to 255"),
-            "always_usual": _takes("0 to 1"),
             "worst": _worst,
+            "other_pictures": lambda args, got: _is_greyed(args) and _takes("0 to 1")(args, got),
+            "always_usual": _takes("0 to 1"),
         },
     )
 
 
 def judge_as_it_wants(answer):
-    """Run the learner's function on two files."""
+    """Run the learner's function on two files, and on two kinds of pictures."""
     return _judge()(answer)
