@@ -14,6 +14,7 @@ from qlab.arithmetic.results import Measurement
 from qlab.course.qat import straight_through
 from qlab.course.shipped_model import compressor, model, score
 from qlab.course.welcome import verdict
+from qlab.course.own_model.budget import small_recipe
 from qlab.data import digits
 from qlab.lessons import memory, progress, quiz, quizzes
 from qlab.lessons.quizzes import ITEMS, Sheet, items
@@ -128,8 +129,7 @@ def measured_in_own_model():
         return whole.accuracy - scored(engine.compress(two.replace(rounding=rounding))).accuracy
 
     whole, two = scored(own), qlab.Recipe(weight_bits=2)
-    bits = {"dense1_1": {"weight_bits": 2}, "conv1_1": {"weight_bits": 8}}
-    small = engine.compress(qlab.Recipe(weight_bits=4, rounding="gptq", overrides=bits))
+    small = engine.compress(small_recipe())
     return {
         "data": data,
         "model": own,

@@ -126,6 +126,10 @@ DENSE = {"dense1_1": {"weight_bits": 2}}
         (qlab.Recipe(overrides=DENSE), "it may have 2 bits"),
         (qlab.Recipe(weight_bits=4, overrides=DENSE), "can be rounded better"),
         (qlab.Recipe(weight_bits=2, rounding="gptq"), "give them more bits"),
+        (
+            qlab.Recipe(2, 8, rounding="gptq", overrides={"conv1_1": {"weight_bits": 8}}),
+            "give them more bits",
+        ),
     ],
 )
 def test_a_recipe_outside_the_budget_of_the_digits_gets_its_own_hint(recipe, words):
