@@ -11,10 +11,10 @@ import pytest
 
 import qlab
 from qlab.arithmetic.results import Measurement
+from qlab.course.own_model.budget import small_recipe
 from qlab.course.qat import straight_through
 from qlab.course.shipped_model import compressor, model, score
 from qlab.course.welcome import verdict
-from qlab.course.own_model.budget import small_recipe
 from qlab.data import digits
 from qlab.lessons import memory, progress, quiz, quizzes
 from qlab.lessons.quizzes import ITEMS, Sheet, items
