@@ -164,7 +164,7 @@ class LivePicture:
 
 
 def _may_have_moved(artist):
-    """Whether a mark has changed; matplotlib does not notice that an annotation points elsewhere."""
+    """Whether a mark has changed; matplotlib does not notice that an annotation has a new place."""
     return artist.stale or isinstance(artist, Annotation)
 
 
