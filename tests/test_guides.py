@@ -130,11 +130,12 @@ def test_a_missing_section_would_be_noticed():
 # Settings
 
 
-def test_every_misconception_has_a_setting():
+def test_every_misconception_has_a_setting_or_a_section_of_the_last_notebook():
     entries = chapter("What people get wrong").split("\n### ")[1:]
     assert len(entries) >= 10
     for entry in entries:
-        assert SETTING.search(f"{entry}\n\n"), entry.splitlines()[0]
+        elsewhere = "Notebook 09, section" in entry  # whose data set no setting above has
+        assert elsewhere or SETTING.search(f"{entry}\n\n"), entry.splitlines()[0]
     assert len(SETTINGS) == PAGE.count("```python\nwidgets.")
 
 

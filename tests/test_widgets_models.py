@@ -38,7 +38,7 @@ def made(kind, given, model=None, /, **settings):
 
 
 def plain(value):
-    """What can be compared of a result: all but times, which differ from run to run."""
+    """What can be compared of a result: all but times, and what was remembered when it was made."""
     if isinstance(value, qlab.LiteModel):
         return value.data
     if isinstance(value, qlab.Latency | qlab.Compressor):
@@ -50,7 +50,8 @@ def plain(value):
     if isinstance(value, list | tuple):
         return [plain(x) for x in value]
     if dataclasses.is_dataclass(value):
-        fields = [f.name for f in dataclasses.fields(value) if f.name != "elapsed_ms"]
+        names = (f.name for f in dataclasses.fields(value))
+        fields = [name for name in names if name not in ("elapsed_ms", "how")]
         return type(value).__name__, [(name, plain(getattr(value, name))) for name in fields]
     return value
 

@@ -39,6 +39,7 @@ class GalleryPanel:
     def show(self, images, labels, before, after, empty=""):
         """Draw images, or the words of `empty` if there are none."""
         self.sheet.items.clear()
+        self.sheet.stale = True
         if not len(images):
             self.sheet.words(2, CELL_HEIGHT / 2, empty, size=11)
         for i, (image, label, old, new) in enumerate(

@@ -9,6 +9,7 @@ import traitlets
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
+from matplotlib.text import Annotation
 from PIL import Image
 
 from qlab.plots import style
@@ -105,7 +106,7 @@ class LivePicture:
         if self._frame is None:
             self._draw_frame()
         else:
-            moved = {self._panel_of(artist) for artist in self._marks if artist.stale}
+            moved = {self._panel_of(artist) for artist in self._marks if _may_have_moved(artist)}
             left = {i for i in range(len(self.axes)) if i in waiting or i not in moved}
         pixels = np.asarray(self.canvas.buffer_rgba())
         for i, (start, end) in enumerate(pairwise(self._borders)):
@@ -160,6 +161,11 @@ class LivePicture:
         middles = [(left.x1 + right.x0) / 2 for left, right in pairwise(boxes)]
         cuts = [DENSITY * round(x / DENSITY) for x in middles]
         return [0, *cuts, self.canvas.get_width_height(physical=True)[0]]
+
+
+def _may_have_moved(artist):
+    """Whether a mark has changed; matplotlib does not notice that an annotation has a new place."""
+    return artist.stale or isinstance(artist, Annotation)
 
 
 def encode(rgba):
