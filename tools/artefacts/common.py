@@ -72,8 +72,9 @@ class Log(train.keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch, logs=None):
         self.epochs.append(len(self.rates))
-        for name, value in logs.items():
-            self.history.setdefault(name.replace("val_", "validation_"), []).append(float(value))
+        renamed = {name.replace("val_", "validation_"): value for name, value in logs.items()}
+        for name, value in renamed.items():  # `train` has both names in its logs
+            self.history.setdefault(name, []).append(float(value))
         if self.file:
             write_whole(self.file, json.dumps([self.rates, self.epochs, self.history]).encode())
 
