@@ -41,6 +41,7 @@ class FlipGallery(ModelExplorer):
 
     Examples
     --------
+    >>> import qlab
     >>> test = qlab.data.load().test
     >>> gallery = FlipGallery(images=test.images[:500], labels=test.labels[:500],
     ...                       calibration_images=test.images[500:520], weight_bits=2)

@@ -56,6 +56,7 @@ class OutlierExplorer(SweepingExplorer, ModelExplorer):
 
     Examples
     --------
+    >>> import qlab
     >>> test = qlab.data.load().test
     >>> explorer = OutlierExplorer(
     ...     images=test.images[:200], labels=test.labels[:200],
