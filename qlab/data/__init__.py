@@ -1,8 +1,8 @@
 """Data sets: a learner's own, checked, and Fashion-MNIST: found or fetched, verified, split.
 
-``Dataset`` holds any pictures with their classes. ``load()`` gives Fashion-MNIST, ``digits.load()``
-handwritten digits, and
-``calibration_images()`` what a compressor of its models calibrates on.
+``Dataset`` holds any pictures with their classes. ``load()`` gives Fashion-MNIST, and
+``calibration_images()`` what a compressor of its models calibrates on. ``digits.load()`` gives
+handwritten digits.
 """
 
 import lazy_loader

@@ -180,7 +180,7 @@ class Compressor:
         return (*notes(self.plan(recipe)), *self._wrong_range, *self._uncalled())
 
     def _uncalled(self):
-        """What is said of a file with graphs beside the first."""
+        """Say what happens to the other graphs of a file, if it has some."""
         others = len(self.model.parsed.subgraphs) - 1
         if others and not self.calibration_images:
             yield (

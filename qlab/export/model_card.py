@@ -132,7 +132,7 @@ def _pixels_said(examined):
     """How the way of feeding pixels came to be known; empty for the course's own files."""
     if isinstance(examined.pixels, FoundPixels):
         return f"On the validation images: {examined.pixels}"
-    return "" if "artefact" in examined.source else "Whoever made the file says so."
+    return "" if "artefact" in examined.source else "The person who made the file says so."
 
 
 def _tensor(tensor):

@@ -24,7 +24,7 @@ NETWORKS_REMEMBERED = 6  # with so many of their filters removed, calibrated
 
 @dataclass(eq=False)
 class Question:
-    """What TensorFlow Lite Micro says of a file: asked once, by whoever needs it first."""
+    """What TensorFlow Lite Micro says of a file: it is asked only once."""
 
     model: qlab.LiteModel
 
@@ -32,7 +32,7 @@ class Question:
         self.known, self._lock = None, threading.Lock()
 
     def report(self):
-        """MicroReport; whoever asks waits for it."""
+        """Ask, or wait for the answer if another thread is asking; return the MicroReport."""
         with self._lock:
             if self.known is None:
                 self.known = qlab.micro(self.model)
