@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from qlab.data import checks, outside
-from qlab.data.checks import DatasetError, is_whole, require_whole, some
+from qlab.data import doors, outside
+from qlab.data.doors import DatasetError, is_whole, require_whole, some
 from qlab.system.text import one_line
 
 SHARES = {"test": 0.2, "validation": 0.2}  # of what is there, where no such pictures are given
@@ -80,12 +80,12 @@ class Dataset:
 
     def __init__(self, train, validation, test, class_names=None, name="your data"):
         given = {"train": train, "validation": validation, "test": test}
-        pairs = {which: checks.pair(split, which) for which, split in given.items()}
+        pairs = {which: doors.pair(split, which) for which, split in given.items()}
         images = {which: _pixels(pair[0], which) for which, pair in pairs.items()}
         _require_one_shape(images)
         labels = {which: _labels(pair[1], images[which], which) for which, pair in pairs.items()}
         labels, self.class_names = _numbered(labels, class_names)
-        self.name = one_line(name or "", checks.LONGEST_NAME) or "your data"
+        self.name = one_line(name or "", doors.LONGEST_NAME) or "your data"
         self.train, self.validation, self.test = (
             Split(images[which], labels[which], which, self.name) for which in given
         )
@@ -134,7 +134,7 @@ class Dataset:
         require_whole("seed", seed)
         images = _pixels(images, "train")
         labels = _labels(labels, images, "train")
-        checks.require_class_count(len(np.unique(labels)))
+        doors.require_class_count(len(np.unique(labels)))
         wanted = [x for x, y in (("test", test), ("validation", validation)) if y is None]
         size = {which: round(SHARES[which] * len(labels)) for which in wanted}
         given, left = {"validation": validation, "test": test}, np.arange(len(labels))
@@ -404,7 +404,7 @@ def _drawn(labels, n, seed, which):
 
 def _pixels(images, which):
     """Pictures as uint8 of four axes, or why they cannot be."""
-    images = checks.array(images, f"the {which} images")
+    images = doors.array(images, f"the {which} images")
     if images.ndim == 3:
         images = images[..., None]
     if images.ndim != 4 or images.size == 0:
@@ -437,7 +437,7 @@ def _bytes(images, which):
         return images.astype(np.uint8) * np.uint8(255)
     if images.dtype.kind not in "iuf":
         raise DatasetError(f"the {which} images are {images.dtype}; give uint8, 0 to 255")
-    low, high = checks.ends(images, f"the {which} images")
+    low, high = doors.ends(images, f"the {which} images")
     if images.dtype.kind == "f" and low >= 0 and high <= 1:
         return np.rint(255 * images).astype(np.uint8)
     if images.dtype.kind in "iu" and low >= 0 and high <= 255 and not 0 < high <= DARKEST_WHITE:
@@ -467,7 +467,7 @@ def _require_one_shape(images):
 
 
 def _labels(labels, images, which):
-    return checks.label_row(labels, len(images), f"the {which} labels")
+    return doors.label_row(labels, len(images), f"the {which} labels")
 
 
 def _numbered(labels, class_names):
@@ -475,10 +475,10 @@ def _numbered(labels, class_names):
     if len({x.dtype.kind for x in labels.values()}) > 1:
         raise DatasetError("some labels are numbers and some are words; make them of one kind")
     known = np.unique(np.concatenate(list(labels.values()))).tolist()
-    names, named = (None, None) if class_names is None else checks.names_of(class_names)
+    names, named = (None, None) if class_names is None else doors.names_of(class_names)
     order = _order(known, names, named)
     if names is None:
-        names, _ = checks.names_of(list(map(str, order)))
+        names, _ = doors.names_of(list(map(str, order)))
     index, numbered = {label: i for i, label in enumerate(order)}, {}
     for which, row in labels.items():
         numbered[which] = np.array([index[x] for x in row.tolist()], np.int64)
@@ -491,7 +491,7 @@ def _order(known, names, named):
     """Labels in the order of their classes, some of which may have no picture."""
     words = isinstance(known[0], str)
     if names is None:
-        counted = known[0] == 0 and known[-1] < checks.MOST_CLASSES
+        counted = known[0] == 0 and known[-1] < doors.MOST_CLASSES
         return list(range(known[-1] + 1)) if counted else known
     if not words and named is None and len(names) == len(known):
         return known

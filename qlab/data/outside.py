@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from qlab.data.checks import DatasetError, require_path, require_two
+from qlab.data.doors import DatasetError, require_path, require_two
 from qlab.system.text import one_line, printable
 
 MOST_BYTES = 2 * 2**30  # of all pictures, or of all arrays of a file
@@ -65,7 +65,12 @@ def read_folder(folder, size=None, colour=None, progress=True):
     """Read a folder of folders of pictures; say which files were left out, and why."""
     folder = _require_folder(folder)
     if size is not None:
-        size = require_two("size", size, "height and width, such as (32, 32)", LARGEST_SIDE)
+        size = require_two(
+            "size",
+            size,
+            f"height and width, such as (32, 32), {LARGEST_SIDE:,} at most",
+            LARGEST_SIDE,
+        )
     splits = _split_folders(folder)
     names = sorted({x.name for root in splits.values() for x in _folders(root)})
     files = [(which, names.index(path.parent.name), path) for which, path in _files(splits)]

@@ -12,6 +12,7 @@ from qlab.arithmetic.metrics import sparsity
 from qlab.arithmetic.results import Measurement
 from qlab.data import Dataset, FashionMNIST, Split, is_fashion
 from qlab.data.datasets import shape_words
+from qlab.data.doors import colours
 from qlab.engine.recipes import Recipe
 from qlab.system.steps import finished, mapped
 from qlab.tflite import prefixes
@@ -276,8 +277,8 @@ def misfit(model, dataset=None):
     except ModelError as error:
         return str(error)
     graph, dataset = model.parsed.subgraphs[0], dataset or FashionMNIST()
-    shape, classes = shape_of(graph.tensors[int(graph.inputs[0])])[1:], class_count(model)
-    there = len(dataset.class_names)
+    shape = tuple(shape_of(graph.tensors[int(graph.inputs[0])])[1:])
+    classes, there = class_count(model), len(dataset.class_names)
     try:
         require_fit(shape, dataset.image_shape)
         fits = classes in (None, there)
@@ -289,6 +290,7 @@ def misfit(model, dataset=None):
     return (
         f"it takes images of {shape_words(shape)}{answers}; {dataset.name} has images of "
         f"{shape_words(dataset.image_shape)} and {there} classes"
+        f"{colours(shape, dataset.image_shape)}"
     )
 
 

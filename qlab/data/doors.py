@@ -32,11 +32,12 @@ def require_whole(name, value, least=0, most=None):
     return int(value)
 
 
-def require_two(name, value, example, most=None):
+def require_two(name, value, example, most=2**31):
     """Return two whole numbers from 1, such as height and width, as a tuple of int."""
-    if not isinstance(value, tuple | list | np.ndarray) or len(value) != 2:
-        raise DatasetError(f"{name} is {value!r}; give {example}")
-    return tuple(require_whole(f"each number of {name}", x, 1, most) for x in value)
+    two = isinstance(value, tuple | list | np.ndarray) and len(value) == 2
+    if not two or not all(is_whole(x) and 1 <= x <= most for x in value):
+        raise ValueError(f"{name} is {value!r}; give {example}")
+    return tuple(map(int, value))
 
 
 def require_path(path, what):
@@ -114,16 +115,23 @@ def label_row(labels, n, what):
     return labels.astype(np.int64)
 
 
-def require_of(classes, labels):
-    """Raise unless labels count the classes of a model from 0; None if it does not say how many."""
-    low, high = np.min(labels), np.max(labels)
+def class_row(labels, n, classes, what="labels"):
+    """Labels as int64 that count a model's classes from 0; `classes` is None if nobody knows."""
+    labels = label_row(labels, n, what)
+    if labels.dtype.kind == "U":
+        raise DatasetError(
+            f"{what} are words, such as {one_line(labels[0], LONGEST_NAME)}; give the number of "
+            "each class, counted from 0, such as numpy.unique(labels, return_inverse=True)[1]"
+        )
+    low, high = labels.min(), labels.max()
     if low < 0 or (classes is not None and high >= classes):
         last = "" if classes is None else f" to {classes - 1}"
         remedy = "; subtract 1 from each" if low == 1 and high == classes else ""
-        raise ValueError(
-            f"labels go from {low} to {high}, and this model counts its classes from 0{last}"
+        raise DatasetError(
+            f"{what} go from {low} to {high}, and this model counts its classes from 0{last}"
             f"{remedy}"
         )
+    return labels
 
 
 def pair(given, what):
