@@ -124,7 +124,7 @@ def test_settings_that_contradict_each_other_are_said_on_screen(explorer):
 def test_another_training_has_another_length():
     explorer = ScheduleExplorer(epochs=2, steps_per_epoch=50)
     assert (explorer.steps, explorer.end_step, len(explorer.result.masks)) == (100, 100, 101)
-    with pytest.raises(ValueError, match="epochs is 0"):
+    with pytest.raises(ValueError, match="epochs must be a whole number, 1 or more; got 0"):
         ScheduleExplorer(epochs=0)
 
 
