@@ -680,6 +680,17 @@ def test_the_test_images_and_the_board_are_those_of_the_data_set(digits, lite_re
         qlab.pareto.keep(lite_reader, "mine")
 
 
+def test_another_data_set_of_the_same_name_has_a_board_of_its_own(digits, lite_reader):
+    twin = digits.validation.images[::-1].copy(), digits.validation.labels
+    twin = qlab.Dataset(digits.train, twin, digits.test, name="digits")
+    qlab.pareto.keep(lite_reader, "mine", dataset=digits)
+    assert [x.name for x in qlab.pareto.entries(dataset=digits)] == ["mine"]
+    assert qlab.pareto.entries(dataset=twin) == []
+    kept = qlab.pareto.keep(lite_reader, "twin", dataset=twin)
+    assert kept.accuracy < 0.5  # its labels belong to other images
+    assert qlab.pareto.entries(dataset=digits) == []
+
+
 def test_the_card_tells_of_the_data_set(tmp_path, digits, lite_reader):
     files = qlab.export.export(lite_reader, tmp_path, "reader", dataset=digits)
     text = files["reader-card.md"].read_text("utf-8")
