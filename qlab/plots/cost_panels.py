@@ -32,10 +32,7 @@ LOOKS = {  # colour, mark, size of each search method's files
 
 
 class TradeoffPanel:
-    """Accuracy against size, with a trail of points, the best so far, and the float model.
-
-    `highest` is the upper end of the float model's interval, for which there shall be room.
-    """
+    """Accuracy against size: a trail of points, the best so far, and the float model."""
 
     @style.styled
     def __init__(self, ax, reference, smallest, chance=0.09, highest=0.0):

@@ -10,8 +10,6 @@ from qlab.trials.fronts import NEAR
 def zeros_kept(before, after):
     """Of the weights that were zero, the share that still is.
 
-    Examples
-    --------
     >>> zeros_kept(np.array([0, 0, 0.5, 0]), np.array([0, 0.1, 0, 0])).round(3)
     np.float64(0.667)
     """
