@@ -6,17 +6,7 @@ import numpy as np
 from matplotlib.ticker import MaxNLocator
 
 from qlab.plots import style
-from qlab.plots.drawing import (
-    DASHED,
-    baseline,
-    legend,
-    mark,
-    offset_text,
-    put,
-    stand,
-    ticks,
-    zoom,
-)
+from qlab.plots.drawing import DASHED, baseline, legend, mark, offset_text, put, stand, ticks, zoom
 from qlab.tflite.gzipping import GZIPPED
 from qlab.trials.fronts import COSTS, front
 
