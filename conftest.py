@@ -6,6 +6,7 @@ import tempfile
 import pytest
 
 FOLDER = pytest.StashKey()
+ORDER = ("notebooks/", "tests/browser/", "tests/", "")
 
 
 def pytest_configure(config):
@@ -22,6 +23,11 @@ def pytest_xdist_auto_num_workers(config):
     from qlab.system.machine import cores
 
     return min(4, cores())
+
+
+def pytest_collection_modifyitems(items):
+    """Begin with the longest files, and let a worker keep its JupyterLab until all have used it."""
+    items.sort(key=lambda item: next(i for i, x in enumerate(ORDER) if item.nodeid.startswith(x)))
 
 
 @pytest.hookimpl(tryfirst=True)

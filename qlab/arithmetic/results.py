@@ -7,12 +7,7 @@ from functools import cached_property
 
 import numpy as np
 
-from qlab.arithmetic.metrics import (
-    crossed_interval,
-    mcnemar_p,
-    paired_interval,
-    wilson_interval,
-)
+from qlab.arithmetic.metrics import crossed_interval, mcnemar_p, paired_interval, wilson_interval
 
 KINDS = ("measured", "cached", "simulated")
 ALPHA = 0.05  # of a family of comparisons

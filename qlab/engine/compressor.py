@@ -118,12 +118,7 @@ class Compressor:
         return self.plan(recipe).model
 
     def plan(self, recipe):
-        """Check a recipe and work it out: all that is decided about it, to be shown.
-
-        The `Plan` has ``model``, ``stored`` weights and ``grids``, and answers ``weights(layer)``,
-        ``shaped(layer)`` and ``sizes()``. The methods below that take a recipe ask it. They raise
-        ValueError as `compress` does, and for a layer that is not there or has no weights.
-        """
+        """Check a recipe and work it out: a `Plan`; ValueError as `compress` raises it."""
         if not isinstance(recipe, Recipe):
             raise TypeError(f"this takes a qlab.Recipe, not a {type(recipe).__name__}")
         return self._plans(recipe)
@@ -151,10 +146,7 @@ class Compressor:
         return self.plan(recipe).grids.get(self.model.layer(layer).output)
 
     def activation_range(self, layer, recipe):
-        """Lowest and highest real value that a layer's output may take.
-
-        That is what the grid spans; and what the observer found, if the output stays in float.
-        """
+        """Lowest and highest value of a layer's output: its grid's, or what the observer found."""
         params = self.activation_params(layer, recipe)
         if params is None:
             return self._range(self._group(layer), recipe.calibration_size, recipe.observer, 8)

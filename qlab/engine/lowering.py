@@ -64,10 +64,7 @@ def needs_lower_clamp(params, activation):
 
 
 def lower(model, activations, weights, stays, description=b"qlab", constants=None):
-    """Write the graph that carries the given grids; `constants` are stored weights by tensor.
-
-    Layers in `stays` are copied as they are.
-    """
+    """Write the graph with the given grids; layers in `stays` are copied as they are."""
     builder = _Builder(model.parsed, description, constants or {})
     graph = model.parsed.subgraphs[0]
     for index in map(int, graph.inputs):

@@ -9,13 +9,7 @@ from collections.abc import Mapping
 from qlab.arithmetic import metrics
 from qlab.arithmetic.sparsity import SCOPES, magnitude_masks, require_sparsity
 from qlab.system.output import quiet
-from qlab.train.checks import (
-    require_bare,
-    require_stripped,
-    require_wrapped,
-    selected,
-    technique,
-)
+from qlab.train.checks import require_bare, require_stripped, require_wrapped, selected, technique
 from qlab.train.keras2 import KERNEL_LAYERS, copied, keras, tfmot
 
 with quiet():

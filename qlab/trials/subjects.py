@@ -188,11 +188,7 @@ class Subject:
         return mapped(lambda found: replace(trial, measurement=found), steps)
 
     def scoring(self, model, hurry=False):
-        """Score a file in steps, and return its Measurement.
-
-        In a `hurry` it scores 2,000 images after the other, and yields a Measurement of the first
-        2,000, and None after each of the others.
-        """
+        """Score a file in steps; in a hurry 2,000 images come first, and are yielded."""
         whole, called = len(self.labels), self.split.images_are
 
         def named(found):
@@ -307,19 +303,13 @@ def require_fits(model, dataset=None):
 
 
 def scored(model, split, score=prefixes.score, **how):
-    """Measurement of a file on a split, which knows what the images are called.
-
-    Layers that were scored before are not run again; with `score` = ``qlab.evaluate`` all are.
-    """
+    """Measurement of a file on a split, by what is known of its layers, or by `qlab.evaluate`."""
     measured = score(model, split.images, split.labels, **how)
     return replace(measured, images_are=split.images_are)
 
 
 def ready(model, split):
-    """A model that knows how it wants its pixels, and what scoring said of that, if it was asked.
-
-    It is not asked if it is known already, as of the course's models, or if nobody can tell.
-    """
+    """A model that knows how it wants its pixels, and how that was found, if it had to be."""
     require_lite_model(model)
     if model.pixels or len(split) < FEWEST or as_pixels(split.images)[1] is None:
         return model, None
@@ -343,10 +333,7 @@ def require_pair(images, labels):
 
 
 def subject(model=None, images=None, labels=None, calibration_images=None, dataset=None):
-    """What is not given is the data set's, or the course's: the baseline, and `course_images`.
-
-    A model may be the name of one that ships.
-    """
+    """A `Subject`; what is not given is the data set's, or the course's."""
     dataset = other_data(dataset)
     split = images_to_choose_with(images, labels, dataset)
     model = "baseline" if model is None else model
