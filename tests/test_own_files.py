@@ -253,6 +253,8 @@ def test_maps_are_no_classes(steps, fashion, capsys, tmp_path):
     ):
         with pytest.raises(ModelError, match=words):
             door()
+    few = qlab.Compressor(model, split.images[:20]).compress(Recipe(calibration_size=20))
+    assert few.file_bytes < model.file_bytes  # it can be made smaller all the same
     assert "Not measured: this model answers a picture with an array" in card_of(model)
     assert cli.main(["inspect", str(model.save(tmp_path / "map.tflite"))]) == 0
     assert "nothing is scored, because this model answers a picture" in capsys.readouterr().out

@@ -16,7 +16,7 @@ from qlab.export.model_card import TYPE_NAMES
 from qlab.export.writing import data_from, in_a_process
 from qlab.system.text import printable
 from qlab.tflite.anatomy import compressed_byte_counts
-from qlab.tflite.answers import described, require_scorable, shape_with_gaps
+from qlab.tflite.answers import described, require_classes, shape_with_gaps
 from qlab.tflite.cleaning import cleaned
 from qlab.tflite.graph import op_name, stored_index
 from qlab.tflite.gzipping import GZIPPED
@@ -138,7 +138,7 @@ def _forms(model):
 def _pixels(model, scored):
     """How the model wants its pixels, as far as its file or the caller says it; None if neither."""
     try:
-        require_scorable(model)
+        require_classes(model)
     except ModelError as error:
         return f"pixels: nothing is scored, because {error}"
     if model.takes_pixels:

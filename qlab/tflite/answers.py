@@ -48,12 +48,18 @@ def require_scorable(model):
                 f"image and one answer each; to score it, write a model that {verb} {remedy}. "
                 + STILL
             )
-    _require_one_row(shape_of(part.tensors[int(part.outputs[0])]))
     if not shape_of(part.tensors[int(part.inputs[0])]):
         raise ModelError(
             f"this model takes a single number ({described(part.tensors[int(part.inputs[0])])}), "
             "and no image; to score it, write a model with an input such as (1, 28, 28, 1)"
         )
+
+
+def require_classes(model):
+    """Raise ModelError, saying what to do, unless the one answer of a model can name a class."""
+    require_scorable(model)
+    part = model.parsed.subgraphs[0]
+    _require_one_row(shape_of(part.tensors[int(part.outputs[0])]))
 
 
 def _require_one_row(shape):

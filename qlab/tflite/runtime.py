@@ -13,7 +13,7 @@ from ai_edge_litert.interpreter import Interpreter, OpResolverType
 from qlab.arithmetic.results import Latency, Measurement
 from qlab.system.output import quiet
 from qlab.system.threads import threads as usual_threads
-from qlab.tflite.answers import decided, require_labels, require_scorable
+from qlab.tflite.answers import decided, require_classes, require_labels, require_scorable
 from qlab.tflite.graph import signature
 from qlab.tflite.litemodel import (
     ModelError,
@@ -176,7 +176,7 @@ def _notice(model, images, labels):
 
 def require_labelled(model, images, labels):
     """Raise ValueError unless each image has a label, and labels are classes of the model."""
-    require_scorable(model)
+    require_classes(model)
     if len(images) != len(labels):
         raise ValueError(
             f"{len(images)} images and {len(labels)} labels; each image needs one label"

@@ -16,7 +16,7 @@ from qlab.data.datasets import shape_words
 from qlab.engine.recipes import Recipe
 from qlab.system.steps import finished, mapped
 from qlab.tflite import prefixes
-from qlab.tflite.answers import class_count, require_scorable
+from qlab.tflite.answers import class_count, require_classes
 from qlab.tflite.litemodel import ModelError, require_lite_model
 from qlab.tflite.pixels import FEWEST, FoundPixels, as_pixels
 from qlab.tflite.runtime import require_fit
@@ -272,7 +272,7 @@ def images_to_choose_with(images=None, labels=None, dataset=None):
 def misfit(model, dataset=None):
     """Why a data set, by default the course's, cannot score a model, in words; empty if it can."""
     try:
-        require_scorable(model)
+        require_classes(model)
     except ModelError as error:
         return str(error)
     dataset = dataset or FashionMNIST()
@@ -302,7 +302,7 @@ def sized(model, dataset=None):
 
 def require_fits(model, dataset=None):
     """Raise ValueError, saying what would fit, unless a data set fits a model."""
-    require_scorable(model)
+    require_classes(model)
     if problem := misfit(model, dataset):
         remedy = (
             "give the data that it was made for: dataset=qlab.Dataset.from_arrays(images, labels), "
