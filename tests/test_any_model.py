@@ -467,7 +467,7 @@ def test_the_work_of_images_of_any_size_is_not_counted():
             layers.GlobalAveragePooling2D(),
         ]
     )
-    with pytest.raises(ModelError, match=r"the shape \(\?, \?, \?, 1\), so what an image costs"):
+    with pytest.raises(ModelError, match=r"the shape \(\?, \?, \?, 1\), so what a picture costs"):
         count_operations(qlab.LiteModel.from_keras(keras_model))
 
 

@@ -22,7 +22,7 @@ from qlab.tflite import runtime
 from qlab.tflite.answers import require_scorable
 from qlab.tflite.cleaning import cleaned
 from qlab.tflite.graph import constant
-from qlab.tflite.litemodel import ModelError, require_lite_model
+from qlab.tflite.litemodel import ModelError, not_finite, require_lite_model
 from qlab.tflite.operators import SUPPORTED, WEIGHTED
 from qlab.tflite.pixels import mismatch
 
@@ -435,17 +435,13 @@ def _no_float(model):
 
 def _require_compressible(model):
     """Raise ModelError, saying what to do, unless the model is float32 with usable weights."""
-    if why := _no_float(model):
+    if why := _no_float(model) or not_finite(model):
         raise ModelError(why)
     part = model.parsed.subgraphs[0]
     made = {int(i) for x in part.operators for i in x.outputs} | {int(i) for i in part.inputs}
     for layer, operator in zip(model.layers, part.operators, strict=True):
         if layer.op in WEIGHTED and layer.weights is None and int(operator.inputs[1]) not in made:
             raise ModelError(f"layer {layer.name} has empty weights; train it again")
-        if layer.weights is not None and not np.isfinite(layer.weights).all():
-            raise ModelError(f"layer {layer.name} has NaN or infinite weights; train it again")
-        if layer.bias is not None and not np.isfinite(layer.bias).all():
-            raise ModelError(f"layer {layer.name} has a NaN or infinite bias; train it again")
     if not model.layers:
         raise ModelError("this model has no layers")
     if int(part.outputs[0]) not in made:

@@ -26,7 +26,7 @@ from qlab.tflite import artefacts, runtime
 from qlab.tflite.answers import decided
 from qlab.tflite.arena import plan_arena, unpacks
 from qlab.tflite.graph import DTYPES, op_name, shape_of
-from qlab.tflite.litemodel import ModelError, require_lite_model
+from qlab.tflite.litemodel import ModelError, require_lite_model, require_sizes
 
 PACKAGE = "tflite_micro"
 IMAGES = 300  # that are predicted unless others are given
@@ -244,6 +244,10 @@ def _asked(model, images):
         counts = f"{len(graph.inputs)} inputs and {len(graph.outputs)} outputs"
         why = f"It has {counts}, and qlab asks about files with one of each."
         return replace(report, why=why)
+    try:
+        require_sizes(model)
+    except ModelError as error:
+        return replace(report, why=f"It takes shapes as they stand in the file: {error}.")
     codes, expected = _codes(model, images)
     found, rows = _told(model, codes)
     if rows is None:
