@@ -15,7 +15,7 @@ from qlab.arithmetic.affine import affine_params, quantize, symmetric_params
 from qlab.engine.explaining import notes
 from qlab.engine.floating import floating
 from qlab.engine.inputs import Inputs, as_matrix, from_matrix
-from qlab.engine.lowering import StoredWeights
+from qlab.engine.lowering import StoredWeights, fitted
 from qlab.engine.planning import Plan, Shaper, bits_of_groups, groups
 from qlab.engine.recipes import LARGEST_CALIBRATION, Recipe
 from qlab.tflite import runtime
@@ -190,11 +190,12 @@ class Compressor:
         }
         planned = bits_of_groups(set(self._groups.values()), recipe)
         grids = {group: self._grid(group, recipe, n) for group, n in planned.items()}
+        grids = {tensor: grids[group] for tensor, group in self._groups.items()}
         return Plan(
             recipe,
             self.model,
-            stored,
-            {tensor: grids[group] for tensor, group in self._groups.items()},
+            {name: fitted(self._weighted[name], x, grids) for name, x in stored.items()},
+            grids,
             bits,
             shapes,
             self._shaper,
