@@ -35,11 +35,11 @@ LARGEST_ARENA = 64 * 2**20  # bytes; no microcontroller has as much RAM
 MEMORY_BYTES = 4 * 2**30
 SECONDS = 300
 CACHED = "micro.json"
-UNAVAILABLE = (
+NOT_HERE = (
     "TensorFlow Lite Micro is not installed here. Its package exists for Linux on x86-64, where "
-    "pip install 'qlab[micro]' brings it; elsewhere qlab shows what was measured of the files "
-    "that ship"
+    "pip install 'qlab[micro]' brings it"
 )
+UNAVAILABLE = f"{NOT_HERE}; elsewhere qlab shows what was measured of the files that ship"
 HYBRID = (
     "It does not run dynamic range quantization: integer weights need integer activations. "
     "Quantize the activations as well"
@@ -293,7 +293,7 @@ def _told(model, codes):
         try:
             told = json.loads(ended.output)
             if "refused" in told:
-                return {"runs": False, "why": _sentence(model, str(told["refused"]))}, None
+                return {"runs": False, "why": sentence(model, str(told["refused"]))}, None
             sizes = dict(re.findall(r"Arena allocation (head|tail) (\d+) bytes", told["printed"]))
             return (int(sizes["head"]), int(sizes["tail"])), np.load(to, allow_pickle=False)
         except (ValueError, KeyError, TypeError, OSError):
@@ -323,7 +323,7 @@ def _has_scales_to_lose(graph):
     return False
 
 
-def _sentence(model, said):
+def sentence(model, said):
     """The runtime's own message as a sentence: which operator, and what to do."""
     for pattern, words in _SENTENCES:
         if found := re.search(pattern, said):

@@ -19,6 +19,7 @@ from qlab.lessons.exercises import EXERCISES, untouched
 
 NEEDS_MODEL = ("welcome.fewest_bits", "baseline.float32_bytes", "rounding.mixed_recipe")
 NEEDS_MODEL += ("pruning.export", "pruning.sparse_recipe", "own_model.small_recipe")
+NEEDS_MODEL += ("combine.fits_board",)
 MUSEUM = {id for id in EXERCISES if id.startswith("museum.")}  # see test_museum.py
 FUNCTIONS = sorted(set(EXERCISES) - set(NEEDS_MODEL) - MUSEUM)
 
