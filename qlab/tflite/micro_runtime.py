@@ -225,10 +225,11 @@ def _remembered(model, digest):
 
 @lru_cache(maxsize=1)
 def cached():
-    """What was measured of the files that ship, by their SHA-256."""
+    """What was measured of the files that ship, and of those the notebooks make, by SHA-256."""
     try:
-        known = json.loads((artefacts.folder() / CACHED).read_text("utf-8"))["files"]
-    except (OSError, ValueError):
+        found = json.loads((artefacts.folder() / CACHED).read_text("utf-8"))
+        known = found["files"] | found["made"]
+    except (OSError, ValueError, KeyError):
         return {}
     fields = MicroReport.__dataclass_fields__
     return {
