@@ -223,6 +223,11 @@ class Sizes:
 
 
 def percent(fraction):
+    """A share of one, such as an accuracy, in percent.
+
+    >>> percent(0.9034)
+    '90.34 %'
+    """
     return f"{100 * fraction:.2f} %"
 
 
