@@ -116,6 +116,7 @@ def test_splits_that_are_given_stay_as_they_are():
         (np.arange(40) % 2 * 7 + 3, None, ("3", "10"), 0),
         (np.array(["z", "a"] * 20), None, ("a", "z"), 1),
         (np.array(["z", "a"] * 20), ("z", "a"), ("z", "a"), 0),
+        (np.array(["a  z", "a"] * 20), ("a  z", "a"), ("a z", "a"), 0),
         (np.array([b"z", b"a"] * 20), None, ("a", "z"), 1),
         (np.array([0.0, 1.0] * 20), None, ("0", "1"), 0),
         (np.array([True, False] * 20), ("no", "yes"), ("no", "yes"), 1),
@@ -176,6 +177,8 @@ WRONG = [
     ({"class_names": {*"abcd"}}, "does not say which name.*list.*or a dict"),
     ({"class_names": "abcd"}, "does not say which name.*list.*or a dict"),
     ({"class_names": 4}, "class_names is 4, which does not say"),
+    ({"class_names": np.array("abcd")}, "which does not say"),
+    ({"class_names": ["a"]}, "there are names for 1 class;"),
     ({"class_names": {0: "a", 1: "b", 2: "c"}}, "none of them belongs to the labels 3"),
     ({"class_names": {"a": "b", "c": "d"}}, "gives each whole number one name"),
     ({"class_names": {"a": 0, "b": 0}}, "gives each whole number one name"),
@@ -217,6 +220,9 @@ def test_calibration_images_are_training_images(digits):
     assert all(any(np.array_equal(x, y) for y in trained) for x in few)
     with pytest.raises(ValueError, match="only"):
         digits.calibration_images(2000)
+    for wrong in ({"classes": 2.5}, {"classes": True}, {"seed": "a"}, {"n": 2.5}):
+        with pytest.raises(ValueError, match=r"no class (2\.5|True)|must be a whole number"):
+            digits.calibration_images(**wrong)
     with pytest.raises(ValueError, match="no class 'Bag'"):
         digits.calibration_images(1, classes="Bag")
 
@@ -615,6 +621,16 @@ def test_the_gallery_shows_pictures_in_colour(coloured, dresser):
     framed = answer_panels._framed(image[0], "black")[1:-1, 1:-1]
     assert np.allclose(framed[0, 0], image[0, 0, 0] / 255)
     assert np.ptp(framed, axis=2).max() > 0.1  # it has colours
+
+
+def test_images_and_labels_of_any_kind_are_shown(coloured, dresser):
+    chosen = coloured.validation
+    explorer = widgets.FlipGallery(
+        dresser, list(chosen.images), chosen.labels[:, None].tolist(), chosen.images[:16]
+    )
+    assert explorer.subject.labels.shape == (len(chosen),)
+    with pytest.raises(ValueError, match="counts no class"):
+        widgets.FlipGallery(dresser, chosen.images, chosen.labels + 0.5, chosen.images[:16])
 
 
 def test_images_without_names_are_called_by_number(coloured, dresser):

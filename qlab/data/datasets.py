@@ -300,7 +300,7 @@ class Dataset:
 
     def _class_indices(self, classes):
         names, indices = self.class_names, []
-        if isinstance(classes, str | int | np.integer):
+        if isinstance(classes, str) or not np.iterable(classes):
             classes = [classes]
         if not len(classes):
             raise ValueError(f"classes is empty; leave it out to draw from all {len(names)}")

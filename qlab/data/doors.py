@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -27,7 +27,7 @@ def is_whole(value):
 def require_whole(name, value, least=0, most=None):
     """Return `value` as an int if it is a whole number in these limits, else raise in words."""
     if not is_whole(value) or value < least or (most is not None and value > most):
-        limits = f", {least} or more" if most is None else f" from {least} to {most}"
+        limits = f", {least} or more" if most is None else f" from {least} to {most:,}"
         raise ValueError(f"{name} must be a whole number{limits}; got {value!r}")
     return int(value)
 
@@ -103,7 +103,7 @@ def label_row(labels, n, what):
     if labels.dtype.kind == "S":
         labels = np.char.decode(labels, "utf-8", "replace")
     if labels.dtype.kind == "U":
-        return labels
+        return np.array([one_line(x) for x in labels])
     if labels.dtype.kind not in "iubf":
         raise DatasetError(f"{what} are {labels.dtype}; give whole numbers or words")
     small = (labels > -LARGEST_LABEL) & (labels < LARGEST_LABEL)
@@ -152,14 +152,14 @@ def names_of(class_names):
     if isinstance(class_names, Mapping):
         labels, class_names = _by_label(class_names)
     unordered = isinstance(class_names, str | bytes | set | frozenset)
-    if unordered or not isinstance(class_names, Iterable):
+    if unordered or not np.iterable(class_names):
         raise DatasetError(
             f"class_names is {one_line(repr(class_names), 60)}, which does not say which name "
             "belongs to which label; give a list that begins with the name of class 0, or a dict "
             "such as {0: 'cat', 1: 'dog'}"
         )
     names = tuple(one_line(x, LONGEST_NAME) for x in class_names)
-    require_class_count(len(names))
+    require_class_count(len(names), "there are names for")
     if twice := sorted({x for x in names if names.count(x) > 1}):
         raise DatasetError(f"two classes have one name: {some(twice)}; give each a name of its own")
     return names, labels
@@ -180,10 +180,10 @@ def _by_label(given):
     return [labels[i] for i in order], [names[i] for i in order]
 
 
-def require_class_count(classes):
+def require_class_count(classes, what="the labels are of"):
     if not FEWEST_CLASSES <= classes <= MOST_CLASSES:
         raise DatasetError(
-            f"the labels are of {classes:,} class{'' if classes == 1 else 'es'}; qlab takes "
+            f"{what} {classes:,} class{'' if classes == 1 else 'es'}; qlab takes "
             f"{FEWEST_CLASSES} to {MOST_CLASSES:,}. Labels must name classes, and not number the "
             "images"
         )
