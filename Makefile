@@ -15,7 +15,6 @@ setup: data ## make .venv, install the locked packages and qlab, get and verify 
 
 $(STAMP): requirements.txt pyproject.toml tools/setup.sh
 	@PYTHON="$(PYTHON)" sh tools/setup.sh
-	@touch $@
 
 data: $(STAMP) ## get and verify the data
 	@$(BIN)/qlab data

@@ -15,6 +15,22 @@ def pytest_configure(config):
     config.add_cleanup(config.stash[FOLDER].cleanup)
     os.environ["QLAB_PROGRESS"] = os.path.join(config.stash[FOLDER].name, "progress.json")
     os.environ.setdefault("QLAB_TESTS_SHARE", config.stash[FOLDER].name)  # workers inherit it
+    if config.pluginmanager.hasplugin("nbval"):
+        _compare_numbers_by_their_kind()
+
+
+def _compare_numbers_by_their_kind():
+    """Let nbval take a number of a notebook for the stored one, if it is near enough."""
+    from nbval.plugin import IPyNbCell
+
+    from tests.notebooks.tolerances import outputs_within
+
+    exactly = IPyNbCell.compare_outputs
+
+    def compare(self, test, ref, skip_compare=None):
+        return exactly(self, outputs_within(test, ref), ref, skip_compare)
+
+    IPyNbCell.compare_outputs = compare
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -18,6 +18,8 @@ class CommandError(Exception):
 
 
 def main(argv=None):
+    for stream in filter(None, (sys.stdout, sys.stderr)):
+        stream.reconfigure(errors="replace")  # a terminal may lack a sign
     parser = build_parser()
     arguments, extra = parser.parse_known_args(argv)
     if extra and arguments.command != "lab":

@@ -9,7 +9,7 @@ from matplotlib.backends.backend_agg import RendererAgg
 from matplotlib.colors import to_rgb
 from matplotlib.font_manager import FontProperties
 
-from qlab.arithmetic.metrics import wilson_interval
+from qlab.arithmetic.metrics import confusion, wilson_interval
 from qlab.plots import style
 from qlab.plots.drawing import offset_text
 
@@ -256,14 +256,3 @@ def plot_class_accuracy(labels, predictions, class_names, ax=None):
     ax.invert_yaxis()
     ax.set(xlim=(0, 100), xlabel="accuracy (%), line: 95 % interval", title="Accuracy by class")
     return ax
-
-
-def confusion(labels, predictions, classes):
-    """Count images by true class (row) and answer (column)."""
-    labels, predictions = np.asarray(labels), np.asarray(predictions)
-    both = np.concatenate([labels, predictions])
-    if both.size and (both.min() < 0 or both.max() >= classes):
-        there = f"{both.min()} to {both.max()}"
-        raise ValueError(f"labels and answers must be 0 to {classes - 1}; there are {there}")
-    cells = labels * classes + predictions
-    return np.bincount(cells, minlength=classes**2).reshape(classes, classes)

@@ -201,7 +201,7 @@ def _measure(sha, model, dataset):
     """Score and time one model; both or neither are remembered."""
     split = subjects.images_to_choose_with(dataset=dataset)
     measurement = subjects.scored(model, split, evaluate, threads=1)
-    timed = latency(model, runs=RUNS)
+    timed = latency(subjects.sized(model, dataset), runs=RUNS)
     _measured[sha, _of(dataset)], _timed[sha] = measurement, timed
 
 
