@@ -1,7 +1,5 @@
 """What models answer: images with their answers, answers that changed, and accuracy by class."""
 
-from __future__ import annotations
-
 from functools import lru_cache
 from math import ceil
 

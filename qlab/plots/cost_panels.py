@@ -1,7 +1,5 @@
 """Accuracy against what a model costs: the learner's trail, a board of models, and a search."""
 
-from __future__ import annotations
-
 import numpy as np
 from matplotlib.ticker import MaxNLocator
 

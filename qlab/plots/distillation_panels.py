@@ -1,7 +1,5 @@
 """Distillation: a teacher's answers, the classes it finds alike, its pull, and its students."""
 
-from __future__ import annotations
-
 import numpy as np
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.patches import Rectangle

@@ -1,7 +1,5 @@
 """A chip and how full a model makes it, and what lies in its RAM in each step."""
 
-from __future__ import annotations
-
 from itertools import pairwise
 
 import numpy as np

@@ -1,7 +1,5 @@
 """The look of every picture: colours that colour-blind eyes can tell apart, marks, sizes."""
 
-from __future__ import annotations
-
 from contextlib import contextmanager
 
 import matplotlib as mpl

@@ -1,7 +1,5 @@
 """The learner's shelf: models kept from any notebook, one folder for each content."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 import os
