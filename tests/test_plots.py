@@ -15,8 +15,8 @@ from qlab.course.rounding.by_hand import gptq_row
 from qlab.lessons.claims import Claim
 from qlab.lessons.limits import Limit
 from qlab.plots import style
-from qlab.plots.answer_panels import confusion
-from qlab.plots.cost_panels import TradeoffPanel
+from qlab.plots.answer_panels import WORDS, confusion
+from qlab.plots.cost_panels import ParetoPanel, TradeoffPanel
 from qlab.plots.quantization_panels import (
     ActivationPanel,
     WeightPanel,
@@ -25,6 +25,7 @@ from qlab.plots.quantization_panels import (
     grid_path,
 )
 from qlab.plots.rounding_panels import feedback_steps
+from qlab.plots.sensitivity_panels import RecipesPanel
 
 NAMES = ("Bag", "Coat", "Dress")
 
@@ -59,6 +60,22 @@ class TestStyle:
         _, ax = pyplot.subplots()
         assert plots.plot_history(HISTORY, ax=ax) is ax
         assert dict(mpl.rcParams) == before
+
+    def test_words_are_read_on_every_colour(self):
+        for colour in (*style.SERIES, style.INK, style.SOFT, style.FAINT, "#787878"):
+            assert style.contrast(style.words_on(colour), colour) > 4.5
+        assert min(style.contrast(x, style.PAPER) for x in WORDS.values()) > 4.5
+        assert style.contrast("black", "white") == pytest.approx(21)
+        assert style.contrast(style.VERMILION, style.PAPER) == pytest.approx(3.9, abs=0.1)
+
+    def test_nothing_covers_ones_own_model(self):
+        panel = ParetoPanel(style.new_axes())
+        drawn = [panel.marks.index(x) for x in (panel.best, panel.bar, panel.yours)]
+        assert drawn == sorted(drawn)
+        assert panel.yours.get_zorder() >= panel.bar.get_zorder()
+        panel = RecipesPanel(style.new_axes(), 0.9, 100_000)
+        drawn = [panel.marks.index(x) for x in (panel.spans, panel.uniform, panel.here)]
+        assert drawn == sorted(drawn)
 
 
 class TestWeights:
