@@ -119,6 +119,13 @@ def build_parser():
     report.add_argument(
         "--to", default=".", metavar="DIR", help="where to write it (default: here)"
     )
+    report.add_argument(
+        "--notebooks",
+        nargs="+",
+        default=(),
+        metavar="NUMBER",
+        help="tell of these alone, for instance 00 01 02 (default: all)",
+    )
     challenge.add_to(add)
     return parser
 
@@ -219,7 +226,7 @@ def _export(arguments):
 def _report(arguments):
     from qlab.lessons import report
 
-    return report.main(arguments.source, to=arguments.to)
+    return report.main(arguments.source, arguments.to, arguments.notebooks)
 
 
 def _become(command, folder, environment):

@@ -6,10 +6,14 @@ import os
 import secrets
 import shutil
 import stat
+import tempfile
+import time
 from itertools import count
 from pathlib import Path
 
 import platformdirs
+
+STALE_SECONDS = 3600  # what a save has not finished by then, a killed one has left
 
 
 class UnfitFile(OSError):
@@ -24,6 +28,7 @@ def write_whole(path, data, private=False):
     """Write `data` so that a reader sees the old file or the new one, never a part."""
     path = Path(path)
     temporary = path.with_name(_temporary())
+    _clear(path.parent)
     try:
         temporary.touch(0o600 if private else 0o666)
         temporary.write_bytes(data)
@@ -34,17 +39,20 @@ def write_whole(path, data, private=False):
     return path
 
 
-def write_files(folder, contents):
+def write_files(folder, contents, private=False):
     """Write files by name: a new folder appears with all of them, an old one once all are written.
 
     A write that fails before the first file takes its place leaves nothing behind.
     """
     folder = Path(folder)
     is_new = not os.path.lexists(folder)
-    part = (folder.parent if is_new else folder) / _temporary()
+    home = folder.parent if is_new else folder
+    part = home / _temporary()
+    _clear(home)
     try:
         part.mkdir(parents=is_new)
         for name, content in contents.items():
+            (part / name).touch(0o600 if private else 0o666)
             (part / name).write_bytes(content)
         if not is_new or not _took_its_place(part, folder):
             for name in contents:
@@ -76,6 +84,17 @@ def _temporary():
     return f".{secrets.token_hex(8)}.part"
 
 
+def _clear(folder):
+    """Remove what killed saves have left in a folder."""
+    for left in folder.glob(f".{'[0-9a-f]' * 16}.part"):
+        try:
+            if time.time() - left.lstat().st_mtime < STALE_SECONDS:
+                continue
+            shutil.rmtree(left) if left.is_dir() else left.unlink()
+        except OSError:
+            pass  # somebody else's, or somebody else was faster
+
+
 def read_whole(path, most_bytes, follow_links=True):
     """Read a regular file of at most so many bytes; a pipe or a device is never waited for."""
     flags = ["O_NONBLOCK", "O_CLOEXEC", "O_NOCTTY", "O_BINARY"]
@@ -100,6 +119,23 @@ def is_anothers(path):
     return hasattr(os, "geteuid") and os.lstat(path).st_uid not in (os.geteuid(), 0)
 
 
+def refuse_anothers(path):
+    """Raise `UnfitFile` if somebody else owns a file or folder, or a link that stands there."""
+    for place in {str(path), os.path.realpath(path)}:
+        if os.path.lexists(place) and is_anothers(place):
+            raise UnfitFile(f"{place} belongs to somebody else, so it is left alone")
+
+
+def user_folder(kind):
+    """The user's folder for qlab's "state" or "cache"; a temporary one for who has no home."""
+    try:
+        return getattr(platformdirs, f"user_{kind}_path")("qlab", appauthor=False)
+    except RuntimeError:
+        folder = Path(tempfile.gettempdir(), f"qlab-{os.getuid()}")
+    folder.mkdir(0o700, exist_ok=True)
+    return (Path(tempfile.mkdtemp(prefix="qlab-")) if is_anothers(folder) else folder) / kind
+
+
 def progress_file():
     """Where this learner's progress is: ``$QLAB_PROGRESS``, or in the user's state folder."""
     return _places()[0]
@@ -115,5 +151,5 @@ def _places():
     if named:
         progress = Path(os.path.abspath(os.path.expanduser(named)))
         return progress, progress.with_name(f"{progress.stem}-models")
-    folder = platformdirs.user_state_path("qlab", appauthor=False)
+    folder = user_folder("state")
     return folder / "progress.json", folder / "models"
