@@ -23,9 +23,10 @@ lab: setup ## set up if needed, then open your copy of the notebooks (ARGS="--po
 	@$(BIN)/qlab lab $(ARGS)
 
 # A worker for each core, with its own learner, JupyterLab and Chromium. A file of tests stays
-# with one worker: its fixtures are made once, and a notebook's cells run in order.
+# with one worker: its fixtures are made once, and a notebook's cells run in order. The order of the
+# files is that of conftest.py.
 test: setup ## set up if needed, then run every test: units, doctests, notebooks, browser
-	@$(BIN)/python -m pytest -n auto --dist loadfile $(ARGS)
+	@$(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder $(ARGS)
 
 offline: data ## bundle packages and data in offline/, for a room without network
 	@$(BIN)/python tools/offline.py make $(if $(PYTHON),--python "$(PYTHON)")

@@ -376,7 +376,9 @@ def test_inspect_finds_the_pixels_out_by_scoring(own_file, fashion, capsys):
     out = capsys.readouterr().out
     split = fashion.validation
     right = qlab.evaluate(qlab.pretrained("baseline"), split.images, split.labels).accuracy
-    assert "This model wants its pixels as 0 to 1: it classifies" in out
+    assert (
+        "This model wants its pixels as 0 to 1, which is the best of 5 ways that qlab tried" in out
+    )
     assert "finds it out" not in out
     assert "in the order that the model must have: 0 T-shirt/top, 1 Trouser, 2 Pullover" in out
     assert "another order" not in out

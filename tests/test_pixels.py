@@ -52,7 +52,9 @@ def test_qlab_scores_as_keras_does_and_says_how_it_was_fed(fashion, nets, way):
     found, due = subject.found_pixels, nets[way][1]
     assert (found.pixels, found.sure, subject.model.pixels) == (way, True, way)
     assert abs(subject.float_measurement.correct - due) <= 2  # other sums in another order
-    assert str(found).startswith(f"This model wants its pixels as {way}: it classifies ")
+    assert str(found).startswith(
+        f"This model wants its pixels as {way}, which is the best of 5 ways"
+    )
     assert "95 % interval" in str(found)
     eight = subject.trial(Recipe())
     assert eight.model.pixels == way

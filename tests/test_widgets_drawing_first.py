@@ -168,7 +168,7 @@ def test_an_error_in_scoring_is_said_and_what_is_old_stays_grey(explorer, monkey
         patched.setattr(prefixes, "scoring", broken)
         in_a_kernel(lambda: move(explorer, "weight_bits", 4))
     assert explorer.result is None and "refused" in explorer.error
-    assert "What is greyed below is still the last" in explorer.alert.value
+    assert "still of the last settings that worked" in explorer.alert.value
     assert greyed(explorer) == ([2], False)
     in_a_kernel(lambda: move(explorer, "weight_bits", 5))
     assert (explorer.error, explorer.alert.value, greyed(explorer)) == ("", "", ([], False))

@@ -31,8 +31,6 @@ def bits_per_weight(k):
     ValueError
         If `k` is no such number.
 
-    Examples
-    --------
     >>> bits_per_weight(16), bits_per_weight(17)
     (4, 5)
     """

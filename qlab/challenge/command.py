@@ -6,7 +6,7 @@ import sys
 from qlab import challenge  # loads what is used of it, when it is used
 from qlab.system.text import printable
 
-HEAD = " #    gzipped       file   accuracy  95 % interval     submitted (UTC)   "
+HEAD = " #  {:>9}  {:>9}   accuracy  95 % interval     submitted (UTC)   name"
 
 
 def add_to(add):
@@ -70,8 +70,8 @@ def lines(ranked):
     for league in challenge.LEAGUES:
         yield challenge.league_words(league)
         rows = ranked.league(league)
-        yield f"{HEAD}name" if rows else " nobody yet"
-        yield from map(_line, rows)
+        yield HEAD.format(*challenge.SIZES[league]) if rows else " nobody yet"
+        yield from (_line(row, league) for row in rows)
         yield ""
     below = [entry for entry in ranked.entries if not entry.verdict.qualifies]
     yield from (f"In no league: {_below(entry)}" for entry in below)
@@ -91,11 +91,12 @@ def to_dict(ranked):
     }
 
 
-def _line(row):
+def _line(row, league):
     verdict = row.entry.verdict
+    sizes = "  ".join(f"{size:9,}" for size in verdict.sizes(league))
     low, high = (100 * end for end in verdict.interval)
     return (
-        f"{row.place:2}  {verdict.gzip_bytes:9,}  {verdict.file_bytes:9,}  "
+        f"{row.place:2}  {sizes}  "
         f"{100 * verdict.accuracy:7.2f} %  {low:5.2f} to {high:5.2f} %  "
         f"{row.entry.when:%Y-%m-%d %H:%M}   {row.entry.name}{challenge.remark(row)}"
     )

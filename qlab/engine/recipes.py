@@ -18,6 +18,13 @@ ACTIVATION_BITS = (2, 3, 4, 5, 6, 7, 8, 32)
 GRANULARITIES = ("per-channel", "per-tensor")
 OBSERVERS = ("min-max", "percentile", "mse")
 WEIGHT_OBSERVERS = ("min-max", "mse", "output")
+ROUNDING_CHOICES = {  # what a learner chooses between: its name, and what it sets in a recipe
+    "nearest": ("nearest", {"rounding": "nearest", "weight_observer": None}),
+    "least squares": (
+        "nearest, least squares", {"rounding": "nearest", "weight_observer": "mse"}
+    ),
+    "gptq": ("GPTQ", {"rounding": "gptq", "weight_observer": None}),
+}  # fmt: skip
 LARGEST_CALIBRATION = 1024
 MOST_ENTRIES = 60
 MOST_TEXT = 200

@@ -11,7 +11,7 @@ from matplotlib.backends.backend_agg import RendererAgg
 from matplotlib.colors import to_rgb
 from matplotlib.font_manager import FontProperties
 
-from qlab.arithmetic.metrics import wilson_interval
+from qlab.arithmetic.metrics import confusion, wilson_interval
 from qlab.plots import style
 from qlab.plots.drawing import offset_text
 
@@ -212,13 +212,7 @@ def plot_images(images, labels, class_names, columns=10, axes=None):
 
 @style.styled
 def plot_predictions(images, labels, predictions, class_names, columns=6, axes=None):
-    r"""Draw images with a model's answers, and with the true class where one is wrong.
-
-    >>> images = np.zeros((2, 4, 4), np.uint8)
-    >>> axes = plot_predictions(images, [0, 1], [0, 0], ["Bag", "Coat"], columns=2)
-    >>> [ax.get_xlabel() for ax in axes]
-    ['✓ Bag', '✗ Bag\nis Coat']
-    """
+    """Draw images with a model's answers, and with the true class where one is wrong."""
     axes = _grid(len(images), columns, 1.35, 1.75, axes)
     class_names = style.plain(class_names)
     for ax, image, label, answer in zip(axes, images, labels, predictions, strict=False):
@@ -248,12 +242,7 @@ def _image(ax, image, colour, width):
 
 @style.styled
 def plot_class_accuracy(labels, predictions, class_names, ax=None):
-    """Draw the accuracy of each class as a bar, with its 95 % interval.
-
-    >>> ax = plot_class_accuracy([0, 0, 1], [0, 1, 1], ["Bag", "Coat"])
-    >>> [float(bar.get_width()) for bar in ax.patches]
-    [50.0, 100.0]
-    """
+    """Draw the accuracy of each class as a bar, with its 95 % interval."""
     ax = style.new_axes(ax, 5.4, 3.4)
     counts = confusion(labels, predictions, len(class_names))
     right, all_ = np.diag(counts), counts.sum(1)
@@ -269,14 +258,3 @@ def plot_class_accuracy(labels, predictions, class_names, ax=None):
     ax.invert_yaxis()
     ax.set(xlim=(0, 100), xlabel="accuracy (%), line: 95 % interval", title="Accuracy by class")
     return ax
-
-
-def confusion(labels, predictions, classes):
-    """Count images by true class (row) and answer (column)."""
-    labels, predictions = np.asarray(labels), np.asarray(predictions)
-    both = np.concatenate([labels, predictions])
-    if both.size and (both.min() < 0 or both.max() >= classes):
-        there = f"{both.min()} to {both.max()}"
-        raise ValueError(f"labels and answers must be 0 to {classes - 1}; there are {there}")
-    cells = labels * classes + predictions
-    return np.bincount(cells, minlength=classes**2).reshape(classes, classes)

@@ -6,17 +6,7 @@ import numpy as np
 from matplotlib.ticker import MaxNLocator
 
 from qlab.plots import style
-from qlab.plots.drawing import (
-    DASHED,
-    baseline,
-    legend,
-    mark,
-    offset_text,
-    put,
-    stand,
-    ticks,
-    zoom,
-)
+from qlab.plots.drawing import DASHED, baseline, legend, mark, offset_text, put, stand, ticks, zoom
 from qlab.tflite.gzipping import GZIPPED
 from qlab.trials.fronts import COSTS, front
 
@@ -32,10 +22,7 @@ LOOKS = {  # colour, mark, size of each search method's files
 
 
 class TradeoffPanel:
-    """Accuracy against size, with a trail of points, the best so far, and the float model.
-
-    `highest` is the upper end of the float model's interval, for which there shall be room.
-    """
+    """Accuracy against size: a trail of points, the best so far, and the float model."""
 
     @style.styled
     def __init__(self, ax, reference, smallest, chance=0.09, highest=0.0):

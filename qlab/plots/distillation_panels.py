@@ -103,10 +103,7 @@ class PullPanel:
 
 
 class GridPanel:
-    """Accuracy of students over temperature and alpha: mean and spread over the seeds.
-
-    A dashed frame marks the cell that was chosen, a full one the settings shown.
-    """
+    """Accuracy of students over temperature and alpha; frames mark what was chosen and is shown."""
 
     @style.styled
     def __init__(self, ax):

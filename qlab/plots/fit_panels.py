@@ -90,10 +90,7 @@ class ChipPanel:
             memory.frame(capacity, side, middle - side / 2)
 
     def show(self, flash, ram, refused=False, least=False):
-        """Fill both memories with parts, given by their bytes.
-
-        If `least`, the RAM is known only in part; if `refused`, the file runs nowhere.
-        """
+        """Fill both memories; the RAM may be known in part (`least`), or the file be refused."""
         self.memories["flash"].show(flash)
         self.memories["RAM"].show(ram, refused, least)
 

@@ -81,21 +81,7 @@ def new_axes(ax=None, width=6.0, height=3.6):
 
 @styled
 def new_grid(rows, columns, width, height, axes=None):
-    """Return `axes`, or those of a new figure, as a list in reading order.
-
-    Parameters
-    ----------
-    rows, columns : int
-    width, height : float
-        Of the whole figure, in inches.
-    axes : iterable of matplotlib.axes.Axes or None
-        None for a new figure.
-
-    Examples
-    --------
-    >>> len(new_grid(2, 3, width=6, height=4))
-    6
-    """
+    """Return `axes`, or those of a new figure of this size in inches, in reading order."""
     if axes is not None:
         return list(axes)
     import matplotlib.pyplot as plt

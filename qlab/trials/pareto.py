@@ -113,10 +113,7 @@ def entries(troubles=None, dataset=None):
 
 
 def remeasure(chosen, dataset=None):
-    """Score and time models here; they are `measured` from then on, in this kernel.
-
-    Models that were scored on other data than this stay as they are.
-    """
+    """Score and time models here, but for those that were scored on other data than this."""
     dataset = subjects.other_data(dataset)
     chosen = [x for x in chosen if _data_of(x) == _of(dataset)]
     for done, entry in enumerate(chosen):
@@ -206,7 +203,7 @@ def _measure(sha, model, dataset):
     """Score and time one model; both or neither are remembered."""
     split = subjects.images_to_choose_with(dataset=dataset)
     measurement = subjects.scored(model, split, evaluate, threads=1)
-    timed = latency(model, runs=RUNS)
+    timed = latency(subjects.sized(model, dataset), runs=RUNS)
     _measured[sha, _of(dataset)], _timed[sha] = measurement, timed
 
 

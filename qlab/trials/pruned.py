@@ -36,10 +36,7 @@ REMEMBERED = 24
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class PrunedTrial(Trial):
-    """A pruned file, which of the dense model's weights are left, and what share is not.
-
-    It has no measurement while it is not scored.
-    """
+    """A pruned file, which of the dense model's weights are left, and what share is not."""
 
     masks: dict = field(repr=False)
     absent: float

@@ -159,11 +159,7 @@ def random(score, budget_bytes=None, rng=None):
 
 
 def greedy(score, budget_bytes, rng):
-    """Lower one layer after the other, each time where it costs least; then improve.
-
-    Of layers that are unknown the first is tried first: its files share what comes before it, and
-    those of the next layer can go on from there (`qlab.tflite.prefixes`).
-    """
+    """Lower one layer after the other, each time where it costs least; then improve."""
     place = ((0, 0),) * len(score.layers)
     current = yield from score.tried(_recipe(score, place))
     worth = {(i, *step): -1.0 for i in range(len(place)) for step in STEPS}  # unknown: look first

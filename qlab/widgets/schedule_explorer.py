@@ -13,7 +13,7 @@ from qlab.widgets.kit import readout
 from qlab.widgets.kit.explorer import Explorer, Shown
 from qlab.widgets.kit.live import LivePicture
 from qlab.widgets.kit.readout import percent
-from qlab.widgets.kit.traits import Sparsity, WholeWithin, number, steps
+from qlab.widgets.kit.traits import Sparsity, WholeWithin, number, rare, steps
 
 EPOCHS, STEPS_PER_EPOCH = 8, 391  # of the shipped models: 50,000 images in batches of 128
 END_STEP = 1500
@@ -56,7 +56,7 @@ class ScheduleExplorer(Explorer):
         Batches; 391 are 50,000 images in batches of 128.
     **settings
         ``begin_step``, ``end_step``, ``power``, ``frequency``, ``final_sparsity``, and
-        ``initial_sparsity``, which has no control.
+        ``initial_sparsity``, under "More settings".
 
     Attributes
     ----------
@@ -80,7 +80,7 @@ class ScheduleExplorer(Explorer):
     power = steps("Power", POWERS, 3)
     frequency = number("Frequency", WholeWithin(100, 1, None, " step or more"), "_frequencies")
     final_sparsity = number("Final sparsity", Sparsity(0.9), (0.0, *FINALS))
-    initial_sparsity = Sparsity(0.5).tag(setting=True)
+    initial_sparsity = rare(number("Initial sparsity", Sparsity(0.5), (0.0, 0.2, 0.4, *FINALS)))
 
     def __init__(self, epochs=EPOCHS, steps_per_epoch=STEPS_PER_EPOCH, **settings):
         super().__init__()

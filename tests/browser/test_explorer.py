@@ -4,7 +4,13 @@ import pytest
 
 from .course import panels
 
+SAID = "part => getComputedStyle(part, '::after').content"
+START = "code => { window.qlabPanel.sessionContext.session.kernel.requestExecute({ code }); }"
+CELLS = "() => window.qlabPanel.content.widgets.length"
+
 MINIMAL = """
+import pathlib
+import time
 import traitlets
 from qlab.widgets import Explorer, Shown
 from qlab.widgets.kit import controls, readout
@@ -35,6 +41,8 @@ class LevelsExplorer(Explorer):
     def compute(self):
         if self.images == 13:
             raise ValueError("13 images are too many for a superstitious model; take 12.")
+        while self.bits == 3 and not pathlib.Path("go").exists():
+            time.sleep(0.05)
         return 2**self.bits
 
     def show(self, result):
@@ -108,3 +116,63 @@ def test_the_numbers_behind_the_picture_open_by_keyboard_and_stay_open(lab, expl
     expect(numbers).to_be_visible()
     explorer.locator("summary").press("Enter")
     expect(numbers).to_have_count(0)
+
+
+@pytest.mark.parametrize("mover", ["key", "code"])
+def test_a_number_is_greyed_from_the_move_of_a_control_until_it_is_of_that_setting(
+    lab, explorer, mover
+):
+    """Whether a key moves the control or a line of code; what fails stays grey."""
+    from playwright.sync_api import expect
+
+    def expect_shown(opacity, words):
+        for part in (".qlab-readout", ".qlab-picture img >> nth=0", ".qlab-notes-row"):
+            expect(explorer.locator(part)).to_have_css("opacity", opacity)
+        assert words in explorer.locator(".qlab-readout-row").evaluate(SAID)
+
+    go = lab.root / "go"
+    go.unlink(missing_ok=True)
+    expect_shown("1", "none")
+    explorer.get_by_label("Bits").select_option("4")
+    expect_shown("1", "none")
+    if mover == "key":
+        explorer.locator(".qlab-bits .noUi-handle").press("ArrowLeft")
+    else:
+        lab.page.evaluate(START, "explorer.bits = 3")
+    expect_shown("0.45", "measuring")
+    expect(explorer.locator(".qlab-readout")).to_contain_text("16, plain")
+    lab.screenshot(f"measuring-{mover}", explorer)
+    go.touch()
+    expect(explorer.locator(".qlab-readout")).to_contain_text("8, plain")
+    expect_shown("1", "none")
+    explorer.get_by_label("Images").fill("13")
+    explorer.get_by_label("Images").press("Enter")
+    expect(explorer.get_by_role("alert")).to_contain_text("superstitious")
+    expect_shown("0.45", "none")
+    explorer.get_by_label("Images").fill("12")
+    explorer.get_by_label("Images").press("Enter")
+    expect_shown("1", "none")
+
+
+def test_keys_on_a_control_are_its_own_and_a_slider_says_its_value(lab, explorer):
+    """Letters and arrows do not reach the page; Shift and Enter still run the cell."""
+    from playwright.sync_api import expect
+
+    bits, cells = explorer.get_by_role("combobox", name="Bits"), lab.page.evaluate(CELLS)
+    bits.focus()
+    for key in ("x", "a", "d", "d", "ArrowUp"):
+        lab.page.keyboard.press(key)
+    expect(bits).to_be_focused()
+    expect(bits).to_have_value("4")  # one above 8
+    assert lab.page.evaluate(CELLS) == cells
+    slider = explorer.get_by_role("slider", name="Bits")
+    expect(slider).to_have_attribute("aria-valuetext", "4")
+    slider.press("ArrowRight")
+    expect(slider).to_have_attribute("aria-valuetext", "8")
+    slider.press("x")
+    assert lab.page.evaluate(CELLS) == cells
+    bits.select_option("2")
+    expect(slider).to_have_attribute("aria-valuetext", "2")
+    expect(explorer.locator(".qlab-readout")).to_contain_text("4, plain")
+    slider.press("Shift+Enter")
+    lab.page.wait_for_function(f"() => ({CELLS})() === {cells + 1}")  # one more, below the last

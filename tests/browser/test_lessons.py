@@ -56,12 +56,22 @@ def test_a_number_is_guessed_and_told_back(lab):
     lab.open(lab.write("guess.ipynb", GUESS, "later = 0"))
     lab.run_all()
     asked = lab.page.locator(".qlab-prediction", has_text="All calibration images are blank")
-    asked.get_by_label("Your guess").fill("40")
-    asked.get_by_label("Your guess").press("Tab")
-    lab.page.keyboard.press("Space")
-    expect(asked).to_contain_text("Kept: 40 %")
+    box = asked.get_by_label("Your guess")
+    box.fill("140")
+    box.press("Enter")
+    expect(asked).to_contain_text("Not kept: 140 is out of bounds. Guess between 0 and 100.")
+    expect(box).to_have_value("140")
+    box.fill("40")
+    box.press("Enter")
+    expect(asked).to_contain_text("Kept: 40 %. Run on to see.")
     told = run_cell(lab, "later = 0", 'reveal("rounding.blank", 10)')
     assert "Your guess: 40 %" in told and "Measured: 10 %" in told
+    box.fill("10")
+    asked.get_by_role("button", name="Keep this guess").click()
+    late = "changed after the result was shown, so 40 % is what counts"
+    expect(asked).to_contain_text(f"Kept: 10 %. This guess was {late}.")
+    assert late in run_cell(lab, 'reveal("rounding.blank", 10)')
+    both_themes(lab, "guess-late", lab.page.locator(".jp-Notebook"))
 
 
 def test_a_claim_is_marked_and_listed(lab):

@@ -5,7 +5,7 @@ from html import escape
 
 import numpy as np
 
-from qlab.arithmetic.results import ALPHA, in_points
+from qlab.arithmetic.results import ALPHA, in_points, percent
 from qlab.lessons import cards
 from qlab.lessons.cards import Cell
 from qlab.tflite.gzipping import GZIPPED
@@ -122,10 +122,6 @@ def latency(measured):
         f"{what}, {threads}",
         f"95th percentile {duration(measured.p95_ms)}",
     )
-
-
-def percent(fraction):
-    return f"{100 * fraction:.2f} %"
 
 
 def score(trial):
