@@ -175,6 +175,8 @@ def _in_words(error):
     if not isinstance(error, requests.exceptions.RequestException):
         return f"cannot be asked ({error}; REQUESTS_CA_BUNDLE or CURL_CA_BUNDLE may name it)"
     if isinstance(error, requests.exceptions.SSLError):
+        if "CERTIFICATE" not in str(error).upper():
+            return "no encrypted connection can be made (is a proxy in between?)"
         return (
             "its certificate is not trusted here (is the clock right? where a proxy opens what is "
             "encrypted, set REQUESTS_CA_BUNDLE to the file with the proxy's certificate)"
