@@ -196,9 +196,13 @@ def _first_page(copies):
 
 
 def _with_our_settings(environment):
-    """Let JupyterLab find our defaults; what the user has chosen in its settings stands."""
-    paths = [environment.get("JUPYTER_CONFIG_PATH"), str(JUPYTER)]
-    return {**environment, "JUPYTER_CONFIG_PATH": os.pathsep.join(filter(None, paths))}
+    """Let JupyterLab find our defaults, after the user's own settings, and notebooks ``!qlab``."""
+    ours = {
+        "JUPYTER_CONFIG_PATH": [environment.get("JUPYTER_CONFIG_PATH"), str(JUPYTER)],
+        "PATH": [str(Path(sys.executable).parent), environment.get("PATH")],
+    }
+    joined = {name: os.pathsep.join(filter(None, paths)) for name, paths in ours.items()}
+    return {**environment, **joined}
 
 
 def _inspect(arguments):

@@ -35,6 +35,12 @@ def test_a_private_file_is_for_its_owner_alone(tmp_path):
     assert os.listdir(tmp_path) == ["mine"]
 
 
+@needs_posix
+def test_the_group_of_a_shared_folder_may_read_what_is_private(tmp_path):
+    tmp_path.chmod(0o2750)
+    assert write_whole(tmp_path / "mine", b"1", private=True).stat().st_mode & 0o777 == 0o640
+
+
 @pytest.mark.parametrize("there", [False, True])
 def test_files_are_written_together_or_not_at_all(tmp_path, monkeypatch, there):
     folder = tmp_path / "a" / "b"

@@ -30,7 +30,7 @@ def write_whole(path, data, private=False):
     temporary = path.with_name(_temporary())
     _clear(path.parent)
     try:
-        temporary.touch(0o600 if private else 0o666)
+        temporary.touch(_mode(path.parent, private))
         temporary.write_bytes(data)
         os.replace(temporary, path)
     except BaseException:
@@ -52,7 +52,7 @@ def write_files(folder, contents, private=False):
     try:
         part.mkdir(parents=is_new)
         for name, content in contents.items():
-            (part / name).touch(0o600 if private else 0o666)
+            (part / name).touch(_mode(home, private))
             (part / name).write_bytes(content)
         if not is_new or not _took_its_place(part, folder):
             for name in contents:
@@ -60,6 +60,13 @@ def write_files(folder, contents, private=False):
     finally:
         shutil.rmtree(part, ignore_errors=True)
     return [folder / name for name in contents]
+
+
+def _mode(folder, private):
+    """For the owner alone, and the group of a folder whose setgid bit says that it is shared."""
+    if not private:
+        return 0o666
+    return 0o640 if folder.is_dir() and folder.stat().st_mode & stat.S_ISGID else 0o600
 
 
 def _took_its_place(part, folder):
