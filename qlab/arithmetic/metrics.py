@@ -1,7 +1,5 @@
 """Numbers about predictions and tensors, each with its uncertainty where it has one."""
 
-from __future__ import annotations
-
 import math
 from functools import lru_cache
 
@@ -46,16 +44,7 @@ def mcnemar_p(only_a, only_b):
 
 @lru_cache(maxsize=1024)  # a board asks for the same pairs again and again
 def paired_interval(only_a, only_b, n, alpha=0.05):
-    """Interval, at level 1 - alpha, of the difference of two paired proportions, b minus a.
-
-    It leaves zero out exactly where `mcnemar_p` is below alpha, because it is made from the same
-    binomial test: the limits of b's share of the discordant images are melded with those of how
-    many images are discordant (Fay and Lumbard 2021, Statistics in Medicine 40, 1147-1159,
-    doi:10.1002/sim.8829). SciPy has no interval for paired proportions.
-
-    >>> paired_interval(5, 1, 100), mcnemar_p(5, 1)
-    ((-0.1054..., 0.0189...), 0.2187...)
-    """
+    """Interval of the difference of paired proportions, b minus a (Fay and Lumbard 2021)."""
     certain = mcnemar_p(only_a, only_b) < alpha
     return (
         _lower_limit(only_a, only_b, n, alpha / 2, certain and only_b > only_a),

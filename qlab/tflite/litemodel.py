@@ -541,16 +541,24 @@ def _problem_of(model, graph, room):
             return "an operator names a tensor that is not there; the file is damaged"
         if not 0 <= operator.opcodeIndex < len(model.operatorCodes):
             return "an operator has no code; the file is damaged"
-        first, output = operator.inputs[0] if len(operator.inputs) else -1, operator.outputs[0]
-        if first >= 0 and op_name(model, operator) in MOVING:  # LiteRT would write past its memory
-            kinds = {tensors[first].type, tensors[output].type}
-            if len(kinds) > 1 and not kinds & {*PACKED_BITS}:
-                return (
-                    "an operator moves numbers into a tensor of another type; the file is damaged"
-                )
+        if what := _without_room(model, operator, tensors):
+            return f"an operator moves numbers into a tensor of another {what}; the file is damaged"
     if any(not 0 <= i < len(tensors) for i in [*graph.inputs, *graph.outputs]):
         return "an input or output is not there; the file is damaged"
     return None if graph.operators else "it has no operators"
+
+
+def _without_room(model, operator, tensors):
+    """What differs in the tensors of an operator for which LiteRT would leave its memory."""
+    ends = [x[0] if len(x) else -1 for x in (operator.inputs, operator.outputs)]
+    if min(ends) < 0:
+        return None
+    first, last = (tensors[i] for i in ends)
+    kinds, op = {first.type, last.type}, op_name(model, operator)
+    if op in MOVING and len(kinds) > 1 and not kinds & {*PACKED_BITS}:
+        return "type"
+    constant_too = model.buffers[first.buffer].data is not None and op in PLUMBING
+    return "shape" if constant_too and shape_of(first) != shape_of(last) else None
 
 
 def _wrong_size(tensor, n_bytes):

@@ -13,6 +13,7 @@ from qlab.arithmetic.metrics import sparsity
 from qlab.arithmetic.results import Measurement
 from qlab.data import Dataset, FashionMNIST, Split, is_fashion
 from qlab.data.datasets import shape_words
+from qlab.data.doors import array, colours, label_row
 from qlab.engine.recipes import Recipe
 from qlab.system.steps import finished, mapped
 from qlab.tflite import prefixes
@@ -188,11 +189,7 @@ class Subject:
         return mapped(lambda found: replace(trial, measurement=found), steps)
 
     def scoring(self, model, hurry=False):
-        """Score a file in steps, and return its Measurement.
-
-        In a `hurry` it scores 2,000 images after the other, and yields a Measurement of the first
-        2,000, and None after each of the others.
-        """
+        """Score a file in steps; in a hurry 2,000 images come first, and are yielded."""
         whole, called = len(self.labels), self.split.images_are
 
         def named(found):
@@ -263,9 +260,8 @@ def require_course(dataset, instead):
 
 def images_to_choose_with(images=None, labels=None, dataset=None):
     """Split: the images given, or those of the data set, which is the course's by default."""
-    require_pair(images, labels)
-    if images is not None:
-        return Split(images, labels)
+    if images is not None or labels is not None:
+        return Split(*own_pair(images, labels))
     return course_images() if dataset is None else dataset.validation
 
 
@@ -290,6 +286,7 @@ def misfit(model, dataset=None):
         f"it takes images of {shape_words(shape).replace('-1', '?')}{answers}; {dataset.name} has "
         f"images of "
         f"{shape_words(dataset.image_shape)} and {there} classes"
+        f"{colours(shape, dataset.image_shape)}"
     )
 
 
@@ -315,19 +312,13 @@ def require_fits(model, dataset=None):
 
 
 def scored(model, split, score=prefixes.score, **how):
-    """Measurement of a file on a split, which knows what the images are called.
-
-    Layers that were scored before are not run again; with `score` = ``qlab.evaluate`` all are.
-    """
+    """Measurement of a file on a split, by what is known of its layers, or by `qlab.evaluate`."""
     measured = score(model, split.images, split.labels, **how)
     return replace(measured, images_are=split.images_are)
 
 
 def ready(model, split):
-    """A model that knows how it wants its pixels, and what scoring said of that, if it was asked.
-
-    It is not asked if it is known already, as of the course's models, or if nobody can tell.
-    """
+    """A model that knows how it wants its pixels, and how that was found, if it had to be."""
     require_lite_model(model)
     if model.pixels or len(split) < FEWEST or as_pixels(split.images)[1] is None:
         return model, None
@@ -344,17 +335,18 @@ def asked(model, dataset=None):
     return Measurement(np.concatenate(classes), test.labels, images_are=test.images_are)
 
 
-def require_pair(images, labels):
-    """Raise in words if only one of the two is given."""
+def own_pair(images, labels):
+    """The images and labels that somebody gave, as arrays; None for both if neither is given."""
     if (images is None) != (labels is None):
         raise ValueError("images and labels belong together: give both, or neither")
+    if images is None:
+        return None, None
+    images = array(images, "images")
+    return images, label_row(labels, len(images), "labels")
 
 
 def subject(model=None, images=None, labels=None, calibration_images=None, dataset=None):
-    """What is not given is the data set's, or the course's: the baseline, and `course_images`.
-
-    A model may be the name of one that ships, or the path of a `.tflite` file.
-    """
+    """A `Subject`; what is not given is the data set's, or the course's."""
     dataset = other_data(dataset)
     split = images_to_choose_with(images, labels, dataset)
     model = "baseline" if model is None else opened(model)

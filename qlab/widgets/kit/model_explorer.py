@@ -229,6 +229,7 @@ class ModelExplorer(Explorer):
         self._stale = False
         self._busy(False, "")
         if self.result is not None:
+            self._grey()
             self.present(self.result)
 
     def _carry_over(self, settings):
