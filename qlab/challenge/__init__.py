@@ -5,7 +5,7 @@ import lazy_loader
 __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
     submod_attrs={
-        "grading": ["LEAGUES", "Verdict", "grade", "league_words"],
+        "grading": ["LEAGUES", "SIZES", "Verdict", "grade", "league_words"],
         "intake": ["Refused"],
         "sandbox": ["JudgeError", "Limits"],
         "submissions": ["Board", "BoardError", "board", "remark", "submit"],

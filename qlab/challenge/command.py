@@ -4,9 +4,10 @@ import json
 import sys
 
 from qlab import challenge  # loads what is used of it, when it is used
+from qlab.system.files import typed_path
 from qlab.system.text import printable
 
-HEAD = " #    gzipped       file   accuracy  95 % interval     submitted (UTC)   "
+HEAD = " #  {:>9}  {:>9}   accuracy  95 % interval     submitted (UTC)   name"
 
 
 def add_to(add):
@@ -16,7 +17,7 @@ def add_to(add):
         "measure a .tflite file for the challenge, trusting nothing in it",
     )
     grade.epilog = "Exit code: 0 if the file is in a league, 1 if not; the reason is printed."
-    grade.add_argument("file", metavar="FILE")
+    grade.add_argument("file", type=typed_path, metavar="FILE")
     grade.add_argument("--json", action="store_true", help="print JSON instead of words")
     board = add(
         "board",
@@ -27,8 +28,12 @@ def add_to(add):
         "Files put into FOLDER by hand count too, under their own names. Exit code of a "
         "submission: 0 if it was taken, 1 if not."
     )
-    board.add_argument("folder", metavar="FOLDER", help="must be there; every member writes to it")
-    board.add_argument("--submit", metavar="FILE", help="grade FILE and, if it qualifies, add it")
+    board.add_argument(
+        "folder", type=typed_path, metavar="FOLDER", help="must be there; every member writes to it"
+    )
+    board.add_argument(
+        "--submit", type=typed_path, metavar="FILE", help="grade FILE and, if it qualifies, add it"
+    )
     board.add_argument("--name", help="who submits")
     board.add_argument(
         "--regrade", action="store_true", help="measure every file anew, and believe no note"
@@ -70,8 +75,8 @@ def lines(ranked):
     for league in challenge.LEAGUES:
         yield challenge.league_words(league)
         rows = ranked.league(league)
-        yield f"{HEAD}name" if rows else " nobody yet"
-        yield from map(_line, rows)
+        yield HEAD.format(*challenge.SIZES[league]) if rows else " nobody yet"
+        yield from (_line(row, league) for row in rows)
         yield ""
     below = [entry for entry in ranked.entries if not entry.verdict.qualifies]
     yield from (f"In no league: {_below(entry)}" for entry in below)
@@ -91,11 +96,12 @@ def to_dict(ranked):
     }
 
 
-def _line(row):
+def _line(row, league):
     verdict = row.entry.verdict
+    sizes = "  ".join(f"{size:9,}" for size in verdict.sizes(league))
     low, high = (100 * end for end in verdict.interval)
     return (
-        f"{row.place:2}  {verdict.gzip_bytes:9,}  {verdict.file_bytes:9,}  "
+        f"{row.place:2}  {sizes}  "
         f"{100 * verdict.accuracy:7.2f} %  {low:5.2f} to {high:5.2f} %  "
         f"{row.entry.when:%Y-%m-%d %H:%M}   {row.entry.name}{challenge.remark(row)}"
     )

@@ -6,7 +6,8 @@ import functools
 import hashlib
 import os
 import secrets
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
+from importlib import metadata
 
 import ai_edge_litert
 import numpy as np
@@ -15,14 +16,24 @@ from qlab import data as course_data
 from qlab.arithmetic.metrics import wilson_interval
 from qlab.challenge import intake, reader, rules, sandbox
 from qlab.challenge.intake import Refused
+from qlab.tflite import micro_runtime
 from qlab.tflite.gzipping import GZIP_LEVEL, GZIPPED
 from qlab.tflite.litemodel import LiteModel
 from qlab.tflite.pixels import PIXEL_SCALE
 
-GRADER = f"2, gzip level {GZIP_LEVEL}, LiteRT {ai_edge_litert.__version__}"
+GRADER = f"3, gzip level {GZIP_LEVEL}, LiteRT {ai_edge_litert.__version__}"
 """Changes when the same file may get another verdict."""
-LEAGUES = ("0.90", "0.85")
-"""The leagues, by the test accuracy that they ask for."""
+MICRO = "micro"
+LEAGUES = ("0.90", "0.85", MICRO)
+"""Two leagues by the test accuracy that they ask for, and that of a microcontroller."""
+SIZES = dict.fromkeys(LEAGUES, ("gzipped", "file")) | {MICRO: ("flash", "RAM")}
+"""The names of the two sizes that a league shows."""
+FLASH_BYTES, RAM_BYTES, LEAST_PERCENT = 32 * 2**10, 16 * 2**10, {"0.90": 90, "0.85": 85, MICRO: 85}
+
+
+def micro_version():
+    """Version of TensorFlow Lite Micro, which may change what it says of a file; else empty."""
+    return metadata.version("tflite-micro") if micro_runtime.available() else ""
 
 
 @dataclass(frozen=True)
@@ -36,6 +47,10 @@ class Verdict:
     correct: int = 0
     n: int = 0
     gaps: tuple[str, ...] = ()
+    micro_correct: int = 0
+    arena_bytes: int = 0
+    micro_reason: str = ""
+    """Why it does not run on the microcontroller of the last league, or why nobody could ask."""
 
     @property
     def leagues(self):
@@ -43,8 +58,19 @@ class Verdict:
         return tuple(
             league
             for league in LEAGUES
-            if not self.reason and self.n and 100 * self.correct >= int(league[2:]) * self.n
+            if self.n
+            and not (self.reason or (league == MICRO and self.micro_reason))
+            and 100 * self.within(league).correct >= LEAST_PERCENT[league] * self.n
         )
+
+    def within(self, league):
+        """Return the verdict with the pictures that count in a league: those of its runtime."""
+        return replace(self, correct=self.micro_correct) if league == MICRO else self
+
+    def sizes(self, league):
+        """tuple of int: the two sizes that a league shows."""
+        both = (self.file_bytes, self.arena_bytes), (self.gzip_bytes, self.file_bytes)
+        return both[league != MICRO]
 
     @property
     def qualifies(self):
@@ -83,11 +109,16 @@ def _lines(verdict):
         leagues = " and ".join(f"league {league}" for league in verdict.leagues)
         yield f"qualifies for {leagues}"
     else:
-        yield f"does not qualify: its test accuracy is below {LEAGUES[-1]}"
+        yield f"does not qualify: its test accuracy is below {LEAGUES[1]}"
     if verdict.n:
         low, high = (100 * end for end in verdict.interval)
         yield f"  accuracy  {100 * verdict.accuracy:.2f} %, 95 % interval {low:.2f} to {high:.2f} %"
         yield f"            {verdict.correct:,} of {verdict.n:,} test pictures, measured now"
+        accuracy = 100 * verdict.within(MICRO).accuracy
+        yield "  micro     " + (
+            verdict.micro_reason
+            or f"{verdict.arena_bytes:,} bytes of RAM; {accuracy:.2f} % in TensorFlow Lite Micro"
+        )
     if verdict.sha256:
         ranks = ": this is what ranks" if verdict.qualifies else ""
         yield f"  gzipped   {verdict.gzip_bytes:,} bytes, at level {GZIP_LEVEL}{ranks}"
@@ -99,12 +130,18 @@ def _lines(verdict):
 
 def league_words(league):
     """What is asked for in a league."""
+    if league == MICRO:
+        return (
+            f"League {MICRO}: the most accurate file that runs in TensorFlow Lite Micro, in "
+            f"{FLASH_BYTES // 2**10} KB of flash and {RAM_BYTES // 2**10} KB of RAM"
+        )
     return f"League {league}: the smallest file of test accuracy {league} or more, {GZIPPED}"
 
 
 def grade(path, test=None, limits=None):
     """Measure a file for the challenge: the smallest `.tflite`, gzipped, that is accurate enough.
 
+    A third league is for microcontrollers, and asks TensorFlow Lite Micro where that is installed.
     The file is read with care, taken apart by a reader that follows no offset unchecked, held
     against the rules, and run in a sealed process that sees the pictures in random order and never
     a label. A hostile file can at worst fail.
@@ -157,13 +194,33 @@ def grade_bytes(data, test=None, limits=None):
         wanted = rules.check(reader.read(data))
         test = _test() if test is None else test
         order = np.random.default_rng(secrets.randbits(128)).permutation(len(test.labels))
-        classes, gaps = sandbox.predict(
-            data, test.images[order], codes(wanted), limits or sandbox.Limits()
-        )
+        job = data, test.images[order], codes(wanted), limits or sandbox.Limits()
+        classes, gaps = sandbox.predict(*job)
     except Refused as refusal:
         return Verdict(reason=str(refusal), **measured)
-    correct = int((classes == test.labels[order]).sum())
-    return Verdict(correct=correct, n=len(order), gaps=gaps, **measured)
+    right = functools.partial(_right, test.labels[order])
+    verdict = Verdict(correct=right(classes), n=len(order), gaps=gaps, **measured)
+    return replace(verdict, **_on_a_microcontroller(job, right))
+
+
+def _right(labels, classes):
+    return int((classes == labels).sum())
+
+
+def _on_a_microcontroller(job, right):
+    """What the last league asks, as `Verdict` names it."""
+    try:
+        if (size := len(job[0])) > FLASH_BYTES:
+            raise Refused(f"its {size:,} bytes do not fit the flash of {FLASH_BYTES:,}")
+        if not micro_runtime.available():
+            raise Refused(f"{micro_runtime.NOT_HERE}.")
+        classes, arena = sandbox.micro(*job)
+    except Refused as refusal:
+        return {"micro_reason": str(refusal)}
+    found = {"micro_correct": right(classes), "arena_bytes": arena}
+    if arena > RAM_BYTES:
+        found["micro_reason"] = f"it needs {arena:,} bytes of RAM, and has {RAM_BYTES:,}"
+    return found
 
 
 @functools.cache

@@ -16,7 +16,9 @@ from qlab.challenge import judge
 from qlab.challenge.intake import Refused
 from qlab.system.isolated import Isolated
 from qlab.system.text import printable
+from qlab.tflite import micro_runtime
 from qlab.tflite.graph import pack
+from qlab.tflite.litemodel import LiteModel
 
 _START = "from qlab.challenge.judge import main; main()"
 _KEPT = ("SYSTEMROOT", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH")  # what Python may need to start
@@ -36,12 +38,30 @@ class Limits:
 
 
 def predict(model, images, codes, limits):
-    """Have a file run in a judge process."""
-    room = max(len(images), judge.MOST_REASON) + 3
+    """Have a file run in a judge process; return its classes, and what could not be limited."""
+    answer, gaps = _told(model, images, codes, limits)
+    if answer[:1] == judge.FAILED:
+        raise Refused(f"LiteRT cannot run it: {printable(answer[1:], 300)}")
+    return _classes(answer, images), gaps
+
+
+def micro(model, images, codes, limits):
+    """Have TensorFlow Lite Micro run a file in a judge process; return its classes and its RAM."""
+    answer = _told(model, images, codes, limits, micro_runtime.LARGEST_ARENA)[0]
+    if answer[:1] == judge.FAILED:
+        said = answer[1:].decode("utf-8", "replace")
+        raise Refused(micro_runtime.sentence(LiteModel(model), said))
+    head, rest = answer[: 1 + judge.ARENA.size], answer[1 + judge.ARENA.size :]
+    classes = _classes(answer[:1] + rest, images)
+    return classes, judge.ARENA.unpack(head[1:])[0]
+
+
+def _told(model, images, codes, limits, arena=0):
+    room = max(len(images) + judge.ARENA.size, judge.MOST_REASON) + 3
     warm_up, codes = _warm_up(), np.ascontiguousarray(codes)
     header = judge.HEADER.pack(
         codes.dtype.str[-2:].encode(),
-        *(len(images), len(warm_up), len(model)),
+        *(arena, len(images), len(warm_up), len(model)),
         *(limits.seconds, limits.memory_bytes, room),
     )
     job = (header, codes.tobytes(), warm_up, model, np.ascontiguousarray(images).tobytes())
@@ -50,7 +70,7 @@ def predict(model, images, codes, limits):
         question.seek(0)
         ended = _run(question, answer, limits.wall_seconds)
         answer.seek(0)
-        return _doubted(answer.read(room + 1), ended, len(images), limits)
+        return _doubted(answer.read(room + 1), ended, limits)
 
 
 def _run(question, answer, seconds):
@@ -73,7 +93,7 @@ def _run(question, answer, seconds):
     return None if judging.timed_out else judging.returncode
 
 
-def _doubted(answer, ended, images, limits):
+def _doubted(answer, ended, limits):
     """Take an answer apart, or say in words what came instead of one."""
     if answer[:1] != judge.READY or len(answer) < 2 or answer[1] >= 1 << len(judge.GAPS):
         why = "it took too long" if ended is None else f"it ended with {ended}"
@@ -88,13 +108,15 @@ def _doubted(answer, ended, images, limits):
         raise Refused(f"it used up {limits.seconds} s of processor time and was stopped")
     if ended:
         raise Refused(f"it ended the process that ran it ({_signal(ended)})")
-    if answer[2:3] == judge.FAILED:
-        raise Refused(f"LiteRT cannot run it: {printable(answer[3:], 300)}")
-    classes = np.frombuffer(answer, np.uint8)[3:]
+    return answer[2:], gaps
+
+
+def _classes(answer, images):
+    classes = np.frombuffer(answer, np.uint8)[1:]
     known = (classes < judge.CLASSES) | (classes == judge.NO_CLASS)
-    if answer[2:3] != judge.PREDICTED or len(classes) != images or not known.all():
+    if answer[:1] != judge.PREDICTED or len(classes) != len(images) or not known.all():
         raise Refused("its process did not answer with one class a picture")
-    return classes, gaps
+    return classes
 
 
 def _signal(ended):

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from qlab.challenge import intake
-from qlab.challenge.grading import GRADER, Verdict, grade_bytes, measure
+from qlab.challenge.grading import GRADER, MICRO, Verdict, grade_bytes, measure, micro_version
 from qlab.challenge.intake import Refused
 from qlab.system.files import free_name, write_whole
 from qlab.system.text import printable
@@ -18,6 +18,10 @@ from qlab.system.text import printable
 ENDING, NOTE = ".tflite", ".json"
 STAMP = "%Y%m%dT%H%M%S.%fZ"
 MOST_NOTE = 4_096  # bytes
+NUMBERS, TEXTS = (
+    ("correct", "n", "micro_correct", "arena_bytes"),
+    ("reason", "micro_reason", "sha256"),
+)
 
 
 class BoardError(ValueError):
@@ -101,8 +105,8 @@ def keep_note(submission):
     note = {"challenge": 1, "name": submission.name, "when": submission.when.isoformat()}
     verdict = submission.record
     if verdict is not None:
-        measured = {"sha256": verdict.sha256, "correct": verdict.correct, "n": verdict.n}
-        note |= {"grader": GRADER, **measured, "reason": verdict.reason}
+        measured = {name: getattr(verdict, name) for name in (*NUMBERS, *TEXTS)}
+        note |= {"grader": GRADER, "micro": micro_version(), **measured}
     write_whole(_note(submission.path), json.dumps(note, indent=1).encode())
 
 
@@ -161,15 +165,18 @@ def _parsed(plain, data):
     note = json.loads(data)
     name, when = intake.clean_name(note["name"]), datetime.fromisoformat(note["when"])
     submission = replace(plain, name=name, when=when.astimezone(UTC))
-    if note.get("grader") != GRADER:
+    if note.get("grader") != GRADER or micro_version() not in ("", note.get("micro")):
         return submission
-    correct, n, reason, sha256 = (note[name] for name in ("correct", "n", "reason", "sha256"))
-    if type(correct) is not int or type(n) is not int or not 0 <= correct <= n <= 10**6:
+    numbers, texts = ({name: note[name] for name in names} for names in (NUMBERS, TEXTS))
+    correct, n, there, arena = numbers.values()
+    if any(type(x) is not int for x in numbers.values()) or not (
+        0 <= correct <= n <= 10**6 and 0 <= there <= n and 0 <= arena <= 2**40
+    ):
         raise ValueError("no numbers of pictures")
-    if not isinstance(reason, str) or not isinstance(sha256, str):
+    if any(not isinstance(x, str) for x in texts.values()):
         raise ValueError("no texts")
-    record = Verdict(printable(reason, 300), 0, 0, printable(sha256, 64), correct, n)
-    return replace(submission, record=record)
+    texts = {name: printable(text, 300) for name, text in texts.items()}
+    return replace(submission, record=Verdict(**numbers, **texts))
 
 
 @dataclass(frozen=True)
@@ -203,13 +210,16 @@ class Board:
     notices: tuple[str, ...] = ()
 
     def league(self, league):
-        """Rank a league by gzipped bytes; of equals, the one submitted first is ahead."""
+        """Rank a league by gzipped bytes, that of microcontrollers by accuracy.
+
+        Of equals, the one submitted first is ahead.
+        """
         best, first = {}, {}
         for entry in self.entries:
             first.setdefault(entry.verdict.sha256, entry)
-        for entry in sorted(self.entries, key=_order):
-            if league in entry.verdict.leagues:
-                best.setdefault(key(entry.name), entry)
+        within = [x for x in self.entries if league in x.verdict.leagues]
+        for entry in sorted(within, key=lambda x: _order(x, league)):
+            best.setdefault(key(entry.name), replace(entry, verdict=entry.verdict.within(league)))
         names = [key(entry.name) for entry in self.entries]
         return tuple(
             Row(place, entry, names.count(name), _earlier(first, entry))
@@ -217,8 +227,10 @@ class Board:
         )
 
 
-def _order(entry):
-    return entry.verdict.gzip_bytes, entry.when, entry.file
+def _order(entry, league):
+    verdict = entry.verdict
+    first = -verdict.micro_correct if league == MICRO else verdict.gzip_bytes
+    return first, entry.when, entry.file
 
 
 def _earlier(first, entry):

@@ -15,8 +15,6 @@ The input keeps a grid of its own. Where it is joined with other tensors, a QUAN
 theirs.
 """
 
-from __future__ import annotations
-
 import copy
 from collections import Counter
 from dataclasses import dataclass, replace
@@ -65,10 +63,7 @@ def needs_lower_clamp(params, activation):
 
 
 def lower(model, activations, weights, stays, description=b"qlab", constants=None):
-    """Write the graph that carries the given grids; `constants` are stored weights by tensor.
-
-    Layers in `stays` are copied as they are.
-    """
+    """Write the graph with the given grids; layers in `stays` are copied as they are."""
     builder = _Builder(model.parsed, description, constants or {})
     graph = model.parsed.subgraphs[0]
     for index in map(int, graph.inputs):

@@ -1,7 +1,5 @@
 """Post-training quantization: a layer's numbers on their grids, and what calibration finds."""
 
-from __future__ import annotations
-
 import numpy as np
 from matplotlib.patches import PathPatch, Rectangle, StepPatch
 from matplotlib.path import Path
@@ -36,11 +34,7 @@ HISTOGRAM_SHARE = 0.52  # of the panel's height; the ranges stand above
 
 
 class WeightPanel:
-    """Histogram of a layer's weights, and over it the values its codes can take.
-
-    Weights that went to a code that is not their nearest are drawn in another colour, and counted
-    in a small picture by where they lay between two codes.
-    """
+    """Histogram of a layer's weights, the values of its codes, and what went to a farther code."""
 
     @style.styled
     def __init__(self, ax):
@@ -66,11 +60,7 @@ class WeightPanel:
         self.ax.set_title(f"Weights of {name}")
 
     def show(self, scales, q_max, note="", farther=None, between=None):
-        """Draw the grid of these scales, or none for float weights.
-
-        `farther` counts the weights that went to the farther code, in the bins of the frame, and
-        `between` is what `between_codes` says of them; None if there are none.
-        """
+        """Draw the grid of these scales, or none for float weights, and the `farther` weights."""
         self.note.set_text(note)
         for moved in (self.farther, *self.between):
             moved.set_visible(farther is not None)

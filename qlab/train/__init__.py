@@ -19,8 +19,8 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "qat_conversion": ["convert_quantized"],
         "soft_labels": ["teacher_logits"],
         "sparse_training": [
-            "constant_sparsity", "polynomial_decay", "prune", "pruning_callback", "sparsities",
-            "strip_pruning",
+            "constant_sparsity", "polynomial_decay", "prune", "pruning_callback", "remove_filters",
+            "sparsities", "strip_pruning",
         ],
     },
 )  # fmt: skip

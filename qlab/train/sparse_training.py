@@ -1,4 +1,4 @@
-"""Pruning while training: a trained model learns on with ever more of its weights held at zero.
+"""Pruning while training: weights held at zero while a model learns on, and filters taken out.
 
 When to prune, and how much, is a schedule of tfmot; the settings are checked here, in words.
 """
@@ -6,9 +6,14 @@ When to prune, and how much, is a schedule of tfmot; the settings are checked he
 import warnings
 from collections.abc import Mapping
 
+import numpy as np
+
 from qlab.arithmetic import metrics
 from qlab.arithmetic.sparsity import SCOPES, magnitude_masks, require_sparsity
+from qlab.data.doors import require_two, require_whole
 from qlab.system.output import quiet
+from qlab.tflite.litemodel import LiteModel
+from qlab.tflite.transforms import keep_filters, strongest_filters
 from qlab.train.checks import (
     require_bare,
     require_stripped,
@@ -155,6 +160,61 @@ def strip_pruning(model):
         return layer.layer if isinstance(layer, pruning_wrapper.PruneLowMagnitude) else layer
 
     return copied(keras.models.clone_model(model, clone_function=unwrap))
+
+
+def remove_filters(model, fraction):
+    """Take the weakest filters and units out of a model, and what read them [1]_.
+
+    The weakest are those whose weights have the smallest sum of magnitudes. What is left is a
+    narrower network of plain layers; train it for a while, so that the rest takes over.
+
+    Parameters
+    ----------
+    model : tf_keras.Model
+        Trained, in float, of plain layers in a row. It stays as it is.
+    fraction : dict of str to float
+        The share in [0, 1) that goes, of each layer that is to lose some, by its name.
+
+    Returns
+    -------
+    tf_keras.Model
+
+    Raises
+    ------
+    ValueError
+        If a layer has no filters that can go, or a share is out of its range.
+
+    References
+    ----------
+    .. [1] Li et al. 2017, arXiv:1608.08710.
+
+    Examples
+    --------
+    >>> from qlab import train
+    >>> train.remove_filters(train.load("baseline"), {"dense1": 0.6}).count_params()
+    31584
+    """
+    file, kept = LiteModel.from_keras(model), {}
+    for name, share in fraction.items():
+        strongest = strongest_filters(file, share)
+        if name not in strongest:
+            names = ", ".join(strongest)
+            raise ValueError(f"{name!r} has no filters that can go; these have: {names}")
+        kept[name] = strongest[name]
+
+    def narrow(layer):
+        config = layer.get_config()
+        if layer.name in kept:
+            config["filters" if "filters" in config else "units"] = len(kept[layer.name])
+        return type(layer).from_config(config)
+
+    small = keras.models.clone_model(model, clone_function=narrow)
+    for layer in keep_filters(file, kept).layers:
+        if layer.weights is not None:
+            kernel = np.moveaxis(layer.weights, 0, -1)  # outputs come first in a file, here last
+            bias = np.zeros(kernel.shape[-1]) if layer.bias is None else layer.bias
+            small.get_layer(layer.name).set_weights([kernel, bias])
+    return small
 
 
 def sparsities(model):
@@ -340,7 +400,7 @@ def schedules_by_layer(model, schedule, layers, scope, n_of_m, block):
         _check_n_of_m(n_of_m, schedule, block)
         schedule = 1 - n_of_m[0] / n_of_m[1]
     if block is not None:
-        _check_pair("block", block, "(4, 4)")
+        require_two("block", block, "two whole numbers, such as (4, 4)")
         if tuple(block) == (1, 1):
             raise ValueError("a block of (1, 1) is a single weight: leave out block")
     if schedule is None:
@@ -372,18 +432,12 @@ def _check_n_of_m(n_of_m, schedule, block):
         raise ValueError(
             "n_of_m fixes the sparsity and the pattern; leave out schedule and block, or n_of_m"
         )
-    _check_pair("n_of_m", n_of_m, "(2, 4)")
+    require_two("n_of_m", n_of_m, "two whole numbers, such as (2, 4)")
     if not n_of_m[0] < n_of_m[1]:
         raise ValueError(
             f"n_of_m is {tuple(n_of_m)}: of each m neighbours n are kept, so n must be the "
             "smaller: say (2, 4)"
         )
-
-
-def _check_pair(name, value, example):
-    right = isinstance(value, tuple | list) and len(value) == 2
-    if not right or not all(type(number) is int and number >= 1 for number in value):
-        raise ValueError(f"{name} is {value!r}; it must be two whole numbers, such as {example}")
 
 
 def shared_by_magnitude(schedule, kernels):
@@ -406,12 +460,7 @@ def _share(mask):
 
 
 def _check_steps(begin, end, frequency):
-    for name, value, least in (("begin_step", begin, 0), ("frequency", frequency, 1)):
-        if isinstance(value, bool) or not isinstance(value, int) or value < least:
-            raise ValueError(f"{name} is {value!r}; it must be a whole number, {least} or more")
-    if end is None:
-        return
-    if isinstance(end, bool) or not isinstance(end, int) or end <= begin:
-        raise ValueError(
-            f"end_step is {end!r}; it must be a whole number above begin_step, which is {begin}"
-        )
+    require_whole("begin_step", begin)
+    require_whole("frequency", frequency, 1)
+    if end is not None:
+        require_whole("end_step (above begin_step)", end, begin + 1)

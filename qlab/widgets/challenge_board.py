@@ -37,7 +37,7 @@ CSS = """<style>
 .qlab-board .jupyter-button:focus-visible { outline: 2px solid var(--jp-brand-color1);
   outline-offset: 2px; }
 </style>"""
-HEAD = ("#", "who", "gzipped, bytes", "file, bytes", "accuracy", "95 % interval", "submitted, UTC")
+HEAD = ("accuracy", "95 % interval", "submitted, UTC")
 WHO = {"class_": "qlab-who"}
 
 
@@ -80,10 +80,7 @@ class ChallengeBoard(ipywidgets.VBox):
         self.refresh()
 
     def refresh(self):
-        """Read the folder again, grade what is new, show the board and return it.
-
-        If that does not work it is None; `error` says why, and the tables stay as they were.
-        """
+        """Grade what is new in the folder and return the board; None if that does not work."""
         with self._one_at_a_time:
             try:
                 self.result = challenge.board(self.folder, test=self.test, progress=self._progress)
@@ -140,19 +137,19 @@ def summary(board):
 
 
 def _table(league, rows):
-    head = [Cell(x, {"scope": "col", **WHO}) if x == "who" else x for x in HEAD]
-    body = [_row(row) for row in rows] or [[Cell("nobody yet", {"colspan": len(HEAD)})]]
+    sizes = [f"{name}, bytes" for name in challenge.SIZES[league]]
+    head = ["#", Cell("who", {"scope": "col", **WHO}), *sizes, *HEAD]
+    body = [_row(row, league) for row in rows] or [[Cell("nobody yet", {"colspan": len(head)})]]
     return readout.table(challenge.league_words(league), head, body)
 
 
-def _row(row):
+def _row(row, league):
     verdict, entry = row.entry.verdict, row.entry
     who = Markup("{} {}").format(entry.name, element("small", challenge.remark(row)))
     return (
         row.place,
         Cell(who, {"scope": "row", **WHO}),
-        f"{verdict.gzip_bytes:,}",
-        f"{verdict.file_bytes:,}",
+        *(f"{size:,}" for size in verdict.sizes(league)),
         Markup(f"{readout.percent(verdict.accuracy)} {readout.badge(entry.kind)}"),
         readout.interval(verdict),
         f"{entry.when:%Y-%m-%d %H:%M}",

@@ -1,10 +1,6 @@
 """The pruned and clustered models that ship, and their controls."""
 
-import numpy as np
-
 from qlab import train
-from qlab.tflite.litemodel import LiteModel
-from qlab.tflite.transforms import keep_filters, strongest_filters
 from tools.artefacts.common import fitted
 from tools.artefacts.runs import SEEDS, Run, by_seed
 
@@ -98,27 +94,7 @@ def prepared(model, technique, settings):
         name: tuple(value) if isinstance(value, list) else value for name, value in settings.items()
     }
     if technique == "remove_filters":
-        return _narrowed(model, **settings)
+        return train.remove_filters(model, **settings)
     if "schedule" in settings:
         settings["schedule"] = train.polynomial_decay(**settings["schedule"])
     return getattr(train, technique)(model, **settings)
-
-
-def _narrowed(model, fraction):
-    """A model of plain layers without its weakest filters, for Keras to train on."""
-    file = LiteModel.from_keras(model)
-    kept = {name: strongest_filters(file, share)[name] for name, share in fraction.items()}
-
-    def narrow(layer):
-        config = layer.get_config()
-        if layer.name in kept:
-            config["filters" if "filters" in config else "units"] = len(kept[layer.name])
-        return type(layer).from_config(config)
-
-    small = train.keras.models.clone_model(model, clone_function=narrow)
-    for layer in keep_filters(file, kept).layers:
-        if layer.weights is not None:
-            kernel = np.moveaxis(layer.weights, 0, -1)  # outputs come first in a file, here last
-            bias = np.zeros(kernel.shape[-1]) if layer.bias is None else layer.bias
-            small.get_layer(layer.name).set_weights([kernel, bias])
-    return small
