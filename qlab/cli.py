@@ -136,6 +136,13 @@ def build_parser():
         metavar="DIR",
         help="where to write it (default: here)",
     )
+    report.add_argument(
+        "--notebooks",
+        nargs="+",
+        default=(),
+        metavar="NUMBER",
+        help="tell of these alone, for instance 00 01 02 (default: all)",
+    )
     challenge.add_to(add)
     return parser
 
@@ -211,9 +218,13 @@ def _first_page(copies):
 
 
 def _with_our_settings(environment):
-    """Let JupyterLab find our defaults; what the user has chosen in its settings stands."""
-    paths = [environment.get("JUPYTER_CONFIG_PATH"), str(JUPYTER)]
-    return {**environment, "JUPYTER_CONFIG_PATH": os.pathsep.join(filter(None, paths))}
+    """Let JupyterLab find our defaults, after the user's own settings, and notebooks ``!qlab``."""
+    ours = {
+        "JUPYTER_CONFIG_PATH": [environment.get("JUPYTER_CONFIG_PATH"), str(JUPYTER)],
+        "PATH": [str(Path(sys.executable).parent), environment.get("PATH")],
+    }
+    joined = {name: os.pathsep.join(filter(None, paths)) for name, paths in ours.items()}
+    return {**environment, **joined}
 
 
 def _inspect(arguments):
@@ -241,7 +252,7 @@ def _export(arguments):
 def _report(arguments):
     from qlab.lessons import report
 
-    return report.main(arguments.source, to=arguments.to)
+    return report.main(arguments.source, arguments.to, arguments.notebooks)
 
 
 def _become(command, folder, environment):

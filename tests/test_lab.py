@@ -10,6 +10,7 @@ import nbformat
 import pytest
 from nbformat.sign import NotebookNotary
 
+import qlab
 from qlab import cli
 from qlab.lessons import learner_copy
 from qlab.lessons.learner_copy import NOTE_ID, RECORD, RUN_ME, CopyError, bring_notebooks
@@ -375,6 +376,16 @@ def test_jupyterlab_saves_widgets_and_the_users_own_settings_stand(started, monk
     own = {"@jupyter-widgets/jupyterlab-manager:plugin": {"saveState": False}}
     (tmp_path / "also" / "labconfig" / "default_setting_overrides.json").write_text(json.dumps(own))
     assert found() == "False"
+
+
+def test_a_notebook_and_a_terminal_know_the_command(started, monkeypatch):
+    monkeypatch.setenv("PATH", os.defpath)
+    cli.main(["lab"])
+    line = ["sh", "-c", "qlab --version"]
+    run = subprocess.run(line, env=started[0][2], capture_output=True, text=True)
+    assert run.stdout == f"qlab {qlab.__version__}\n", run.stderr
+    line[-1] = f". '{sys.prefix}/bin/activate' && {line[-1]}"  # as the README says
+    assert subprocess.run(line, capture_output=True, text=True).stdout == run.stdout
 
 
 def test_lab_becomes_jupyterlab(tmp_path):

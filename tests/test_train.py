@@ -129,14 +129,14 @@ def test_the_loss_fits_the_last_layer(end, some):
     assert model.loss.get_config()["from_logits"] == (end == "logits")
 
 
-def test_progress_goes_to_stderr_as_text(capsys):
+def test_progress_is_text_and_no_error(capsys):
     train.fit(train.baseline(), IMAGES, LABELS, epochs=2)
     said = capsys.readouterr()
-    assert "epoch 2 of 2" in said.err
-    assert "100%" in said.err
-    assert said.out == ""
+    assert "epoch 2 of 2" in said.out
+    assert "100%" in said.out
+    assert said.err == ""
     train.fit(train.baseline(), IMAGES, LABELS, epochs=1, progress=False)
-    assert capsys.readouterr().err == ""
+    assert capsys.readouterr() == ("", "")
 
 
 def test_an_interrupted_training_keeps_what_it_had(some, monkeypatch, capsys):

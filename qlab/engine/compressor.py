@@ -1,7 +1,5 @@
 """The live engine: a recipe becomes a real `.tflite` file in milliseconds."""
 
-from __future__ import annotations
-
 import dataclasses
 from functools import lru_cache
 from typing import NamedTuple

@@ -1,7 +1,5 @@
 """The Pareto board: all models, shipped and kept, and those that no other beats."""
 
-from __future__ import annotations
-
 import hashlib
 from dataclasses import dataclass
 from itertools import count

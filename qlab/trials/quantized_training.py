@@ -1,7 +1,5 @@
 """Training on rounded weights: what shipped models gained by it, and a training to watch."""
 
-from __future__ import annotations
-
 import time
 from dataclasses import dataclass
 from functools import cached_property, lru_cache

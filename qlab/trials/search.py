@@ -1,7 +1,5 @@
 """Mixed precision: bits and sparsity of each layer, found by making files and scoring them."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from itertools import islice
 

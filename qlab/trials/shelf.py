@@ -1,7 +1,5 @@
 """The learner's shelf: models kept from any notebook, one folder for each content."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 import os
@@ -14,7 +12,7 @@ from pathlib import Path
 from qlab.arithmetic.results import Latency
 from qlab.engine.recipes import recipe_dict
 from qlab.system.files import models_folder as folder
-from qlab.system.files import read_whole, write_files
+from qlab.system.files import read_whole, refuse_anothers, write_files
 from qlab.system.machine import machine_name
 from qlab.system.text import one_line, printable
 from qlab.tflite.litemodel import LiteModel, require_lite_model
@@ -72,6 +70,8 @@ def put(model, name, recipe, score, latency=None, data=""):
     about = _about(name, recipe, score, latency, model.pixels, data)
     place = folder() / sha
     try:
+        refuse_anothers(folder())
+        refuse_anothers(place)
         if not place.is_dir() and len(_names()) >= MOST_MODELS:
             raise ShelfError(f"the shelf is full: {MOST_MODELS} models; qlab.pareto.drop(name) "
                              "takes one away")  # fmt: skip
@@ -93,21 +93,31 @@ def kept(troubles=None):
         except (OSError, ValueError, RecursionError) as error:
             if troubles is not None:
                 words = getattr(error, "strerror", None) or str(error)
-                troubles.append(f"{name[:8]}… on the shelf cannot be used: {words}")
+                troubles.append(
+                    f"{_short(name)} on the shelf cannot be used: {words}; "
+                    f'qlab.pareto.drop("{_short(name)}") takes it away'
+                )
     return sorted(found, key=lambda kept: (kept.when, kept.name))
 
 
 def drop(name):
-    """Take the models of this name off the shelf."""
-    gone = [each for each in kept() if each.name == name]
-    for each in gone:
-        shutil.rmtree(folder() / each.sha256, ignore_errors=True)
+    """Take the models of this name off the shelf; what cannot be used has its folder's name."""
+    found = {each.sha256: each.name for each in kept()}
+    gone = [sha for sha in _names() if name == found.get(sha, _short(sha))]
+    for sha in gone:
+        shutil.rmtree(folder() / sha, ignore_errors=True)
     return len(gone)
+
+
+def _short(folder_name):
+    """What a folder without a usable model is called where its trouble is told."""
+    return folder_name[:8]
 
 
 def _names():
     """Folders that look like a model's, at most so many."""
     try:
+        refuse_anothers(folder())
         names = [
             entry.name for entry in os.scandir(folder()) if entry.is_dir(follow_symlinks=False)
         ]

@@ -101,11 +101,6 @@ class SearchExplorer(ModelExplorer):
     trials : dict of str to list of qlab.search.Candidate
         All files so far, by method; ``uniform`` are those that treat all layers alike.
 
-    Raises
-    ------
-    ValueError
-        As in `ModelExplorer`.
-
     Examples
     --------
     >>> images, labels = search_images(100)
