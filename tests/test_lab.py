@@ -290,6 +290,35 @@ def test_lab_opens_a_folder_that_is_named_from_here(started, monkeypatch, tmp_pa
     assert not (tmp_path / "my-course").exists()
 
 
+def test_lab_reads_the_home_folder_and_refuses_no_folder(started, monkeypatch, tmp_path, capsys):
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("USERPROFILE", str(tmp_path / "home"))
+    assert cli.main(["lab", "--to=~/x"]) == 0
+    assert started[0][1] == tmp_path / "home" / "x"
+    for nothing in ("", "~nobody-of-this-name/x"):
+        with pytest.raises(SystemExit):
+            cli.main(["lab", "--to", nothing])
+        assert "is no path; give one such as ~/mine" in capsys.readouterr().err
+
+
+def test_lab_keeps_out_of_the_courses_own_folder(started, monkeypatch, tmp_path, capsys):
+    ran(tmp_path / "notebooks" / "01.ipynb")
+    before = sorted((tmp_path / "notebooks").iterdir())
+    monkeypatch.chdir(tmp_path)
+    assert cli.main(["lab", "--to", "notebooks"]) == 1
+    assert "holds the course's own notebooks" in capsys.readouterr().err
+    assert sorted((tmp_path / "notebooks").iterdir()) == before
+    assert started == []
+
+
+def test_every_path_of_the_command_line_may_begin_at_home(monkeypatch, tmp_path):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("USERPROFILE", str(tmp_path))
+    for words in ("export a --to=~/x", "report --to=~/x", "board f --submit=~/x", "inspect ~/x"):
+        given = cli.build_parser().parse_args(words.split())
+        assert str(tmp_path / "x") in vars(given).values()
+
+
 def test_lab_opens_what_is_new_and_says_why(started, tmp_path, capsys):
     cli.main(["lab"])
     ran(tmp_path / "my-course" / "01.ipynb")

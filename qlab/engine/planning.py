@@ -4,8 +4,6 @@ Its weights are pruned, then clustered, then put on grids; activations that only
 operator share one grid. All of it ends in a `Plan`, which is read to show a result.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 from typing import NamedTuple
@@ -116,8 +114,8 @@ def groups(model, stays):
             del others[pixels]
         for other in others:
             _absorb(found, joined, other)
-        found[layer.output] = joined
-        joined.tensors.append(layer.output)
+        found |= dict.fromkeys(map(int, operator.outputs), joined)
+        joined.tensors.extend(map(int, operator.outputs))
         joined.layers.append(layer.name)
     _mark(model, found)
     return found

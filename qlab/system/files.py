@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import os
 import secrets
 import shutil
@@ -22,6 +23,14 @@ class UnfitFile(OSError):
 
 class TooLarge(UnfitFile):
     """A file of more bytes than are read."""
+
+
+def typed_path(text):
+    """A path as somebody typed it after an option, with ``~`` as the home folder."""
+    path = os.path.expanduser(text)
+    if not path or path.startswith("~"):
+        raise argparse.ArgumentTypeError(f"{text!r} is no path; give one such as ~/mine or ./mine")
+    return path
 
 
 def write_whole(path, data, private=False):
