@@ -476,9 +476,11 @@ def test_axes_in_another_order_are_refused_with_the_remedy(fashion):
         (lambda y: 2 * y, "labels go from 0 to 18, and this model counts its classes from 0 to 9$"),
         (
             lambda y: np.array(list("abcdefghij"))[y],
-            "labels are <U1; give the number of each class",
+            "labels are words, such as .; give the number of each class",
         ),
-        (lambda y: y.astype(object), "labels are object"),
+        (lambda y: y / 2, "hold [0-9.]+, which counts no class"),
+        (lambda y: np.where(y, y, np.inf), "hold inf, which counts no class"),
+        (lambda y: np.eye(10)[y], r"with labels\.argmax\(1\)"),
     ],
 )
 def test_labels_that_are_not_the_models_classes(baseline, fashion, change, words):

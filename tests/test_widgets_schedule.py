@@ -133,7 +133,7 @@ def test_the_initial_sparsity_has_its_control_among_more_settings(explorer):
 def test_another_training_has_another_length():
     explorer = ScheduleExplorer(epochs=2, steps_per_epoch=50)
     assert (explorer.steps, explorer.end_step, len(explorer.result.masks)) == (100, 100, 101)
-    with pytest.raises(ValueError, match="epochs is 0"):
+    with pytest.raises(ValueError, match="epochs must be a whole number, 1 or more; got 0"):
         ScheduleExplorer(epochs=0)
 
 

@@ -1,7 +1,5 @@
 """Few distinct weights: k-means on the values of a layer, which then shares k of them."""
 
-from __future__ import annotations
-
 import numpy as np
 
 CLUSTERS = (2, 256)  # fewest and most: an index is one byte

@@ -1,7 +1,5 @@
 """Numbers about predictions and tensors, each with its uncertainty where it has one."""
 
-from __future__ import annotations
-
 import math
 from functools import lru_cache
 

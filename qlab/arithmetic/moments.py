@@ -1,7 +1,5 @@
 """What the outputs of a layer see: first and second moments of its inputs, batch by batch."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import numpy as np

@@ -1,7 +1,5 @@
 """What was measured: accuracy with its interval, paired comparisons, latency, sizes. Frozen."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 

@@ -6,8 +6,6 @@ holds their second moments. Layers whose rows see different inputs (depthwise, g
 for each group of rows, one after the other.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass, replace
 
 import numpy as np

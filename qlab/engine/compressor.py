@@ -1,7 +1,5 @@
 """The live engine: a recipe becomes a real `.tflite` file in milliseconds."""
 
-from __future__ import annotations
-
 import dataclasses
 from functools import lru_cache
 from typing import NamedTuple
@@ -24,7 +22,6 @@ from qlab.tflite.cleaning import cleaned
 from qlab.tflite.graph import constant
 from qlab.tflite.litemodel import ModelError, not_finite, require_lite_model
 from qlab.tflite.operators import SUPPORTED, WEIGHTED
-from qlab.tflite.pixels import mismatch
 
 REMEMBERED = 20  # integer forms of each layer's weights
 PLANS = 2  # the one that is on screen, and the one before
@@ -83,7 +80,7 @@ class Compressor:
                 )
         self.model = model
         self.calibration_images = 0 if calibration_images is None else len(calibration_images)
-        words = mismatch(np.asarray(calibration_images), model.pixels)
+        words = "" if calibration_images is None else runtime.doubt(model, calibration_images)
         self._wrong_range = (f"Calibration: {words}",) if words else ()
         self.layers = model.layers
         self._weighted = {x.name: x for x in self.layers if x.weights is not None}

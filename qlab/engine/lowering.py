@@ -15,8 +15,6 @@ The input keeps a grid of its own. Where it is joined with other tensors, a QUAN
 theirs.
 """
 
-from __future__ import annotations
-
 import copy
 from collections import Counter
 from dataclasses import dataclass, replace

@@ -4,8 +4,6 @@ Its weights are pruned, then clustered, then put on grids; activations that only
 operator share one grid. All of it ends in a `Plan`, which is read to show a result.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 from typing import NamedTuple

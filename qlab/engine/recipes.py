@@ -1,7 +1,5 @@
 """How to compress a model: the recipe, checked; and any recipe as plain data and as words."""
 
-from __future__ import annotations
-
 import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """What models answer: images with their answers, answers that changed, and accuracy by class."""
 
-from __future__ import annotations
-
 from functools import lru_cache
 from math import ceil
 
@@ -20,6 +18,7 @@ SIDE, CELL_HEIGHT, CELL_WIDTH = 30, 34, 79  # in pixels of a stamp: a frame of 1
 MOST_NAMES = 24  # of classes next to their bars
 MARKS = {True: style.RIGHT_MARK, False: style.WRONG_MARK}
 COLOURS = {True: style.RIGHT, False: style.WRONG}
+WORDS = {True: style.RIGHT_WORDS, False: style.WRONG_WORDS}
 
 
 class GalleryPanel:
@@ -51,7 +50,7 @@ class GalleryPanel:
             for line, arrow, answer in ((18, "", old), (26.5, "→ ", new)):
                 right = bool(answer == label)
                 words = f"{arrow}{MARKS[right]} {_short(self.names[answer])}"
-                self.sheet.words(left + SIDE + 3, top + line, words, COLOURS[right], size=8.2)
+                self.sheet.words(left + SIDE + 3, top + line, words, WORDS[right], size=8.2)
 
 
 class Stamps(Artist):
@@ -168,7 +167,7 @@ class FlipCountsPanel:
             count = {**look, "fontsize": 8, "annotation_clip": False}
             counted = rows if len(rows) <= MOST_NAMES else ()
             self.words.append([offset_text(ax, (0, y), (3 * side, 0), **count) for y in counted])
-            look |= {"fontsize": 8.5, "color": COLOURS[right]}
+            look |= {"fontsize": 8.5, "color": WORDS[right]}
             offset_text(ax, (0, -0.75), (4 * side, 0), f"{MARKS[right]} {head}", **look)
         self.marks = tuple(x for side in (*self.bars, *self.words) for x in side)
 
@@ -220,7 +219,7 @@ def plot_predictions(images, labels, predictions, class_names, columns=6, axes=N
         _image(ax, image, COLOURS[right], 1.6 if right else 2.6)
         words = f"{MARKS[right]} {class_names[answer]}"
         words += "" if right else f"\nis {class_names[label]}"
-        ax.set_xlabel(words, color=COLOURS[right], fontsize=8.5)
+        ax.set_xlabel(words, color=WORDS[right], fontsize=8.5)
     return axes
 
 

@@ -1,7 +1,5 @@
 """Accuracy against what a model costs: the learner's trail, a board of models, and a search."""
 
-from __future__ import annotations
-
 import numpy as np
 from matplotlib.ticker import MaxNLocator
 
@@ -81,13 +79,13 @@ class ParetoPanel:
         self.steps = mark(ax, color=style.GREEN, lw=1.6, drawstyle="steps-post")
         self.controls = mark(ax, "o", ms=5, mfc=style.PAPER, mec=style.SOFT, mew=1)
         self.shipped = mark(ax, "o", ms=5, color=style.BLUE, mec=style.PAPER, mew=1)
-        self.yours = mark(ax, "*", ms=12, color=style.VERMILION, mec=style.PAPER, mew=1)
         self.best = mark(ax, "s", ms=8, mfc="none", mec=style.GREEN, mew=1)
         self.chosen = mark(ax, "o", ms=13, mfc="none", mec=style.INK, mew=1)
         self.bar = mark(ax, "-_", color=style.INK, lw=1.4, ms=9, mew=1.4)
+        self.yours = mark(ax, "*", ms=12, color=style.VERMILION, mec=style.PAPER, mew=1)
         self.marks = (
-            *(self.whiskers, self.steps, self.controls, self.shipped, self.yours),
-            *(self.best, self.bar, self.chosen),
+            *(self.whiskers, self.steps, self.controls, self.shipped),
+            *(self.best, self.bar, self.yours, self.chosen),  # nothing covers one's own
         )
 
     @style.styled

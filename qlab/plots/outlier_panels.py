@@ -1,7 +1,5 @@
 """Loud channels: how far each channel of two layers reaches, and what that does to accuracy."""
 
-from __future__ import annotations
-
 import numpy as np
 
 from qlab.plots import style

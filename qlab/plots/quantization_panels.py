@@ -1,7 +1,5 @@
 """Post-training quantization: a layer's numbers on their grids, and what calibration finds."""
 
-from __future__ import annotations
-
 import numpy as np
 from matplotlib.patches import PathPatch, Rectangle, StepPatch
 from matplotlib.path import Path

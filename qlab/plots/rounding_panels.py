@@ -1,7 +1,5 @@
 """Better rounding: where each weight of a row goes, and what is asked of it on the way."""
 
-from __future__ import annotations
-
 import numpy as np
 
 from qlab.arithmetic.rounding import curvature, gptq, output_error

@@ -1,10 +1,9 @@
 """The look of every picture: colours that colour-blind eyes can tell apart, marks, sizes."""
 
-from __future__ import annotations
-
 from contextlib import contextmanager
 
 import matplotlib as mpl
+from matplotlib.colors import to_rgb
 
 # Okabe and Ito, "Color universal design", 2008. Never colour alone: right and wrong carry marks.
 BLUE = "#0072B2"
@@ -19,6 +18,7 @@ FAINT = "#d9d9d9"
 PAPER = "#ffffff"
 
 RIGHT, WRONG = BLUE, VERMILION
+RIGHT_WORDS, WRONG_WORDS = BLUE, "#B84E00"  # on paper, words need more contrast than marks do
 RIGHT_MARK, WRONG_MARK = "✓", "✗"
 SERIES = (BLUE, VERMILION, GREEN, PURPLE, ORANGE, SKY)
 
@@ -62,6 +62,22 @@ def _in_style():
 
 
 styled = _in_style()  # @styled: whatever a function draws, it draws in the course's style
+
+
+def contrast(colour, other):
+    """The ratio of two colours' luminance, 1 to 21; words need 4.5 (WCAG 2.2, 1.4.3)."""
+    darker, lighter = sorted(map(_luminance, (colour, other)))
+    return (lighter + 0.05) / (darker + 0.05)
+
+
+def words_on(colour):
+    """Black or white: the one that is better read on a colour."""
+    return max(("black", PAPER), key=lambda words: contrast(words, colour))
+
+
+def _luminance(colour):
+    linear = [x / 12.92 if x <= 0.04045 else ((x + 0.055) / 1.055) ** 2.4 for x in to_rgb(colour)]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
 
 
 def plain(names):

@@ -1,7 +1,5 @@
 """Training: how it went, and quantization-aware training next to what it must be compared with."""
 
-from __future__ import annotations
-
 import numpy as np
 from matplotlib.ticker import MaxNLocator
 

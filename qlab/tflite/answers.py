@@ -7,7 +7,6 @@ import math
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
-from qlab.arithmetic.results import require_numbers
 from qlab.system.text import printable
 from qlab.tflite.graph import op_name, shape_of, signature
 from qlab.tflite.litemodel import CALLING, ModelError, require_lite_model, with_gaps
@@ -113,19 +112,6 @@ def decision(model):
     if made_by in THRESHOLDS and _answer_count(model) == 1:
         return f"The class is 1 if the real output is above {THRESHOLDS[made_by]:g}, and else 0"
     return "The largest output names the class"
-
-
-def require_labels(model, labels):
-    """Raise ValueError unless labels are classes of the model: whole numbers from 0."""
-    require_numbers(labels)
-    low, high, count = np.min(labels), np.max(labels), class_count(model)
-    if low < 0 or (count is not None and high >= count):
-        last = "" if count is None else f" to {count - 1}"
-        remedy = "; subtract 1 from each" if low == 1 and high == count else ""
-        raise ValueError(
-            f"labels go from {low} to {high}, and this model counts its classes from 0{last}"
-            f"{remedy}"
-        )
 
 
 def class_count(model):

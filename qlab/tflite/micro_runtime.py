@@ -268,19 +268,21 @@ def _asked(model, images):
 
 def _codes(model, images):
     """What both runtimes get, and what LiteRT answers; one blank image if none fits."""
+    tensor = model.parsed.subgraphs[0].tensors[int(model.parsed.subgraphs[0].inputs[0])]
     try:
-        chosen = _default_images() if images is None else runtime.checked(images)
+        chosen = _default_images(tensor) if images is None else runtime.checked(images)
         return runtime.input_codes(model, chosen), runtime.predict(model, chosen)
     except ValueError:  # a ModelError is one
         if images is not None:
             raise
-    tensor = model.parsed.subgraphs[0].tensors[int(model.parsed.subgraphs[0].inputs[0])]
     return np.zeros((1, *shape_of(tensor)), DTYPES.get(tensor.type, np.dtype("i1"))), None
 
 
-def _default_images():
+def _default_images(tensor):
+    """Images of garments, which are not read where they cannot fit."""
     from qlab import data
 
+    runtime.require_fit(tuple(shape_of(tensor)[1:]), (1, *data.FashionMNIST.image_shape))
     return data.load().validation.images[:IMAGES]
 
 

@@ -65,7 +65,7 @@ def scoring(model, images, labels, each=None, batch=BATCH, threads=None, changin
     >>> [done.n for done in scoring(model, test.images[:50], test.labels[:50], each=20)]
     [20, 40]
     """
-    require_labelled(model, images, labels)
+    labels = require_labelled(model, images, labels)
 
     def made(found):
         (classes, layers), elapsed_ms = found

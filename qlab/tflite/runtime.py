@@ -11,9 +11,10 @@ import numpy as np
 from ai_edge_litert.interpreter import Interpreter, OpResolverType
 
 from qlab.arithmetic.results import Latency, Measurement
+from qlab.data.doors import NOTHING, class_row, colours
 from qlab.system.output import quiet
 from qlab.system.threads import threads as usual_threads
-from qlab.tflite.answers import decided, require_classes, require_labels, require_scorable
+from qlab.tflite.answers import class_count, decided, require_classes, require_scorable
 from qlab.tflite.graph import signature
 from qlab.tflite.litemodel import (
     ModelError,
@@ -22,7 +23,17 @@ from qlab.tflite.litemodel import (
     require_sizes,
     with_gaps,
 )
-from qlab.tflite.pixels import FEWEST, USUAL, as_pixels, coded_way, fed, found, mismatch, scaled
+from qlab.tflite.pixels import (
+    FEWEST,
+    USUAL,
+    as_pixels,
+    coded_way,
+    fed,
+    found,
+    mismatch,
+    range_of,
+    scaled,
+)
 
 BATCH = 250
 WHOLE = "LiteRT ran the whole file"
@@ -100,7 +111,7 @@ def evaluate(model, images, labels, batch=BATCH, threads=None):
     >>> evaluate(qlab.pretrained("baseline"), test.images, test.labels).accuracy > 0.85
     True
     """
-    require_labelled(model, images, labels)
+    labels = require_labelled(model, images, labels)
     start = time.perf_counter()
     predictions = predict(model, images, batch, threads)
     elapsed_ms = 1e3 * (time.perf_counter() - start)
@@ -175,13 +186,9 @@ def _notice(model, images, labels):
 
 
 def require_labelled(model, images, labels):
-    """Raise ValueError unless each image has a label, and labels are classes of the model."""
+    """Labels as int64, if each image has one, and they are classes of the model."""
     require_classes(model)
-    if len(images) != len(labels):
-        raise ValueError(
-            f"{len(images)} images and {len(labels)} labels; each image needs one label"
-        )
-    require_labels(model, labels)
+    return class_row(labels, len(images), class_count(model))
 
 
 def logits(model, images):
@@ -325,6 +332,25 @@ def prepared(model, images):
     return images
 
 
+def doubt(model, images):
+    """A sentence about calibration images that show other ranges than the model will see."""
+    if not (images := np.asarray(images)).any():
+        warnings.warn(
+            f"The calibration images {NOTHING}. Give some of the training images, or else the "
+            "activations of what comes out mean nothing.",
+            stacklevel=3,
+        )
+    unscaled = images.dtype == np.float32 and range_of(images) == "0 to 255"
+    if unscaled and model.pixels is None:
+        raise ValueError(
+            f"the calibration images are float32 from {images.min():g} to {images.max():g}, and "
+            "nobody has said how this model wants its pixels. If it was trained on such numbers, "
+            "give model.with_pixels('0 to 255') and the pixels as uint8; if on 0 to 1, divide the "
+            "images by 255, or give them as uint8"
+        )
+    return mismatch(images, model.pixels)
+
+
 def _sized(wanted, given):
     """The sizes that a model takes; one that it leaves open, -1, is that of the pictures given."""
     if len(wanted) != len(given):
@@ -345,7 +371,7 @@ def require_fit(wanted, shape):
     given = shape[1:]
     if _fits(wanted, given):
         return
-    n, remedy = len(given), ""
+    n, remedy = len(given), colours(wanted, given)
     if _fits(wanted, shape):
         remedy = "; this is one picture, so give images[None], with an axis that counts pictures"
     for order in ((n - 1, *range(n - 1)), (*range(1, n), 0)):

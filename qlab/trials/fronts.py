@@ -1,7 +1,5 @@
 """Which models no other beats, at what cost; and the rows of the board."""
 
-from __future__ import annotations
-
 from collections import Counter
 
 import numpy as np

@@ -1,7 +1,5 @@
 """A model pruned in one of four ways, made and measured here and now. No widget, no drawing."""
 
-from __future__ import annotations
-
 import time
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache

@@ -1,7 +1,5 @@
 """Training on rounded weights: what shipped models gained by it, and a training to watch."""
 
-from __future__ import annotations
-
 import time
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
@@ -10,6 +8,7 @@ import numpy as np
 
 import qlab
 from qlab.arithmetic.results import Measurement
+from qlab.data.doors import require_whole
 from qlab.engine.recipes import ROUNDING_CHOICES, Recipe
 from qlab.trials.subjects import CALIBRATION_SIZE
 
@@ -90,11 +89,8 @@ class Live:
     def __init__(self, weight_bits, epochs, images):
         if not 0 < epochs <= 100:
             raise ValueError(f"epochs must be above 0 and at most 100; got {epochs!r}")
-        if int(images) != images or not 1 <= images <= TRAINING_IMAGES:
-            raise ValueError(
-                f"images must be a whole number, 1 to {TRAINING_IMAGES:,}; got {images!r}"
-            )
-        self.weight_bits, self.epochs, self.images = weight_bits, epochs, int(images)
+        images = require_whole("images", images, 1, TRAINING_IMAGES)
+        self.weight_bits, self.epochs, self.images = weight_bits, epochs, images
         self.frames = []
 
     @property

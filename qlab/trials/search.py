@@ -1,7 +1,5 @@
 """Mixed precision: bits and sparsity of each layer, found by making files and scoring them."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from itertools import islice
 
@@ -9,6 +7,7 @@ import numpy as np
 
 from qlab import data
 from qlab.arithmetic.sparsity import SCOPES
+from qlab.data.doors import require_whole
 from qlab.engine.recipes import Recipe
 from qlab.tflite import prefixes
 
@@ -91,9 +90,7 @@ def search_images(n=None, dataset=None):
     ((10, 28, 28, 1), (10,))
     """
     split = (dataset or data.load()).validation
-    n = min(MOST_IMAGES, len(split)) if n is None else n
-    if isinstance(n, bool) or not isinstance(n, int | np.integer) or not 1 <= n <= len(split):
-        raise ValueError(f"n is {n!r}; there are {len(split):,} validation images")
+    n = min(MOST_IMAGES, len(split)) if n is None else require_whole("n", n, 1, len(split))
     return split.images[:n], split.labels[:n]
 
 

@@ -1,7 +1,5 @@
 """Which layer hurts most: one at a time is lowered to a few bits or pruned, all others are kept."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 from qlab.engine.floating import floating

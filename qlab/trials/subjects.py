@@ -13,6 +13,7 @@ from qlab.arithmetic.metrics import sparsity
 from qlab.arithmetic.results import Measurement
 from qlab.data import Dataset, FashionMNIST, Split, is_fashion
 from qlab.data.datasets import shape_words
+from qlab.data.doors import array, colours, label_row
 from qlab.engine.recipes import Recipe
 from qlab.system.steps import finished, mapped
 from qlab.tflite import prefixes
@@ -259,9 +260,8 @@ def require_course(dataset, instead):
 
 def images_to_choose_with(images=None, labels=None, dataset=None):
     """Split: the images given, or those of the data set, which is the course's by default."""
-    require_pair(images, labels)
-    if images is not None:
-        return Split(images, labels)
+    if images is not None or labels is not None:
+        return Split(*own_pair(images, labels))
     return course_images() if dataset is None else dataset.validation
 
 
@@ -286,6 +286,7 @@ def misfit(model, dataset=None):
         f"it takes images of {shape_words(shape).replace('-1', '?')}{answers}; {dataset.name} has "
         f"images of "
         f"{shape_words(dataset.image_shape)} and {there} classes"
+        f"{colours(shape, dataset.image_shape)}"
     )
 
 
@@ -334,10 +335,14 @@ def asked(model, dataset=None):
     return Measurement(np.concatenate(classes), test.labels, images_are=test.images_are)
 
 
-def require_pair(images, labels):
-    """Raise in words if only one of the two is given."""
+def own_pair(images, labels):
+    """The images and labels that somebody gave, as arrays; None for both if neither is given."""
     if (images is None) != (labels is None):
         raise ValueError("images and labels belong together: give both, or neither")
+    if images is None:
+        return None, None
+    images = array(images, "images")
+    return images, label_row(labels, len(images), "labels")
 
 
 def subject(model=None, images=None, labels=None, calibration_images=None, dataset=None):

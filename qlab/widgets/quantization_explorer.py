@@ -88,11 +88,6 @@ class QuantizationExplorer(ModelExplorer):
     trail : list of Point
         Every recipe tried, in order.
 
-    Raises
-    ------
-    ValueError
-        As in `ModelExplorer`.
-
     Examples
     --------
     >>> import qlab

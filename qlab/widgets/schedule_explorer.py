@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from qlab.arithmetic.sparsity import polynomial_sparsity
+from qlab.data.doors import require_whole
 from qlab.plots.pruning_panels import CutsPanel, SchedulePanel
 from qlab.system.text import to_csv
 from qlab.tflite import artefacts
@@ -85,8 +86,7 @@ class ScheduleExplorer(Explorer):
     def __init__(self, epochs=EPOCHS, steps_per_epoch=STEPS_PER_EPOCH, **settings):
         super().__init__()
         for name, value in (("epochs", epochs), ("steps_per_epoch", steps_per_epoch)):
-            if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-                raise ValueError(f"{name} is {value!r}; give a whole number, 1 or more")
+            require_whole(name, value, 1)
         self.epoch, self.steps = steps_per_epoch, epochs * steps_per_epoch
         self.end_step = min(END_STEP, self.steps)
         self._tenths = [self.steps * i // 10 for i in range(11)]

@@ -69,11 +69,6 @@ class SensitivityExplorer(ModelExplorer):
         The mixed recipe; `qlab.Compressor.compress` takes it, and
         ``QuantizationExplorer(overrides=...)`` takes its ``overrides``.
 
-    Raises
-    ------
-    ValueError
-        As in `ModelExplorer`.
-
     Examples
     --------
     >>> import qlab

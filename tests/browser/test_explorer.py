@@ -6,6 +6,22 @@ from .course import panels
 
 SAID = "part => getComputedStyle(part, '::after').content"
 START = "code => { window.qlabPanel.sessionContext.session.kernel.requestExecute({ code }); }"
+JOB = """
+import pathlib, time
+import ipywidgets
+from qlab.widgets.kit.front_end import Pulse
+from qlab.widgets.kit.job import ThreadedJob
+def steps():
+    yield 0, 1, "TensorFlow starts"
+    while not pathlib.Path("started").exists():
+        time.sleep(0.05)
+    yield 1, 2, "batches"
+    yield 2, 2, "batches"
+job = ThreadedJob("Train", steps, lambda work: work())
+box = ipywidgets.VBox([job, Pulse()])
+box.add_class("qlab-explorer")
+box
+"""
 CELLS = "() => window.qlabPanel.content.widgets.length"
 
 MINIMAL = """
@@ -176,3 +192,45 @@ def test_keys_on_a_control_are_its_own_and_a_slider_says_its_value(lab, explorer
     expect(explorer.locator(".qlab-readout")).to_contain_text("4, plain")
     slider.press("Shift+Enter")
     lab.page.wait_for_function(f"() => ({CELLS})() === {cells + 1}")  # one more, below the last
+
+
+def test_who_clicks_twice_means_one_press_and_stop_is_heard_while_tensorflow_starts(lab):
+    """A training that was started stays so; stopped and started again, it comes to its end."""
+    from playwright.sync_api import expect
+
+    go = lab.root / "started"
+    go.unlink(missing_ok=True)
+    lab.open(lab.write("job.ipynb", JOB))
+    lab.run_all()
+    job = lab.page.locator(".jp-OutputArea .qlab-job")
+    train, stop = (job.get_by_role("button", name=x) for x in ("Train", "Stop"))
+    train.dblclick()
+    expect(job).to_contain_text("TensorFlow starts: 0 of 1")
+    expect(stop).to_be_visible()
+    stop.click()
+    expect(job).to_contain_text("Stopped")
+    train.click()
+    expect(job).to_contain_text("Train: it starts")
+    go.touch()
+    expect(job).to_contain_text("Done.")
+    expect(train).to_be_visible()
+
+
+def test_without_the_pages_colours_and_without_a_mouse(lab, explorer):
+    """Forced colours leave rails and buttons; the table of numbers takes the focus when open."""
+    from playwright.sync_api import expect
+
+    parts = [".noUi-base", ".noUi-handle", ".jupyter-button"]
+    for colours in ("active", "none"):
+        lab.page.emulate_media(forced_colors=colours)
+        lab.screenshot(f"forced-colours-{colours}", explorer)
+        for part in parts if colours == "active" else ():
+            expect(explorer.locator(part).first).to_have_css("border-top-style", "solid")
+            expect(explorer.locator(part).first).to_have_css("border-top-width", "1px")
+    numbers = explorer.get_by_role("region", name="The numbers in this picture")
+    expect(numbers).to_have_count(0)  # closed, it is no stop
+    explorer.locator("summary").focus()
+    lab.page.keyboard.press("Enter")
+    expect(numbers).to_be_visible()
+    lab.page.keyboard.press("Tab")
+    expect(numbers).to_be_focused()

@@ -16,6 +16,7 @@ measured = Measurement(np.where(np.arange(1000) < 100, 2, 1), labels)
 quiz("baseline", measured=measured, by_class=[0.5, 1.0], share=0.9)
 """
 GUESS = 'from qlab.lessons import predict, reveal; predict("rounding.blank")'
+OPTION = 'predict("welcome.size")'
 EXHIBIT = "from qlab.lessons import check"
 FOUND = '''
 def times_smaller(before, after):
@@ -72,6 +73,24 @@ def test_a_number_is_guessed_and_told_back(lab):
     expect(asked).to_contain_text(f"Kept: 10 %. This guess was {late}.")
     assert late in run_cell(lab, 'reveal("rounding.blank", 10)')
     both_themes(lab, "guess-late", lab.page.locator(".jp-Notebook"))
+
+
+def test_an_option_is_chosen_with_the_arrow_keys(lab):
+    lab.open(lab.write("option.ipynb", "from qlab.lessons import predict", OPTION, "later = 0"))
+    lab.run_all()
+    asked = lab.page.locator(".qlab-prediction")
+    group = asked.get_by_role("radiogroup", name="Predict: Each weight goes from 32 bits to 8.")
+    group.get_by_role("radio", name="less than 2 times").focus()
+    for key in ("x", "d", "d", "ArrowDown", "ArrowDown"):
+        lab.page.keyboard.press(key)
+    chosen = group.get_by_role("radio", name="between 3 and 4 times")
+    expect(chosen).to_be_focused()
+    expect(chosen).to_be_checked()
+    expect(asked).to_contain_text("Kept: between 3 and 4 times")
+    expect(lab.page.locator(".jp-Notebook .jp-Cell")).to_have_count(3)
+    lab.page.keyboard.press("Tab")
+    expect(chosen).not_to_be_focused()
+    assert group.locator(":focus").count() == 0  # the group is one stop
 
 
 def test_a_claim_is_marked_and_listed(lab):

@@ -127,9 +127,8 @@ def looped_layer(codes, weights, bias, zero_in, multiplier, shift, zero_out):
             for unit, b in zip(weights.tolist(), bias, strict=True)
         )
         each = zip(sums, multiplier.tolist(), shift.tolist(), strict=True)
-        rows.append(
-            [max(-128, min(127, ((x * m * 2 >> s) + 1 >> 1) + zero_out)) for x, m, s in each]
-        )
+        halves = [(x * m * 2 >> s) + 1 for x, m, s in each]
+        rows.append([max(-128, min(127, (x >> 1) + zero_out)) for x in halves])
     return rows
 
 

@@ -10,6 +10,11 @@ function nameControls(home) {
     const said = handle.closest(".widget-slider").querySelector(".widget-readout").textContent;
     set(handle, "aria-valuetext", said);
   }
+  for (const table of home.querySelectorAll(".qlab-numbers")) {
+    table.tabIndex = 0; // so that the arrow keys scroll it, when it is open
+    set(table, "role", "region");
+    set(table, "aria-label", "The numbers in this picture");
+  }
   for (const group of home.querySelectorAll(".widget-radio-box")) {
     set(group, "role", "radiogroup");
     set(group, "aria-label", home.querySelector(".qlab-asked")?.textContent);
@@ -24,10 +29,13 @@ function nameControls(home) {
 function keepKeys() {
   if (window.qlabKeys) return;
   window.qlabKeys = true;
-  const OURS = ":is(.qlab-explorer, .qlab-prediction, .qlab-quiz, .qlab-board) *";
+  const HOMES = ":is(.qlab-explorer, .qlab-prediction, .qlab-quiz, .qlab-board)";
+  const once = (event) => event.detail > 1 && event.target.closest(`${HOMES} button`) &&
+    event.stopImmediatePropagation(); // who clicks twice means one press
+  window.addEventListener("click", once, true);
   const hear = (event) => {
     const { target, key, shiftKey, ctrlKey, altKey, metaKey } = event;
-    if (!target.matches?.(OURS)) return;
+    if (!target.matches?.(`${HOMES} *`)) return;
     const pages = ctrlKey || altKey || metaKey || key === "Escape" || (shiftKey && key === "Enter");
     target.toggleAttribute("data-lm-suppress-shortcuts", !pages);
   };
@@ -35,33 +43,34 @@ function keepKeys() {
 }
 
 // From the message that a moved control sends, until the kernel has done with it, what its explorer
-// shows is of other settings.
+// shows is of other settings; and a button that was pressed looks so.
 function greyWhatIsOfBefore(kernel, manager) {
   if (!kernel?.anyMessage || kernel.qlabHeard) return;
   kernel.qlabHeard = true;
-  const waiting = new Map(); // by the id of a message, the explorers whose setting it moves
-
-  async function explorersOf(id) {
-    const views = await Promise.all(Object.values(manager._modelsSync?.get(id)?.views ?? {}));
-    const homes = views.map((view) => view.el.closest(".qlab-control")?.closest(".qlab-explorer"));
-    return homes.filter(Boolean);
-  }
+  const waiting = new Map(); // by the id of a message, the parts that its answer changes
+  const PART = {
+    update: (el) => el.closest(".qlab-control")?.closest(".qlab-explorer"),
+    custom: (el) => (el.matches("button") ? el : null),
+  };
 
   async function sent({ header, content }) {
-    if (header.msg_type !== "comm_msg" || content.data?.method !== "update") return;
+    const part = header.msg_type === "comm_msg" && PART[content.data?.method];
+    if (!part) return;
     waiting.set(header.msg_id, []);
-    const homes = await explorersOf(content.comm_id);
-    if (homes.length && waiting.has(header.msg_id)) waiting.set(header.msg_id, homes);
+    const model = manager._modelsSync?.get(content.comm_id);
+    const views = await Promise.all(Object.values(model?.views ?? {}));
+    const parts = views.map((view) => part(view.el)).filter(Boolean);
+    if (parts.length && waiting.has(header.msg_id)) waiting.set(header.msg_id, parts);
     else waiting.delete(header.msg_id);
-    for (const home of homes) home.classList.add("qlab-moved");
+    for (const one of waiting.get(header.msg_id) ?? []) one.classList.add("qlab-moved");
   }
 
   function done(id) {
-    const homes = waiting.get(id) ?? [];
+    const parts = waiting.get(id) ?? [];
     waiting.delete(id);
     const rest = () => [...waiting.values()].flat();
     setTimeout(() => {
-      for (const home of homes) if (!rest().includes(home)) home.classList.remove("qlab-moved");
+      for (const part of parts) if (!rest().includes(part)) part.classList.remove("qlab-moved");
     }); // after what the page held back while the kernel was busy is on its way
   }
 
