@@ -550,11 +550,12 @@ def _problem_of(model, graph, room):
 
 def _without_room(model, operator, tensors):
     """What differs in the tensors of an operator for which LiteRT would leave its memory."""
-    ends = [x[0] if len(x) else -1 for x in (operator.inputs, operator.outputs)]
-    if min(ends) < 0:
+    op = op_name(model, operator)
+    read = operator.inputs[op == "SPLIT" :]  # its axis comes first
+    if not len(read) or min(read[0], operator.outputs[0]) < 0:
         return None
-    first, last = (tensors[i] for i in ends)
-    kinds, op = {first.type, last.type}, op_name(model, operator)
+    first, last = tensors[read[0]], tensors[operator.outputs[0]]
+    kinds = {first.type, last.type}
     if op in MOVING and len(kinds) > 1 and not kinds & {*PACKED_BITS}:
         return "type"
     constant_too = model.buffers[first.buffer].data is not None and op in PLUMBING
