@@ -149,7 +149,7 @@ def fitted(layer, stored, activations):
     A channel whose weights are next to nothing beside its bias gets a coarser grid, and a channel
     of zeros, which has no grid of its own, gets one that keeps its bias exact.
     """
-    before, after = (activations.get(i) for i in (layer.inputs[-1], layer.output))
+    before, after = (activations.get(i) for i in ([None, *layer.inputs][-1], layer.output))
     if stored.params is None or None in (before, after) or np.ptp(before.span) < 3 * NARROWEST:
         return stored
     bias, scale = stored.bias_of(layer), stored.params.scale.astype(np.float64)
