@@ -15,7 +15,6 @@ setup: data ## make .venv, install the locked packages and qlab, get and verify 
 
 $(STAMP): requirements.txt pyproject.toml tools/setup.sh
 	@PYTHON="$(PYTHON)" sh tools/setup.sh
-	@touch $@
 
 data: $(STAMP) ## get and verify the data
 	@$(BIN)/qlab data
@@ -24,9 +23,10 @@ lab: setup ## set up if needed, then open your copy of the notebooks (ARGS="--po
 	@$(BIN)/qlab lab $(ARGS)
 
 # A worker for each core, with its own learner, JupyterLab and Chromium. A file of tests stays
-# with one worker: its fixtures are made once, and a notebook's cells run in order.
+# with one worker: its fixtures are made once, and a notebook's cells run in order. The order of the
+# files is that of conftest.py.
 test: setup ## set up if needed, then run every test: units, doctests, notebooks, browser
-	@$(BIN)/python -m pytest -n auto --dist loadfile $(ARGS)
+	@$(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder $(ARGS)
 
 offline: data ## bundle packages and data in offline/, for a room without network
 	@$(BIN)/python tools/offline.py make $(if $(PYTHON),--python "$(PYTHON)")

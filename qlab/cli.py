@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import qlab
+from qlab.system.files import typed_path
 
 CHECKOUT = Path(__file__).resolve().parents[1]
 WELCOME = "00_welcome.ipynb"
@@ -18,6 +19,8 @@ class CommandError(Exception):
 
 
 def main(argv=None):
+    for stream in filter(None, (sys.stdout, sys.stderr)):
+        stream.reconfigure(errors="replace")  # a terminal may lack a sign
     parser = build_parser()
     arguments, extra = parser.parse_known_args(argv)
     if extra and arguments.command != "lab":
@@ -68,14 +71,21 @@ def build_parser():
     )
     lab = add("lab", _lab, "open JupyterLab on your own copy of the notebooks")
     lab.add_argument(
-        "--to", metavar="DIR", help="where your copy is (default: my-course in the checkout)"
+        "--to",
+        type=typed_path,
+        metavar="DIR",
+        help="where your copy is (default: my-course in the checkout)",
     )
     lab.epilog = "Any other argument goes to JupyterLab, for instance --port 9000 or --no-browser."
     export = add(
         "export", _export, "write a model as .tflite, packed .tflite and C array, with a model card"
     )
-    export.add_argument("file", metavar="FILE", help="a .tflite file; it is checked first")
-    export.add_argument("--to", required=True, metavar="DIR", help="folder; made if it is missing")
+    export.add_argument(
+        "file", type=typed_path, metavar="FILE", help="a .tflite file; it is checked first"
+    )
+    export.add_argument(
+        "--to", type=typed_path, required=True, metavar="DIR", help="folder; made if it is missing"
+    )
     export.add_argument("--name", help="name of the files (default: that of FILE)")
     export.add_argument("--force", action="store_true", help="replace files of that name")
     export.add_argument(
@@ -85,6 +95,7 @@ def build_parser():
     )
     export.add_argument(
         "--data",
+        type=typed_path,
         metavar="PATH",
         help="score it on this .npz file, or folder with a folder of pictures a class "
         "(default: Fashion-MNIST)",
@@ -95,10 +106,13 @@ def build_parser():
         _inspect,
         "look at a .tflite file: its bytes, its layers, what stays in float, its pixels",
     )
-    inspect.add_argument("file", metavar="FILE", help="a .tflite file; it is checked first")
+    inspect.add_argument(
+        "file", type=typed_path, metavar="FILE", help="a .tflite file; it is checked first"
+    )
     scoring = inspect.add_mutually_exclusive_group()
     scoring.add_argument(
         "--data",
+        type=typed_path,
         metavar="FOLDER-OR-NPZ",
         help="score it on these: a folder with a folder a class, or an .npz file of x and y",
     )
@@ -110,12 +124,24 @@ def build_parser():
     report.add_argument(
         "source",
         nargs="?",
+        type=typed_path,
         metavar="FILE-OR-FOLDER",
         help="a learner's progress file, or a folder of a class's (*.json, sub-folders too); "
         "your own progress by default",
     )
     report.add_argument(
-        "--to", default=".", metavar="DIR", help="where to write it (default: here)"
+        "--to",
+        type=typed_path,
+        default=".",
+        metavar="DIR",
+        help="where to write it (default: here)",
+    )
+    report.add_argument(
+        "--notebooks",
+        nargs="+",
+        default=(),
+        metavar="NUMBER",
+        help="tell of these alone, for instance 00 01 02 (default: all)",
     )
     challenge.add_to(add)
     return parser
@@ -165,6 +191,11 @@ def _lab(arguments):
             "the clone with `pip install -e .`"
         )
     folder = Path(arguments.to or CHECKOUT / "my-course").absolute()
+    if folder.resolve() == source.resolve():
+        raise CommandError(
+            f"{folder} holds the course's own notebooks, beside which your copies would stand; "
+            "name another folder, for instance `qlab lab --to ~/my-course`"
+        )
     first = _first_page(bring_notebooks(source, folder))
     print(f"your notebooks are in {folder}", flush=True)
     command = [sys.executable, "-m", "jupyterlab", first]
@@ -187,9 +218,13 @@ def _first_page(copies):
 
 
 def _with_our_settings(environment):
-    """Let JupyterLab find our defaults; what the user has chosen in its settings stands."""
-    paths = [environment.get("JUPYTER_CONFIG_PATH"), str(JUPYTER)]
-    return {**environment, "JUPYTER_CONFIG_PATH": os.pathsep.join(filter(None, paths))}
+    """Let JupyterLab find our defaults, after the user's own settings, and notebooks ``!qlab``."""
+    ours = {
+        "JUPYTER_CONFIG_PATH": [environment.get("JUPYTER_CONFIG_PATH"), str(JUPYTER)],
+        "PATH": [str(Path(sys.executable).parent), environment.get("PATH")],
+    }
+    joined = {name: os.pathsep.join(filter(None, paths)) for name, paths in ours.items()}
+    return {**environment, **joined}
 
 
 def _inspect(arguments):
@@ -217,7 +252,7 @@ def _export(arguments):
 def _report(arguments):
     from qlab.lessons import report
 
-    return report.main(arguments.source, to=arguments.to)
+    return report.main(arguments.source, arguments.to, arguments.notebooks)
 
 
 def _become(command, folder, environment):

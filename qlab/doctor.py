@@ -1,8 +1,10 @@
 """``qlab doctor``: is this machine ready for the course, and if not, what to do."""
 
+import codecs
 import importlib.metadata
 import itertools
 import json
+import locale
 import os
 import platform
 import shutil
@@ -16,18 +18,22 @@ from qlab.system import isolated
 from qlab.system.settings import NUMBERS, SettingError, number
 from qlab.system.threads import cores, threads
 
-PACKAGES = (
-    "numpy",
-    "tensorflow",
-    "tf_keras",
-    "tensorflow-model-optimization",
-    "ai-edge-litert",
-    "matplotlib",
-    "jupyterlab",
-    "ipywidgets",
-    "anywidget",
+PACKAGES = {  # what each is imported as
+    "numpy": "numpy",
+    "ai-edge-litert": "ai_edge_litert.interpreter",
+    "matplotlib": "matplotlib.pyplot",
+    "ipykernel": "ipykernel",
+    "jupyterlab": "jupyterlab",
+    "ipywidgets": "ipywidgets",
+    "anywidget": "anywidget",
+    "tensorflow": "tensorflow",
+    "tf_keras": "tf_keras",
+    "tensorflow-model-optimization": "tensorflow_model_optimization",
+}
+REINSTALL = (
+    "run `make clean` and then `make setup` in the checkout, or `pip install -e .` there in an "
+    "environment of your own"
 )
-REINSTALL = "run `make setup` in the checkout, or `pip install -e .` there"
 EXTENSIONS = {
     "@jupyter-widgets/jupyterlab-manager": "widgets extension",
     "anywidget": "anywidget extension",
@@ -45,10 +51,20 @@ CHROMIUM_ADVICE = (
     "or set QLAB_CHROMIUM to a Chromium or Chrome program"
 )
 
-KERAS = """
-import tf_keras
-print("keras", tf_keras.__version__)
-print("settings", tf_keras.backend.image_data_format(), tf_keras.backend.floatx())
+IMPORTS = """
+import importlib, os, sys
+os.environ["TF_USE_LEGACY_KERAS"] = "1"
+for name in sys.stdin.read().split():
+    print("@begun", name, flush=True)
+    try:
+        importlib.import_module(name)
+    except BaseException as error:
+        print("\\n@failed", name, " ".join(f"{type(error).__name__}: {error}".split()), flush=True)
+    else:
+        print("\\n@imported", name, flush=True)
+keras = sys.modules.get("tf_keras")
+if keras:
+    print("@keras", keras.__version__, keras.backend.image_data_format(), keras.backend.floatx())
 """
 EXPLORER = "import qlab.widgets\nqlab.widgets.QuantizationExplorer()"
 
@@ -62,9 +78,12 @@ class Check:
     ok: bool = True
     needed: bool = True
 
+    @property
+    def mark(self):
+        return "ok" if self.ok else "!!" if self.needed else "--"
+
     def __str__(self):
-        mark = "ok" if self.ok else "!!" if self.needed else "--"
-        return f"{mark}  {self.name:<30} {self.text}"
+        return f"{self.mark}  {self.name:<30} {self.text}"
 
 
 def main(out=None, memory=False):
@@ -81,19 +100,17 @@ def main(out=None, memory=False):
 def checks(notes=None):
     """Yield a `Check` for each thing the course needs; what takes long is announced in `notes`."""
     yield check_python()
-    for name in PACKAGES:
-        yield check_package(name)
+    if notes:
+        print("    importing every package in a process of its own, some seconds", file=notes)
+    yield from check_packages()
     yield check_machine()
     yield check_numbers()
-    for name in EXTENSIONS:
-        yield check_extension(name)
+    yield check_locale()
+    yield from check_jupyter()
     yield check_chromium()
     yield check_micro()
     yield check_data()
     yield from check_artefacts()
-    if notes:
-        print("    importing TensorFlow in a process of its own, some seconds", file=notes)
-    yield check_keras()
 
 
 def find_chromium():
@@ -113,12 +130,73 @@ def check_python():
     return Check("Python", f"this is {version}; install CPython 3.11, 3.12 or 3.13", ok=False)
 
 
+def check_packages(packages=PACKAGES):
+    """Import packages in a process of its own; yield a `Check` for each and for Keras' settings."""
+    ended = isolated.run(IMPORTS, 300, given="\n".join(packages.values()).encode())
+    lines = [line.split(maxsplit=2) for line in ended.output.splitlines() if line.startswith("@")]
+    told = {module: (answer, *why) for answer, module, *why in lines}
+    for name, module in packages.items():
+        check = check_package(name)
+        answer, *why = told.get(module, ["@failed", "not tried, because one before it ended all"])
+        if answer == "@begun":
+            why = ["5 minutes were too short" if ended.timed_out else f"exit code {ended.code}"]
+        if check.ok and why:
+            check = Check(name, f"does not import ({why[0]}): {REINSTALL}", ok=False)
+        yield check
+    for answer, version, *settings in lines:
+        if answer == "@keras":
+            yield _check_keras(version, *settings)
+
+
 def check_package(name):
     """Check that a distribution is installed, without importing it."""
     try:
         return Check(name, importlib.metadata.version(name))
     except importlib.metadata.PackageNotFoundError:
         return Check(name, f"not installed: {REINSTALL}", ok=False)
+
+
+def check_locale():
+    """Check that text is written as UTF-8, as `Check`."""
+    written = [locale.getpreferredencoding(False), getattr(sys.stdout, "encoding", None) or "utf-8"]
+    odd = [name for name in written if codecs.lookup(name).name != "utf-8"]
+    if not odd:
+        return Check("locale", "UTF-8")
+    text = (
+        f"text is written as {odd[0]}, which lacks signs that qlab shows, and some become question "
+        "marks: set LC_ALL=C.UTF-8 (Windows: PYTHONUTF8=1)"
+    )
+    return Check("locale", text, ok=False, needed=False)
+
+
+def check_jupyter():
+    """Check the kernel and the extensions of JupyterLab; yield a `Check` each."""
+    try:
+        yield check_kernel()
+        for name in EXTENSIONS:
+            yield check_extension(name)
+    except RuntimeError as error:  # no home directory
+        text = f"{error} Set HOME to a folder that you can write to"
+        yield Check("settings of JupyterLab", text, ok=False)
+
+
+def check_kernel():
+    """Check that Jupyter will start this Python for a notebook, as `Check`."""
+    from jupyter_client.manager import KernelManager
+
+    manager = KernelManager(kernel_name="python3")
+    program, code = manager.format_kernel_cmd()[0], "import sys; print(sys.prefix)"
+    try:
+        told = subprocess.run([program, "-c", code], capture_output=True, text=True).stdout.strip()
+    except OSError as error:
+        told = error.strerror
+    if told == sys.prefix:
+        return Check("kernel of notebooks", program)
+    text = (
+        f"Jupyter starts {program} ({told}), and qlab is in {sys.prefix}: remove the folder "
+        f"{manager.kernel_spec.resource_dir}"
+    )
+    return Check("kernel of notebooks", text, ok=False)
 
 
 def check_machine():
@@ -209,28 +287,16 @@ def check_artefacts():
     return bad or [Check("pretrained models", f"{len(answers)} files intact")]
 
 
-def check_keras():
-    """Import tf_keras in a process of its own, look at its settings too, as `Check`."""
-    ended = isolated.run(KERAS, 300)
-    if ended.timed_out:
-        return Check("Keras 2", "tf_keras did not import in 5 minutes: try again", ok=False)
-    lines = [line.split() for line in ended.output.splitlines()]
-    told = {line[0]: line[1:] for line in lines if line and line[0] in ("keras", "settings")}
-    version = told.get("keras", [""])[0]
-    if ended.code == 0 and version.startswith("2."):
-        return _settings_of_keras(version, told["settings"])
-    reason = ended.error or f"exit code {ended.code}"
-    found = f"tf_keras is {version}" if version else f"tf_keras does not import ({reason})"
-    return Check("Keras 2", f"{found}: {REINSTALL}", ok=False)
-
-
-def _settings_of_keras(version, settings):
-    """Say whether the user's keras.json asks for other layers than the course's, as `Check`."""
-    if settings == ["channels_last", "float32"]:
+def _check_keras(version, settings=""):
+    """Check Keras 2, and whether keras.json asks for other layers than the course's."""
+    if not version.startswith("2."):
+        return Check("Keras 2", f"tf_keras is {version}: {REINSTALL}", ok=False)
+    if settings == "channels_last float32":
         return Check("Keras 2", f"tf_keras {version}")
     text = (
-        f"tf_keras {version}; your keras.json asks for {' and '.join(settings)}, and the course "
-        'needs "image_data_format": "channels_last" and "floatx": "float32": change them there'
+        f"tf_keras {version}; your keras.json asks for {settings.replace(' ', ' and ')}, and the "
+        'course needs "image_data_format": "channels_last" and "floatx": "float32": change them '
+        "there"
     )
     return Check("Keras 2", text, ok=False, needed=False)  # qlab.train sets them for itself
 

@@ -30,7 +30,7 @@ BELOW = {  # what each room may use; `providers` holds the few calls that go the
     "course": "lessons trials train engine tflite arithmetic data system",
     "widgets": "lessons plots challenge export trials train engine tflite arithmetic data system",
     "doctor": "tflite arithmetic data system",
-    "cli": "doctor lessons challenge export data",
+    "cli": "doctor lessons challenge export data system",
 }
 OWNERS = {  # who alone may write these imports
     "tensorflow": {"train"},

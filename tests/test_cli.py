@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 import types
+from pathlib import Path
 
 import engine
 import numpy as np
@@ -145,7 +146,7 @@ def test_the_doctor_looks_into_keras_json(tmp_path, monkeypatch):
     told = '{"image_data_format": "channels_first", "floatx": "float32"}'
     (tmp_path / "keras.json").write_text(told)
     monkeypatch.setenv("KERAS_HOME", str(tmp_path))
-    check = doctor.check_keras()
+    *_, check = doctor.check_packages({"tf_keras": "tf_keras"})
     assert (check.ok, check.needed) == (False, False)  # because qlab.train sets it for itself
     assert "your keras.json asks for channels_first and float32" in check.text
     assert '"image_data_format": "channels_last"' in check.text
@@ -206,9 +207,9 @@ def test_the_doctor_sees_a_wrong_python(monkeypatch):
 
 
 def test_the_doctor_sees_a_missing_package():
-    check = doctor.check_package("surely-not-installed")
+    [check] = doctor.check_packages({"surely-not-installed": "surely_not_installed"})
     assert not check.ok
-    assert "make setup" in check.text
+    assert "not installed: run `make clean` and then `make setup`" in check.text
 
 
 def test_the_doctor_sees_missing_and_damaged_data(monkeypatch, tmp_path):
@@ -239,16 +240,60 @@ def pretend_tf_keras(monkeypatch, tmp_path, source):
     ("source", "ok", "words"),
     [
         ("__version__ = '2.21.0'\n" + KERAS_SETTINGS, True, "tf_keras 2.21.0"),
-        ("print('noise')\n__version__ = '3.1.0'", False, "tf_keras is 3.1.0"),
+        ("print('noise')\n__version__ = '3.1.0'\n" + KERAS_SETTINGS, False, "tf_keras is 3.1.0"),
         ("raise ImportError('no libtensorflow')", False, "ImportError: no libtensorflow"),
         ("import os; os._exit(7)", False, "exit code 7"),
     ],
 )
-def test_the_doctor_tries_keras_in_another_process(source, ok, words, monkeypatch, tmp_path):
+def test_the_doctor_imports_in_another_process(source, ok, words, monkeypatch, tmp_path):
     pretend_tf_keras(monkeypatch, tmp_path, source)
-    check = doctor.check_keras()
+    *_, check = doctor.check_packages({"tf_keras": "tf_keras"})
     assert check.ok is ok
     assert words in check.text
+
+
+def test_the_doctor_imports_what_it_vouches_for(monkeypatch, tmp_path):
+    (tmp_path / "matplotlib").mkdir()
+    (tmp_path / "matplotlib" / "__init__.py").write_text("import half_of_it")
+    monkeypatch.syspath_prepend(tmp_path)
+    names = ("numpy", "matplotlib", "ipywidgets")
+    numpy, *broken = doctor.check_packages({name: doctor.PACKAGES[name] for name in names})
+    assert numpy.ok and broken[1].ok
+    assert not broken[0].ok and "No module named 'half_of_it'" in broken[0].text
+
+
+@pytest.mark.parametrize("program", [None, "/no/such/python", "another"])
+def test_the_doctor_looks_at_the_kernel_that_jupyter_starts(program, monkeypatch, tmp_path):
+    if program == "another":
+        program = str(tmp_path / "python")
+        Path(program).write_text("#!/bin/sh\necho /somewhere/else\n")
+        Path(program).chmod(0o755)
+    if program:
+        folder = tmp_path / "kernels" / "python3"
+        folder.mkdir(parents=True)
+        spec = {"argv": [program, "-m", "ipykernel_launcher"], "display_name": "old"}
+        (folder / "kernel.json").write_text(json.dumps(spec))
+        monkeypatch.setenv("JUPYTER_PATH", str(tmp_path))
+    check = doctor.check_kernel()
+    assert check.ok is (program is None), check.text
+    if program:
+        assert program in check.text and f"remove the folder {folder}" in check.text
+
+
+@pytest.mark.parametrize(("encoding", "ok"), [("UTF-8", True), ("utf8", True), ("cp1252", False)])
+def test_the_doctor_looks_at_the_locale(encoding, ok, monkeypatch):
+    monkeypatch.setattr("locale.getpreferredencoding", lambda *_: encoding)
+    check = doctor.check_locale()
+    assert (check.ok, check.needed) == (ok, ok)
+    assert ok or "cp1252" in check.text
+
+
+def test_a_screen_that_lacks_a_sign_gets_a_question_mark(tmp_path):
+    (tmp_path / "p.json").write_text('{"version": 1, "learner": "Ada🦊"}')
+    poor = {**os.environ, "PYTHONIOENCODING": "cp1252"}
+    line = [sys.executable, "-m", "qlab.cli", "report", str(tmp_path / "p.json")]
+    run = subprocess.run([*line, "--to", str(tmp_path)], env=poor, capture_output=True)
+    assert run.returncode == 0 and b"progress of Ada?," in run.stdout
 
 
 @pytest.mark.parametrize("name", doctor.EXTENSIONS)
@@ -331,7 +376,9 @@ def test_inspect_finds_the_pixels_out_by_scoring(own_file, fashion, capsys):
     out = capsys.readouterr().out
     split = fashion.validation
     right = qlab.evaluate(qlab.pretrained("baseline"), split.images, split.labels).accuracy
-    assert "This model wants its pixels as 0 to 1: it classifies" in out
+    assert (
+        "This model wants its pixels as 0 to 1, which is the best of 5 ways that qlab tried" in out
+    )
     assert "finds it out" not in out
     assert "in the order that the model must have: 0 T-shirt/top, 1 Trouser, 2 Pullover" in out
     assert "another order" not in out

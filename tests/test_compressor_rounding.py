@@ -201,6 +201,7 @@ def test_a_wrong_setting_is_said_in_words(settings, words):
         Recipe(**settings)
 
 
+@pytest.mark.filterwarnings("ignore:The calibration images are zero")
 @pytest.mark.parametrize("images", [np.zeros((4, 28, 28, 1), np.uint8), pictures()[:1]])
 def test_blank_images_and_a_single_one_are_enough_to_round(images):
     engine = qlab.Compressor(qlab.pretrained("baseline"), images)

@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 import platformdirs
 import pytest
+import requests
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -395,7 +396,7 @@ def test_search_order(monkeypatch, tmp_path):
     monkeypatch.setattr(fetch, "ROOT", tmp_path)
     (tmp_path / "pyproject.toml").touch()
     checkout, bundle = tmp_path / "data" / "fashion-mnist", tmp_path / "offline" / "data"
-    cache = Path(platformdirs.user_cache_dir("qlab")) / "fashion-mnist"
+    cache = platformdirs.user_cache_path("qlab", appauthor=False) / "fashion-mnist"
     debian = Path("/usr/share/datasets/fashion-mnist")
     assert fetch.places() == [checkout, cache, debian]
     bundle.mkdir(parents=True)
@@ -455,6 +456,31 @@ def test_no_network_is_one_error_that_lists_places_and_remedies(home, monkeypatc
     for remedy in ("1. connect", "2. on Debian", "3. copy these four files", *FILES):
         assert remedy in message
     assert leftovers(home) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "words"),
+    [
+        ("https_proxy", "http://127.0.0.1:9", "the proxy that HTTPS_PROXY or HTTP_PROXY names"),
+        ("REQUESTS_CA_BUNDLE", "/no/such/bundle.pem", "/no/such/bundle.pem"),
+        ("https_proxy", "", "no encrypted connection can be made"),
+    ],
+)
+def test_not_everything_is_a_missing_network(name, value, words, home, mirror, monkeypatch):
+    for variable in ("HTTPS_PROXY", "https_proxy", "no_proxy", "NO_PROXY", "REQUESTS_CA_BUNDLE"):
+        monkeypatch.delenv(variable, raising=False)
+    monkeypatch.setenv(name, value)
+    plain = mirror().url.replace("http:", "https:")  # it answers, and not as encrypted as asked
+    monkeypatch.setattr(fetch, "MIRRORS", (plain,))
+    with pytest.raises(fetch.DataError) as refused:
+        fetch.read(FILES, progress=False)
+    assert words in str(refused.value)
+    assert "no network" not in str(refused.value) and "cannot be written" not in str(refused.value)
+
+
+def test_a_certificate_that_is_not_trusted_is_called_so():
+    certificate = requests.exceptions.SSLError("[SSL: CERTIFICATE_VERIFY_FAILED] self-signed")
+    assert "its certificate is not trusted here" in fetch._in_words(certificate)
 
 
 def test_a_damaged_file_of_our_own_is_fetched_again(home, mirror, monkeypatch):

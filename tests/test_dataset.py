@@ -98,12 +98,25 @@ def test_splits_that_are_given_stay_as_they_are():
     ("labels", "names", "found", "first"),
     [
         (np.arange(40) % 4 + 1, None, ("1", "2", "3", "4"), 0),
-        (np.arange(40) % 4 + 1, "abcd", tuple("abcd"), 0),
-        (np.arange(40) % 4, "abcde", tuple("abcde"), 0),
+        (np.arange(40) % 4 + 1, [*"abcd"], tuple("abcd"), 0),
+        (np.arange(40) % 4, [*"abcde"], tuple("abcde"), 0),
+        (np.arange(40) % 2, {1: "a", 0: "z"}, ("z", "a"), 0),  # as json has it, too
+        (np.arange(40) % 2, {"1": "a", "0": "z"}, ("z", "a"), 0),
+        (np.arange(40) % 2, {"a": 1, "z": 0}, ("z", "a"), 0),  # Keras's class_indices
+        (np.array(["z", "a"] * 20), {"a": 1, "z": 0}, ("z", "a"), 0),
+        (np.arange(40) % 2 + 3, {4: "a", 3: "z", 9: "y"}, ("z", "a", "y"), 0),
+        (np.arange(40) % 2 + 1, [b"a", b"b", b"c"], ("a", "b", "c"), 1),  # none has label 0
+        (np.arange(40) % 2 * 20_000_000, None, ("0", "20000000"), 0),
+        (np.arange(40) % 2 * 10**12, None, ("0", "1000000000000"), 0),
+        (np.array(["z", "a"] * 20, object), None, ("a", "z"), 1),  # as pandas has it
+        (np.array(["z", "a"] * 20, np.dtypes.StringDType()), None, ("a", "z"), 1),
+        (np.array([3, 5] * 20, object), None, ("3", "5"), 0),
+        (np.array([3, 5] * 20, np.uint64), None, ("3", "5"), 0),
         (np.arange(40) % 2 * 7, None, tuple("01234567"), 0),  # classes in between may be rare
         (np.arange(40) % 2 * 7 + 3, None, ("3", "10"), 0),
         (np.array(["z", "a"] * 20), None, ("a", "z"), 1),
         (np.array(["z", "a"] * 20), ("z", "a"), ("z", "a"), 0),
+        (np.array(["a  z", "a"] * 20), ("a  z", "a"), ("a z", "a"), 0),
         (np.array([b"z", b"a"] * 20), None, ("a", "z"), 1),
         (np.array([0.0, 1.0] * 20), None, ("0", "1"), 0),
         (np.array([True, False] * 20), ("no", "yes"), ("no", "yes"), 1),
@@ -137,20 +150,43 @@ WRONG = [
     ({"images": np.zeros((40, 3, 6, 5), np.uint8)}, r"5 channels.*transpose\(0, 2, 3, 1\)"),
     ({"images": np.zeros((40, 6, 5, 2), np.uint8)}, "2 channels"),
     ({"images": IMAGES.astype(str)}, "images are <U"),
-    ({"images": IMAGES.astype(object)}, "no array of numbers"),
+    ({"images": [None] * 40}, "no array of numbers.*hold NoneType"),
+    (
+        {"images": (IMAGES // 2 - 64).astype(np.int8)},
+        r"\(images.astype\(float\) \+ 64\).*view\(np.uint8\)",
+    ),
     ({"images": [IMAGES[0], IMAGES[0][:3]]}, "differ in shape"),
-    ({"labels": LABELS[:39]}, "40 train images.*one label an image"),
+    (
+        {"labels": LABELS[:39]},
+        "40 images, and the train labels have shape .39,.*one label an image",
+    ),
     ({"labels": np.eye(4)[LABELS]}, r"labels\.argmax\(1\)"),
-    ({"labels": LABELS + 0.5}, "not all of them whole"),
-    ({"labels": np.where(LABELS, LABELS, np.nan)}, "not all of them whole"),
+    ({"labels": LABELS + 0.5}, "float64 and hold 0.5, which counts no class"),
+    ({"labels": np.where(LABELS, LABELS, np.nan)}, "hold nan, which counts no class"),
+    ({"labels": np.where(LABELS, LABELS, np.inf)}, "hold inf, which counts no class"),
+    ({"labels": np.where(LABELS, LABELS, 1e30)}, r"hold 1e\+30, which counts no class"),
+    ({"labels": LABELS.astype(np.uint64) - np.uint64(1)}, "hold 18446744073709551615, which"),
+    ({"labels": np.array(["a", None] * 20)}, "they hold NoneType and str; make all.*missing"),
+    ({"labels": ["a", np.nan] * 20}, "they hold float and str; make all.*missing"),
+    ({"labels": np.array(["a", 1] * 20, object)}, "they hold int and str"),
     ({"labels": np.zeros(40, int)}, "of 1 class;"),
     ({"images": np.zeros((4000, 2, 2)), "labels": np.arange(4000) % 1001}, "1,001 classes"),
     ({"labels": np.array([0] * 37 + [1] * 3)}, "at least ten of each class"),
-    ({"class_names": "ab"}, "2 class_names"),
-    ({"class_names": "abca"}, "one name: a"),
-    ({"labels": np.array(["a", "b"] * 20), "class_names": "ac"}, "b are not among"),
+    ({"class_names": ["a", "b"]}, "2 class_names, a, b, and none.*labels 2, 3; give each its name"),
+    ({"class_names": [*"abca"]}, "one name: a"),
+    ({"class_names": {*"abcd"}}, "does not say which name.*list.*or a dict"),
+    ({"class_names": "abcd"}, "does not say which name.*list.*or a dict"),
+    ({"class_names": 4}, "class_names is 4, which does not say"),
+    ({"class_names": np.array("abcd")}, "which does not say"),
+    ({"class_names": ["a"]}, "there are names for 1 class;"),
+    ({"class_names": {0: "a", 1: "b", 2: "c"}}, "none of them belongs to the labels 3"),
+    ({"class_names": {"a": "b", "c": "d"}}, "gives each whole number one name"),
+    ({"class_names": {"a": 0, "b": 0}}, "gives each whole number one name"),
+    ({"seed": -1}, "seed must be a whole number, 0 or more; got -1"),
+    ({"seed": "a"}, "seed must be a whole number, 0 or more; got 'a'"),
+    ({"labels": np.array(["a", "b"] * 20), "class_names": ["a", "c"]}, "belongs to the labels b"),
     ({"test": (IMAGES[:4, :4], LABELS[:4])}, "test 4 x 5 x 1"),
-    ({"test": IMAGES[:4]}, "a pair of images and labels"),
+    ({"test": IMAGES[:4]}, r"a pair \(images, labels\) or a split"),
     ({"test": (IMAGES[:2], ["a", "b"])}, "some labels are numbers and some are words"),
     ({"test": (IMAGES[:2], [0, 4])}, "train images lack: 4"),
 ]
@@ -158,8 +194,16 @@ WRONG = [
 
 @pytest.mark.parametrize(("changed", "words"), WRONG)
 def test_what_cannot_be_used_is_refused_in_words(changed, words):
-    with pytest.raises(DatasetError, match=words):
+    with pytest.raises(ValueError, match=words):
         qlab.Dataset.from_arrays(**{"images": IMAGES, "labels": LABELS} | changed)
+
+
+def test_a_label_that_no_image_has_is_told(capsys):
+    pair = IMAGES, LABELS % 2 + 1
+    qlab.Dataset(pair, pair, pair, class_names=["a", "b", "c"])
+    assert "No image has the label 0, which is a by the class_names" in capsys.readouterr().err
+    qlab.Dataset(pair, pair, pair, class_names={1: "a", 2: "b", 3: "c"}, name=None)
+    assert capsys.readouterr().err == ""
 
 
 def test_fashion_mnist_is_a_data_set(fashion):
@@ -176,6 +220,9 @@ def test_calibration_images_are_training_images(digits):
     assert all(any(np.array_equal(x, y) for y in trained) for x in few)
     with pytest.raises(ValueError, match="only"):
         digits.calibration_images(2000)
+    for wrong in ({"classes": 2.5}, {"classes": True}, {"seed": "a"}, {"n": 2.5}):
+        with pytest.raises(ValueError, match=r"no class (2\.5|True)|must be a whole number"):
+            digits.calibration_images(**wrong)
     with pytest.raises(ValueError, match="no class 'Bag'"):
         digits.calibration_images(1, classes="Bag")
 
@@ -239,7 +286,7 @@ def test_transparent_rotated_and_deep_pictures_are_what_one_sees(tmp_path):
     exif = turned.getexif()
     exif[0x0112] = 6
     turned.save(folder / "turned.png", exif=exif)
-    read = lambda name: outside._read_picture(folder / name, tmp_path, None)  # noqa: E731
+    read = lambda name: outside._read_picture(folder / name, tmp_path, None, [])  # noqa: E731
     assert (read("clear.png") == 255).all()
     assert (read("deep.png") == 128).all()
     assert read("turned.png").shape == (4, 6, 3)
@@ -297,11 +344,55 @@ def test_a_folder_that_cannot_be_used_says_what_to_do(photos, tmp_path):
         qlab.Dataset.from_folder(tmp_path / "nothing")
     with pytest.raises(DatasetError, match="no pictures in folders of classes"):
         qlab.Dataset.from_folder(photos / "cat")
-    with pytest.raises(DatasetError, match="give height and width"):
+    with pytest.raises(ValueError, match="give height and width"):
         qlab.Dataset.from_folder(photos, size=32)
+    with pytest.raises(DatasetError, match=r"the folder is None; give its path, such as 'photos'"):
+        qlab.Dataset.from_folder(None)
+    with pytest.raises(ValueError, match=r"size is \(0, 8\); give height and width.*1,024 at most"):
+        qlab.Dataset.from_folder(photos, size=(0, 8))
+    (photos / "cat" / "notes.txt").write_text("a cat")
     (photos / "bird").mkdir()
-    with pytest.raises(DatasetError, match="folder bird has no picture"):
-        qlab.Dataset.from_folder(photos, size=(8, 8))
+    with pytest.raises(DatasetError, match="bird has no picture that can be read: remove it, or"):
+        qlab.Dataset.from_folder(photos, size=np.int64([8, 8]))
+
+
+def test_folders_of_classes_that_are_links_are_told_so(photos, tmp_path):
+    for name in ("cat", "dog"):
+        (tmp_path / "linked").mkdir(exist_ok=True)
+        (tmp_path / "linked" / name).symlink_to(photos / name)
+    with pytest.raises(DatasetError, match="of classes: cat is a link out of the folder; put"):
+        qlab.Dataset.from_folder(tmp_path / "linked")
+
+
+def test_test_pictures_without_folders_are_told_what_is_possible(photos, tmp_path, capsys):
+    photos.rename(tmp_path / "train")
+    (tmp_path / "test").mkdir()
+    Image.new("L", (8, 8)).save(tmp_path / "test" / "1.png")
+    with pytest.raises(DatasetError, match=r"train has a folder for each class, and test has none"):
+        qlab.Dataset.from_folder(tmp_path, size=(8, 8))
+    (tmp_path / "test" / "cat").mkdir()
+    (tmp_path / "test" / "cat" / "1.png").write_text("no picture")
+    with pytest.raises(DatasetError, match="folder test has no picture that can be read: test/cat"):
+        qlab.Dataset.from_folder(tmp_path, size=(8, 8))
+    assert len(qlab.Dataset.from_folder(tmp_path / "train", size=(8, 8)).train)
+
+
+@pytest.mark.parametrize("bits", [12, 15, 16])
+def test_pictures_of_fewer_than_16_bits_are_not_read_as_dark(tmp_path, bits):
+    random = np.random.default_rng(0)
+    for i in range(20):
+        folder = tmp_path / "ab"[i % 2]
+        folder.mkdir(exist_ok=True)
+        pixels = random.integers(0, 2**bits, (40, 40), np.uint16)
+        Image.fromarray(pixels).save(folder / f"{i}.png")
+        Image.new("L", (40, 40), 255).save(folder / f"{i}-bright.png")
+    if bits == 16:
+        assert qlab.Dataset.from_folder(tmp_path).train.images.max() == 255
+        return
+    with pytest.raises(
+        DatasetError, match=r"with 16 bits reach [0-9,]+ at most, of 65,535.*8 bits"
+    ):
+        qlab.Dataset.from_folder(tmp_path)
 
 
 def test_too_many_pixels_altogether_are_refused(photos, monkeypatch):
@@ -342,6 +433,24 @@ def test_an_npz_may_name_its_classes(tmp_path):
     names = np.array(["north", "east", "south", "west"])
     np.savez(tmp_path / "x.npz", images=images, labels=labels, class_names=names)
     assert qlab.Dataset.from_npz(tmp_path / "x.npz").class_names == tuple(names.tolist())
+
+
+def test_an_npz_is_read_whole_or_says_what_was_not(tmp_path, capsys):
+    images, labels = arrays(60)
+    train, test = {"X_train": images, "Y_train": labels}, {"x_test": images[:7]}
+    names = np.array([b"north", b"east", b"south", b"west"])
+    np.savez(tmp_path / "x.npz", **train, **test, Y_test=labels[:7], class_names=names, ids=labels)
+    data = qlab.Dataset.from_npz(tmp_path / "x.npz")
+    assert data.class_names == ("north", "east", "south", "west")
+    assert np.array_equal(data.test.images[..., 0], images[:7])
+    assert capsys.readouterr().err == "1 array was left out: ids.\n"
+    np.savez(tmp_path / "x.npz", **train, **test)
+    with pytest.raises(
+        DatasetError, match="has x_test without y_test; write both, or none of them"
+    ):
+        qlab.Dataset.from_npz(tmp_path / "x.npz")
+    with pytest.raises(DatasetError, match="the file is None; give its path"):
+        qlab.Dataset.from_npz(None)
 
 
 class Evil:
@@ -401,7 +510,7 @@ def test_damage_never_ends_in_a_trace(photos, tmp_path):
                 if suffix == ".npz":
                     qlab.Dataset.from_npz(path)
                 else:
-                    outside._read_picture(path, photos, (8, 8))
+                    outside._read_picture(path, photos, (8, 8), [])
             except (DatasetError, outside._LeftOut):
                 refused += 1
     assert refused > 300
@@ -514,6 +623,16 @@ def test_the_gallery_shows_pictures_in_colour(coloured, dresser):
     assert np.ptp(framed, axis=2).max() > 0.1  # it has colours
 
 
+def test_images_and_labels_of_any_kind_are_shown(coloured, dresser):
+    chosen = coloured.validation
+    explorer = widgets.FlipGallery(
+        dresser, list(chosen.images), chosen.labels[:, None].tolist(), chosen.images[:16]
+    )
+    assert explorer.subject.labels.shape == (len(chosen),)
+    with pytest.raises(ValueError, match="counts no class"):
+        widgets.FlipGallery(dresser, chosen.images, chosen.labels + 0.5, chosen.images[:16])
+
+
 def test_images_without_names_are_called_by_number(coloured, dresser):
     chosen = coloured.validation
     gallery = widgets.FlipGallery(
@@ -575,6 +694,17 @@ def test_the_test_images_and_the_board_are_those_of_the_data_set(digits, lite_re
     assert again.accuracy == explorer.result.measurement.accuracy
     with pytest.raises(ValueError, match=r"cannot be scored.*as dataset="):
         qlab.pareto.keep(lite_reader, "mine")
+
+
+def test_another_data_set_of_the_same_name_has_a_board_of_its_own(digits, lite_reader):
+    twin = digits.validation.images[::-1].copy(), digits.validation.labels
+    twin = qlab.Dataset(digits.train, twin, digits.test, name="digits")
+    qlab.pareto.keep(lite_reader, "mine", dataset=digits)
+    assert [x.name for x in qlab.pareto.entries(dataset=digits)] == ["mine"]
+    assert qlab.pareto.entries(dataset=twin) == []
+    kept = qlab.pareto.keep(lite_reader, "twin", dataset=twin)
+    assert kept.accuracy < 0.5  # its labels belong to other images
+    assert qlab.pareto.entries(dataset=digits) == []
 
 
 def test_the_card_tells_of_the_data_set(tmp_path, digits, lite_reader):

@@ -421,7 +421,8 @@ def test_a_model_of_other_images_is_exported_and_not_scored():
     assert "tells 3 classes apart" in misfit(other)
     scored = examine(model, "m").whole
     unscored = type(scored)("m.tflite", other, None, scored.latency)
-    found = Examined("m", unscored, None, other, qlab.micro(other), {}, {}, None, None)
+    how = qlab.micro(other), {}, {}, None, None, misfit(other)
+    found = Examined("m", unscored, None, other, *how)
     text = card(found, ["m.tflite"])
     assert "Not measured: it takes images of 28 x 28 x 1 and tells 3 classes apart" in text
 

@@ -7,6 +7,7 @@ import functools
 import json
 import os
 import re
+import shlex
 import subprocess
 import sys
 from html import unescape
@@ -44,6 +45,25 @@ def test_every_link_leads_to_a_file_and_a_heading(page):
         if anchor:
             headings = re.findall(r"^#+ (.+)$", (ROOT / path).read_text("utf-8"), re.MULTILINE)
             assert anchor in [h.lower().replace(" ", "-") for h in headings], anchor
+
+
+@pytest.mark.parametrize("page", ["INSTRUCTOR.md", "README.md"])
+def test_every_line_that_calls_qlab_is_understood(page):
+    from qlab.cli import build_parser
+
+    text = (ROOT / page).read_text("utf-8")
+    lines = re.findall(r"(?:^|`) *(?:!|[\w.\\/]*[\\/])?qlab ([a-z][^`\n]*)`?$", text, re.MULTILINE)
+    lines += re.findall(r"`(?:[\w.\\/]*/)?qlab ([a-z][^`]*)`", text)
+    assert len(lines) > 5
+    for line in lines:
+        build_parser().parse_args(shlex.split(line.replace("$", ""), comments=True))
+    assert text.index(". .venv/bin/activate") < re.search(r"^qlab ", text, re.MULTILINE).start()
+
+
+def test_a_teacher_fills_in_the_address_in_one_place():
+    pages = [*ROOT.glob("*.md"), *ROOT.glob("*.toml"), *ROOT.glob("notebooks/*.ipynb")]
+    said = "".join(page.read_text("utf-8") for page in pages if page.name != "INSTRUCTOR.md")
+    assert said.count("REPOSITORY-ADDRESS") <= 1 and "git clone" in said
 
 
 def test_every_command_is_one_of_qlab_or_make():

@@ -10,6 +10,7 @@ import nbformat
 import pytest
 from nbformat.sign import NotebookNotary
 
+import qlab
 from qlab import cli
 from qlab.lessons import learner_copy
 from qlab.lessons.learner_copy import NOTE_ID, RECORD, RUN_ME, CopyError, bring_notebooks
@@ -289,6 +290,35 @@ def test_lab_opens_a_folder_that_is_named_from_here(started, monkeypatch, tmp_pa
     assert not (tmp_path / "my-course").exists()
 
 
+def test_lab_reads_the_home_folder_and_refuses_no_folder(started, monkeypatch, tmp_path, capsys):
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("USERPROFILE", str(tmp_path / "home"))
+    assert cli.main(["lab", "--to=~/x"]) == 0
+    assert started[0][1] == tmp_path / "home" / "x"
+    for nothing in ("", "~nobody-of-this-name/x"):
+        with pytest.raises(SystemExit):
+            cli.main(["lab", "--to", nothing])
+        assert "is no path; give one such as ~/mine" in capsys.readouterr().err
+
+
+def test_lab_keeps_out_of_the_courses_own_folder(started, monkeypatch, tmp_path, capsys):
+    ran(tmp_path / "notebooks" / "01.ipynb")
+    before = sorted((tmp_path / "notebooks").iterdir())
+    monkeypatch.chdir(tmp_path)
+    assert cli.main(["lab", "--to", "notebooks"]) == 1
+    assert "holds the course's own notebooks" in capsys.readouterr().err
+    assert sorted((tmp_path / "notebooks").iterdir()) == before
+    assert started == []
+
+
+def test_every_path_of_the_command_line_may_begin_at_home(monkeypatch, tmp_path):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("USERPROFILE", str(tmp_path))
+    for words in ("export a --to=~/x", "report --to=~/x", "board f --submit=~/x", "inspect ~/x"):
+        given = cli.build_parser().parse_args(words.split())
+        assert str(tmp_path / "x") in vars(given).values()
+
+
 def test_lab_opens_what_is_new_and_says_why(started, tmp_path, capsys):
     cli.main(["lab"])
     ran(tmp_path / "my-course" / "01.ipynb")
@@ -346,6 +376,16 @@ def test_jupyterlab_saves_widgets_and_the_users_own_settings_stand(started, monk
     own = {"@jupyter-widgets/jupyterlab-manager:plugin": {"saveState": False}}
     (tmp_path / "also" / "labconfig" / "default_setting_overrides.json").write_text(json.dumps(own))
     assert found() == "False"
+
+
+def test_a_notebook_and_a_terminal_know_the_command(started, monkeypatch):
+    monkeypatch.setenv("PATH", os.defpath)
+    cli.main(["lab"])
+    line = ["sh", "-c", "qlab --version"]
+    run = subprocess.run(line, env=started[0][2], capture_output=True, text=True)
+    assert run.stdout == f"qlab {qlab.__version__}\n", run.stderr
+    line[-1] = f". '{sys.prefix}/bin/activate' && {line[-1]}"  # as the README says
+    assert subprocess.run(line, capture_output=True, text=True).stdout == run.stdout
 
 
 def test_lab_becomes_jupyterlab(tmp_path):

@@ -22,7 +22,7 @@ from qlab.tflite.graph import pack
 from qlab.tflite.litemodel import LiteModel
 from qlab.tflite.micro_form import micro_form
 from qlab.tflite.operators import ROWS, named
-from tools.micro import HEAD, row
+from tools.micro import HEAD, IN_NOTEBOOKS, row
 
 needs_package = pytest.mark.skipif(
     not micro_runtime.available() and os.environ.get("CI") != "true",
@@ -258,6 +258,8 @@ def test_every_shipped_file_has_its_cached_numbers():
     }
     known = json.loads((artefacts.folder() / micro_runtime.CACHED).read_text())
     assert set(known["files"]) == set(listed), "run `make micro`"
+    made = {entry["name"].partition(",")[0] for entry in known["made"].values()}
+    assert made == set(IN_NOTEBOOKS), "run `make micro`"
     assert {"date", "how", "machine", "versions"} == set(known["measured"])
     assert "tflite-micro" in known["measured"]["versions"]
     integers = [x for x in known["files"].values() if x["compared"] == 10_000]

@@ -277,6 +277,32 @@ def test_another_process_sees_it(small):
     assert run.stdout.strip() == "[('mine', {'words': 'by hand'})]"
 
 
+def test_what_cannot_be_used_is_dropped_by_the_name_that_its_trouble_gives(small):
+    kept = shelf.put(small, "mine", None, SCORE)
+    empty = shelf.folder() / ("ab" * 32)
+    empty.mkdir()
+    troubles = []
+    shelf.kept(troubles)
+    assert 'qlab.pareto.drop("abababab")' in troubles[0]
+    assert pareto.drop("abababab") == 1 and os.listdir(shelf.folder()) == [kept.name]
+    assert pareto.drop(kept.name[:8]) == 0 and pareto.drop("mine") == 1
+
+
+@pytest.mark.skipif(os.name == "nt" or os.geteuid() != 0, reason="only root gives files away")
+@pytest.mark.parametrize("plant", ["folder", "link"])
+def test_a_shelf_that_somebody_planted_takes_and_gives_nothing(small, plant, tmp_path):
+    theirs = shelf.folder() if plant == "folder" else tmp_path / "theirs"
+    theirs.mkdir(parents=True)
+    (theirs / ("ab" * 32)).mkdir()
+    if plant == "link":
+        shelf.folder().parent.mkdir(parents=True, exist_ok=True)
+        shelf.folder().symlink_to(theirs)
+    os.chown(shelf.folder(), 54321, 54321, follow_symlinks=False)
+    with pytest.raises(shelf.ShelfError, match="belongs to somebody else"):
+        shelf.put(small, "mine", None, SCORE)
+    assert os.listdir(theirs) == ["ab" * 32] and shelf._names() == []
+
+
 # a shelf from somebody else
 
 

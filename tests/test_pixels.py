@@ -52,7 +52,9 @@ def test_qlab_scores_as_keras_does_and_says_how_it_was_fed(fashion, nets, way):
     found, due = subject.found_pixels, nets[way][1]
     assert (found.pixels, found.sure, subject.model.pixels) == (way, True, way)
     assert abs(subject.float_measurement.correct - due) <= 2  # other sums in another order
-    assert str(found).startswith(f"This model wants its pixels as {way}: it classifies ")
+    assert str(found).startswith(
+        f"This model wants its pixels as {way}, which is the best of 5 ways"
+    )
     assert "95 % interval" in str(found)
     eight = subject.trial(Recipe())
     assert eight.model.pixels == way
@@ -164,7 +166,7 @@ def test_a_quantized_file_of_another_way_holds_its_range(fashion):
     model = qlab.pretrained("baseline")
     for way in OTHER:
         compressor = qlab.Compressor(model.with_pixels(way), images)
-        same = qlab.Compressor(qlab.LiteModel(model.data), real(images, way))
+        same = qlab.Compressor(model.with_pixels(way), real(images, way))
         recipe = Recipe(calibration_size=100)
         small = compressor.compress(recipe)
         answers = (
@@ -192,6 +194,15 @@ def test_unscaled_calibration_is_noticed_on_screen():
     compressor = qlab.Compressor(qlab.pretrained("baseline"), images)
     *_, last = compressor.notes(Recipe(calibration_size=16))
     assert last.startswith("Calibration: These images are float32 from 0 to 255")
+
+
+def test_unscaled_calibration_of_a_model_that_nobody_knows_is_refused():
+    images = real(engine.pictures()[:16], "0 to 255")
+    unknown = qlab.LiteModel(qlab.pretrained("baseline").data)
+    with pytest.raises(ValueError, match=r"0 to 255.*nobody has said.*with_pixels\('0 to 255'\)"):
+        qlab.Compressor(unknown, images)
+    for good in (images / 255, images.astype(np.uint8)):
+        qlab.Compressor(unknown, good.astype(images.dtype if good.max() <= 1 else np.uint8))
 
 
 @pytest.mark.parametrize("way", WAYS)

@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from matplotlib.colors import to_rgb
 
 from qlab import plots
 from qlab.arithmetic.affine import symmetric_params
@@ -15,8 +14,9 @@ from qlab.course.rounding.by_hand import gptq_row
 from qlab.lessons.claims import Claim
 from qlab.lessons.limits import Limit
 from qlab.plots import style
-from qlab.plots.answer_panels import confusion
-from qlab.plots.cost_panels import TradeoffPanel
+from qlab.plots.answer_panels import WORDS, confusion
+from qlab.plots.cost_panels import ParetoPanel, TradeoffPanel
+from qlab.plots.distillation_panels import GridPanel
 from qlab.plots.quantization_panels import (
     ActivationPanel,
     WeightPanel,
@@ -25,6 +25,7 @@ from qlab.plots.quantization_panels import (
     grid_path,
 )
 from qlab.plots.rounding_panels import feedback_steps
+from qlab.plots.sensitivity_panels import RecipesPanel
 
 NAMES = ("Bag", "Coat", "Dress")
 
@@ -39,18 +40,10 @@ def figures():
     pyplot.close("all")
 
 
-def luminance(colour):
-    """Relative luminance of a colour, as WCAG 2 defines it."""
-    rgb = np.array(to_rgb(colour))
-    linear = np.where(rgb <= 0.04045, rgb / 12.92, ((rgb + 0.055) / 1.055) ** 2.4)
-    return linear @ [0.2126, 0.7152, 0.0722]
-
-
 class TestStyle:
     @pytest.mark.parametrize("colour", [style.INK, style.SOFT, style.RIGHT])
     def test_text_is_legible_on_paper(self, colour):
-        contrast = (luminance(style.PAPER) + 0.05) / (luminance(colour) + 0.05)
-        assert contrast >= 4.5
+        assert style.contrast(colour, style.PAPER) >= 4.5
 
     def test_a_given_axes_is_drawn_on_and_the_learners_style_is_left_alone(self):
         from matplotlib import pyplot
@@ -59,6 +52,31 @@ class TestStyle:
         _, ax = pyplot.subplots()
         assert plots.plot_history(HISTORY, ax=ax) is ax
         assert dict(mpl.rcParams) == before
+
+    def test_words_are_read_on_every_colour(self):
+        for colour in (*style.SERIES, style.INK, style.SOFT, style.FAINT, "#787878"):
+            assert style.contrast(style.words_on(colour), colour) > 4.5
+        assert min(style.contrast(x, style.PAPER) for x in WORDS.values()) > 4.5
+        assert style.contrast("black", "white") == pytest.approx(21)
+        assert style.contrast(style.VERMILION, style.PAPER) == pytest.approx(3.9, abs=0.1)
+
+    def test_the_numbers_of_a_heat_map_are_read_in_each_cell(self):
+        panel = GridPanel(style.new_axes())
+        accuracies = np.linspace(0.78, 0.81, 40).reshape(4, 5, 2)
+        settings = {"temperatures": (1, 2, 4, 8, 16), "alphas": (0.1, 0.5, 0.9, 1)}
+        panel.frame(SimpleNamespace(**settings, accuracies=accuracies, labels=600, chosen=(2, 1)))
+        heat, *words = panel.behind
+        for text, mean in zip(words, accuracies.mean(axis=-1).flat, strict=True):
+            assert style.contrast(text.get_color(), heat.to_rgba(mean)) > 4.5
+
+    def test_nothing_covers_ones_own_model(self):
+        panel = ParetoPanel(style.new_axes())
+        drawn = [panel.marks.index(x) for x in (panel.best, panel.bar, panel.yours)]
+        assert drawn == sorted(drawn)
+        assert panel.yours.get_zorder() >= panel.bar.get_zorder()
+        panel = RecipesPanel(style.new_axes(), 0.9, 100_000)
+        drawn = [panel.marks.index(x) for x in (panel.spans, panel.uniform, panel.here)]
+        assert drawn == sorted(drawn)
 
 
 class TestWeights:
@@ -174,7 +192,7 @@ class TestPredictions:
         axes = plots.plot_predictions(images, [0, 1, 2], [0, 2, 2], NAMES, columns=2)
         labels = [ax.xaxis.label for ax in axes[:3]]
         assert [label.get_text() for label in labels] == ["✓ Bag", "✗ Dress\nis Coat", "✓ Dress"]
-        assert labels[0].get_color() == style.RIGHT != labels[1].get_color() == style.WRONG
+        assert labels[0].get_color() == WORDS[True] != labels[1].get_color() == WORDS[False]
         assert not axes[3].get_visible()
 
     def test_confusion_counts_every_image_once(self):

@@ -313,8 +313,8 @@ def test_a_wrong_sparsity(value, words, base):
         ({"final": 0.9, "initial": -1}, "initial is -1"),
         ({"final": 0.5, "initial": 0.9}, "do not come back"),
         ({"final": 0.9, "end_step": 0}, "above begin_step"),
-        ({"final": 0.9, "begin_step": -1}, "begin_step is -1"),
-        ({"final": 0.9, "frequency": 0}, "frequency is 0"),
+        ({"final": 0.9, "begin_step": -1}, "begin_step must be a whole number, 0 or more; got -1"),
+        ({"final": 0.9, "frequency": 0}, "frequency must be a whole number, 1 or more; got 0"),
         ({"final": 0.9, "power": 0}, "power is 0"),
     ],
 )

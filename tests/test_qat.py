@@ -290,6 +290,25 @@ def test_other_orders_of_layers_come_through(settings, oddments, fashion):
         assert layer.largest_steps <= 8  # of 256
 
 
+@pytest.mark.parametrize("other", ["pooled input", "relu", "sigmoid", "tanh"])
+def test_what_is_bent_and_then_joined_is_rounded_before_it_is_bent(other, fashion):
+    """A Concatenate takes the rounding of its inputs away; the kernel of a sigmoid needs one."""
+    train.keras.utils.set_random_seed(1)
+    layers = train.keras.layers
+    inputs = train.keras.Input((28, 28, 1))
+    joined = [layers.Conv2D(4, 3, padding="same", activation="sigmoid", name="bent")(inputs)]
+    pool = layers.AveragePooling2D(2, strides=1, padding="same")
+    second = (
+        pool if other == "pooled input" else layers.Conv2D(4, 3, activation=other, padding="same")
+    )
+    x = layers.Flatten()(layers.Concatenate(name="joined")([*joined, second(inputs)]))
+    model = train.keras.Model(inputs, layers.Dense(10, name="logits")(x))
+    some = fashion.train.images[:64], fashion.train.labels[:64]
+    aware = train.quantization_aware(model, 4, 4, calibration=some[0])
+    found = train.parity(aware, lite(aware), *some)
+    assert found.layers[-1].name == "logits" and found.layers[-1].largest_steps <= 16  # of 256
+
+
 def test_batchnorm_is_folded_into_the_scales_not_into_the_codes(calibration):
     from qlab.train.fake_quantization import weight_quantizer
 

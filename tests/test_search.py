@@ -52,7 +52,7 @@ def test_what_is_remembered_changes_no_result(compressor, pair, monkeypatch):
 
 @pytest.mark.parametrize("n", [0, -1, 60_000, 2.5, True])
 def test_as_many_search_images_as_there_are(n):
-    with pytest.raises(ValueError, match="10,000 validation images"):
+    with pytest.raises(ValueError, match="whole number from 1 to 10,000"):
         search_images(n)
 
 

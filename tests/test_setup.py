@@ -3,7 +3,9 @@
 import os
 import re
 import shutil
+import signal
 import subprocess
+import sys
 import tomllib
 from pathlib import Path
 
@@ -16,6 +18,7 @@ from packaging.version import Version
 import qlab
 
 ROOT = Path(__file__).resolve().parents[1]
+SCRIPT = ROOT / "tools" / "setup.sh"
 LOCK = (ROOT / "requirements.txt").read_text("utf-8")
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
 needs_sh = pytest.mark.skipif(os.name == "nt", reason="set-up with make is for Linux and macOS")
@@ -117,22 +120,23 @@ def test_make_alone_lists_every_target():
 def checkout(tmp_path):
     """A folder with the set-up script in it, an empty PATH beside it, and a runner."""
     (tmp_path / "tools").mkdir()
-    shutil.copy(ROOT / "tools" / "setup.sh", tmp_path / "tools")
+    shutil.copy(SCRIPT, tmp_path / "tools")
     programs = tmp_path / "bin"
     programs.mkdir()
-    for name in ("dirname", "uname", "sh"):
+    for name in ("dirname", "rm", "sh"):
         (programs / name).symlink_to(shutil.which(name))
 
     def run(**variables):
         return subprocess.run(
             [shutil.which("sh"), "tools/setup.sh"],
             cwd=tmp_path,
-            env={"PATH": str(programs), **variables},
+            env={"PATH": str(programs)} | variables,
             capture_output=True,
             text=True,
+            start_new_session=True,  # a pretended Python may end the whole set-up
         )
 
-    run.programs = programs
+    run.programs, run.folder = programs, tmp_path
     return run
 
 
@@ -176,21 +180,130 @@ def test_a_wrong_python_variable_is_named(checkout):
 
 @needs_sh
 def test_a_machine_without_tensorflow_is_sent_to_colab(checkout):
-    pretend(checkout, "python3.12", "echo machine")
+    pretend(checkout, "python3.12", "echo machine macOS 11.7")
     run = checkout()
     assert run.returncode == 1
-    assert "Colab" in run.stderr
+    assert "(macOS 11.7)" in run.stderr and "Colab" in run.stderr
 
 
 @needs_sh
-def test_when_pip_fails_set_up_says_so_last(checkout):
-    inside = '[ "$2" = pip ] && { echo "no network" >&2; exit 1; }; exit 0'
-    folder = checkout.programs.parent / ".venv" / "bin"
-    folder.mkdir(parents=True)
-    (folder / "python").write_text(f"#!/bin/sh\n{inside}\n")
-    (folder / "python").chmod(0o755)
-    pretend(checkout, "python3.11", "echo ok")
-    run = checkout()
-    assert run.returncode == 1
-    assert run.stderr.index("no network") < run.stderr.index("pip could not install")
-    assert "HTTPS_PROXY" in run.stderr
+@pytest.mark.parametrize(
+    ("here", "answer"),
+    [
+        ("", "ok"),
+        ("platform.libc_ver = lambda: ('', '')", "machine Linux without glibc"),
+        ("platform.machine = lambda: 'i686'", "machine Linux i686"),
+        ("struct.calcsize = lambda kind: 4", "machine a Python of 32 bits"),
+        (
+            "platform.system, platform.machine, platform.mac_ver = "
+            "lambda: 'Darwin', lambda: 'arm64', lambda: ('11.7.10', (), '')",
+            "machine macOS 11.7.10",
+        ),
+        ("platform.system, platform.machine = lambda: 'Windows', lambda: 'ARM64'", "Windows ARM64"),
+        ("sysconfig.get_config_var = lambda name: 1", "version"),
+    ],
+)
+def test_a_candidate_says_which_machine_has_no_tensorflow(here, answer):
+    code = re.search(r"^probe='\n(.*?)^'$", SCRIPT.read_text("utf-8"), re.M | re.S).group(1)
+    pretended = f"import platform, struct, sysconfig\n{here}\n{code}"
+    told = subprocess.run([sys.executable, "-c", pretended], capture_output=True, text=True)
+    assert answer in told.stdout, told.stderr
+
+
+# A Python that makes .venv with a copy of itself, and fails where it is told to.
+PYTHON = """
+call=$*
+case $call in *platform.libc_ver*) call=probe ;; esac
+echo "$call" >> "$HOME/calls"
+[ "$(wc -l < "$HOME/calls")" != "${KILL_AT:-0}" ] || kill -9 0
+case $call in
+    probe) echo ok ;;
+    "-m venv --clear .venv") rm -rf .venv; mkdir -p .venv/bin; cp "$0" .venv/bin/python ;;
+    *"-m pip"*)
+        touch .venv/half
+        [ -z "${PIP_FAILS:-}" ] || { echo "a line"; echo "ERROR: no network" >&2; exit 1; }
+        [ "$(wc -l < "$HOME/calls")" != "${KILL_IN:-0}" ] || kill -9 0 ;;
+esac
+"""
+
+
+@pytest.fixture
+def python(checkout):
+    """A checkout with one Python on its PATH, and a runner that has what this one needs."""
+    pretend(checkout, "python3.11", PYTHON)
+    for name in ("wc", "mkdir", "cp", "touch"):
+        (checkout.programs / name).symlink_to(shutil.which(name))
+    home = checkout.folder / "home"
+    home.mkdir()
+
+    def run(**variables):
+        (home / "calls").unlink(missing_ok=True)
+        run.ended = checkout(HOME=str(home), **variables)
+        return (home / "calls").read_text("utf-8").splitlines()
+
+    return run
+
+
+@needs_sh
+@pytest.mark.parametrize(
+    "moment", [{"KILL_AT": n} for n in "12345"] + [{"KILL_IN": n} for n in "45"]
+)
+def test_a_set_up_that_was_killed_begins_afresh(python, checkout, moment):
+    stamp = checkout.folder / ".venv" / ".qlab-setup"
+    python(**moment)
+    assert python.ended.returncode == -signal.SIGKILL and not stamp.exists()
+    left = (checkout.folder / ".venv").exists()
+    calls = python()
+    assert python.ended.returncode == 0 and stamp.exists()
+    assert "-m venv --clear .venv" in calls
+    assert ("begins afresh" in python.ended.stdout) is left
+
+
+@needs_sh
+def test_a_second_set_up_keeps_the_environment_and_a_killed_one_after_it_is_seen(python, checkout):
+    python()
+    assert not [call for call in python() if "venv --clear" in call]
+    python(KILL_IN="3")
+    assert python.ended.returncode == -signal.SIGKILL
+    assert [call for call in python() if "venv --clear" in call]
+
+
+@needs_sh
+@pytest.mark.parametrize("answer", ["exit 127", "echo version", "echo venv", "echo machine x"])
+def test_a_python_that_does_not_fit_does_not_end_the_search(python, checkout, answer):
+    (checkout.programs / "python3.11").rename(checkout.programs / "python3.13")
+    pretend(checkout, "python3.11", answer)
+    python()
+    assert python.ended.returncode == 0, python.ended.stderr
+
+
+@needs_sh
+def test_the_path_of_a_python_may_have_a_space(python, checkout):
+    place = checkout.folder / "my programs"
+    checkout.programs.rename(place)
+    python(PYTHON=str(place / "python3.11"), PATH=str(place))
+    assert python.ended.returncode == 0, python.ended.stderr
+
+
+def test_git_on_windows_leaves_every_byte_as_it_is(tmp_path):
+    source, copy = tmp_path / "source", tmp_path / "copy"
+    source.mkdir()
+    for file in (ROOT / ".gitattributes", SCRIPT, ROOT / "data" / "pretrained" / "manifest.json"):
+        shutil.copy(file, source)
+    git = ["git", "-c", "user.name=a", "-c", "user.email=a@b", "-c", "core.autocrlf=true"]
+    for words in (["init", "-q"], ["add", "."], ["commit", "-qm", "all"]):
+        subprocess.run([*git, *words], cwd=source, check=True, capture_output=True)
+    subprocess.run([*git, "clone", "-q", str(source), str(copy)], check=True)
+    for name in ("setup.sh", "manifest.json"):
+        assert (copy / name).read_bytes() == (source / name).read_bytes()
+
+
+@needs_sh
+def test_when_pip_fails_set_up_says_so_last_and_names_the_log(python, checkout):
+    python(PIP_FAILS="1")
+    said = python.ended.stderr
+    assert python.ended.returncode == 1
+    assert said.index("ERROR: no network") < said.index("pip could not install")
+    assert "HTTPS_PROXY" in said and "a line" not in said + python.ended.stdout
+    log = re.search(r"pip said is in (\S+)\.", said).group(1)
+    assert "a line\nERROR: no network" in (checkout.folder / log).read_text("utf-8")

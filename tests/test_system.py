@@ -35,6 +35,12 @@ def test_a_private_file_is_for_its_owner_alone(tmp_path):
     assert os.listdir(tmp_path) == ["mine"]
 
 
+@needs_posix
+def test_the_group_of_a_shared_folder_may_read_what_is_private(tmp_path):
+    tmp_path.chmod(0o2750)
+    assert write_whole(tmp_path / "mine", b"1", private=True).stat().st_mode & 0o777 == 0o640
+
+
 @pytest.mark.parametrize("there", [False, True])
 def test_files_are_written_together_or_not_at_all(tmp_path, monkeypatch, there):
     folder = tmp_path / "a" / "b"
@@ -72,6 +78,73 @@ def test_only_a_regular_file_of_a_sensible_size_is_read(tmp_path):
     for path in (tmp_path / "pipe", tmp_path, "/dev/zero"):
         with pytest.raises(UnfitFile, match="it is not a file"):
             read_whole(path, 5)
+
+
+@pytest.mark.parametrize(
+    "write", ["write_whole(folder / 'a', b'1')", "write_files(folder, {'a': b'1'})"]
+)
+def test_what_a_killed_save_left_is_cleared_by_a_later_one(tmp_path, write):
+    killed = (
+        "import os, signal, sys; from pathlib import Path; from qlab.system.files import *\n"
+        "os.replace = lambda *_: os.kill(os.getpid(), signal.SIGKILL); "
+        f"folder = Path(sys.argv[1]); {write}"
+    )
+    subprocess.run([sys.executable, "-c", killed, str(tmp_path)])
+    (left,) = tmp_path.iterdir()
+    write_whole(tmp_path / "b", b"1")
+    assert left.exists()  # it may be another process at work
+    os.utime(left, (0, 0))
+    write_files(tmp_path, {"c": b"1"})
+    assert sorted(os.listdir(tmp_path)) == ["b", "c"]
+
+
+def homeless(*_, **__):
+    raise RuntimeError("could not determine the home directory")
+
+
+@needs_posix
+def test_without_a_home_there_is_a_folder_for_the_user_alone(tmp_path, monkeypatch):
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    monkeypatch.setattr("platformdirs.user_state_path", homeless)
+    monkeypatch.delenv("QLAB_PROGRESS", raising=False)
+    own = tmp_path / f"qlab-{os.getuid()}"
+    assert progress_file() == own / "state" / "progress.json"
+    assert own.stat().st_mode & 0o777 == 0o700
+    monkeypatch.setattr("qlab.system.files.is_anothers", lambda path: path == own)
+    assert progress_file().parents[1] != own
+    assert progress_file().parents[1].stat().st_mode & 0o777 == 0o700
+
+
+@needs_posix
+def test_a_user_without_a_home_takes_a_notebook_the_doctor_and_a_report(tmp_path):
+    code = (
+        "import pwd; pwd.getpwuid = {}.__getitem__  # this system does not know the user\n"
+        "from qlab.lessons import memory; memory.record_check('welcome.size', passed=True)\n"
+        "from qlab import cli, doctor; doctor.check_data()\n"
+        "[check] = doctor.check_jupyter(); assert 'Set HOME' in check.text\n"
+        f"raise SystemExit(cli.main(['report', '--to', {str(tmp_path / 'out')!r}]))"
+    )
+    poor = {"PATH": os.environ["PATH"], "TMPDIR": str(tmp_path)}
+    line = [sys.executable, "-c", code]
+    run = subprocess.run(line, cwd="/", env=poor, capture_output=True, text=True)
+    assert (run.returncode, run.stderr) == (0, "")
+
+
+@needs_posix
+@pytest.mark.parametrize("closed", ["2>&-", "2>&- <&-"])
+def test_a_closed_stderr_stops_nothing(closed, tmp_path):
+    code = (
+        "from qlab.system.output import quiet\n"
+        "with quiet():\n    import os; os.write(2, b'noise')\n"
+        "file = open('mine', 'w'); file.write('kept'); file.close()\n"
+        "with quiet():\n    os.write(2, b'noise')\n"
+        "print(open('mine').read())"
+    )
+    run = subprocess.run(
+        ["sh", "-c", f'exec "$0" -c "$1" {closed}', sys.executable, code],
+        cwd=tmp_path, stdout=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    assert (run.returncode, run.stdout) == (0, "kept\n")
 
 
 def test_models_are_kept_beside_the_progress(monkeypatch, tmp_path):
@@ -170,6 +243,13 @@ def test_any_text_becomes_printable(text, most):
     assert shown.isprintable() and (most is None or len(shown) <= most)
     assert printable(shown, most) == shown
     assert one_line(text, most).isprintable() and "  " not in one_line(text, most)
+
+
+@pytest.mark.parametrize("sign", "=+-@＝＋－＠")
+def test_no_sign_begins_a_formula(sign):
+    begun = [f"{sign}1", f" {sign}1", f";{sign}1", f"a; {sign}1"]
+    safe = [f"'{sign}1", f"' {sign}1", f";'{sign}1", f"a;' {sign}1"]
+    assert to_csv([], [begun]).decode().splitlines()[1].split(",") == safe
 
 
 def test_what_looks_like_a_formula_stays_text():

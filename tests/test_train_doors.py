@@ -98,8 +98,25 @@ def test_a_list_of_images_calibrates_and_distils_like_the_array():
     assert DOORS["distil"](usual(), list(IMAGES)) == DOORS["distil"](usual())
 
 
+@pytest.mark.parametrize(
+    ("channels", "given", "words"),
+    [(3, 1, r"np\.repeat\(images, 3, -1\).*colour=True"), (1, 3, r"images\.mean.*colour=False")],
+)
+def test_grey_pictures_for_colours_are_told_how_to_become_such(channels, given, words):
+    layers = train.keras.layers.Flatten(), train.keras.layers.Dense(10)
+    model, images = network(*layers, size=(8, 8, channels)), np.repeat(IMAGES, given, -1)
+    with pytest.raises(ValueError, match=words):
+        fitted(model, images)
+    file = qlab.LiteModel.from_keras(model)
+    with pytest.raises(ValueError, match=words):
+        qlab.predict(file, images)
+    data = qlab.Dataset.from_arrays(images, np.arange(64) % 10)
+    with pytest.raises(ValueError, match=words):
+        qlab.widgets.AnatomyExplorer(model=file, dataset=data)
+
+
 def test_numbers_in_lists_are_told_what_to_become():
-    with pytest.raises(TypeError, match=r"not int64: give images.astype\(np.uint8\)"):
+    with pytest.raises(ValueError, match=r"int64; give .* images.astype\(np.uint8\)"):
         fitted(usual(), IMAGES.tolist())
 
 
@@ -142,7 +159,7 @@ def test_validation_is_a_pair_or_a_split():
     assert fitted(usual(), validation=split) == pair
     assert "validation_accuracy" in pair
     for wrong in (IMAGES, "validation"):
-        with pytest.raises(TypeError, match=r"a pair \(images, labels\) or a split"):
+        with pytest.raises(ValueError, match=r"a pair \(images, labels\) or a split"):
             fitted(usual(), validation=wrong)
 
 

@@ -31,32 +31,39 @@ def trained(explorer):
     return explorer.train(epochs=0.25, images=2000)
 
 
-@pytest.mark.parametrize("bits", [8, 4, 3, 2])
+@pytest.mark.parametrize("bits", [8, 2])
 def test_each_way_is_what_the_engine_and_litert_say(explorer, given, bits):
     explorer.weight_bits = bits
-    images, labels = given["images"], given["labels"]
+    result, images, labels = explorer.result, given["images"], given["labels"]
+    plain = Recipe(weight_bits=bits, calibration_size=128)
+    ways = {
+        "nearest": plain,
+        "least squares": plain.replace(weight_observer="mse"),
+        "gptq": plain.replace(rounding="gptq"),
+    }
+    assert list(result.control) == list(ways)
+    for seed in range(3):
+        control = qlab.pretrained(f"qat-control-seed{seed}")
+        engine = qlab.Compressor(control, given["calibration_images"])
+        files = {way: engine.compress(recipe) for way, recipe in ways.items()}
+        files["QAT"] = qlab.pretrained(f"qat-w{bits}-seed{seed}")
+        for way, measured in (result.control | {"QAT": result.qat}).items():
+            again = qlab.evaluate(files[way], images, labels)
+            np.testing.assert_array_equal(measured[seed].predictions, again.predictions)
 
-    def scored(model):
-        return qlab.evaluate(model, images, labels)
 
-    def compressed(name):
-        engine = qlab.Compressor(qlab.pretrained(name), given["calibration_images"])
-        return scored(engine.compress(Recipe(weight_bits=bits, calibration_size=128)))
-
+@pytest.mark.parametrize("bits", [8, 4, 3, 2])
+def test_qat_is_held_against_the_best_that_needs_no_training(explorer, bits):
+    explorer.weight_bits = bits
     result = explorer.result
-    for seed, began in enumerate(("baseline", "baseline-seed1", "baseline-seed2")):
-        post = compressed(began)
-        np.testing.assert_array_equal(result.post_training[seed].predictions, post.predictions)
-        control = compressed(f"qat-control-seed{seed}")
-        qat = scored(qlab.pretrained(f"qat-w{bits}-seed{seed}"))
-        np.testing.assert_array_equal(result.control[seed].predictions, control.predictions)
-        np.testing.assert_array_equal(result.qat[seed].predictions, qat.predictions)
-        assert result.to_control.by_seed[seed] == qlab.compare(control, qat).difference
-    assert result.to_control == qlab.compare(result.control, result.qat, family=4)
-    assert result.to_post_training == qlab.compare(result.post_training, result.qat, family=4)
-    for pair in (result.to_control, result.to_post_training):
-        assert f"{pair.points} <small>" in explorer.readout.value
-        assert pair.interval_words in explorer.readout.value
+    means = {way: np.mean([x.accuracy for x in each]) for way, each in result.control.items()}
+    assert means[result.best] == max(means.values())
+    assert result.gain == qlab.compare(result.control[result.best], result.qat, family=4)
+    assert result.to_nearest == qlab.compare(result.control["nearest"], result.qat, family=4)
+    assert result.gain.difference <= result.to_nearest.difference
+    first, *_, last = explorer.readout.value.split('class="qlab-name"')[1:]
+    for pair, cell in ((result.gain, first), (result.to_nearest, last)):
+        assert f"{pair.points} <small>" in cell and pair.interval_words in cell
         assert str(pair) in explorer.tables()
     assert "Because four widths are compared at once" in explorer.notes.value
     assert f"{100 * result.qat[1].accuracy:.2f}" in explorer.tables()
@@ -68,11 +75,12 @@ def test_the_shipped_accuracies_are_those_of_the_manifest():
     for seed in range(3):
         control = files[f"qat-control-seed{seed}.tflite"]
         qat = files[f"qat-w2-seed{seed}.tflite"]
-        assert explorer.result.control[seed].correct == control["post_training"]["2"]["correct"]
+        found = {way: each[seed] for way, each in explorer.result.control.items()}
+        assert found["nearest"].correct == control["post_training"]["2"]["correct"]
         assert explorer.result.qat[seed].correct == qat["validation"]["correct"]
-        cached = control["post_training_least_squares"]["2"]["accuracy"]
-        assert explorer.result.repaired_control[seed] == cached
-    assert "cached" in explorer.notes.value
+    assert explorer.result.best == "gptq"
+    assert explorer.result.gain.verdict == "better"  # at 2 bits, beyond all noise
+    assert explorer.result.gain.difference < 0.1 * explorer.result.to_nearest.difference
 
 
 def test_a_second_visit_is_remembered(explorer):

@@ -121,10 +121,19 @@ def test_settings_that_contradict_each_other_are_said_on_screen(explorer):
     assert explorer.result.cuts[0] == pytest.approx(0.2)
 
 
+def test_the_initial_sparsity_has_its_control_among_more_settings(explorer):
+    (seldom,) = (x for x in explorer.children if "qlab-more" in x._dom_classes)
+    assert seldom.children == (explorer.cards["initial_sparsity"],)
+    box, slider = seldom.children[0].children
+    assert box.description == "Initial sparsity"
+    slider.value = 0.2
+    assert explorer.result.cuts[0] == pytest.approx(0.2)
+
+
 def test_another_training_has_another_length():
     explorer = ScheduleExplorer(epochs=2, steps_per_epoch=50)
     assert (explorer.steps, explorer.end_step, len(explorer.result.masks)) == (100, 100, 101)
-    with pytest.raises(ValueError, match="epochs is 0"):
+    with pytest.raises(ValueError, match="epochs must be a whole number, 1 or more; got 0"):
         ScheduleExplorer(epochs=0)
 
 

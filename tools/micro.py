@@ -25,9 +25,12 @@ from qlab.system.text import markdown
 from qlab.tflite import artefacts, micro_runtime
 from qlab.tflite.boards import holding
 from qlab.tflite.micro_form import micro_form
+from qlab.tflite.transforms import keep_filters, strongest_filters
 
 KEPT = ("runs", "why", "arena_bytes", "activations_bytes", "unpacked_bytes", "persistent_bytes",
         "compared", "equal")  # fmt: skip
+IN_NOTEBOOKS = ("baseline", "pruned-90-seed0", "pruned-filters-seed0",
+                "distilled-5k-50000-taught-seed0")  # fmt: skip
 FEW = 300  # images that a file of floats answers
 HEAD = (
     "| file | flash | RAM (arena) | activations | unpacked | persistent | answers as in LiteRT "
@@ -48,7 +51,8 @@ def made(models):
         if re.search(r"-seed[1-9]|^digits", name) or takes_integers(model):
             continue
         try:
-            engine = qlab.Compressor(model, qlab.data.calibration_images(256))
+            images = qlab.data.calibration_images(256)
+            engine = qlab.Compressor(model, images)
             yield f"{name}, int8", engine.compress(qlab.Recipe())
         except ValueError as error:
             print(f"{name} stays as it is: {error}", file=sys.stderr)
@@ -58,9 +62,26 @@ def made(models):
         for granularity in ("per-channel", "per-tensor"):
             recipe = qlab.Recipe(activation_bits=32, granularity=granularity)
             yield f"{name}, 8-bit weights {granularity}", engine.compress(recipe)
+        for layer, stay in strongest_filters(model, 0.5).items():
+            half = qlab.Compressor(keep_filters(model, {layer: stay}), images)
+            yield f"{name}, half of {layer}, int8", half.compress(qlab.Recipe())
         four = engine.compress(qlab.Recipe(weight_bits=4))
         yield f"{name}, 4-bit weights, packed", four.packed()
         yield f"{name}, 4-bit weights, for microcontrollers", micro_form(four)
+
+
+def for_notebooks(models):
+    """Yield what the notebooks make and ask about, where it is not a file that ships."""
+    yield from made((name, model) for name, model in models if name in IN_NOTEBOOKS)
+
+
+def entries(named, reports):
+    """What is kept of each report, by the SHA-256 of its file."""
+    return {
+        hashlib.sha256(model.data).hexdigest(): {"name": name}
+        | {x: getattr(report, x) for x in KEPT}
+        for (name, model), report in zip(named, reports, strict=True)
+    }
 
 
 def takes_integers(model):
@@ -102,15 +123,15 @@ def row(name, report, correct):
     return "| " + " | ".join(cells) + " |"
 
 
-def document(entries):
-    """What the file of cached answers holds."""
+def document(**entries):
+    """What the file of cached answers holds: `files` that ship, and `made` by the notebooks."""
     measured = {
         "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
         "how": "make micro",
         "machine": about_machine(),
         "versions": versions(("numpy", "ai-edge-litert", "tflite-micro")),
     }
-    return json.dumps({"measured": measured, "files": entries}, indent=1) + "\n"
+    return json.dumps({"measured": measured, **entries}, indent=1) + "\n"
 
 
 def main(arguments=None):
@@ -126,12 +147,12 @@ def main(arguments=None):
         sys.exit(micro_runtime.UNAVAILABLE)
     files, lines = list(shipped()), [HEAD]
     reports = [asked_aloud(lines, *named, chosen.images) for named in files]
-    entries = {
-        hashlib.sha256(model.data).hexdigest(): {"name": name}
-        | {x: getattr(report, x) for x in KEPT}
-        for (name, model), report in zip(files, reports, strict=True)
-    }
-    write_whole(artefacts.folder() / micro_runtime.CACHED, document(entries).encode())
+    others = list(for_notebooks(files))
+    kept = document(
+        files=entries(files, reports),
+        made=entries(others, [qlab.micro(model) for _, model in others]),
+    )
+    write_whole(artefacts.folder() / micro_runtime.CACHED, kept.encode())
     if chosen.table:
         for named in made(files):
             asked_aloud(lines, *named, chosen.images)

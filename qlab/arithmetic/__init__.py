@@ -5,19 +5,10 @@ say how sure a number is. Nothing here knows a file, a runtime or a picture, so 
 tested by property and against an independent oracle.
 """
 
+from pkgutil import iter_modules
+
 import lazy_loader
 
 __getattr__, __dir__, __all__ = lazy_loader.attach(
-    __name__,
-    submodules=(
-        "affine",
-        "clusters",
-        "distillation",
-        "metrics",
-        "moments",
-        "observers",
-        "results",
-        "rounding",
-        "sparsity",
-    ),
+    __name__, [x.name for x in iter_modules(__path__)]
 )

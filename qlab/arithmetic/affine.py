@@ -1,7 +1,5 @@
 """A range becomes a scale and a zero point, and numbers become codes."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import numpy as np

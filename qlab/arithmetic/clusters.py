@@ -1,7 +1,5 @@
 """Few distinct weights: k-means on the values of a layer, which then shares k of them."""
 
-from __future__ import annotations
-
 import numpy as np
 
 CLUSTERS = (2, 256)  # fewest and most: an index is one byte
@@ -31,8 +29,6 @@ def bits_per_weight(k):
     ValueError
         If `k` is no such number.
 
-    Examples
-    --------
     >>> bits_per_weight(16), bits_per_weight(17)
     (4, 5)
     """

@@ -1,7 +1,5 @@
 """Numbers about predictions and tensors, each with its uncertainty where it has one."""
 
-from __future__ import annotations
-
 import math
 from functools import lru_cache
 
@@ -46,16 +44,7 @@ def mcnemar_p(only_a, only_b):
 
 @lru_cache(maxsize=1024)  # a board asks for the same pairs again and again
 def paired_interval(only_a, only_b, n, alpha=0.05):
-    """Interval, at level 1 - alpha, of the difference of two paired proportions, b minus a.
-
-    It leaves zero out exactly where `mcnemar_p` is below alpha, because it is made from the same
-    binomial test: the limits of b's share of the discordant images are melded with those of how
-    many images are discordant (Fay and Lumbard 2021, Statistics in Medicine 40, 1147-1159,
-    doi:10.1002/sim.8829). SciPy has no interval for paired proportions.
-
-    >>> paired_interval(5, 1, 100), mcnemar_p(5, 1)
-    ((-0.1054..., 0.0189...), 0.2187...)
-    """
+    """Interval of the difference of paired proportions, b minus a (Fay and Lumbard 2021)."""
     certain = mcnemar_p(only_a, only_b) < alpha
     return (
         _lower_limit(only_a, only_b, n, alpha / 2, certain and only_b > only_a),
@@ -134,3 +123,31 @@ def sparsity(weights):
     if weights.size == 0:
         raise ValueError("there are no weights: the array is empty")
     return 1.0 - int(np.count_nonzero(weights)) / weights.size
+
+
+def beats_shuffling(labels, predictions, classes, draws=1000):
+    """Whether more answers are right than with the names of the classes shuffled, in any draw.
+
+    A network that learned other classes answers these in some pattern, so that a few of the names
+    fit by chance, and "better than guessing" says nothing.
+
+    >>> beats_shuffling([0, 1, 2, 3] * 9, [0, 1, 2, 3] * 9, 4, 20)
+    True
+    >>> beats_shuffling([0, 1, 2, 3] * 9, [0, 3, 1, 2] * 9, 4, 20)
+    False
+    """
+    counts, generator = confusion(labels, predictions, classes), np.random.default_rng(0)
+    orders = (generator.permutation(classes) for _ in range(draws))
+    others = (counts[order].trace() for order in orders if (order != np.arange(classes)).any())
+    return bool(counts.trace() > max(others))
+
+
+def confusion(labels, predictions, classes):
+    """Count images by true class (row) and answer (column)."""
+    labels, predictions = np.asarray(labels), np.asarray(predictions)
+    both = np.concatenate([labels, predictions])
+    if both.size and (both.min() < 0 or both.max() >= classes):
+        there = f"{both.min()} to {both.max()}"
+        raise ValueError(f"labels and answers must be 0 to {classes - 1}; there are {there}")
+    cells = labels * classes + predictions
+    return np.bincount(cells, minlength=classes**2).reshape(classes, classes)

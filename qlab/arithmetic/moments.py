@@ -1,7 +1,5 @@
 """What the outputs of a layer see: first and second moments of its inputs, batch by batch."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import numpy as np
@@ -36,12 +34,7 @@ class Moments:
 
 
 def input_moments(inputs):
-    """`Moments` of inputs in the last axis, as those of a dense layer.
-
-    >>> seen = input_moments([[1.0, 0.0], [1.0, 2.0]]) + input_moments([[4.0, 1.0]])
-    >>> seen.mean.tolist(), seen.second.tolist()
-    ([[2.0, 1.0]], [[[6.0, 2.0], [2.0, 1.6666666666666667]]])
-    """
+    """`Moments` of inputs in the last axis, as those of a dense layer."""
     inputs = np.asarray(inputs, np.float32)
     if inputs.ndim < 2 or inputs.size == 0:
         raise ValueError(f"the inputs have shape {inputs.shape}; give one row or more of them")

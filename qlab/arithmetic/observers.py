@@ -1,7 +1,5 @@
 """Calibration: what activations were seen, and what range to represent."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import numpy as np

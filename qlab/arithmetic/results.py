@@ -1,18 +1,11 @@
 """What was measured: accuracy with its interval, paired comparisons, latency, sizes. Frozen."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import numpy as np
 
-from qlab.arithmetic.metrics import (
-    crossed_interval,
-    mcnemar_p,
-    paired_interval,
-    wilson_interval,
-)
+from qlab.arithmetic.metrics import crossed_interval, mcnemar_p, paired_interval, wilson_interval
 
 KINDS = ("measured", "cached", "simulated")
 ALPHA = 0.05  # of a family of comparisons
@@ -31,7 +24,7 @@ def require_numbers(labels):
 
 @dataclass(frozen=True, eq=False)
 class Measurement:
-    """How well a model classified a set of images.
+    """How well a model classified a set of images; printed, it is an accuracy with its interval.
 
     Parameters
     ----------
@@ -57,6 +50,8 @@ class Measurement:
     >>> m = Measurement([1, 2, 3, 4], [1, 2, 3, 9])
     >>> m.accuracy, m.correct, m.n, m.kind
     (0.75, 3, 4, 'measured')
+    >>> print(m)
+    75.00 % (95 % interval 30.06 to 95.44 %)
     """
 
     predictions: np.ndarray = field(repr=False)
@@ -104,6 +99,10 @@ class Measurement:
     def interval(self):
         """(float, float): 95 % Wilson interval of the accuracy."""
         return wilson_interval(self.correct, self.n)
+
+    def __str__(self):
+        low, high = self.interval
+        return f"{percent(self.accuracy)} (95 % interval {100 * low:.2f} to {percent(high)})"
 
 
 @dataclass(frozen=True)
@@ -219,6 +218,15 @@ class Sizes:
     file_bytes: int
     gzip_bytes: int
     packed_bytes: int
+
+
+def percent(fraction):
+    """A share of one, such as an accuracy, in percent.
+
+    >>> percent(0.9034)
+    '90.34 %'
+    """
+    return f"{100 * fraction:.2f} %"
 
 
 def in_points(difference):

@@ -6,8 +6,6 @@ holds their second moments. Layers whose rows see different inputs (depthwise, g
 for each group of rows, one after the other.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -92,11 +90,7 @@ def gptq(weights, scale, bits, curvature, zeros=None, block=BLOCK):
 
 
 def output_error(weights, codes, scale, moments):
-    """Mean squared error of each output, float64, over the inputs of these second moments.
-
-    >>> output_error([[0.4, 0.4]], [[0, 1]], 1.0, [[1.0, 1.0], [1.0, 1.0]]).round(3).tolist()
-    [0.04]
-    """
+    """Mean squared error of each output, float64, over inputs with these second moments."""
     weights, codes, moments = _matrix(weights), np.asarray(codes), _stack(moments)
     _require_alike(weights, codes, "codes")
     _require_fit(weights, moments)
@@ -117,13 +111,7 @@ def refit_range(weights, end, largest, top, total, xp=np):
 
 
 def least_squares_scale(weights, bits, axis=0):
-    """Scale of each row (axis 0) or of all (None), float32, with the least squared rounding error.
-
-    It is where steps of `refit_range` from the largest weight lead, as in training.
-
-    >>> [f"{x:.2f}" for x in least_squares_scale([[0.2, 0.2, -0.2, 0.3], [1, 1, 0, 0]], 2)]
-    ['0.23', '1.00']
-    """
+    """Scale of each row (axis 0) or of all (None) with the least squared rounding error."""
     weights = _matrix(weights)
     grid, other = symmetric_params(weights, bits, axis), None if axis is None else 1
     largest = np.abs(weights).max(other, keepdims=True)
@@ -165,13 +153,7 @@ def moment_scale(weights, bits, curvature, axis=0, rounding="gptq"):
 
 
 def bias_correction(weights, dequantized, mean_inputs):
-    """What to add to the bias, so that the mean output is what it was before rounding [1]_.
-
-    .. [1] Nagel et al., ICCV 2019, arXiv:1906.04721, section 4.2.
-
-    >>> bias_correction([[0.4, 1.0]], [[0.5, 1.0]], [2.0, 3.0]).round(3).tolist()
-    [-0.2]
-    """
+    """What to add to the bias to keep the mean output (arXiv:1906.04721, section 4.2)."""
     weights, rounded = _matrix(weights), _matrix(dequantized)
     mean = np.atleast_2d(np.asarray(mean_inputs, np.float64))
     _require_alike(weights, rounded, "dequantized weights")

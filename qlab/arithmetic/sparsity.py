@@ -1,7 +1,5 @@
 """Which weights to set to zero: masks by magnitude, in patterns, and how many at which step."""
 
-from __future__ import annotations
-
 import math
 from numbers import Real
 

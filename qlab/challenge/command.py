@@ -4,6 +4,7 @@ import json
 import sys
 
 from qlab import challenge  # loads what is used of it, when it is used
+from qlab.system.files import typed_path
 from qlab.system.text import printable
 
 HEAD = " #  {:>9}  {:>9}   accuracy  95 % interval     submitted (UTC)   name"
@@ -16,7 +17,7 @@ def add_to(add):
         "measure a .tflite file for the challenge, trusting nothing in it",
     )
     grade.epilog = "Exit code: 0 if the file is in a league, 1 if not; the reason is printed."
-    grade.add_argument("file", metavar="FILE")
+    grade.add_argument("file", type=typed_path, metavar="FILE")
     grade.add_argument("--json", action="store_true", help="print JSON instead of words")
     board = add(
         "board",
@@ -27,8 +28,12 @@ def add_to(add):
         "Files put into FOLDER by hand count too, under their own names. Exit code of a "
         "submission: 0 if it was taken, 1 if not."
     )
-    board.add_argument("folder", metavar="FOLDER", help="must be there; every member writes to it")
-    board.add_argument("--submit", metavar="FILE", help="grade FILE and, if it qualifies, add it")
+    board.add_argument(
+        "folder", type=typed_path, metavar="FOLDER", help="must be there; every member writes to it"
+    )
+    board.add_argument(
+        "--submit", type=typed_path, metavar="FILE", help="grade FILE and, if it qualifies, add it"
+    )
     board.add_argument("--name", help="who submits")
     board.add_argument(
         "--regrade", action="store_true", help="measure every file anew, and believe no note"

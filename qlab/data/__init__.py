@@ -9,8 +9,9 @@ import lazy_loader
 
 __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
-    submodules=("datasets", "digits", "fashion_mnist", "fetching", "idx", "outside"),
+    submodules=("datasets", "doors", "digits", "fashion_mnist", "fetching", "idx", "outside"),
     submod_attrs={
+        "doors": ["DatasetError"],
         "datasets": ["Dataset", "Split", "stratified"],
         "fashion_mnist": [
             "CLASS_NAMES",
@@ -21,6 +22,5 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
             "load",
         ],
         "fetching": ["DataError"],
-        "outside": ["DatasetError"],
     },
 )

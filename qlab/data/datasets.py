@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+import hashlib
+import sys
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 
-from qlab.data import outside
-from qlab.data.outside import DatasetError
+from qlab.data import doors, outside
+from qlab.data.doors import DatasetError, is_whole, require_whole, some
 from qlab.system.text import one_line
 
-FEWEST_CLASSES, MOST_CLASSES = 2, 1000
 SHARES = {"test": 0.2, "validation": 0.2}  # of what is there, where no such pictures are given
 LARGEST_CALIBRATION = 1024
-LONGEST_NAME = 60
 CHANNELS = (1, 3)
 DARKEST_WHITE = 16  # a set whose brightest pixel is darker counts to another white than 255
 
@@ -48,9 +49,10 @@ class Dataset:
         Images have shape (n, height, width) or (n, height, width, channels), one size for all, grey
         (1 channel) or colour (3). They are uint8, 0 to 255, or floats from 0 to 1, which are
         rounded to uint8. Labels are whole numbers or words, one an image.
-    class_names : sequence of str, optional
-        The name of each class: of class 0 first, or in the sorted order of other labels. Without
-        them, classes are called as their labels are.
+    class_names : sequence of str, or dict, optional
+        The name of each class: of class 0 first, or in the sorted order of other labels; or a dict
+        of labels and names, or Keras's ``class_indices``. Without them, classes are called as
+        their labels are.
     name : str
         What the data is called on screen.
 
@@ -80,12 +82,12 @@ class Dataset:
 
     def __init__(self, train, validation, test, class_names=None, name="your data"):
         given = {"train": train, "validation": validation, "test": test}
-        pairs = {which: _pair(split, which) for which, split in given.items()}
+        pairs = {which: doors.pair(split, which) for which, split in given.items()}
         images = {which: _pixels(pair[0], which) for which, pair in pairs.items()}
         _require_one_shape(images)
-        labels = {which: _label_row(pair[1], images[which], which) for which, pair in pairs.items()}
+        labels = {which: _labels(pair[1], images[which], which) for which, pair in pairs.items()}
         labels, self.class_names = _numbered(labels, class_names)
-        self.name = one_line(name, LONGEST_NAME) or "your data"
+        self.name = one_line(name or "", doors.LONGEST_NAME) or "your data"
         self.train, self.validation, self.test = (
             Split(images[which], labels[which], which, self.name) for which in given
         )
@@ -115,13 +117,9 @@ class Dataset:
         seed : int
             Of the draw.
 
-        Returns
-        -------
-        Dataset
-
         Raises
         ------
-        DatasetError
+        DatasetError, ValueError
             As `Dataset` does; and if a class has too few images to be split.
 
         Examples
@@ -131,9 +129,10 @@ class Dataset:
         >>> Dataset.from_arrays(images, np.arange(50) % 5 + 1, name="dice").class_names
         ('1', '2', '3', '4', '5')
         """
+        require_whole("seed", seed)
         images = _pixels(images, "train")
-        labels = _label_row(labels, images, "train")
-        _require_count(len(np.unique(labels)))
+        labels = _labels(labels, images, "train")
+        doors.require_class_count(len(np.unique(labels)))
         wanted = [x for x, y in (("test", test), ("validation", validation)) if y is None]
         size = {which: round(SHARES[which] * len(labels)) for which in wanted}
         given, left = {"validation": validation, "test": test}, np.arange(len(labels))
@@ -165,15 +164,11 @@ class Dataset:
         progress : bool
             Show a progress bar if reading takes longer than two seconds.
 
-        Returns
-        -------
-        Dataset
-            Files that cannot be read are left out, and listed with the reason.
-
         Raises
         ------
-        DatasetError
-            As `from_arrays` does; and if the folder has no pictures in folders of classes.
+        DatasetError, ValueError
+            As `from_arrays` does; and if the folder has no pictures in folders of classes. Files
+            that cannot be read are left out, and listed with the reason.
 
         Examples
         --------
@@ -190,8 +185,7 @@ class Dataset:
         <qlab.Dataset shades: 12 train, 4 validation and 4 test images of 16 x 16 x 1, 2 classes>
         """
         found = outside.read_folder(folder, size, colour, progress)
-        name = outside.title(folder) if name is None else name
-        return cls._of(found.arrays, found.class_names, name, seed)
+        return cls._of(*found, outside.title(folder) if name is None else name, seed)
 
     @classmethod
     def from_npz(cls, path, class_names=None, name=None, seed=0):
@@ -201,21 +195,18 @@ class Dataset:
         ----------
         path : path-like
             Its arrays are called ``images`` and ``labels``, or ``x_train``, ``y_train``,
-            ``x_test``, ``y_test``, or ``train_images``, ``train_labels`` and so on; those of
-            ``validation`` (or ``val``) and ``test`` may be missing.
+            ``x_test``, ``y_test``, or ``train_images``, ``train_labels`` and so on, in capitals or
+            not; those of ``validation`` (or ``val``) and ``test`` may both be missing.
         class_names, seed
             As in `from_arrays`; the file may have ``class_names`` itself.
         name : str, optional
             What the data is called on screen; the file's name by default.
 
-        Returns
-        -------
-        Dataset
-
         Raises
         ------
-        DatasetError
-            As `from_arrays` does; and if the file is damaged, too large or has other arrays.
+        DatasetError, ValueError
+            As `from_arrays` does; and if the file is damaged, too large or has no such pair of
+            arrays. Arrays that are not used are listed.
 
         Examples
         --------
@@ -227,10 +218,9 @@ class Dataset:
         ...     Dataset.from_npz(Path(folder, "dice.npz"))
         <qlab.Dataset dice: 30 train, 10 validation and 10 test images of 12 x 12 x 1, 5 classes>
         """
-        found = outside.read_npz(path)
-        names = found.class_names if class_names is None else class_names
-        name = outside.title(path) if name is None else name
-        return cls._of(found.arrays, names, name, seed)
+        arrays, names = outside.read_npz(path)
+        names = names if class_names is None else class_names
+        return cls._of(arrays, names, outside.title(path) if name is None else name, seed)
 
     @classmethod
     def _of(cls, arrays, class_names, name, seed):
@@ -244,6 +234,14 @@ class Dataset:
     def image_shape(self):
         """(int, int, int): height, width and channels of each picture."""
         return self.validation.images.shape[1:]
+
+    @cached_property
+    def digest(self):
+        """str: what tells this data from other data of the same name."""
+        found = hashlib.sha256(repr((self.class_names, self.image_shape)).encode())
+        for held in (self.validation.images, self.validation.labels):
+            found.update(np.ascontiguousarray(held))
+        return found.hexdigest()
 
     def calibration_images(self, n=None, seed=0, classes=None):
         """Draw training images, in an order that only the seed decides.
@@ -272,9 +270,8 @@ class Dataset:
         >>> qlab.data.load().calibration_images(16, classes="Bag").shape
         (16, 28, 28, 1)
         """
-        for what, value, least in (("n", 1 if n is None else n, 1), ("seed", seed, 0)):
-            if not is_whole(value) or value < least:
-                raise ValueError(f"{what} must be a whole number, {least} or more; got {value!r}")
+        require_whole("seed", seed)
+        require_whole("n", 1 if n is None else n, 1)
         wanted = None if classes is None else self._class_indices(classes)
         split = self._calibration_split()
         order = np.random.Generator(np.random.PCG64(seed)).permutation(len(split))
@@ -290,7 +287,7 @@ class Dataset:
 
     def _class_indices(self, classes):
         names, indices = self.class_names, []
-        if isinstance(classes, str | int | np.integer):
+        if isinstance(classes, str) or not np.iterable(classes):
             classes = [classes]
         if not len(classes):
             raise ValueError(f"classes is empty; leave it out to draw from all {len(names)}")
@@ -338,34 +335,15 @@ def stratified(labels, n, seed=0):
     """Draw `n` indices, of each class as large a share as it has in `labels`; sorted.
 
     Where shares are not whole numbers, the classes that lose most by rounding down get one more,
-    and of equals those that come first.
+    and of equals those that come first. Each class is drawn at least once, and keeps at least one.
 
-    Parameters
-    ----------
-    labels : array_like of integers, shape (m,)
-    n : int
-        How many, so that each class is drawn at least once, and keeps at least one that is not.
-    seed : int
-        Of the draw.
-
-    Returns
-    -------
-    ndarray of int64, shape (n,)
-
-    Raises
-    ------
-    ValueError
-        If there are too few pictures, altogether or of one class; the message says which.
-
-    Examples
-    --------
     >>> from qlab.data import stratified
     >>> stratified([0, 0, 0, 0, 1, 1], 3).shape
     (3,)
     """
     labels = np.asarray(labels)
-    if not is_whole(n) or n < 1:
-        raise ValueError(f"n must be a whole number, 1 or more; got {n!r}")
+    require_whole("n", n, 1)
+    require_whole("seed", seed)
     if n >= len(labels):
         raise ValueError(
             f"{n:,} pictures cannot be set aside of {len(labels):,}: some must stay to train with"
@@ -386,19 +364,9 @@ def stratified(labels, n, seed=0):
     return np.sort(np.concatenate(drawn))
 
 
-def is_whole(value):
-    return isinstance(value, int | np.integer) and not isinstance(value, bool)
-
-
 def shape_words(shape):
     """A picture's shape as one says it, such as 32 x 32 x 3."""
     return " x ".join(str(int(n)) for n in shape)
-
-
-def some(names, most=12):
-    """Names in a row, and how many more there are."""
-    more = f" and {len(names) - most:,} more" if len(names) > most else ""
-    return ", ".join(str(x) for x in names[:most]) + more
 
 
 def _drawn(labels, n, seed, which):
@@ -412,20 +380,9 @@ def _drawn(labels, n, seed, which):
         ) from None
 
 
-def _pair(split, which):
-    if isinstance(split, Split):
-        return split.images, split.labels
-    if not isinstance(split, tuple | list) or len(split) != 2:
-        raise DatasetError(
-            f"{which} is a {type(split).__name__}; give a pair of images and labels, such as "
-            f"{which}=(images, labels)"
-        )
-    return split
-
-
 def _pixels(images, which):
     """Pictures as uint8 of four axes, or why they cannot be."""
-    images = _array(images, f"the {which} images")
+    images = doors.array(images, f"the {which} images")
     if images.ndim == 3:
         images = images[..., None]
     if images.ndim != 4 or images.size == 0:
@@ -458,19 +415,18 @@ def _bytes(images, which):
         return images.astype(np.uint8) * np.uint8(255)
     if images.dtype.kind not in "iuf":
         raise DatasetError(f"the {which} images are {images.dtype}; give uint8, 0 to 255")
-    low, high = images.min(), images.max()
-    if not (np.isfinite(low) and np.isfinite(high)):
-        raise DatasetError(
-            f"the {which} images hold NaN or infinity; find them with np.isfinite(images), and "
-            "leave these images out or mend them"
-        )
+    low, high = doors.ends(images, f"the {which} images")
     if images.dtype.kind == "f" and low >= 0 and high <= 1:
         return np.rint(255 * images).astype(np.uint8)
     if images.dtype.kind in "iu" and low >= 0 and high <= 255 and not 0 < high <= DARKEST_WHITE:
         return images.astype(np.uint8, copy=False)
-    shifted = "images" if low >= 0 else f"(images + {-low:g})"
-    white = high if low >= 0 else high - low
+    shifted, white = "images", high
+    if low < 0:  # of small whole numbers, the sum might not fit
+        floats = "images.astype(float)" if images.dtype.kind == "i" else "images"
+        shifted, white = f"({floats} + {-float(low):g})", float(high) - float(low)
     other = "" if white == 255 else f", or {shifted} / 255 if 255 is"
+    if images.dtype == np.int8:
+        other = ". If they were uint8 once, images.view(np.uint8) is what they were"
     raise DatasetError(
         f"the {which} images are {images.dtype} from {low:g} to {high:g}, and qlab does not guess "
         "which of these numbers is white. Give uint8, 0 to 255, or floats from 0 to 1, such as "
@@ -488,62 +444,20 @@ def _require_one_shape(images):
         )
 
 
-def _array(values, what):
-    try:
-        values = np.asarray(values)
-    except ValueError:
-        raise DatasetError(f"{what} differ in shape; all must have one") from None
-    if values.dtype == object:
-        raise DatasetError(f"{what} are no array of numbers or words; all must be of one kind")
-    return values
-
-
-def _label_row(labels, images, which):
-    """Labels as whole numbers or words, one an image, or why not."""
-    labels = _array(labels, f"the {which} labels")
-    if labels.shape == (len(images), 1):
-        labels = labels[:, 0]
-    if labels.shape != (len(images),):
-        hot = labels.ndim == 2 and len(labels) == len(images)
-        raise DatasetError(
-            f"there are {len(images):,} {which} images, and their labels have shape "
-            f"{labels.shape}; give one label an image"
-            + (", with labels.argmax(1) if each row marks its class with a 1" if hot else "")
-        )
-    if labels.dtype.kind == "S":
-        labels = np.char.decode(labels, "utf-8", "replace")
-    if labels.dtype.kind == "f" and (labels == np.rint(labels)).all():
-        return labels.astype(np.int64)
-    if labels.dtype.kind not in "iubU":
-        raise DatasetError(
-            f"the {which} labels are {labels.dtype}, and not all of them whole numbers; give whole "
-            "numbers or words"
-        )
-    return labels.astype(np.int64) if labels.dtype.kind in "iub" else labels
+def _labels(labels, images, which):
+    return doors.label_row(labels, len(images), f"the {which} labels")
 
 
 def _numbered(labels, class_names):
     """Labels counted from 0, by split, and the names of the classes."""
     if len({x.dtype.kind for x in labels.values()}) > 1:
         raise DatasetError("some labels are numbers and some are words; make them of one kind")
-    known = np.unique(np.concatenate(list(labels.values())))
-    names = None if class_names is None else tuple(one_line(x, LONGEST_NAME) for x in class_names)
-    if known.dtype.kind == "U":
-        order = _order_of_words(known, names)
-        names = tuple(one_line(x, LONGEST_NAME) for x in order)
-    elif known[0] == 0 and (names is None or known[-1] < len(names)):
-        order = np.arange(known[-1] + 1 if names is None else len(names))
-    elif names is None or len(names) == len(known):
-        order = known
-    else:
-        raise DatasetError(
-            f"there are {len(names)} class_names, and the labels are {some(known.tolist())}; give "
-            "one name a class, or labels from 0 to one less than there are names"
-        )
-    names = tuple(map(str, order)) if names is None else names
-    _require_classes(names)
-    index = {label: i for i, label in enumerate(np.asarray(order).tolist())}
-    numbered = {}
+    known = np.unique(np.concatenate(list(labels.values()))).tolist()
+    names, named = (None, None) if class_names is None else doors.names_of(class_names)
+    order = _order(known, names, named)
+    if names is None:
+        names, _ = doors.names_of(list(map(str, order)))
+    index, numbered = {label: i for i, label in enumerate(order)}, {}
     for which, row in labels.items():
         numbered[which] = np.array([index[x] for x in row.tolist()], np.int64)
         numbered[which].flags.writeable = False
@@ -551,33 +465,28 @@ def _numbered(labels, class_names):
     return numbered, names
 
 
-def _order_of_words(known, names):
-    """Words in the order of the names, if they are the names; else sorted."""
+def _order(known, names, named):
+    """Labels in the order of their classes, some of which may have no picture."""
+    words = isinstance(known[0], str)
     if names is None:
-        return known.tolist()
-    unnamed = [x for x in known.tolist() if x not in names]
-    if unnamed:
+        counted = known[0] == 0 and known[-1] < doors.MOST_CLASSES
+        return list(range(known[-1] + 1)) if counted else known
+    if not words and named is None and len(names) == len(known):
+        return known
+    order = list(names) if words else named or list(range(len(names)))
+    if unnamed := sorted({*known} - {*order}):
         raise DatasetError(
-            f"the labels {some(unnamed)} are not among the class_names {some(names)}; give each "
-            "its name, or leave class_names out"
+            f"there are {len(names)} class_names, {some(names)}, and none of them belongs to the "
+            f"labels {some(unnamed)}; give each its name, with a dict such as "
+            "{0: 'cat', 1: 'dog'} for numbers, or leave class_names out"
         )
-    return list(names)
-
-
-def _require_count(classes):
-    if not FEWEST_CLASSES <= classes <= MOST_CLASSES:
-        raise DatasetError(
-            f"the labels are of {classes:,} class{'' if classes == 1 else 'es'}; qlab takes "
-            f"{FEWEST_CLASSES} to {MOST_CLASSES:,}. Labels must name classes, and not number the "
-            "images"
+    if known[0] == 1 and named is None:
+        print(
+            f"No image has the label 0, which is {names[0]} by the class_names. If your labels "
+            "count from 1, give class_names as a dict, {1: ...}.",
+            file=sys.stderr,
         )
-
-
-def _require_classes(names):
-    _require_count(len(names))
-    if len(set(names)) < len(names):
-        twice = sorted({x for x in names if names.count(x) > 1})
-        raise DatasetError(f"two classes have one name: {some(twice)}; give each a name of its own")
+    return order
 
 
 def _require_trained(labels, names):

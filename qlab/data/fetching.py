@@ -9,9 +9,9 @@ import tempfile
 from pathlib import Path
 
 import filelock
-import platformdirs
 
 from qlab.data.idx import FILES, BadFile, read_array
+from qlab.system.files import user_folder
 
 MIRRORS = (
     "http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/",
@@ -39,7 +39,7 @@ class DataError(RuntimeError):
 def own_folders():
     """Folders that qlab may write the data to: in the checkout, then in the user's cache."""
     checkout = [ROOT / "data" / "fashion-mnist"] if (ROOT / "pyproject.toml").exists() else []
-    return [*checkout, Path(platformdirs.user_cache_dir("qlab")) / "fashion-mnist"]
+    return [*checkout, user_folder("cache") / "fashion-mnist"]
 
 
 def places():
@@ -160,7 +160,9 @@ def _download(mirror, work, progress):
             print(f"{mirror}{name}", file=sys.stderr)
         try:
             pooch.retrieve(mirror + name, None, fname=name, path=work, downloader=bring)
-        except requests.exceptions.RequestException as error:
+        except OSError as error:
+            if error.errno is not None and not isinstance(error, requests.RequestException):
+                raise  # the disk's
             raise _SourceFailed(_in_words(error)) from None
         read_array(work / name)
     return work
@@ -170,6 +172,17 @@ def _in_words(error):
     """One short line for an error of `requests`."""
     import requests
 
+    if not isinstance(error, requests.exceptions.RequestException):
+        return f"cannot be asked ({error}; REQUESTS_CA_BUNDLE or CURL_CA_BUNDLE may name it)"
+    if isinstance(error, requests.exceptions.SSLError):
+        if "CERTIFICATE" not in str(error).upper():
+            return "no encrypted connection can be made (is a proxy in between?)"
+        return (
+            "its certificate is not trusted here (is the clock right? where a proxy opens what is "
+            "encrypted, set REQUESTS_CA_BUNDLE to the file with the proxy's certificate)"
+        )
+    if isinstance(error, requests.exceptions.ProxyError):
+        return "the proxy that HTTPS_PROXY or HTTP_PROXY names does not let it through"
     if isinstance(error, requests.exceptions.Timeout) or "timed out" in str(error):
         return f"no answer within {TIMEOUT[1]} seconds"
     if error.response is not None:

@@ -8,18 +8,19 @@ import sys
 import warnings
 import zipfile
 import zlib
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from tqdm import tqdm
 
+from qlab.data.doors import DatasetError, require_path, require_two
 from qlab.system.text import one_line, printable
 
 MOST_BYTES = 2 * 2**30  # of all pictures, or of all arrays of a file
 MOST_FILE_BYTES = 100 * 2**20  # of one picture
 MOST_PIXELS = 50_000_000  # of one picture, before it is scaled
 MOST_FILES = 1_000_000
+HALF = 2**15  # of what 16 bits hold
 LARGEST_SIDE = 1024
 SLOW = 2  # seconds after which a progress bar is shown
 LISTED = 10  # files left out that are named
@@ -27,10 +28,6 @@ FORMATS = ("PNG", "JPEG", "BMP", "GIF", "TIFF", "WEBP", "PPM")  # none that star
 SPLITS = {"train": ("train", "training"), "validation": ("validation", "valid", "val"),
           "test": ("test", "testing")}  # fmt: skip
 KEYS = ("{}_images", "{}_labels"), ("x_{}", "y_{}")
-
-
-class DatasetError(ValueError):
-    """Pictures or labels are not what a data set can be made of; the message says what to do."""
 
 
 class _LeftOut(Exception):
@@ -47,14 +44,6 @@ DAMAGES = (  # that zipfile may find
 )
 
 
-@dataclass(frozen=True, eq=False)
-class Found:
-    """Images and labels, by split; those to train with are always there."""
-
-    arrays: dict[str, tuple]
-    class_names: tuple | None
-
-
 def title(path):
     """What data from this path is called."""
     return Path(path).resolve().stem
@@ -64,27 +53,32 @@ def title(path):
 
 
 def read_folder(folder, size=None, colour=None, progress=True):
-    """Read a folder of folders of pictures; say which files were left out, and why."""
-    folder, size = _require_folder(folder), _checked_size(size)
+    """Images and labels by split, and the names of the classes; say which files were left out."""
+    folder = _require_folder(folder)
+    if size is not None:
+        example = f"height and width, such as (32, 32), {LARGEST_SIDE:,} at most"
+        size = require_two("size", size, example, LARGEST_SIDE)
     splits = _split_folders(folder)
     names = sorted({x.name for root in splits.values() for x in _folders(root)})
     files = [(which, names.index(path.parent.name), path) for which, path in _files(splits)]
+    left_out = [found for root in splits.values() for found in _links_out(root)]
     if not files:
-        raise DatasetError(
-            f"{printable(folder)} has no pictures in folders of classes: put the pictures of each "
-            "class into a folder of its own, such as photos/cat/1.png and photos/dog/1.png"
+        why = _listed(left_out) or (
+            "put the pictures of each class into a folder of its own, such as photos/cat/1.png and "
+            "photos/dog/1.png"
         )
+        raise DatasetError(f"{printable(folder)} has no pictures in folders of classes: {why}")
     if len(files) > MOST_FILES:
         raise DatasetError(f"there are {len(files):,} files; give a folder of {MOST_FILES:,}")
-    left_out = [words for root in splits.values() for words in _links_out(root)]
-    rows, held = {which: [] for which in splits}, 0
+    rows, held, deep = {which: [] for which in splits}, 0, []
     bar = tqdm(files, "reading pictures", delay=SLOW, file=sys.stderr, leave=False,
                disable=not progress)  # fmt: skip
     for which, label, path in bar:
         try:
-            pixels = _read_picture(path, folder, size)
+            pixels = _read_picture(path, folder, size, deep)
         except _LeftOut as why:
-            left_out.append(f"{printable(path.relative_to(folder))} {why}")
+            place = path.relative_to(folder)
+            left_out.append((place.parts[:-1], f"{printable(place)} {why}"))
             continue
         held += pixels.nbytes
         if held > MOST_BYTES:
@@ -93,28 +87,18 @@ def read_folder(folder, size=None, colour=None, progress=True):
                 "such as size=(64, 64), or fewer pictures"
             )
         rows[which].append((pixels, label))
-    _say_left_out(left_out)
-    return Found(_stacked(rows, colour, left_out, names), tuple(names))
+    _require_bright(deep)
+    say_left_out("file", left_out)
+    return _stacked(rows, colour, left_out, names), names
 
 
 def _require_folder(folder):
-    folder = Path(folder).expanduser()
+    folder = require_path(folder, "the folder")
     if not folder.is_dir():
         raise DatasetError(
             f"{printable(folder)} is no folder; give one that holds a folder for each class"
         )
     return folder.resolve()
-
-
-def _checked_size(size):
-    if size is None:
-        return None
-    whole = isinstance(size, tuple | list) and len(size) == 2
-    if not whole or not all(type(n) is int and 1 <= n <= LARGEST_SIDE for n in size):
-        raise DatasetError(
-            f"size is {size!r}; give height and width, such as (32, 32), {LARGEST_SIDE:,} at most"
-        )
-    return tuple(size)
 
 
 def _split_folders(folder):
@@ -124,16 +108,23 @@ def _split_folders(folder):
         which: next((inside[x] for x in spelt if x in inside), None)
         for which, spelt in SPLITS.items()
     }
-    whole = found["train"] and all(_folders(x) for x in found.values() if x)
-    others = [x.name for x in inside.values() if x not in found.values()]
-    if not whole:
+    if not found["train"] or not _folders(found["train"]):
         return {"train": folder}
-    if others:
+    found = {which: x for which, x in found.items() if x}
+    for root in found.values():
+        if not _folders(root):
+            why = _listed(list(_links_out(root))) or "so nobody can tell what its pictures show"
+            raise DatasetError(
+                f"{printable(found['train'].name)} has a folder for each class, and "
+                f"{printable(root.name)} has none: {why}. Give the folder "
+                f"{printable(found['train'])} alone, and some of its pictures are set aside"
+            )
+    if others := [x.name for x in inside.values() if x not in found.values()]:
         raise DatasetError(
             f"next to the folders of splits there are others: {', '.join(map(printable, others))}; "
             "move them away, or put each class into every split"
         )
-    return {which: x for which, x in found.items() if x}
+    return found
 
 
 def _folders(root):
@@ -143,10 +134,11 @@ def _folders(root):
 
 
 def _links_out(root):
-    """What to say of each folder of a class that is a link out of the folder."""
+    """Each folder of a class that is a link out of the folder, and what to say of it."""
     for x in sorted(root.iterdir()):
         if x.is_symlink() and x.is_dir() and not x.resolve().is_relative_to(root.resolve()):
-            yield f"{printable(x.name)} is a link out of the folder; put the folder itself there"
+            words = f"{printable(x.name)} is a link out of the folder; put the folder itself there"
+            yield (x.name,), words
 
 
 def _files(splits):
@@ -156,8 +148,11 @@ def _files(splits):
             yield from ((which, x) for x in sorted(of_class.iterdir()) if x.name[0] != ".")
 
 
-def _read_picture(path, folder, size):
-    """One picture as RGB, uint8; `_LeftOut` says why it is none."""
+def _read_picture(path, folder, size, deep):
+    """One picture as RGB, uint8; `_LeftOut` says why it is none.
+
+    Of one with 16 bits, `deep` gets the brightest value.
+    """
     from PIL import Image, ImageOps
 
     _require_file(path, folder)
@@ -167,7 +162,7 @@ def _read_picture(path, folder, size):
             with Image.open(path, formats=FORMATS) as image:
                 if image.width * image.height > MOST_PIXELS:
                     raise _LeftOut(f"has {image.width:,} x {image.height:,} pixels; scale it down")
-                image = ImageOps.exif_transpose(_eight_bits(image))
+                image = ImageOps.exif_transpose(_eight_bits(image, deep))
                 image = _on_white(image)
                 if size is not None:
                     image = ImageOps.fit(image, size[::-1], Image.Resampling.BILINEAR)
@@ -198,15 +193,29 @@ def _require_file(path, folder):
         raise _LeftOut("is empty" if not about.st_size else f"has {about.st_size:,} bytes")
 
 
-def _eight_bits(image):
+def _eight_bits(image, deep):
     """A picture of 16 grey bits with its upper 8; Pillow alone would cut off what is above 255."""
     from PIL import Image
 
+    if ";16" in str(image.tile) and image.mode.startswith("RGB"):  # Pillow has the upper 8 bits
+        deep.append(257 * int(np.asarray(image).max()))
     if image.mode.startswith("I;16"):
-        return Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
+        pixels = np.asarray(image)
+        deep.append(int(pixels.max()))
+        return Image.fromarray((pixels >> 8).astype(np.uint8))
     if image.mode in ("I", "F"):
         raise _LeftOut("has 32 bits a pixel, and nobody knows which value is white; save it with 8")
     return image
+
+
+def _require_bright(deep):
+    """Raise if no picture of 16 bits is bright: they may count to another white."""
+    if deep and 0 < max(deep) < HALF:
+        raise DatasetError(
+            f"the pictures with 16 bits reach {max(deep):,} at most, of {2 * HALF - 1:,}, and so "
+            "would be dark: many cameras write 10, 12 or 14 bits in this way. Multiply their "
+            "values so that white becomes 65,535, or save them with 8 bits"
+        )
 
 
 def _on_white(image):
@@ -219,18 +228,17 @@ def _on_white(image):
     return image.convert("RGB")
 
 
-def _say_left_out(left_out):
+def say_left_out(what, left_out):
+    """Say on stderr what of a folder or a file is not used; of each there is (place, words)."""
     if left_out:
-        print(f"{_several(len(left_out), 'file')} left out: {_listed(left_out)}.", file=sys.stderr)
+        n = len(left_out)
+        were = f"1 {what} was" if n == 1 else f"{n:,} {what}s were"
+        print(f"{were} left out: {_listed(left_out)}.", file=sys.stderr)
 
 
-def _several(n, what):
-    return f"1 {what} was" if n == 1 else f"{n:,} {what}s were"
-
-
-def _listed(words):
-    more = f"; and {len(words) - LISTED:,} more" if len(words) > LISTED else ""
-    return "; ".join(words[:LISTED]) + more
+def _listed(left_out):
+    more = f"; and {len(left_out) - LISTED:,} more" if len(left_out) > LISTED else ""
+    return "; ".join(words for _, words in left_out[:LISTED]) + more
 
 
 def _stacked(rows, colour, left_out, names):
@@ -242,17 +250,18 @@ def _stacked(rows, colour, left_out, names):
             f"the pictures have {len(shapes)} sizes (height x width: {told} ...); give one for "
             "all, such as size=(32, 32)"
         )
-    for i, name in enumerate(names):
-        if not any(label == i for each in rows.values() for _, label in each):
-            why = f": {_listed(left_out)}" if left_out else "; remove it, or put pictures into it"
-            raise DatasetError(f"the folder {printable(name)} has no picture that can be read{why}")
+    seen = {label for each in rows.values() for _, label in each}
+    empty = [name for i, name in enumerate(names) if i not in seen]
+    if empty := empty + [which for which, each in rows.items() if not each]:
+        why = _listed([x for x in left_out if empty[0] in x[0]])
+        raise DatasetError(
+            f"the folder {printable(empty[0])} has no picture that can be read: "
+            f"{why or 'remove it, or put pictures into it'}"
+        )
     arrays = {
         which: (np.stack([pixels for pixels, _ in each]), np.array([label for _, label in each]))
         for which, each in rows.items()
-        if each
     }
-    if "train" not in arrays:
-        raise DatasetError("the folder train has no picture that can be read")
     if colour is None:
         colour = any((x[..., :1] != x).any() for x, _ in arrays.values())
     if not colour:
@@ -273,23 +282,17 @@ def _grey(images):
 
 
 def read_npz(path):
-    """Read the arrays of an ``.npz`` file that are of use; pickles and bombs are refused."""
-    path = Path(path).expanduser()
+    """Images and labels by split, and names of classes or None; pickles and bombs are refused."""
+    path = require_path(path, "the file")
     told = printable(path.name)
     try:
         with zipfile.ZipFile(path) as held:
             sizes = {x.filename.removesuffix(".npy"): x.file_size for x in held.infolist()}
-            wanted = _wanted(sizes, told)
-            _require_room({x: sizes[x] for pair in wanted.values() for x in pair}, told, MOST_BYTES)
-            arrays = {
-                which: tuple(_member(held, name, sizes[name], told) for name in pair)
-                for which, pair in wanted.items()
-            }
-            names = None
-            if "class_names" in sizes:
-                _require_room({"class_names": sizes["class_names"]}, told, 2**20)
-                names = _member(held, "class_names", sizes["class_names"], told)
-                names = tuple(map(str, names.ravel().tolist()))
+            wanted, named = _wanted(sizes, told)
+            used = [x for pair in wanted.values() for x in pair]
+            _require_room({x: sizes[x] for x in used}, told, MOST_BYTES)
+            _require_room({x: sizes[x] for x in named}, told, 2**20)
+            read = {x: _member(held, x, sizes[x], told) for x in (*used, *named)}
     except OSError as error:
         raise DatasetError(f"{told} cannot be read: {error.strerror or error}") from None
     except DAMAGES as error:
@@ -297,23 +300,32 @@ def read_npz(path):
             f"{told} is no file of arrays, or damaged ({one_line(error, 80)}); write it with "
             "np.savez(path, images=images, labels=labels)"
         ) from None
-    return Found(arrays, names)
+    say_left_out("array", [((), printable(x, 60)) for x in sizes if x not in read])
+    arrays = {which: tuple(read[x] for x in pair) for which, pair in wanted.items()}
+    return arrays, read[named[0]].ravel().tolist() if named else None
 
 
 def _wanted(there, told):
-    """Which arrays are the images and labels of which split."""
+    """Which arrays are the images and labels of which split, and which the names of classes."""
+    known = {x.lower(): x for x in there}
     found = {}
     for which, spelt in SPLITS.items():
         pairs = [tuple(key.format(x) for key in keys) for keys in KEYS for x in spelt]
         pairs += [("images", "labels"), ("x", "y")] if which == "train" else []
-        pair = next((x for x in pairs if set(x) <= set(there)), None)
-        found |= {which: pair} if pair else {}
+        pair = max(pairs, key=lambda names: len({*names} & {*known}))
+        lacking = [x for x in pair if x not in known]
+        if len(lacking) == 1:
+            raise DatasetError(
+                f"{told} has {' or '.join({*pair} - {*lacking})} without {lacking[0]}; write both, "
+                f"or none of them{', and some images are set aside' if which != 'train' else ''}"
+            )
+        found |= {} if lacking else {which: tuple(known[x] for x in pair)}
     if "train" not in found:
         raise DatasetError(
             f"{told} holds the arrays {printable(', '.join(sorted(there)), 200)}; call them images "
             "and labels, or train_images, train_labels, test_images and test_labels"
         )
-    return found
+    return found, [known[x] for x in ("class_names",) if x in known]
 
 
 def _require_room(sizes, told, most):

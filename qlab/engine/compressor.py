@@ -1,7 +1,5 @@
 """The live engine: a recipe becomes a real `.tflite` file in milliseconds."""
 
-from __future__ import annotations
-
 import dataclasses
 from functools import lru_cache
 from typing import NamedTuple
@@ -15,16 +13,15 @@ from qlab.arithmetic.affine import affine_params, quantize, symmetric_params
 from qlab.engine.explaining import notes
 from qlab.engine.floating import floating
 from qlab.engine.inputs import Inputs, as_matrix, from_matrix
-from qlab.engine.lowering import StoredWeights
+from qlab.engine.lowering import StoredWeights, fitted
 from qlab.engine.planning import Plan, Shaper, bits_of_groups, groups
 from qlab.engine.recipes import LARGEST_CALIBRATION, Recipe
 from qlab.tflite import runtime
 from qlab.tflite.answers import require_scorable
 from qlab.tflite.cleaning import cleaned
 from qlab.tflite.graph import constant
-from qlab.tflite.litemodel import ModelError, require_lite_model
+from qlab.tflite.litemodel import ModelError, not_finite, require_lite_model
 from qlab.tflite.operators import SUPPORTED, WEIGHTED
-from qlab.tflite.pixels import mismatch
 
 REMEMBERED = 20  # integer forms of each layer's weights
 PLANS = 2  # the one that is on screen, and the one before
@@ -83,7 +80,7 @@ class Compressor:
                 )
         self.model = model
         self.calibration_images = 0 if calibration_images is None else len(calibration_images)
-        words = mismatch(np.asarray(calibration_images), model.pixels)
+        words = "" if calibration_images is None else runtime.doubt(model, calibration_images)
         self._wrong_range = (f"Calibration: {words}",) if words else ()
         self.layers = model.layers
         self._weighted = {x.name: x for x in self.layers if x.weights is not None}
@@ -118,12 +115,7 @@ class Compressor:
         return self.plan(recipe).model
 
     def plan(self, recipe):
-        """Check a recipe and work it out: all that is decided about it, to be shown.
-
-        The `Plan` has ``model``, ``stored`` weights and ``grids``, and answers ``weights(layer)``,
-        ``shaped(layer)`` and ``sizes()``. The methods below that take a recipe ask it. They raise
-        ValueError as `compress` does, and for a layer that is not there or has no weights.
-        """
+        """Check a recipe and work it out: a `Plan`; ValueError as `compress` raises it."""
         if not isinstance(recipe, Recipe):
             raise TypeError(f"this takes a qlab.Recipe, not a {type(recipe).__name__}")
         return self._plans(recipe)
@@ -151,10 +143,7 @@ class Compressor:
         return self.plan(recipe).grids.get(self.model.layer(layer).output)
 
     def activation_range(self, layer, recipe):
-        """Lowest and highest real value that a layer's output may take.
-
-        That is what the grid spans; and what the observer found, if the output stays in float.
-        """
+        """Lowest and highest value of a layer's output: its grid's, or what the observer found."""
         params = self.activation_params(layer, recipe)
         if params is None:
             return self._range(self._group(layer), recipe.calibration_size, recipe.observer, 8)
@@ -198,11 +187,12 @@ class Compressor:
         }
         planned = bits_of_groups(set(self._groups.values()), recipe)
         grids = {group: self._grid(group, recipe, n) for group, n in planned.items()}
+        grids = {tensor: grids[group] for tensor, group in self._groups.items()}
         return Plan(
             recipe,
             self.model,
-            stored,
-            {tensor: grids[group] for tensor, group in self._groups.items()},
+            {name: fitted(self._weighted[name], x, grids) for name, x in stored.items()},
+            grids,
             bits,
             shapes,
             self._shaper,
@@ -443,17 +433,13 @@ def _no_float(model):
 
 def _require_compressible(model):
     """Raise ModelError, saying what to do, unless the model is float32 with usable weights."""
-    if why := _no_float(model):
+    if why := _no_float(model) or not_finite(model):
         raise ModelError(why)
     part = model.parsed.subgraphs[0]
     made = {int(i) for x in part.operators for i in x.outputs} | {int(i) for i in part.inputs}
     for layer, operator in zip(model.layers, part.operators, strict=True):
         if layer.op in WEIGHTED and layer.weights is None and int(operator.inputs[1]) not in made:
             raise ModelError(f"layer {layer.name} has empty weights; train it again")
-        if layer.weights is not None and not np.isfinite(layer.weights).all():
-            raise ModelError(f"layer {layer.name} has NaN or infinite weights; train it again")
-        if layer.bias is not None and not np.isfinite(layer.bias).all():
-            raise ModelError(f"layer {layer.name} has a NaN or infinite bias; train it again")
     if not model.layers:
         raise ModelError("this model has no layers")
     if int(part.outputs[0]) not in made:

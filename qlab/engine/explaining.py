@@ -1,7 +1,5 @@
 """What a learner should know about how a recipe is carried out: true sentences for the screen."""
 
-from __future__ import annotations
-
 import numpy as np
 
 from qlab.arithmetic.metrics import sparsity

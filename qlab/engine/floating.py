@@ -5,8 +5,6 @@ gives is rounded if a layer with weights reads it. Otherwise it stays in float, 
 without weights that read it, because rounding what only float layers read would gain nothing.
 """
 
-from __future__ import annotations
-
 from typing import NamedTuple
 
 import numpy as np

@@ -1,7 +1,5 @@
 """What the layers of a float model see: moments of their inputs, from the calibration images."""
 
-from __future__ import annotations
-
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 

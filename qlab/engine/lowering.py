@@ -15,23 +15,22 @@ The input keeps a grid of its own. Where it is joined with other tensors, a QUAN
 theirs.
 """
 
-from __future__ import annotations
-
 import copy
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
-from qlab.arithmetic.affine import QuantParams, affine_params, dequantize, quantize
+from qlab.arithmetic.affine import NARROWEST, QuantParams, affine_params, dequantize, quantize
 from qlab.engine.floating import COUNTING, is_float
 from qlab.tflite.graph import constant, copied_operator, new_operator
 from qlab.tflite.operators import COMPARING, DICTATED, MOVING, OPERATORS
 
 TYPE = schema.TensorType
 ON_ONE_GRID = MOVING + COMPARING
+BIAS_CODES = 2**26  # XNNPACK's kernels of packed weights go wrong beyond 2**27
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,10 +63,7 @@ def needs_lower_clamp(params, activation):
 
 
 def lower(model, activations, weights, stays, description=b"qlab", constants=None):
-    """Write the graph that carries the given grids; `constants` are stored weights by tensor.
-
-    Layers in `stays` are copied as they are.
-    """
+    """Write the graph with the given grids; layers in `stays` are copied as they are."""
     builder = _Builder(model.parsed, description, constants or {})
     graph = model.parsed.subgraphs[0]
     for index in map(int, graph.inputs):
@@ -119,7 +115,7 @@ def _emit(builder, operator, layer, activations, weights, stays):
     else:
         source = builder.source.operatorCodes[operator.opcodeIndex].version
         version = OPERATORS[layer.op].int8_version if integer else source
-        builder.operator(layer.op, version, inputs, outputs[0][0], operator)
+        builder.operator(layer.op, version, inputs, [x[0] for x in outputs], operator)
     for tensors in outputs:
         builder.quantize(tensors)
 
@@ -145,6 +141,30 @@ def sums_fit(bias, grid, weights, planned):
     rescaled = unit / planned.scale
     largest = 0.0 if bias is None else np.abs(bias / unit).max()
     return rescaled.min() >= 2.0**-32 and rescaled.max() < 256 and largest < 2.0**30
+
+
+def fitted(layer, stored, activations):
+    """Stored weights on grids with which `sums_fit`, unless what comes in is silent.
+
+    A channel whose weights are next to nothing beside its bias gets a coarser grid, and a channel
+    of zeros, which has no grid of its own, gets one that keeps its bias exact.
+    """
+    before, after = (activations.get(i) for i in ([None, *layer.inputs][-1], layer.output))
+    if stored.params is None or None in (before, after) or np.ptp(before.span) < 3 * NARROWEST:
+        return stored
+    bias, scale = stored.bias_of(layer), stored.params.scale.astype(np.float64)
+    weights = stored.values if layer.weights is None else layer.weights
+    other = None if scale.ndim == 0 else tuple({*range(weights.ndim)} - {stored.params.axis})
+    bias = np.zeros(scale.shape) if bias is None else np.abs(bias).astype(np.float64)
+    bias = bias if scale.ndim else bias.max()
+    scale = np.where(weights.any(other), scale, 0)
+    fits = (scale * before.scale >= 2.0**-32 * after.scale) & (scale * before.scale * 2**30 > bias)
+    if fits.all():
+        return stored
+    wanted = np.maximum(bias / BIAS_CODES, 2.0**-31 * after.scale) / before.scale
+    scale = np.where(fits, scale, np.maximum(scale, wanted)).astype(np.float32)
+    params = replace(stored.params, scale=scale)
+    return replace(stored, values=quantize(stored.real, params), params=params)
 
 
 def _stages(layer, planned, integer):
@@ -281,10 +301,10 @@ class _Builder:
         params = QuantParams(scale, np.zeros(scale.shape, np.int64), limits.min, limits.max, 0)
         return self.stored(index, codes, params)
 
-    def operator(self, name, version, inputs, output, like=None):
+    def operator(self, name, version, inputs, outputs, like=None):
         """Add one operator, with the options of `like`."""
         options = None if like is None else like.builtinOptions
-        self._operators.append((name, version, inputs, output, options))
+        self._operators.append((name, version, inputs, outputs, options))
 
     def copied(self, operator, inputs, outputs):
         """Add an operator of the source as it is."""

@@ -4,8 +4,6 @@ Its weights are pruned, then clustered, then put on grids; activations that only
 operator share one grid. All of it ends in a `Plan`, which is read to show a result.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 from typing import NamedTuple
@@ -17,7 +15,7 @@ from qlab.arithmetic.clusters import cluster, count_different
 from qlab.arithmetic.results import Sizes
 from qlab.arithmetic.sparsity import magnitude_ranks, pruned_count
 from qlab.engine.floating import Floating
-from qlab.engine.lowering import StoredWeights, lower
+from qlab.engine.lowering import StoredWeights, fitted, lower
 from qlab.engine.recipes import Recipe
 from qlab.tflite.graph import carried, constant
 from qlab.tflite.litemodel import LiteModel
@@ -116,8 +114,8 @@ def groups(model, stays):
             del others[pixels]
         for other in others:
             _absorb(found, joined, other)
-        found[layer.output] = joined
-        joined.tensors.append(layer.output)
+        found |= dict.fromkeys(map(int, operator.outputs), joined)
+        joined.tensors.extend(map(int, operator.outputs))
         joined.layers.append(layer.name)
     _mark(model, found)
     return found
@@ -212,7 +210,8 @@ class Plan:
             if layer.op == "TRANSPOSE_CONV" and layer.name not in self.floating.reasons:
                 weights, bias = (carried(graph, step).get(i, -1) for i in (1, 3))
                 stored = self.constants.get(weights) or StoredWeights(constant(graph, weights))
-                found[layer.name] = replace(stored, bias=constant(graph, bias))
+                stored = replace(stored, bias=constant(graph, bias))
+                found[layer.name] = fitted(layer, stored, self.grids)
         return self.stored | found
 
     @cached_property

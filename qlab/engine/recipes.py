@@ -1,7 +1,5 @@
 """How to compress a model: the recipe, checked; and any recipe as plain data and as words."""
 
-from __future__ import annotations
-
 import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -18,6 +16,13 @@ ACTIVATION_BITS = (2, 3, 4, 5, 6, 7, 8, 32)
 GRANULARITIES = ("per-channel", "per-tensor")
 OBSERVERS = ("min-max", "percentile", "mse")
 WEIGHT_OBSERVERS = ("min-max", "mse", "output")
+ROUNDING_CHOICES = {  # what a learner chooses between: its name, and what it sets in a recipe
+    "nearest": ("nearest", {"rounding": "nearest", "weight_observer": None}),
+    "least squares": (
+        "nearest, least squares", {"rounding": "nearest", "weight_observer": "mse"}
+    ),
+    "gptq": ("GPTQ", {"rounding": "gptq", "weight_observer": None}),
+}  # fmt: skip
 LARGEST_CALIBRATION = 1024
 MOST_ENTRIES = 60
 MOST_TEXT = 200

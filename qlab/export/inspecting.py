@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import numpy as np
-
 from qlab import data
+from qlab.arithmetic.metrics import confusion
 from qlab.arithmetic.results import Measurement, compare
 from qlab.engine.compressor import Compressor
 from qlab.engine.explaining import staying_in_float
@@ -14,16 +13,16 @@ from qlab.engine.floating import floating
 from qlab.export.measuring import lookup
 from qlab.export.microcontroller import ExportError
 from qlab.export.model_card import TYPE_NAMES
-from qlab.export.writing import in_a_process
+from qlab.export.writing import data_from, in_a_process
 from qlab.system.text import printable
 from qlab.tflite.anatomy import compressed_byte_counts
-from qlab.tflite.answers import described, require_scorable
+from qlab.tflite.answers import described, require_classes, shape_with_gaps
 from qlab.tflite.cleaning import cleaned
-from qlab.tflite.graph import op_name, shape_of, stored_index
+from qlab.tflite.graph import op_name, stored_index
 from qlab.tflite.gzipping import GZIPPED
 from qlab.tflite.litemodel import LiteModel, ModelError
 from qlab.tflite.operators import PLUMBING
-from qlab.tflite.pixels import code_range, coded_way
+from qlab.tflite.pixels import code_range, coded_way, fed
 from qlab.trials import subjects
 
 MOST_LAYERS = 200  # lines
@@ -100,7 +99,7 @@ def _layers(model):
     yield f"{'layer':<{wide}}  {'operator':<{wide_ops}}  {'gives':<28}  weights"
     for layer, kind, name, op in zip(layers, _stored_types(model), names, ops, strict=False):
         tensor = tensors[layer.output]
-        shape = f"{shape_of(tensor)} {TYPE_NAMES.get(tensor.type, 'unknown').lower()}"
+        shape = f"{shape_with_gaps(tensor)} {TYPE_NAMES.get(tensor.type, 'unknown').lower()}"
         held = layer.weights
         weights = "" if held is None else f"{held.shape} {kind}, {held.size:,}"
         yield f"{name:<{wide}}  {op:<{wide_ops}}  {shape:<28}  {weights}".rstrip()
@@ -139,7 +138,7 @@ def _forms(model):
 def _pixels(model, scored):
     """How the model wants its pixels, as far as its file or the caller says it; None if neither."""
     try:
-        require_scorable(model)
+        require_classes(model)
     except ModelError as error:
         return f"pixels: nothing is scored, because {error}"
     if model.takes_pixels:
@@ -164,8 +163,8 @@ def _scoring(model, source, fashion_mnist):
     """Score the file on validation images, and say how it wants its pixels."""
     if source is None:
         return
-    require_scorable(model)
-    dataset = data.load() if fashion_mnist else _dataset(model, Path(source))
+    dataset = data.load() if fashion_mnist else data_from(source, model)
+    subjects.require_fits(model, dataset)
     names, split = dataset.class_names, dataset.validation
     yield f"classes, in the order that the model must have: {_numbered(names)}"
     model, found = subjects.ready(model, split)
@@ -175,7 +174,7 @@ def _scoring(model, source, fashion_mnist):
     low, high = (100 * end for end in score.interval)
     yield (
         f"accuracy (measured): {100 * score.accuracy:.2f} % of {score.n:,} {score.images_are} "
-        f"(95 % interval {low:.1f} to {high:.1f} %), pixels as {model.pixels or '0 to 1'}"
+        f"(95 % interval {low:.1f} to {high:.1f} %), pixels as {fed(model)}"
     )
     yield from _other_order(score, names)
 
@@ -189,9 +188,8 @@ def _numbered(names):
 
 def _other_order(score, names):
     """A sentence if the model does better, beyond noise, once its classes change their places."""
-    counts = np.zeros((max(len(names), score.predictions.max() + 1),) * 2, int)
-    np.add.at(counts, (score.predictions, score.labels), 1)
-    shown_as = counts.argmax(1)
+    classes = max(len(names), score.predictions.max() + 1)
+    shown_as = confusion(score.labels, score.predictions, classes).argmax(0)
     if sorted(shown_as) != list(range(len(names))):
         return
     ordered = Measurement(shown_as[score.predictions], score.labels)
@@ -201,17 +199,3 @@ def _other_order(score, names):
             f"would be right with {_numbered([names[i] for i in shown_as])}. Folders are read in "
             "the order of their names, so put the number first, such as 00-dog and 01-cat."
         )
-
-
-def _dataset(model, path):
-    """The pictures of a folder or an .npz file, those of a folder in the model's own size."""
-    if path.suffix == ".npz":
-        return data.Dataset.from_npz(path)
-    part = model.parsed.subgraphs[0]
-    _, *sizes = shape_of(part.tensors[int(part.inputs[0])])
-    if len(sizes) not in (2, 3):
-        raise ModelError(
-            f"this model takes an image of shape {tuple(sizes)}, so nobody knows to which size "
-            "pictures are to be brought; give an .npz file"
-        )
-    return data.Dataset.from_folder(path, tuple(sizes[:2]), colour=sizes[2:] == [3])

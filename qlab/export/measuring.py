@@ -8,18 +8,19 @@ from __future__ import annotations
 import datetime
 import hashlib
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from tqdm import tqdm
 
+from qlab.arithmetic.metrics import beats_shuffling
 from qlab.arithmetic.results import Measurement
 from qlab.data import Dataset, FashionMNIST
 from qlab.engine.recipes import recipe_dict
 from qlab.system.machine import about_machine, versions
 from qlab.tflite import artefacts
 from qlab.tflite.gzipping import GZIP_LEVEL
-from qlab.tflite.litemodel import LiteModel
+from qlab.tflite.litemodel import LiteModel, ModelError, not_finite, require_sizes
 from qlab.tflite.micro_form import micro_form
 from qlab.tflite.micro_runtime import MicroReport, micro
 from qlab.tflite.pixels import USUAL, FoundPixels
@@ -60,6 +61,7 @@ class Examined:
     recipe: dict
     dataset: Dataset | None  # None for the course's
     pixels: str | FoundPixels | None  # as the caller has it, or as scoring tells; None if unknown
+    unfit: str = ""  # why it is not scored
 
     @property
     def files(self):
@@ -69,25 +71,46 @@ class Examined:
 
 def examine(model, stem, recipe=None, say=lambda words: None, progress=False, dataset=None):
     """Measure a model, and its packed form, on the test images and on this machine."""
-    dataset = subjects.other_data(dataset)
+    given, dataset = dataset is not None, subjects.other_data(dataset)
     if dataset is not None:
         subjects.require_fits(model, dataset)
+    if problem := not_finite(model):
+        raise ModelError(problem)
+    require_sizes(subjects.sized(model, dataset))
     source, known, pixels = lookup(model)
     model, pixels = _ready(model, pixels, say, dataset)
     score = lambda file, model: _scored(file, model, dataset, say, progress)  # noqa: E731
     whole, small = score(f"{stem}.tflite", model), model.packed()
+    packed = score(f"{stem}-packed.tflite", small) if small is not model else None
+    unfit = subjects.misfit(model, dataset)
+    if not (unfit or given or source) and (unfit := _of_other_data(whole.measurement)):
+        whole, packed = (x and replace(x, measurement=None) for x in (whole, packed))
     say("running the file of the C array in TensorFlow Lite Micro")
-    form = micro_form(model)
+    form = micro_form(subjects.sized(model, dataset))
     return Examined(
         stem,
         whole,
-        score(f"{stem}-packed.tflite", small) if small is not model else None,
+        packed,
         form,
         micro(form, dataset and dataset.validation.images[:MICRO_IMAGES]),
         source,
         known if recipe is None else recipe_dict(recipe),
         dataset,
         pixels,
+        unfit,
+    )
+
+
+def _of_other_data(measurement):
+    """Why the names of garments would be wrong for a model that nobody knows; empty if right."""
+    if beats_shuffling(
+        measurement.labels, measurement.predictions, len(FashionMNIST().class_names)
+    ):
+        return ""
+    return (
+        f"it names {100 * measurement.accuracy:.1f} % of the test images of Fashion-MNIST rightly, "
+        "and with the names of the classes shuffled it does as well, so it seems to be made for "
+        "other data"
     )
 
 
@@ -111,7 +134,8 @@ def _ready(model, known, say, dataset):
         return (model.with_pixels(known) if known else model), known
     say("finding out how the model wants its pixels")
     model, found = subjects.ready(model, subjects.images_to_choose_with(dataset=dataset))
-    say(str(found))
+    if found is not None:
+        say(str(found))
     return model, found
 
 
@@ -125,7 +149,7 @@ def _scored(file, model, dataset, say, progress):
         answers = [predict(model, test.images[i : i + PIECE], threads=1) for i in starts]
         measurement = Measurement(np.concatenate(answers), test.labels)
     say(f"timing {file} with one and two threads")
-    return MeasuredFile(file, model, measurement, latency_report(model))
+    return MeasuredFile(file, model, measurement, latency_report(subjects.sized(model, dataset)))
 
 
 def provenance(examined, contents):

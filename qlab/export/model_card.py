@@ -18,13 +18,14 @@ from qlab.export.measuring import today
 from qlab.export.microcontroller import CANNOT, RAM_ELSEWHERE, obstacles, resolver_calls
 from qlab.system.machine import versions
 from qlab.system.text import fill, markdown
+from qlab.tflite.answers import decision, shape_with_gaps
 from qlab.tflite.boards import BOARDS, CAVEAT
 from qlab.tflite.gzipping import GZIPPED
 from qlab.tflite.litemodel import ModelError
 from qlab.tflite.operations import count_operations, energy
-from qlab.tflite.pixels import USUAL, FoundPixels
+from qlab.tflite.pixels import FoundPixels, coded_way, fed
 from qlab.tflite.timing import CARRIES_OVER, ELSEWHERE
-from qlab.trials.subjects import misfit
+from qlab.trials.subjects import sized
 
 TEMPLATE = Path(__file__).with_name("templates") / "card.md"
 REAL_INPUTS = {
@@ -74,8 +75,9 @@ def card(examined, names):
         caveat=CAVEAT,
         number="{:,}".format,
         share=_share,
-        **(_answers(examined, data) if whole.measurement else {"unfit": misfit(whole.model)}),
-        **_counts(whole.model),
+        open_size=-1 in whole.model.picture_shape,
+        **(_scores(examined, data) if whole.measurement else {"unfit": examined.unfit}),
+        **_counts(sized(whole.model, examined.dataset)),
     )
 
 
@@ -91,14 +93,15 @@ def on_micro(report):
     return f"{words}. {report.why}".strip()
 
 
-def _answers(examined, data):
+def _scores(examined, data):
     """Which images are of which class, the class that is worst, and what packing changed."""
     measured, packed = examined.whole.measurement, examined.packed
     classes = [(name, measured.labels == i) for i, name in enumerate(data.class_names)]
     classes = [(name, int(of.sum()), of) for name, of in classes if of.any()]
     worst = min((measured.hits[of].mean(), name) for name, _, of in classes)[1]
     differ = packed and int((measured.predictions != packed.measurement.predictions).sum())
-    return {"classes": classes, "worst": worst, "differ": differ}
+    named = decision(examined.whole.model)
+    return {"classes": classes, "worst": worst, "differ": differ, "decision": named}
 
 
 def _share(file, chosen=slice(None)):
@@ -124,20 +127,25 @@ def _counts(model):
 
 def _real_input(model):
     """What a pixel of 0 to 255 is to the model, as `predict` feeds it."""
-    pixels = "0 to 255" if model.takes_pixels else model.pixels or USUAL
-    return REAL_INPUTS[pixels]
+    return REAL_INPUTS[fed(model)]
 
 
 def _pixels_said(examined):
     """How the way of feeding pixels came to be known; empty for the course's own files."""
     if isinstance(examined.pixels, FoundPixels):
         return f"On the validation images: {examined.pixels}"
-    return "" if "artefact" in examined.source else "The person who made the file says so."
+    if examined.pixels is not None:
+        return "" if "artefact" in examined.source else "The person who made the file says so."
+    if coded_way(examined.whole.model):
+        return "That is what the codes of its input stand for."
+    return (
+        "Nobody has said so, and it was not found out, because there are too few images for that."
+    )
 
 
 def _tensor(tensor):
     """Shape, type and grid of an input or output."""
-    words = f"{tuple(int(n) for n in tensor.shape)}, {TYPE_NAMES.get(tensor.type, 'unknown')}"
+    words = f"{shape_with_gaps(tensor)}, {TYPE_NAMES.get(tensor.type, 'unknown')}"
     grid = tensor.quantization
     if grid is not None and grid.scale is not None and len(grid.scale) == 1:
         zero = int(grid.zeroPoint[0]) if grid.zeroPoint is not None and len(grid.zeroPoint) else 0

@@ -11,6 +11,7 @@ import time
 from pathlib import Path
 
 from qlab.data import Dataset
+from qlab.data.datasets import CHANNELS
 from qlab.export.measuring import examine, provenance
 from qlab.export.microcontroller import (
     LARGEST,
@@ -24,7 +25,6 @@ from qlab.export.model_card import card, on_micro
 from qlab.system.files import write_files
 from qlab.system.isolated import Isolated
 from qlab.system.text import one_line, printable
-from qlab.tflite.graph import shape_of
 from qlab.tflite.litemodel import LiteModel, require_lite_model
 from qlab.tflite.micro_runtime import micro
 
@@ -129,21 +129,21 @@ def main(file, to, name=None, force=False, verify=False, pictures=None, pixels=N
 def _export(data, pixels, to, name, force, verify, pictures, say):
     """In a process of its own: export a file that was checked."""
     model = LiteModel(data, pixels)
-    dataset = None if pictures is None else _data_from(pictures, model, say)
+    dataset = None if pictures is None else data_from(pictures, model, say)
     files = export(model, to, name, None, force, verify, say, bar=True, dataset=dataset)
     return [str(path) for path in files.values()]
 
 
-def _data_from(pictures, model, say):
+def data_from(pictures, model, say=lambda words: None):
     """The data set of a ``.npz`` file, or of a folder, scaled to what the model takes."""
     say(f"reading {printable(Path(pictures).name)}")
     if Path(pictures).suffix.lower() == ".npz":
         return Dataset.from_npz(pictures)
-    graph = model.parsed.subgraphs[0]
-    shape = shape_of(graph.tensors[int(graph.inputs[0])])
-    if len(shape) != 4:
-        return Dataset.from_folder(pictures)
-    return Dataset.from_folder(pictures, shape[1:3], colour=shape[3] == 3)
+    sizes = model.picture_shape
+    known = len(sizes) == 2 or (len(sizes) == 3 and sizes[2] in (-1, *CHANNELS))
+    size = sizes[:2] if known and min(sizes[:2]) > 0 else None
+    colour = False if len(sizes) == 2 else {(1,): False, (3,): True}.get(sizes[2:])
+    return Dataset.from_folder(pictures, size, colour)
 
 
 def in_a_process(work, *arguments, out=print, seconds=SECONDS):

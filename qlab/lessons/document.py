@@ -20,6 +20,10 @@ class ProgressError(ValueError):
     """A progress file that cannot be used; the message says why."""
 
 
+class NewerVersion(ProgressError):
+    """A progress file that a later qlab has written."""
+
+
 def empty():
     """A document in which nothing has been done."""
     return {"version": VERSION, "learner": "", **{kind: {} for kind in FIELDS}}
@@ -40,12 +44,13 @@ def parse(data):
 
 def clean(raw):
     """Return a checked copy of `raw` under today's ids; ProgressError if it cannot be used."""
-    if not isinstance(raw, dict) or "version" not in raw:
+    if not isinstance(raw, dict) or "version" not in raw or not raw.keys() & {"learner", *FIELDS}:
         raise ProgressError("it is not a progress file of qlab")
     version = raw["version"]
     if type(version) is not int or version != VERSION:
         known = version if type(version) is int and 0 <= version < 10**6 else "unknown"
-        raise ProgressError(f"its version is {known}, and this qlab reads version {VERSION}")
+        error = NewerVersion if known == version > VERSION else ProgressError
+        raise error(f"its version is {known}, and this qlab reads version {VERSION}")
     learner = raw.get("learner", "")
     _insist(_is_text(learner), "learner", "a short text")
     kinds = {kind: _clean_kind(kind, raw.get(kind, {})) for kind in FIELDS}

@@ -65,6 +65,30 @@ class Question:
             raise ValueError(f"{guess!r} is out of bounds. Guess between {low} and {high}.")
         return guess
 
+    def read(self, text):
+        """Return the number that was typed; ValueError if it is none, or out of bounds."""
+        try:
+            guess = int(text.strip().removesuffix("%"))
+        except ValueError:
+            low, high = self.bounds
+            words = f"{text!r} is not a whole number. Guess between {low} and {high}."
+            raise ValueError(words) from None
+        return self.validate(guess)
+
+    def late(self):
+        """Say of a guess that it came after its result; nothing of one that came before it."""
+        entry = memory.progress()["questions"].get(self.id, {})
+        first = entry.get("counted")
+        if entry.get("late"):
+            return "made after the result was shown"
+        if first in (None, entry.get("guess")):
+            return ""
+        return f"changed after the result was shown, so {self.in_short(first)} is what counts"
+
+    def in_short(self, guess):
+        """A guess in words."""
+        return guess if self.options else self.shown.format(guess)
+
     def earlier_guess(self):
         """The learner's guess, or None; one that this question no longer allows is none."""
         try:
@@ -81,26 +105,30 @@ class Reveal:
     guess: object
     measured: str
     right: bool
+    late: str = ""
 
     @property
     def words(self):
         told = self.question.in_words(self.measured)
         if self.guess is None:
             return told, self.question.why
-        guess = self.guess if self.question.options else self.question.shown.format(self.guess)
-        return f"Your guess: {guess}", told, self.question.why
+        guess = f"Your guess: {self.question.in_short(self.guess)}"
+        return f"{guess} ({self.late})" if self.late else guess, told, self.question.why
 
     @property
     def title(self):
         if self.guess is None:
             return "Guess skipped"
+        if self.late:
+            return "Guessed after the result"
         return "Right" if self.right else "Not what you expected"
 
     def __repr__(self):
         return "\n".join(line for line in (self.title, *self.words) if line)
 
     def _repr_html_(self):
-        state = "open" if self.guess is None else "right" if self.right else "wrong"
+        unmarked = self.guess is None or self.late
+        state = "open" if unmarked else "right" if self.right else "wrong"
         return card(state, self.title, *self.words)
 
 
@@ -170,4 +198,5 @@ def _compare(question, guess, truth):
         raise ValueError(f"Question {question.id!r}: the truth is {truth}, which is not a number.")
     else:
         right = guess is not None and abs(guess - truth) <= question.near
-    return Reveal(question, guess, question.measured(truth), right)
+    late = "" if guess is None else question.late()
+    return Reveal(question, guess, question.measured(truth), right, late)

@@ -102,6 +102,11 @@ class Sheet:
                 found[item.id] = option
         return found
 
+    def last_answer(self, id):
+        """The answer given last: the one that counts, or one of a later try."""
+        guess = memory.guesses.get(id)
+        return guess if guess in ITEMS.find(id).question.options else self.first_answers()[id]
+
     def _truth(self, item):
         if item.id not in self._truths:
             measured = {name: self._measured[name] for name in item.needs}

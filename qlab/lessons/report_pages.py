@@ -8,7 +8,7 @@ from qlab.lessons.exercises import EXERCISES
 from qlab.lessons.predictions import QUESTIONS
 from qlab.lessons.quizzes import ITEMS
 from qlab.lessons.spreadsheet import exercise_status, question_status
-from qlab.lessons.syllabus import parts, standing
+from qlab.lessons.syllabus import standing
 from qlab.lessons.tally import counted_guess, tally_exercise, tally_question
 from qlab.system.text import fill
 
@@ -21,15 +21,15 @@ def page(template, **values):
     return fill(TEMPLATES / template, table=table, listing=listing, **values)
 
 
-def learner_page(learner):
+def learner_page(learner, course):
     """The page of one learner: done, predicted, measured, and what is still open."""
     progress = learner.progress
     return page(
         "learner.html",
         title=f"qlab: progress of {learner.name}",
-        standings=[_standing_row(standing(part, progress)) for part in parts()],
-        still_open=list(_still_open(progress)),
-        parts=[_part_rows(part, progress) for part in parts()],
+        standings=[_standing_row(standing(part, progress)) for part in course],
+        still_open=list(_still_open(progress, course)),
+        parts=[_part_rows(part, progress) for part in course],
         unknown=_unknown([progress]),
     )
 
@@ -47,8 +47,8 @@ def _standing_row(s):
     )
 
 
-def _still_open(progress):
-    for part in parts():
+def _still_open(progress, course):
+    for part in course:
         for question in part.questions:
             status = question_status(progress["questions"].get(question.id, {}))
             if status in ("not guessed", "guessed, result not seen"):
@@ -106,13 +106,13 @@ def _day(when):
     return f"{when[:10]} {when[11:16]} UTC" if when else ""
 
 
-def class_page(learners, broken):
+def class_page(learners, broken, course):
     """The page of a class: how it predicted and what was true, and who passed which exercise."""
     documents = [learner.progress for learner in learners]
     return page(
         "class.html",
         title=f"qlab: a class of {len(learners)}",
-        learners=list(_learner_rows(learners)),
+        learners=list(_learner_rows(learners, course)),
         broken=[f"{file}: {why}" for file, why in broken],
         parts=[
             {
@@ -121,7 +121,7 @@ def class_page(learners, broken):
                 "exercises": [(e, tally_exercise(e, documents)) for e in part.exercises],
                 "quiz": [tally_question(q, documents) for q in part.quiz],
             }
-            for part in parts()
+            for part in course
         ],
         unknown=_unknown(documents),
         guess_rows=_guess_rows,
@@ -131,8 +131,7 @@ def class_page(learners, broken):
     )
 
 
-def _learner_rows(learners):
-    course = parts()
+def _learner_rows(learners, course):
     questions = sum(len(part.questions) for part in course)
     exercises = sum(len(part.exercises) for part in course)
     same = Counter(learner.name for learner in learners)

@@ -1,6 +1,6 @@
 """What learners did as rows, and as CSV that a spreadsheet opens safely."""
 
-from qlab.lessons.syllabus import parts, standing
+from qlab.lessons.syllabus import standing
 from qlab.lessons.tally import counted_guess
 from qlab.system.text import to_csv
 
@@ -10,9 +10,9 @@ COLUMNS = (
 )
 
 
-def rows(progress, learner, file):
-    """Yield a row for each notebook, question and exercise of the course, done or not."""
-    for part in parts():
+def rows(progress, learner, file, course):
+    """Yield a row for each notebook, question and exercise of a course, done or not."""
+    for part in course:
         common = {"learner": learner, "file": file, "notebook": part.topic}
         notebook = progress["notebooks"].get(part.topic, {})
         yield {
@@ -52,9 +52,9 @@ def exercise_status(entry):
     return f"{word}, solution seen" if "solution" in entry else word
 
 
-def class_csv(learners):
+def class_csv(learners, course):
     """What learners did, as the bytes of a CSV file."""
-    each = (row for x in learners for row in rows(x.progress, x.name, x.file))
+    each = (row for x in learners for row in rows(x.progress, x.name, x.file, course))
     cells = ([row.get(name, "") for name in COLUMNS] for row in each)
     return to_csv(COLUMNS, cells, spreadsheet=True)
 

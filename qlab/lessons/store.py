@@ -8,14 +8,14 @@ from pathlib import Path
 import filelock
 
 from qlab.lessons import document
-from qlab.system.files import TooLarge, free_name, read_whole, write_whole
+from qlab.system.files import TooLarge, free_name, read_whole, refuse_anothers, write_whole
 
 LOCK_SECONDS = 3
 
 
-def read(path):
+def read(path, follow_links=True):
     try:
-        return document.parse(read_whole(path, document.MOST_BYTES))
+        return document.parse(read_whole(path, document.MOST_BYTES, follow_links))
     except TooLarge as error:
         raise document.ProgressError(str(error)) from None
 
@@ -24,7 +24,7 @@ class Store:
     """The progress in one file, and what could not be written to it yet."""
 
     def __init__(self, path):
-        self.path = Path(os.path.realpath(path))  # a link stays a link
+        self._named, self.path = path, Path(os.path.realpath(path))  # a link stays a link
         self._set_aside, self._unsaved = [], ""
         self._lock = filelock.FileLock(f"{self.path}.lock", timeout=LOCK_SECONDS)
         self._thread = threading.RLock()
@@ -65,6 +65,7 @@ class Store:
         """Rename the file, so that progress starts afresh and nothing is lost."""
         if not os.path.lexists(self.path):
             return
+        self._refuse_anothers()
         with self._lock:
             why = _complaint(self.path)
             if (only_broken and not why) or not os.path.lexists(self.path):
@@ -92,6 +93,7 @@ class Store:
             self._document = None
 
     def _write(self):
+        self._refuse_anothers()
         self.path.parent.mkdir(parents=True, exist_ok=True)
         # Having waited in vain once, do not make every later click wait too.
         with self._lock.acquire(timeout=0 if self._unsaved else LOCK_SECONDS):
@@ -102,12 +104,19 @@ class Store:
             self._document, self._signature = changed, _signature(self.path)
         self._waiting, self._unsaved = [], ""
 
+    def _refuse_anothers(self):
+        for path in (self._named, self._lock.lock_file):
+            refuse_anothers(path)
+
     def _load(self):
         """The file's document, an empty one if there is none; a broken file is set aside."""
+        refuse_anothers(self._named)
         try:
             return read(self.path)
         except (FileNotFoundError, NotADirectoryError):
             return document.empty()
+        except document.NewerVersion as error:
+            raise OSError(f"{error}: update qlab, or name another file in QLAB_PROGRESS") from None
         except document.ProgressError:
             self.set_aside()
             return self._load()
@@ -126,6 +135,8 @@ def _complaint(path):
     """Why a file's content cannot be used; empty if it can, or if there is none."""
     try:
         read(path)
+    except document.NewerVersion:
+        pass  # a later qlab can use it
     except document.ProgressError as error:
         return str(error)
     except FileNotFoundError:

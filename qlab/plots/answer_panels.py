@@ -1,7 +1,5 @@
 """What models answer: images with their answers, answers that changed, and accuracy by class."""
 
-from __future__ import annotations
-
 from functools import lru_cache
 from math import ceil
 
@@ -11,7 +9,7 @@ from matplotlib.backends.backend_agg import RendererAgg
 from matplotlib.colors import to_rgb
 from matplotlib.font_manager import FontProperties
 
-from qlab.arithmetic.metrics import wilson_interval
+from qlab.arithmetic.metrics import confusion, wilson_interval
 from qlab.plots import style
 from qlab.plots.drawing import offset_text
 
@@ -20,6 +18,7 @@ SIDE, CELL_HEIGHT, CELL_WIDTH = 30, 34, 79  # in pixels of a stamp: a frame of 1
 MOST_NAMES = 24  # of classes next to their bars
 MARKS = {True: style.RIGHT_MARK, False: style.WRONG_MARK}
 COLOURS = {True: style.RIGHT, False: style.WRONG}
+WORDS = {True: style.RIGHT_WORDS, False: style.WRONG_WORDS}
 
 
 class GalleryPanel:
@@ -51,7 +50,7 @@ class GalleryPanel:
             for line, arrow, answer in ((18, "", old), (26.5, "→ ", new)):
                 right = bool(answer == label)
                 words = f"{arrow}{MARKS[right]} {_short(self.names[answer])}"
-                self.sheet.words(left + SIDE + 3, top + line, words, COLOURS[right], size=8.2)
+                self.sheet.words(left + SIDE + 3, top + line, words, WORDS[right], size=8.2)
 
 
 class Stamps(Artist):
@@ -168,7 +167,7 @@ class FlipCountsPanel:
             count = {**look, "fontsize": 8, "annotation_clip": False}
             counted = rows if len(rows) <= MOST_NAMES else ()
             self.words.append([offset_text(ax, (0, y), (3 * side, 0), **count) for y in counted])
-            look |= {"fontsize": 8.5, "color": COLOURS[right]}
+            look |= {"fontsize": 8.5, "color": WORDS[right]}
             offset_text(ax, (0, -0.75), (4 * side, 0), f"{MARKS[right]} {head}", **look)
         self.marks = tuple(x for side in (*self.bars, *self.words) for x in side)
 
@@ -212,13 +211,7 @@ def plot_images(images, labels, class_names, columns=10, axes=None):
 
 @style.styled
 def plot_predictions(images, labels, predictions, class_names, columns=6, axes=None):
-    r"""Draw images with a model's answers, and with the true class where one is wrong.
-
-    >>> images = np.zeros((2, 4, 4), np.uint8)
-    >>> axes = plot_predictions(images, [0, 1], [0, 0], ["Bag", "Coat"], columns=2)
-    >>> [ax.get_xlabel() for ax in axes]
-    ['✓ Bag', '✗ Bag\nis Coat']
-    """
+    """Draw images with a model's answers, and with the true class where one is wrong."""
     axes = _grid(len(images), columns, 1.35, 1.75, axes)
     class_names = style.plain(class_names)
     for ax, image, label, answer in zip(axes, images, labels, predictions, strict=False):
@@ -226,7 +219,7 @@ def plot_predictions(images, labels, predictions, class_names, columns=6, axes=N
         _image(ax, image, COLOURS[right], 1.6 if right else 2.6)
         words = f"{MARKS[right]} {class_names[answer]}"
         words += "" if right else f"\nis {class_names[label]}"
-        ax.set_xlabel(words, color=COLOURS[right], fontsize=8.5)
+        ax.set_xlabel(words, color=WORDS[right], fontsize=8.5)
     return axes
 
 
@@ -248,12 +241,7 @@ def _image(ax, image, colour, width):
 
 @style.styled
 def plot_class_accuracy(labels, predictions, class_names, ax=None):
-    """Draw the accuracy of each class as a bar, with its 95 % interval.
-
-    >>> ax = plot_class_accuracy([0, 0, 1], [0, 1, 1], ["Bag", "Coat"])
-    >>> [float(bar.get_width()) for bar in ax.patches]
-    [50.0, 100.0]
-    """
+    """Draw the accuracy of each class as a bar, with its 95 % interval."""
     ax = style.new_axes(ax, 5.4, 3.4)
     counts = confusion(labels, predictions, len(class_names))
     right, all_ = np.diag(counts), counts.sum(1)
@@ -269,14 +257,3 @@ def plot_class_accuracy(labels, predictions, class_names, ax=None):
     ax.invert_yaxis()
     ax.set(xlim=(0, 100), xlabel="accuracy (%), line: 95 % interval", title="Accuracy by class")
     return ax
-
-
-def confusion(labels, predictions, classes):
-    """Count images by true class (row) and answer (column)."""
-    labels, predictions = np.asarray(labels), np.asarray(predictions)
-    both = np.concatenate([labels, predictions])
-    if both.size and (both.min() < 0 or both.max() >= classes):
-        there = f"{both.min()} to {both.max()}"
-        raise ValueError(f"labels and answers must be 0 to {classes - 1}; there are {there}")
-    cells = labels * classes + predictions
-    return np.bincount(cells, minlength=classes**2).reshape(classes, classes)

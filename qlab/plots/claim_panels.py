@@ -1,7 +1,5 @@
 """The cases of a claim, and the range in which the claim holds."""
 
-from __future__ import annotations
-
 import numpy as np
 
 from qlab.plots import style

@@ -1,7 +1,5 @@
 """Few distinct weights: which values clusters and rounding allow, and what each is worth."""
 
-from __future__ import annotations
-
 import numpy as np
 from matplotlib.ticker import MaxNLocator
 

@@ -1,22 +1,10 @@
 """Accuracy against what a model costs: the learner's trail, a board of models, and a search."""
 
-from __future__ import annotations
-
 import numpy as np
 from matplotlib.ticker import MaxNLocator
 
 from qlab.plots import style
-from qlab.plots.drawing import (
-    DASHED,
-    baseline,
-    legend,
-    mark,
-    offset_text,
-    put,
-    stand,
-    ticks,
-    zoom,
-)
+from qlab.plots.drawing import DASHED, baseline, legend, mark, offset_text, put, stand, ticks, zoom
 from qlab.tflite.gzipping import GZIPPED
 from qlab.trials.fronts import COSTS, front
 
@@ -32,10 +20,7 @@ LOOKS = {  # colour, mark, size of each search method's files
 
 
 class TradeoffPanel:
-    """Accuracy against size, with a trail of points, the best so far, and the float model.
-
-    `highest` is the upper end of the float model's interval, for which there shall be room.
-    """
+    """Accuracy against size: a trail of points, the best so far, and the float model."""
 
     @style.styled
     def __init__(self, ax, reference, smallest, chance=0.09, highest=0.0):
@@ -94,13 +79,13 @@ class ParetoPanel:
         self.steps = mark(ax, color=style.GREEN, lw=1.6, drawstyle="steps-post")
         self.controls = mark(ax, "o", ms=5, mfc=style.PAPER, mec=style.SOFT, mew=1)
         self.shipped = mark(ax, "o", ms=5, color=style.BLUE, mec=style.PAPER, mew=1)
-        self.yours = mark(ax, "*", ms=12, color=style.VERMILION, mec=style.PAPER, mew=1)
         self.best = mark(ax, "s", ms=8, mfc="none", mec=style.GREEN, mew=1)
         self.chosen = mark(ax, "o", ms=13, mfc="none", mec=style.INK, mew=1)
         self.bar = mark(ax, "-_", color=style.INK, lw=1.4, ms=9, mew=1.4)
+        self.yours = mark(ax, "*", ms=12, color=style.VERMILION, mec=style.PAPER, mew=1)
         self.marks = (
-            *(self.whiskers, self.steps, self.controls, self.shipped, self.yours),
-            *(self.best, self.bar, self.chosen),
+            *(self.whiskers, self.steps, self.controls, self.shipped),
+            *(self.best, self.bar, self.yours, self.chosen),  # nothing covers one's own
         )
 
     @style.styled

@@ -1,7 +1,5 @@
 """Distillation: a teacher's answers, the classes it finds alike, its pull, and its students."""
 
-from __future__ import annotations
-
 import numpy as np
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.patches import Rectangle
@@ -103,10 +101,7 @@ class PullPanel:
 
 
 class GridPanel:
-    """Accuracy of students over temperature and alpha: mean and spread over the seeds.
-
-    A dashed frame marks the cell that was chosen, a full one the settings shown.
-    """
+    """Accuracy of students over temperature and alpha; frames mark what was chosen and is shown."""
 
     @style.styled
     def __init__(self, ax):
@@ -125,15 +120,15 @@ class GridPanel:
             artist.remove()
         self.temperatures, self.alphas = tuple(grid.temperatures), tuple(grid.alphas)
         means = grid.accuracies.mean(axis=-1)
-        self.behind = [self.ax.imshow(means, cmap=PALE, aspect="auto", origin="lower")]
+        heat = self.ax.imshow(means, cmap=PALE, aspect="auto", origin="lower")
+        self.behind = [heat]
         self.ax.set_xticks(range(len(self.temperatures)), [f"{t:g}" for t in self.temperatures])
         self.ax.set_yticks(range(len(self.alphas)), [f"{a:g}" for a in self.alphas])
         self.ax.set_title(f"{grid.labels:,} labels, % ± spread")
         self._frame(self.chosen, *grid.chosen)
-        dark = means.min() + 0.72 * np.ptp(means)
         for (i, j), mean in np.ndenumerate(means):
             words = f"{100 * mean:.1f}\n±{50 * np.ptp(grid.accuracies[i, j]):.1f}"
-            look = {"color": style.PAPER if mean > dark else style.INK, "fontsize": 7}
+            look = {"color": style.words_on(heat.to_rgba(mean)), "fontsize": 7}
             self.behind.append(self.ax.text(j, i, words, ha="center", va="center", **look))
 
     def show(self, temperature, alpha):

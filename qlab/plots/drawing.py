@@ -1,7 +1,5 @@
 """What panels share: axes and their ticks, the baseline, notes, dots, and what moves them."""
 
-from __future__ import annotations
-
 import numpy as np
 from matplotlib.ticker import FuncFormatter, MaxNLocator, MultipleLocator, NullLocator
 

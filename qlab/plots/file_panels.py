@@ -1,7 +1,5 @@
 """A file's bytes: which part holds them, and what each step of a chain leaves of them."""
 
-from __future__ import annotations
-
 from matplotlib.ticker import MaxNLocator
 
 from qlab.plots import style

@@ -1,7 +1,5 @@
 """A chip and how full a model makes it, and what lies in its RAM in each step."""
 
-from __future__ import annotations
-
 from itertools import pairwise
 
 import numpy as np
@@ -90,10 +88,7 @@ class ChipPanel:
             memory.frame(capacity, side, middle - side / 2)
 
     def show(self, flash, ram, refused=False, least=False):
-        """Fill both memories with parts, given by their bytes.
-
-        If `least`, the RAM is known only in part; if `refused`, the file runs nowhere.
-        """
+        """Fill both memories; the RAM may be known in part (`least`), or the file be refused."""
         self.memories["flash"].show(flash)
         self.memories["RAM"].show(ram, refused, least)
 
@@ -233,8 +228,10 @@ def _corners(box):
 
 
 @style.styled
-def plot_arena(plan, ax=None):
+def plot_arena(plan, ax=None, highest=None):
     """Draw which tensors lie where in a microcontroller's RAM, and in which steps.
+
+    The axis ends at `highest` bytes, so that several plans can be compared.
 
     >>> import qlab
     >>> from qlab.tflite.arena import plan_arena
@@ -243,6 +240,6 @@ def plot_arena(plan, ax=None):
     ['input', 'conv1', 'pool1']
     """
     panel = ArenaPanel(style.new_axes(ax))
-    panel.frame(plan.steps, 1.2 * plan.bytes)
-    panel.show(plan, 0, 2 * plan.bytes)
+    panel.frame(plan.steps, highest or 1.2 * plan.bytes)
+    panel.show(plan, 0, panel.highest + 1)  # no board
     return panel.ax

@@ -1,7 +1,5 @@
 """Loud channels: how far each channel of two layers reaches, and what that does to accuracy."""
 
-from __future__ import annotations
-
 import numpy as np
 
 from qlab.plots import style
@@ -17,11 +15,7 @@ LOOKS = {  # of a curve, by what the file is
 
 
 class ChannelsPanel:
-    """Largest magnitude of each channel, and one step of the grid that the channel is on.
-
-    The part of a bar above the step is what the grid can tell apart: twice as tall is twice the
-    codes, on this logarithmic scale.
-    """
+    """Largest magnitude of each channel, and above one step of its grid what has codes."""
 
     @style.styled
     def __init__(self, ax, words=""):

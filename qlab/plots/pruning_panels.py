@@ -1,7 +1,5 @@
 """Pruning: when zeros come, which weights are left, and what it costs and buys."""
 
-from __future__ import annotations
-
 import numpy as np
 from matplotlib.colors import to_rgba
 from matplotlib.ticker import MaxNLocator

@@ -1,7 +1,5 @@
 """Better rounding: where each weight of a row goes, and what is asked of it on the way."""
 
-from __future__ import annotations
-
 import numpy as np
 
 from qlab.arithmetic.rounding import curvature, gptq, output_error
@@ -13,12 +11,7 @@ LINE = 0.34  # between a weight and where the feedback moves it, above the numbe
 
 
 def feedback_steps(weights, moments):
-    """Which weight comes when, at what it aims after all errors before it, and its code.
-
-    >>> order, aims, codes = feedback_steps([0.4, 0.4], [[1.0, 0.9], [0.9, 1.0]])
-    >>> order.tolist(), aims.round(2).tolist(), codes.tolist()
-    ([0, 1], [0.4, 0.76], [0, 1])
-    """
+    """Which weight comes when, at what it aims after all errors before it, and its code."""
     curved = curvature(moments, damping=1e-9)
     weights = np.asarray(weights, float)
     [codes], [order] = gptq([weights], 1.0, 8, curved), curved.order

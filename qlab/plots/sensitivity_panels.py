@@ -1,7 +1,5 @@
 """Which layer hurts most, and what a recipe of the learner's own makes of that."""
 
-from __future__ import annotations
-
 from itertools import cycle
 
 from matplotlib.ticker import NullLocator

@@ -1,7 +1,5 @@
 """Training: how it went, and quantization-aware training next to what it must be compared with."""
 
-from __future__ import annotations
-
 import numpy as np
 from matplotlib.ticker import MaxNLocator
 
@@ -14,7 +12,6 @@ from qlab.plots.drawing import (
     legend,
     mark,
     note,
-    offset_text,
     paper,
     put,
     stand,
@@ -22,7 +19,7 @@ from qlab.plots.drawing import (
     zoom,
 )
 
-COLOURS = (style.ORANGE, style.GREEN, style.BLUE)
+COLOURS = (style.ORANGE, style.VERMILION, style.GREEN, style.BLUE)
 APART = 0.2  # between the dots of two seeds
 FINE = 8  # bins a step
 ABOVE = 0.015  # of accuracy above the baseline, for models that were trained longer
@@ -30,34 +27,25 @@ NAMES = {"loss": "loss", "accuracy": "accuracy (%)"}
 
 
 class WaysPanel:
-    """Accuracy of three ways to few bits: a dot for each seed, with its 95 % interval."""
+    """Accuracy of four ways to few bits: a dot for each seed, with its 95 % interval."""
 
     @style.styled
     def __init__(self, ax, reference, interval):
         zoom(ax, reference + ABOVE)
-        ax.set(xlim=(-0.55, 2.55), title="Accuracy, a dot a seed")
-        ax.set_xticks(range(3), ["post-\ntraining", "float\ncontrol", "QAT"])
-        ax.tick_params(axis="x", length=0, labelcolor=style.INK)
+        ax.set(xlim=(-0.55, 3.55), title="Accuracy, a dot a seed")
+        ax.set_xticks(range(4), ["nearest", "least\nsquares", "GPTQ", "QAT"])
+        ax.tick_params(axis="x", length=0, labelcolor=style.INK, labelsize=8)
         baseline(ax, reference, interval)
-        place = {"transform": ax.get_yaxis_transform(), "va": "bottom", "fontsize": 7.5}
-        ax.text(0.012, interval[1] + 0.002, "float32 baseline", color=style.SOFT, **place)
+        note(ax, 0.012, 0.985, "dashed: float32 baseline", va="top", fontsize=7.5, color=style.SOFT)
         self.whiskers = [ax.vlines([], 0, 0, color=colour, lw=1.6) for colour in COLOURS]
         self.dots = [mark(ax, "o", color=colour, ms=4.5, **RIM) for colour in COLOURS]
-        self.hollow = mark(ax, "o", ms=5, mfc="none", mec=style.GREEN, mew=1.1)
-        look = {"ha": "center", "va": "bottom", "fontsize": 7.5, "color": style.SOFT}
-        self.note = offset_text(ax, (0, 0), (0, 6), **look)
-        self.marks = (*self.whiskers, *self.dots, self.hollow, self.note)
+        self.marks = (*self.whiskers, *self.dots)
 
-    def show(self, ways, cached=()):
-        """Draw the accuracies; `cached` are those of the float control with better grids."""
+    def show(self, ways):
         for i, way in enumerate(ways):
             x = i + fan(way, APART)
             self.dots[i].set_data(x, [m.accuracy for m in way])
             stand(self.whiskers[i], x, [m.interval for m in way])
-        self.hollow.set_data(1 + fan(cached, APART), cached)
-        self.note.set_text("better grids,\ncached" if len(cached) else "")
-        if len(cached):
-            self.note.xy = 1, max(cached)
 
 
 class StepsPanel:

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import argparse
 import os
 import secrets
 import shutil
 import stat
+import tempfile
+import time
 from itertools import count
 from pathlib import Path
 
 import platformdirs
+
+STALE_SECONDS = 3600  # what a save has not finished by then, a killed one has left
 
 
 class UnfitFile(OSError):
@@ -20,12 +25,21 @@ class TooLarge(UnfitFile):
     """A file of more bytes than are read."""
 
 
+def typed_path(text):
+    """A path as somebody typed it after an option, with ``~`` as the home folder."""
+    path = os.path.expanduser(text)
+    if not path or path.startswith("~"):
+        raise argparse.ArgumentTypeError(f"{text!r} is no path; give one such as ~/mine or ./mine")
+    return path
+
+
 def write_whole(path, data, private=False):
     """Write `data` so that a reader sees the old file or the new one, never a part."""
     path = Path(path)
     temporary = path.with_name(_temporary())
+    _clear(path.parent)
     try:
-        temporary.touch(0o600 if private else 0o666)
+        temporary.touch(_mode(path.parent, private))
         temporary.write_bytes(data)
         os.replace(temporary, path)
     except BaseException:
@@ -34,17 +48,20 @@ def write_whole(path, data, private=False):
     return path
 
 
-def write_files(folder, contents):
+def write_files(folder, contents, private=False):
     """Write files by name: a new folder appears with all of them, an old one once all are written.
 
     A write that fails before the first file takes its place leaves nothing behind.
     """
     folder = Path(folder)
     is_new = not os.path.lexists(folder)
-    part = (folder.parent if is_new else folder) / _temporary()
+    home = folder.parent if is_new else folder
+    part = home / _temporary()
+    _clear(home)
     try:
         part.mkdir(parents=is_new)
         for name, content in contents.items():
+            (part / name).touch(_mode(home, private))
             (part / name).write_bytes(content)
         if not is_new or not _took_its_place(part, folder):
             for name in contents:
@@ -52,6 +69,13 @@ def write_files(folder, contents):
     finally:
         shutil.rmtree(part, ignore_errors=True)
     return [folder / name for name in contents]
+
+
+def _mode(folder, private):
+    """For the owner alone, and the group of a folder whose setgid bit says that it is shared."""
+    if not private:
+        return 0o666
+    return 0o640 if folder.is_dir() and folder.stat().st_mode & stat.S_ISGID else 0o600
 
 
 def _took_its_place(part, folder):
@@ -74,6 +98,17 @@ def free_name(path, word):
 def _temporary():
     """A name that no other process takes, and that no list of files shows."""
     return f".{secrets.token_hex(8)}.part"
+
+
+def _clear(folder):
+    """Remove what killed saves have left in a folder."""
+    for left in folder.glob(f".{'[0-9a-f]' * 16}.part"):
+        try:
+            if time.time() - left.lstat().st_mtime < STALE_SECONDS:
+                continue
+            shutil.rmtree(left) if left.is_dir() else left.unlink()
+        except OSError:
+            pass  # somebody else's, or somebody else was faster
 
 
 def read_whole(path, most_bytes, follow_links=True):
@@ -100,6 +135,23 @@ def is_anothers(path):
     return hasattr(os, "geteuid") and os.lstat(path).st_uid not in (os.geteuid(), 0)
 
 
+def refuse_anothers(path):
+    """Raise `UnfitFile` if somebody else owns a file or folder, or a link that stands there."""
+    for place in {str(path), os.path.realpath(path)}:
+        if os.path.lexists(place) and is_anothers(place):
+            raise UnfitFile(f"{place} belongs to somebody else, so it is left alone")
+
+
+def user_folder(kind):
+    """The user's folder for qlab's "state" or "cache"; a temporary one for who has no home."""
+    try:
+        return getattr(platformdirs, f"user_{kind}_path")("qlab", appauthor=False)
+    except RuntimeError:
+        folder = Path(tempfile.gettempdir(), f"qlab-{os.getuid()}")
+    folder.mkdir(0o700, exist_ok=True)
+    return (Path(tempfile.mkdtemp(prefix="qlab-")) if is_anothers(folder) else folder) / kind
+
+
 def progress_file():
     """Where this learner's progress is: ``$QLAB_PROGRESS``, or in the user's state folder."""
     return _places()[0]
@@ -115,5 +167,5 @@ def _places():
     if named:
         progress = Path(os.path.abspath(os.path.expanduser(named)))
         return progress, progress.with_name(f"{progress.stem}-models")
-    folder = platformdirs.user_state_path("qlab", appauthor=False)
+    folder = user_folder("state")
     return folder / "progress.json", folder / "models"

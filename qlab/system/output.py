@@ -25,7 +25,8 @@ def quiet():
     8
     """
     if sys.stderr is not None:
-        sys.stderr.flush()
+        with contextlib.suppress(OSError, ValueError):  # a closed one
+            sys.stderr.flush()
     _enter()
     try:
         with warnings.catch_warnings():
@@ -38,16 +39,25 @@ def quiet():
 def _enter():
     with _LOCK:
         if not _OPEN["depth"]:
-            _OPEN["saved"] = os.dup(2)
+            _OPEN["saved"] = _duplicate()
             null = os.open(os.devnull, os.O_WRONLY)
-            os.dup2(null, 2)
-            os.close(null)
+            if null != 2:  # as it may be if 2 was closed; then it stays there
+                os.dup2(null, 2)
+                os.close(null)
         _OPEN["depth"] += 1
 
 
 def _leave():
     with _LOCK:
         _OPEN["depth"] -= 1
-        if not _OPEN["depth"]:
+        if not _OPEN["depth"] and _OPEN["saved"] is not None:
             os.dup2(_OPEN["saved"], 2)
             os.close(_OPEN["saved"])
+
+
+def _duplicate():
+    """A second handle of file descriptor 2; None if it is closed."""
+    try:
+        return os.dup(2)
+    except OSError:
+        return None

@@ -11,7 +11,8 @@ from pathlib import Path
 
 from markupsafe import Markup
 
-_FORMULA = ("=", "+", "-", "@", "\N{FULLWIDTH EQUALS SIGN}")
+# Also in full width, and after a semicolon, which ends a cell where numbers have a decimal comma.
+_FORMULA = re.compile(r"(^|;)(?=\s*[=+\-@\uff1d\uff0b\uff0d\uff20])")
 _MARKDOWN = re.compile(r"([\\`*_{}\[\]()#|!~$])")
 
 
@@ -53,8 +54,7 @@ def to_csv(head, rows, spreadsheet=False):
 def _cell(value):
     if not isinstance(value, str):
         return value
-    value = printable(value)
-    return f"'{value}" if value.lstrip().startswith(_FORMULA) else value
+    return _FORMULA.sub(r"\1'", printable(value))
 
 
 def fill(template, **values):

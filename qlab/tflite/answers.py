@@ -7,10 +7,9 @@ import math
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
-from qlab.arithmetic.results import require_numbers
 from qlab.system.text import printable
 from qlab.tflite.graph import op_name, shape_of, signature
-from qlab.tflite.litemodel import CALLING, ModelError, require_lite_model
+from qlab.tflite.litemodel import CALLING, ModelError, require_lite_model, with_gaps
 from qlab.tflite.operators import MOVING, PLUMBING, named
 from qlab.tflite.reading import Damaged
 
@@ -55,15 +54,44 @@ def require_scorable(model):
         )
 
 
+def require_classes(model):
+    """Raise ModelError, saying what to do, unless the one answer of a model can name a class."""
+    require_scorable(model)
+    part = model.parsed.subgraphs[0]
+    _require_one_row(shape_of(part.tensors[int(part.outputs[0])]))
+
+
+def _require_one_row(shape):
+    """Raise ModelError if an answer has more than one axis behind that of the batch, as a map."""
+    if len([n for n in shape[1:] if n > 1]) > 1:
+        raise ModelError(
+            f"this model answers a picture with an array of shape {with_gaps(shape[1:])}, such as "
+            "a map or another picture, and that names no class. To score it, write a model that "
+            f"ends with one number for each class. {STILL}"
+        )
+
+
 def described(tensor):
     """Name and shape of a tensor; a size that is left open is a question mark."""
-    sizes = ", ".join("?" if n < 0 else str(n) for n in signature(tensor))
-    return f"{printable((tensor.name or b'').decode('utf-8', 'replace'), 60)} ({sizes})"
+    name = printable((tensor.name or b"").decode("utf-8", "replace"), 60)
+    return f"{name} {with_gaps(signature(tensor))}"
+
+
+def shape_with_gaps(tensor):
+    """A tensor's shape in words, with a question mark for each size behind the batch left open."""
+    return with_gaps((*shape_of(tensor)[:1], *signature(tensor)[1:]))
 
 
 def decided(model, answers):
     """The class of each image, from a row of answers for each; of equals the first."""
+    _require_one_row(answers.shape)
     rows = answers.reshape(len(answers), -1)
+    if rows.dtype.kind == "f" and (lost := int(np.isnan(rows).any(1).sum())):
+        raise ModelError(
+            f"this model answers {lost:,} of {len(rows):,} pictures with NaN, which names no "
+            "class; a weight may be NaN or too large, so train it again with a smaller learning "
+            "rate"
+        )
     if rows.shape[1] > 1 and answers.dtype.name in ("int8", "uint8", "int16"):
         return rows.argmax(1)  # codes: the file need not be read to know what they are
     made_by, _ = _decider(model.parsed)
@@ -76,27 +104,28 @@ def decided(model, answers):
     return rows.argmax(1)
 
 
-def require_labels(model, labels):
-    """Raise ValueError unless labels are classes of the model: whole numbers from 0."""
-    require_numbers(labels)
-    low, high, count = np.min(labels), np.max(labels), class_count(model)
-    if low < 0 or (count is not None and high >= count):
-        last = "" if count is None else f" to {count - 1}"
-        remedy = "; subtract 1 from each" if low == 1 and high == count else ""
-        raise ValueError(
-            f"labels go from {low} to {high}, and this model counts its classes from 0{last}"
-            f"{remedy}"
-        )
+def decision(model):
+    """What names the class in a model's answer, in words."""
+    made_by, _ = _decider(model.parsed)
+    if made_by is None:
+        return "The output is itself the number of the class"
+    if made_by in THRESHOLDS and _answer_count(model) == 1:
+        return f"The class is 1 if the real output is above {THRESHOLDS[made_by]:g}, and else 0"
+    return "The largest output names the class"
 
 
 def class_count(model):
     """How many classes a model tells apart; None if it decides itself, and does not say."""
+    return 2 if (answers := _answer_count(model)) == 1 else answers
+
+
+def _answer_count(model):
+    """How many numbers a model answers with; None if it decides itself."""
     graph, (made_by, made) = model.parsed.subgraphs[0], _decider(model.parsed)
     given, answer = (shape_of(graph.tensors[int(i)]) for i in (graph.inputs[0], made))
     if made_by is None:
         return None
-    answers = math.prod(answer) // max(1, given[0] if given else 1)
-    return 2 if answers == 1 else answers
+    return math.prod(answer) // max(1, given[0] if given else 1)
 
 
 def _decider(graph):

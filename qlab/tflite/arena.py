@@ -14,7 +14,7 @@ from functools import cached_property
 from ai_edge_litert import schema_py_generated as schema
 
 from qlab.tflite.graph import DTYPES, is_activation, op_name, shape_of
-from qlab.tflite.litemodel import ModelError, require_lite_model
+from qlab.tflite.litemodel import ModelError, require_lite_model, require_sizes
 
 ALIGNMENT = 16  # bytes; where a tensor may begin
 SCRATCH_FOR_INT4 = ("CONV_2D", "DEPTHWISE_CONV_2D")  # they unpack such weights into RAM
@@ -88,6 +88,7 @@ def plan_arena(model):
     ('pool1', 28736)
     """
     require_lite_model(model)
+    require_sizes(model)
     graph = model.parsed.subgraphs[0]
     if any(op_name(model.parsed, x) in CALLING for x in graph.operators):
         raise ModelError("it calls other graphs; qlab plans the memory of one graph alone")

@@ -43,6 +43,21 @@ CALLING = ("WHILE", "IF", "CALL_ONCE")  # operators that run another graph of th
 REMEDY = (
     "convert the model again from where it was trained, with the operators that LiteRT has built in"
 )
+CONVERTED = {  # other files of models, and what makes a `.tflite` file of them
+    **dict.fromkeys(
+        (".keras", ".h5", ".hdf5"),
+        "for a Keras model, tf.lite.TFLiteConverter.from_keras_model(model).convert() gives the "
+        "bytes; if it is of Keras 2, qlab.LiteModel.from_keras(model).save('mine.tflite') writes "
+        "them too",
+    ),
+    ".onnx": "the package onnx2tf does it, with onnx2tf -i FILE",
+    **dict.fromkeys(
+        (".pt", ".pth"),
+        "for a PyTorch model, the package ai-edge-torch does it, with "
+        "ai_edge_torch.convert(model.eval(), (sample,)).export('mine.tflite')",
+    ),
+    ".pb": "tf.lite.TFLiteConverter.from_saved_model(its folder).convert() gives the bytes",
+}
 MOST_AXES = 64  # of an array of NumPy
 TRIAL_MEMORY = 4 * 2**30  # bytes, for running a file from outside once
 _ACTIVATIONS = {v: k for k, v in vars(schema.ActivationFunctionType).items() if isinstance(v, int)}
@@ -128,9 +143,16 @@ class LiteModel:
         FileNotFoundError
             If there is no such file.
         ModelError
-            If it is not a `.tflite` file that LiteRT can run.
+            If it is not a `.tflite` file that LiteRT can run, or a weight is NaN or infinite.
         """
         path = Path(path)
+        if path.is_dir():
+            raise ModelError(
+                f"{path.name} is a folder; give the .tflite file in it. If it is a SavedModel, "
+                "tf.lite.TFLiteConverter.from_saved_model(folder).convert() gives such a file"
+            )
+        if how := CONVERTED.get(path.suffix.lower()):
+            raise ModelError(f"{path.name} is no .tflite file, so convert it first: {how}")
         if not path.is_file():
             raise FileNotFoundError(f"there is no file {path}; look at its name and at its folder")
         try:
@@ -165,7 +187,8 @@ class LiteModel:
         Raises
         ------
         ModelError
-            If the bytes are not a `.tflite` file that LiteRT can run.
+            If the bytes are not a `.tflite` file that LiteRT can run, or a weight is NaN or
+            infinite.
         """
         model = cls(data)
         model._check(name)
@@ -236,6 +259,12 @@ class LiteModel:
         grid = tensor.quantization
         whole = DTYPES.get(tensor.type, np.dtype("f4")).kind in "iu"
         return whole and (grid is None or grid.scale is None or not len(grid.scale))
+
+    @property
+    def picture_shape(self):
+        """tuple of int: sizes of one picture that it takes, -1 where the file leaves one open."""
+        graph = self.parsed.subgraphs[0]
+        return signature(graph.tensors[int(graph.inputs[0])])[1:]
 
     def edited(self, graph):
         """A model of an object tree that was made from this one; it wants its pixels alike."""
@@ -384,7 +413,7 @@ class LiteModel:
             raise ModelError(
                 f"{name} is damaged or truncated; save or download it again"
             ) from error
-        if problem:
+        if problem := problem or not_finite(self):
             raise ModelError(f"{name}: {problem}")
 
 
@@ -397,6 +426,24 @@ def require_lite_model(model):
     if isinstance(model, str | bytes | os.PathLike):
         remedy = "qlab.LiteModel.from_file reads a .tflite file"
     raise TypeError(f"this takes a qlab.LiteModel, not a {kind}; {remedy}")
+
+
+def require_sizes(model):
+    """Raise ModelError unless a file says how large its pictures are, and so what one costs."""
+    graph = model.parsed.subgraphs[0]
+    shapes = (signature(graph.tensors[int(i)]) for i in graph.inputs)
+    if shape := next((x for x in shapes if -1 in x[1:]), None):
+        raise ModelError(
+            f"the input has the shape {with_gaps(shape)}, so what a picture costs depends on its "
+            "size; give data of the size that you want, convert the model again with a fixed size, "
+            "such as keras.Input((28, 28, 1)), or write the size into it with "
+            "qlab.runtime.of_size(model, (28, 28, 1))"
+        )
+
+
+def with_gaps(shape):
+    """A shape in words, with a question mark for a size that is left open."""
+    return "(" + ", ".join("?" if n < 0 else str(int(n)) for n in shape) + ")"
 
 
 def _layer(model, operator, taken):
@@ -443,6 +490,11 @@ def _problem(model):
     problems = (_problem_of(model, x, room) for x in model.subgraphs)
     if problem := next((x for x in problems if x), None):
         return problem
+    for one in model.signatureDefs or ():
+        tensors = model.subgraphs[one.subgraphIndex].tensors
+        ends = (*(one.inputs or ()), *(one.outputs or ()))
+        if any(not 0 <= x.tensorIndex < len(tensors) for x in ends):
+            return "a signature names a tensor that is not there; the file is damaged"
     for end, indices in (("takes", graph.inputs), ("answers with", graph.outputs)):
         for kind in {graph.tensors[int(i)].type for i in indices} - {*DTYPES}:
             name = {v: k for k, v in vars(schema.TensorType).items()}.get(kind, "an unknown type")
@@ -450,6 +502,20 @@ def _problem(model):
                 f"it {end} {name}, and qlab works with plain numbers; write a model of numbers "
                 "alone, and turn text into numbers before the model gets it"
             )
+    return None
+
+
+def not_finite(model):
+    """Which weights or scales are NaN or infinite, in words; None if none are."""
+    for layer in model.layers:
+        for held, what in ((layer.weights, "NaN or infinite weights"),
+                           (layer.bias, "a NaN or infinite bias")):  # fmt: skip
+            if held is not None and held.dtype.kind == "f" and not np.isfinite(held).all():
+                return f"layer {layer.name} has {what}; train it again"
+    for tensor in (x for part in model.parsed.subgraphs for x in part.tensors):
+        grid = tensor.quantization
+        if grid is not None and grid.scale is not None and not np.isfinite(grid.scale).all():
+            return "a scale is NaN or infinite; quantize the float model again"
     return None
 
 
@@ -480,16 +546,25 @@ def _problem_of(model, graph, room):
             return "an operator names a tensor that is not there; the file is damaged"
         if not 0 <= operator.opcodeIndex < len(model.operatorCodes):
             return "an operator has no code; the file is damaged"
-        first, output = operator.inputs[0] if len(operator.inputs) else -1, operator.outputs[0]
-        if first >= 0 and op_name(model, operator) in MOVING:  # LiteRT would write past its memory
-            kinds = {tensors[first].type, tensors[output].type}
-            if len(kinds) > 1 and not kinds & {*PACKED_BITS}:
-                return (
-                    "an operator moves numbers into a tensor of another type; the file is damaged"
-                )
+        if what := _without_room(model, operator, tensors):
+            return f"an operator moves numbers into a tensor of another {what}; the file is damaged"
     if any(not 0 <= i < len(tensors) for i in [*graph.inputs, *graph.outputs]):
         return "an input or output is not there; the file is damaged"
     return None if graph.operators else "it has no operators"
+
+
+def _without_room(model, operator, tensors):
+    """What differs in the tensors of an operator for which LiteRT would leave its memory."""
+    op = op_name(model, operator)
+    read = operator.inputs[op == "SPLIT" :]  # its axis comes first
+    if not len(read) or min(read[0], operator.outputs[0]) < 0:
+        return None
+    first, last = tensors[read[0]], tensors[operator.outputs[0]]
+    kinds = {first.type, last.type}
+    if op in MOVING and len(kinds) > 1 and not kinds & {*PACKED_BITS}:
+        return "type"
+    constant_too = model.buffers[first.buffer].data is not None and op in PLUMBING
+    return "shape" if constant_too and shape_of(first) != shape_of(last) else None
 
 
 def _wrong_size(tensor, n_bytes):
@@ -586,13 +661,20 @@ def in_words(model, error):
         return f"{damage}; save or download it again"
     for number, op in re.findall(r"[Nn]ode number (\d+) \((\w+)\)", str(error)):
         if int(number) < len(operators) and op in _full_name(model, operators[int(number)]):
-            return f"it refuses {_called(model, int(number))}. {REMEDY[0].upper()}{REMEDY[1:]}"
+            called = f"it refuses {_called(model, int(number))}."
+            if "SHAPE" in {op_name(model.parsed, x) for x in operators}:
+                return (
+                    f"{called} Sizes are worked out in it while it runs: convert the model again "
+                    "for one picture at a time, with keras.Input((28, 28, 1), batch_size=1), so "
+                    "that they are fixed"
+                )
+            return f"{called} {REMEDY[0].upper()}{REMEDY[1:]}"
     graph = model.parsed.subgraphs[0]
     shapes = [signature(graph.tensors[int(i)]) for i in graph.inputs]
     if shape := next((x for x in shapes if -1 in x[1:]), None):
-        sizes = ", ".join("?" if n < 0 else str(n) for n in shape)
         return (
-            f"its input has the shape ({sizes}), and the size that is left open does not suit its "
-            "layers. Convert the model again with a fixed size, such as keras.Input((28, 28, 1))"
+            f"its input has the shape {with_gaps(shape)}, and the size that is left open does not "
+            "suit its layers. Convert the model again with a fixed size, such as "
+            "keras.Input((28, 28, 1))"
         )
     return f"{printable(str(error), 300).rstrip('. ')}. {REMEDY[0].upper()}{REMEDY[1:]}"

@@ -26,7 +26,7 @@ from qlab.tflite import artefacts, runtime
 from qlab.tflite.answers import decided
 from qlab.tflite.arena import plan_arena, unpacks
 from qlab.tflite.graph import DTYPES, op_name, shape_of
-from qlab.tflite.litemodel import ModelError, require_lite_model
+from qlab.tflite.litemodel import ModelError, require_lite_model, require_sizes
 
 PACKAGE = "tflite_micro"
 IMAGES = 300  # that are predicted unless others are given
@@ -225,10 +225,11 @@ def _remembered(model, digest):
 
 @lru_cache(maxsize=1)
 def cached():
-    """What was measured of the files that ship, by their SHA-256."""
+    """What was measured of the files that ship, and of those the notebooks make, by SHA-256."""
     try:
-        known = json.loads((artefacts.folder() / CACHED).read_text("utf-8"))["files"]
-    except (OSError, ValueError):
+        found = json.loads((artefacts.folder() / CACHED).read_text("utf-8"))
+        known = found["files"] | found["made"]
+    except (OSError, ValueError, KeyError):
         return {}
     fields = MicroReport.__dataclass_fields__
     return {
@@ -244,6 +245,10 @@ def _asked(model, images):
         counts = f"{len(graph.inputs)} inputs and {len(graph.outputs)} outputs"
         why = f"It has {counts}, and qlab asks about files with one of each."
         return replace(report, why=why)
+    try:
+        require_sizes(model)
+    except ModelError as error:
+        return replace(report, why=f"It takes shapes as they stand in the file: {error}.")
     codes, expected = _codes(model, images)
     found, rows = _told(model, codes)
     if rows is None:
@@ -263,19 +268,21 @@ def _asked(model, images):
 
 def _codes(model, images):
     """What both runtimes get, and what LiteRT answers; one blank image if none fits."""
+    tensor = model.parsed.subgraphs[0].tensors[int(model.parsed.subgraphs[0].inputs[0])]
     try:
-        chosen = _default_images() if images is None else runtime.checked(images)
+        chosen = _default_images(tensor) if images is None else runtime.checked(images)
         return runtime.input_codes(model, chosen), runtime.predict(model, chosen)
     except ValueError:  # a ModelError is one
         if images is not None:
             raise
-    tensor = model.parsed.subgraphs[0].tensors[int(model.parsed.subgraphs[0].inputs[0])]
     return np.zeros((1, *shape_of(tensor)), DTYPES.get(tensor.type, np.dtype("i1"))), None
 
 
-def _default_images():
+def _default_images(tensor):
+    """Images of garments, which are not read where they cannot fit."""
     from qlab import data
 
+    runtime.require_fit(tuple(shape_of(tensor)[1:]), (1, *data.FashionMNIST.image_shape))
     return data.load().validation.images[:IMAGES]
 
 

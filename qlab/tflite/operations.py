@@ -15,12 +15,11 @@ from qlab.tflite.graph import (
     constant,
     op_name,
     shape_of,
-    signature,
     stored_bytes,
     stored_constant,
     stored_index,
 )
-from qlab.tflite.litemodel import ModelError, require_lite_model
+from qlab.tflite.litemodel import ModelError, require_lite_model, require_sizes
 from qlab.tflite.operators import OPERATORS, PLUMBING, WEIGHTED
 
 COUNTED = tuple(row.name for row in OPERATORS.values() if row.work)
@@ -87,13 +86,17 @@ def count_operations(model):
     """
     require_lite_model(model)
     graph, names = model.parsed, {layer.output: layer.name for layer in model.layers}
-    batch = _batch(graph)
+    require_sizes(model)
+    batch, known = _batch(graph), set()  # outputs of steps that work out shapes
     rows = []
     for operator in graph.subgraphs[0].operators:
         op, output = op_name(graph, operator), int(operator.outputs[0])
         behind = stored_index(graph, int(operator.inputs[0]))
         if op in PLUMBING and constant(graph, behind) is not None:
             continue  # weights, brought into form once, when the model is loaded
+        if op == "SHAPE" or _only_of(known, graph, operator):
+            known |= {int(i) for i in operator.outputs}
+            continue
         name = names.get(output, op.lower())
         if op not in COUNTED:
             raise ModelError(
@@ -133,15 +136,14 @@ def _batch(graph):
     """Images of one call: the first axis of the input, if that of the output is the same."""
     part = graph.subgraphs[0]
     given, answer = (part.tensors[int(x[0])] for x in (part.inputs, part.outputs))
-    sizes = signature(given)
-    if -1 in sizes[1:]:
-        shape = ", ".join("?" if n < 0 else str(n) for n in sizes)
-        raise ModelError(
-            f"the input has the shape ({shape}), so what an image costs depends on its size; "
-            "convert the model again with a fixed size, such as keras.Input((28, 28, 1))"
-        )
     first = shape_of(given)[:1]
     return first[0] if first and first == shape_of(answer)[:1] else 1
+
+
+def _only_of(known, graph, operator):
+    """Whether a step reads known shapes and constants alone, such as STRIDED_SLICE and PACK."""
+    read = [int(i) for i in operator.inputs if constant(graph, int(i)) is None and i >= 0]
+    return bool(read) and known.issuperset(read)
 
 
 def _work(graph, operator, op, name, batch):

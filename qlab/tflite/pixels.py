@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from qlab.arithmetic.results import Comparison, Measurement, compare
-from qlab.tflite.graph import DTYPES
+from qlab.tflite.graph import DTYPES, op_name
 
 PIXEL_SCALE = 1.0 / 255.0
 USUAL = "0 to 1"  # of the course's models, and of any other until somebody says otherwise
 WAYS = {"0 to 1": (PIXEL_SCALE, 0), "0 to 255": (1, 0), "-1 to 1": (2 * PIXEL_SCALE, -1)}
+MEANS = np.float32([123.675, 116.28, 103.53])  # of red, green and blue in ImageNet
+DEVIATIONS = np.float32([58.395, 57.12, 57.375])
 FEW, MORE = 400, 2_000  # images scored each way; more if the few do not settle it
 NO_PHOTOGRAPH = 16  # no pixel is as large once it is scaled or standardised
 NEAR = 0.03  # of a range of codes, within which it is that of one of `WAYS`
@@ -75,14 +77,40 @@ def code_range(tensor):
 
 
 def coded_way(model):
-    """Which of `WAYS` the codes of a model's input stand for; None if for none of them."""
+    """Which of `WAYS` the codes of a model's input stand for; None if for none of them.
+
+    They are those of the input itself, or of a QUANTIZE that alone reads it.
+    """
     graph = model.parsed.subgraphs[0]
-    codes = code_range(graph.tensors[int(graph.inputs[0])])
+    first = int(graph.inputs[0])
+    readers = [x for x in graph.operators if first in x.inputs]
+    if len(readers) == 1 and op_name(model.parsed, readers[0]) == "QUANTIZE":
+        first = int(readers[0].outputs[0])
+    codes = code_range(graph.tensors[first])
     for way, (scale, offset) in WAYS.items() if codes else ():
         low, high = offset, 255 * scale + offset
         if max(abs(codes[0] - low), abs(codes[1] - high)) < NEAR * (high - low):
             return way
     return None
+
+
+def fed(model):
+    """Which of `WAYS` uint8 images are brought to: what was set, what the file says, or `USUAL`."""
+    if model.takes_pixels:
+        return "0 to 255"
+    return model.pixels or coded_way(model) or USUAL
+
+
+def otherwise(model, images):
+    """Ways of preparing pictures that qlab cannot set: the name, a model and the images for it."""
+    real, axes = images.astype(np.float32), tuple(range(1, images.ndim))
+    spread = np.maximum(real.std(axes, keepdims=True), 1)
+    yield "each picture standardised", model, (real - real.mean(axes, keepdims=True)) / spread
+    yield "all pictures standardised", model, (real - real.mean()) / max(real.std(), 1)
+    if images.shape[-1] == len(MEANS):
+        yield "the means of ImageNet subtracted, blue first", model, (real - MEANS)[..., ::-1]
+        yield "pictures standardised as in ImageNet", model, (real - MEANS) / DEVIATIONS
+        yield from ((f"{x}, blue first", model.with_pixels(x), images[..., ::-1]) for x in WAYS)
 
 
 def as_pixels(images):
@@ -107,7 +135,8 @@ class FoundPixels:
     pixels : str
         One of ``0 to 1``, ``0 to 255`` and ``-1 to 1``.
     sure : bool
-        Whether it is better than all other ways, beyond the noise, and better than guessing.
+        Whether it is better than all other ways that were tried, beyond the noise, and better than
+        guessing.
     measurements : dict of str to Measurement
         What each way scored on the same images; empty if the file itself says how.
     comparisons : dict of str to Comparison
@@ -116,6 +145,11 @@ class FoundPixels:
         Accuracy of naming the commonest class each time.
     whole : int
         How many images were given; fewer are scored where these are enough to tell.
+    others : dict of str to Measurement
+        What other ways of preparing pictures scored, which `LiteModel.with_pixels` cannot set, such
+        as subtracting the mean.
+    instead : str
+        The one of those that is better than `pixels`, beyond the noise; empty if none is.
     """
 
     pixels: str
@@ -124,6 +158,8 @@ class FoundPixels:
     comparisons: dict[str, Comparison]
     guessing: float = 0.0
     whole: int = 0
+    others: dict[str, Measurement] = field(default_factory=dict)
+    instead: str = ""
 
     def __str__(self):
         if not self.measurements:
@@ -138,9 +174,21 @@ class FoundPixels:
             f"it classifies {scores[self.pixels]} of {scored} rightly so (95 % interval {low} to "
             f"{high} %), and {others}"
         )
+        if self.instead:
+            share = f"{100 * self.others[self.instead].accuracy:.1f} %"
+            return (
+                "This model does better with its pixels in a way that qlab does not set: with "
+                f"{self.instead} it classifies {share} of {scored} rightly; with {self.pixels} "
+                f"{right} (measured). Give float32 images that you have prepared as the model was "
+                f"trained, because qlab brings uint8 images to {self.pixels}."
+            )
         if self.sure:
             enough = f" {best.n:,} were enough to tell." if few else ""
-            return f"This model wants its pixels as {self.pixels}: {right} (measured).{enough}"
+            ways = len(scores) + len(self.others)
+            return (
+                f"This model wants its pixels as {self.pixels}, which is the best of {ways} ways "
+                f"that qlab tried: {right} (measured).{enough}"
+            )
         if not self._beats_guessing:
             every = ", ".join(f"{score} with {way}" for way, score in scores.items())
             return (
@@ -170,7 +218,7 @@ def found(predict, model, images, labels, usual=USUAL, images_are="images"):
     for count in (FEW, MORE):
         rows = np.unique(np.linspace(0, len(images) - 1, count).astype(int))
         answer = _found(predict, model, images[rows], np.asarray(labels)[rows], usual, images_are)
-        if answer.sure or len(rows) == len(images) or not answer._beats_guessing:
+        if answer.sure or answer.instead or len(rows) == len(images) or not answer._beats_guessing:
             break
     return replace(answer, whole=len(images))
 
@@ -190,5 +238,13 @@ def _found(predict, model, images, labels, usual, images_are):
         for way, x in scores.items()
         if way != best
     }
-    sure = all(x.verdict == "better" for x in others.values())
-    return FoundPixels(best, sure and scores[best].interval[0] > guessing, scores, others, guessing)
+    tried = {
+        name: Measurement(predict(prepared, pictures), labels, images_are=images_are)
+        for name, prepared, pictures in otherwise(model, images)
+    }
+    top = max(tried, key=lambda name: tried[name].correct)
+    better = compare(scores[best], tried[top], family=len(tried)).verdict == "better"
+    instead = top if better and tried[top].interval[0] > guessing else ""
+    sure = all(x.verdict == "better" for x in others.values()) and not instead
+    sure = sure and scores[best].interval[0] > guessing
+    return FoundPixels(best, sure, scores, others, guessing, 0, tried, instead)

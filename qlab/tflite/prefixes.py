@@ -34,7 +34,7 @@ from qlab.tflite.answers import decided
 from qlab.tflite.graph import DTYPES, op_name, shape_of
 from qlab.tflite.operations import count_macs
 from qlab.tflite.operators import OPERATORS, WEIGHTED
-from qlab.tflite.pixels import USUAL
+from qlab.tflite.pixels import fed
 from qlab.tflite.runtime import BATCH, WHOLE, batches, predict, prepared, require_labelled
 
 MEGABYTES = 64  # remembered at most, unless $QLAB_REMEMBERED_MB says otherwise
@@ -65,7 +65,7 @@ def scoring(model, images, labels, each=None, batch=BATCH, threads=None, changin
     >>> [done.n for done in scoring(model, test.images[:50], test.labels[:50], each=20)]
     [20, 40]
     """
-    require_labelled(model, images, labels)
+    labels = require_labelled(model, images, labels)
 
     def made(found):
         (classes, layers), elapsed_ms = found
@@ -98,7 +98,7 @@ def _answering(model, images, each, batch, threads, changing):
     Steps that are left before the end remember nothing.
     """
     images, batch = prepared(model, images), min(batch, each or batch)
-    places, key = cuts(model.parsed), (_digest_of(images), model.pixels or USUAL, batch)
+    places, key = cuts(model.parsed), (_digest_of(images), fed(model), batch)
     start, values = MEMORY.longest(key, places)
     later = [cut for cut in places if start is None or cut.first > start.first]
     if changing:

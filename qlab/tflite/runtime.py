@@ -8,14 +8,32 @@ import warnings
 from functools import partial
 
 import numpy as np
-from ai_edge_litert.interpreter import Interpreter
+from ai_edge_litert.interpreter import Interpreter, OpResolverType
 
 from qlab.arithmetic.results import Latency, Measurement
+from qlab.data.doors import NOTHING, class_row, colours, feedable
 from qlab.system.output import quiet
 from qlab.system.threads import threads as usual_threads
-from qlab.tflite.answers import decided, require_labels, require_scorable
-from qlab.tflite.litemodel import ModelError, in_words, require_lite_model
-from qlab.tflite.pixels import FEWEST, USUAL, as_pixels, coded_way, found, mismatch, scaled
+from qlab.tflite.answers import class_count, decided, require_classes, require_scorable
+from qlab.tflite.graph import signature
+from qlab.tflite.litemodel import (
+    ModelError,
+    in_words,
+    require_lite_model,
+    require_sizes,
+    with_gaps,
+)
+from qlab.tflite.pixels import (
+    FEWEST,
+    USUAL,
+    as_pixels,
+    coded_way,
+    fed,
+    found,
+    mismatch,
+    range_of,
+    scaled,
+)
 
 BATCH = 250
 WHOLE = "LiteRT ran the whole file"
@@ -31,9 +49,10 @@ def predict(model, images, batch=BATCH, threads=None):
     ----------
     model : LiteModel
     images : ndarray of uint8, shape (n, 28, 28, 1)
-        Pixels 0 to 255. The runtime scales them to [0, 1], or as `LiteModel.with_pixels` says, and
-        quantizes them by the model's own input parameters; a model of whole numbers without such
-        parameters gets the pixels themselves. An array of float32 is taken as it is, unscaled.
+        Pixels 0 to 255. The runtime scales them as `LiteModel.with_pixels` says, or else to what
+        the codes of the model's input stand for, or else to [0, 1], and quantizes them by the
+        model's own input parameters; a model of whole numbers without such parameters gets the
+        pixels themselves. An array of float32 is taken as it is, unscaled.
     batch : int
         Images a call. 100 to 500 is fastest.
     threads : int or None
@@ -92,7 +111,7 @@ def evaluate(model, images, labels, batch=BATCH, threads=None):
     >>> evaluate(qlab.pretrained("baseline"), test.images, test.labels).accuracy > 0.85
     True
     """
-    require_labelled(model, images, labels)
+    labels = require_labelled(model, images, labels)
     start = time.perf_counter()
     predictions = predict(model, images, batch, threads)
     elapsed_ms = 1e3 * (time.perf_counter() - start)
@@ -151,12 +170,13 @@ def find_pixels(model, images, labels, images_are="images"):
 
 def _notice(model, images, labels):
     """Warn if another way of feeding pixels is better than the one that nobody chose."""
-    way = as_pixels(images)[1]
+    way = fed(model) if images.dtype == np.uint8 else as_pixels(images)[1]
     if way is None or coded_way(model) == way:
         return
-    if (answer := find_pixels(model, images, labels)).pixels == way:
-        return
-    if answer.measurements:
+    answer = find_pixels(model, images, labels)
+    if answer.instead:
+        warnings.warn(str(answer), stacklevel=3)
+    elif answer.measurements and answer.pixels != way:
         was = "qlab gave it" if images.dtype == np.uint8 else "these float32 images are"
         warnings.warn(
             f"{answer} But {was} {way}, and that is what was scored. Give uint8 images, and "
@@ -166,13 +186,9 @@ def _notice(model, images, labels):
 
 
 def require_labelled(model, images, labels):
-    """Raise ValueError unless each image has a label, and labels are classes of the model."""
-    require_scorable(model)
-    if len(images) != len(labels):
-        raise ValueError(
-            f"{len(images)} images and {len(labels)} labels; each image needs one label"
-        )
-    require_labels(model, labels)
+    """Labels as int64, if each image has one, and they are classes of the model."""
+    require_classes(model)
+    return class_row(labels, len(images), class_count(model))
 
 
 def logits(model, images):
@@ -222,7 +238,8 @@ def latency(model, batch=1, runs=100, threads=1):
     Raises
     ------
     ValueError
-        If `batch`, `runs` or `threads` is too small.
+        If `batch`, `runs` or `threads` is too small, or the model leaves open how large its
+        pictures are; `of_size` writes a size into it.
 
     Examples
     --------
@@ -234,6 +251,8 @@ def latency(model, batch=1, runs=100, threads=1):
         raise ValueError(
             f"batch {batch}, runs {runs}, threads {threads}: needs at least 1, 2 and 1"
         )
+    require_lite_model(model)
+    require_sizes(model)
     interpreter, batch = _interpreter(model, batch, threads)
     times = np.empty(runs)
     for _ in range(1 + runs // 10):
@@ -258,13 +277,13 @@ def interpreter(model):
 
 def input_codes(model, images):
     """What the input tensor holds for each image: an array of its shape for each, and its dtype."""
-    detail = interpreter(model).get_input_details()[0]
+    detail = _interpreter(model, 1, 1, images.shape[1:])[0].get_input_details()[0]
     shape = tuple(int(n) for n in detail["shape"])
     if shape[:1] != (1,):
         raise ModelError(f"this model takes {shape}, not one image a call")
-    require_fit(shape[1:], images.shape[1:])
+    require_fit(shape[1:], images.shape)
     codes = np.empty((len(images), math.prod(shape[1:])), detail["dtype"])
-    _fill(model.pixels or USUAL, codes, images.reshape(len(images), -1), detail)
+    _fill(fed(model), codes, images.reshape(len(images), -1), detail)
     return codes.reshape(len(images), *shape)
 
 
@@ -282,10 +301,9 @@ def batches(model, images, batch=BATCH, threads=None, fill=None):
     """
     threads = threads or usual_threads()
     interpreter, batch = _interpreter(model, min(batch, len(images)), threads, images.shape[1:])
-    fill = fill or partial(_fill, model.pixels or USUAL)
+    fill = fill or partial(_fill, fed(model))
     detail = interpreter.get_input_details()[0]
-    shape = tuple(int(n) for n in detail["shape"])
-    require_fit(shape[1:], images.shape[1:])
+    require_fit(tuple(map(int, detail["shape_signature"]))[1:], images.shape)
     view = interpreter.tensor(detail["index"])
     indices = [d["index"] for d in interpreter.get_output_details()]
     outputs = [partial(_by_image, interpreter.tensor(i), batch) for i in indices]
@@ -309,26 +327,96 @@ def prepared(model, images):
     """The images, checked; a warning says so if they were surely prepared for another model."""
     require_scorable(model)
     images = checked(images)
-    if words := mismatch(images, model.pixels):
+    if words := mismatch(images, model.pixels or coded_way(model)):
         warnings.warn(words, stacklevel=3)
     return images
 
 
-def require_fit(wanted, given):
-    """Raise ValueError unless images have the model's axes in its order, or one side is flat."""
+def doubt(model, images):
+    """A sentence about calibration images that show other ranges than the model will see."""
+    if not (images := np.asarray(images)).any():
+        warnings.warn(
+            f"The calibration images {NOTHING}. Give some of the training images, or else the "
+            "activations of what comes out mean nothing.",
+            stacklevel=3,
+        )
+    unscaled = images.dtype == np.float32 and range_of(images) == "0 to 255"
+    if unscaled and model.pixels is None:
+        raise ValueError(
+            f"the calibration images are float32 from {images.min():g} to {images.max():g}, and "
+            "nobody has said how this model wants its pixels. If it was trained on such numbers, "
+            "give model.with_pixels('0 to 255') and the pixels as uint8; if on 0 to 1, divide the "
+            "images by 255, or give them as uint8"
+        )
+    return mismatch(images, model.pixels)
+
+
+def _sized(wanted, given):
+    """The sizes that a model takes; one that it leaves open, -1, is that of the pictures given."""
+    if len(wanted) != len(given):
+        return wanted
+    return tuple(own if own >= 0 else size for own, size in zip(wanted, given, strict=True))
+
+
+def _fits(wanted, given):
+    """Whether pictures have the model's axes in its order, or one side is flat."""
+    wanted = _sized(wanted, given)
     axes = [tuple(n for n in shape if n != 1) for shape in (wanted, given)]
     flat = math.prod(wanted) == math.prod(given) and min(map(len, axes)) <= 1
-    if axes[0] == axes[1] or flat:
+    return axes[0] == axes[1] or (flat and min(wanted, default=1) >= 0)
+
+
+def require_fit(wanted, shape):
+    """Raise ValueError, with a remedy, unless images of this shape fit a model that takes such."""
+    given = shape[1:]
+    if _fits(wanted, given):
         return
-    n, remedy = len(given), ""
+    n, remedy = len(given), colours(wanted, given)
+    if _fits(wanted, shape):
+        remedy = "; this is one picture, so give images[None], with an axis that counts pictures"
     for order in ((n - 1, *range(n - 1)), (*range(1, n), 0)):
         if wanted == tuple(given[i] for i in order):
             order = ", ".join(str(i + 1) for i in order)
             remedy = f"; its axes come in another order, so give images.transpose(0, {order})"
-    raise ValueError(f"images of shape {given} do not fit a model that takes {wanted}{remedy}")
+    words = f"images of shape {given} do not fit a model that takes {with_gaps(wanted)}{remedy}"
+    raise ValueError(words)
 
 
-def _interpreter(model, batch, threads, sizes=()):
+def of_size(model, shape):
+    """The model for pictures of one shape: sizes that it leaves open are written into the file.
+
+    >>> import qlab
+    >>> model = qlab.pretrained("baseline")
+    >>> of_size(model, (28, 28, 1)) is model  # its size is fixed
+    True
+    """
+    require_lite_model(model)
+    shape = tuple(int(n) for n in shape)
+    require_fit(model.picture_shape, (1, *shape))
+    if -1 not in model.picture_shape:
+        return model
+    graph = model.graph()
+    found = {x["index"]: x["shape"] for x in _run_once(model, shape)}
+    for index, tensor in enumerate(graph.subgraphs[0].tensors):
+        if -1 in (left := signature(tensor)) and index in found:
+            tensor.shape = np.array(found[index], np.int32)
+            first = left[:1] if len(left) == len(tensor.shape) else tensor.shape[:1]
+            tensor.shapeSignature = np.array([*first, *tensor.shape[1:]], np.int32)
+    return model.edited(graph)
+
+
+def _run_once(model, shape):
+    """What LiteRT says of each tensor, once a blank picture of this shape has been run."""
+    plain = OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES  # others hide tensors
+    kind = partial(Interpreter, experimental_op_resolver_type=plain)
+    interpreter, _ = _interpreter(model, 1, 1, shape, kind)
+    detail = interpreter.get_input_details()[0]
+    interpreter.set_tensor(detail["index"], np.zeros(detail["shape"], detail["dtype"]))
+    interpreter.invoke()
+    return interpreter.get_tensor_details()
+
+
+def _interpreter(model, batch, threads, sizes=(), kind=Interpreter):
     """A LiteRT interpreter of `batch` images a call, or of the model's own, fixed batch.
 
     The images' sizes count where the model leaves them open.
@@ -338,7 +426,7 @@ def _interpreter(model, batch, threads, sizes=()):
         raise ValueError(f"batch is {batch}; it must be at least 1")
     try:
         with quiet():
-            interpreter = Interpreter(model_content=model.data, num_threads=threads)
+            interpreter = kind(model_content=model.data, num_threads=threads)
             return interpreter, _allocate(interpreter, batch, sizes)
     except (RuntimeError, ValueError) as error:
         raise ModelError(f"LiteRT cannot run this model: {in_words(model, error)}") from error
@@ -351,9 +439,8 @@ def _allocate(interpreter, batch, sizes):
     if others or not shape:
         interpreter.allocate_tensors()
         return 1
-    if len(sizes) == len(shape) - 1 == len(detail["shape_signature"]) - 1:
-        open_sizes = zip(shape[1:], detail["shape_signature"][1:], sizes, strict=True)
-        shape[1:] = [given if left < 0 else own for own, left, given in open_sizes]
+    left = tuple(map(int, detail["shape_signature"][1:]))
+    shape[1:] = _sized(_sized(left, sizes), shape[1:])
     details = interpreter.get_output_details
     first_axes = lambda: [[*x["shape"], None][0] for x in details()]  # noqa: E731
     alone = first_axes()
@@ -387,12 +474,7 @@ def _by_image(tensor, batch):
 
 def checked(images):
     """Images as an array of uint8 or float32 of at least two axes, or an error in words."""
-    images = np.asarray(images)
-    if images.dtype not in (np.uint8, np.float32):
-        raise ValueError(
-            f"images are {images.dtype}; give uint8 pixels 0 to 255 "
-            "(or float32, divided by 255 by you: it is taken as it is)"
-        )
+    images = feedable(images, "images")
     if images.ndim < 2 or len(images) == 0:
         raise ValueError(f"images have shape {images.shape}; give (n, 28, 28, 1) with n at least 1")
     return images

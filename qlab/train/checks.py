@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from qlab.data import doors
+from qlab.data.doors import require_whole
 from qlab.train.keras2 import KERNEL_LAYERS, REMEDY, WHOLE, keras, tf
 
 SCHEDULES = ("constant", "cosine")
@@ -226,30 +228,21 @@ def as_floats(images):
 
 def require_images(model, images, name):
     """Images as an array that `as_floats` makes fit for the model, or an error in words."""
-    images = np.asarray(images)
-    if images.dtype not in (np.uint8, np.float32):
-        raise TypeError(
-            f"{name} must be uint8 or float32 (0 to 255, or 0 to 1), not {images.dtype}: give "
-            "images.astype(np.uint8), or divide by 255 and give images.astype(np.float32)"
-        )
+    images = doors.feedable(images, name)
     wanted = tuple(model.input_shape[1:])
     if images.ndim != len(wanted) + 1 or images.shape[1:] != wanted:
+        remedy = doors.colours(wanted, images.shape[1:])
         raise ValueError(
-            f"{name} must have shape (n, {str(wanted)[1:-1]}), not {images.shape}; "
-            "images.reshape adds an axis for one channel"
+            f"{name} must have shape (n, {str(wanted)[1:-1]}), not {images.shape}"
+            f"{remedy or '; images.reshape adds an axis for one channel'}"
         )
-    if images.dtype == np.float32:
+    if images.dtype == np.float32 and len(images):
         _check_range(images, scales_itself(model), name)
     return images.astype(np.float32) if scales_itself(model) else images
 
 
 def _check_range(images, scaled, name):
-    low, high = images.min(initial=0), images.max(initial=0)
-    if not np.isfinite([low, high]).all():
-        raise ValueError(
-            f"{name} hold NaN or infinity, from which nothing can be learned: look at how they "
-            "were read, and leave out images where np.isfinite(images) is not true everywhere"
-        )
+    low, high = images.min(), images.max()
     if scaled and 0 < max(-low, high) <= 1:
         raise ValueError(
             f"this model divides pixels by itself or takes uint8, and {name} reach only from "
@@ -284,9 +277,7 @@ def require_calibration(model, images):
     if not len(images):
         raise ValueError(f"the calibration set is empty: {remedy}")
     if not images.any():
-        raise ValueError(
-            f"the calibration images are zero everywhere, and so show no ranges: {remedy}"
-        )
+        raise ValueError(f"the calibration images {doors.NOTHING}: {remedy}")
     return as_floats(images)
 
 
@@ -322,47 +313,25 @@ def check_settings(epochs, batch_size, learning_rate, schedule, seed=0):
     """Raise, in words, if a setting of training is out of its range."""
     if schedule not in SCHEDULES:
         raise ValueError(f"schedule must be one of {', '.join(SCHEDULES)}; got {schedule!r}")
-    for name, value in (("epochs", epochs), ("batch_size", batch_size)):
-        if int(value) != value or value < 1:
-            raise ValueError(f"{name} must be a whole number, 1 or more; got {value!r}")
+    require_whole("epochs", epochs, 1)
+    require_whole("batch_size", batch_size, 1)
+    require_whole("seed", seed, 0, 2**32 - 1)
     if not 0 < learning_rate < np.inf:
         raise ValueError(f"learning_rate must be above 0; got {learning_rate!r}")
-    if not isinstance(seed, int | np.integer) or not 0 <= seed < 2**32:
-        raise ValueError(f"seed must be a whole number from 0 to {2**32 - 1}; got {seed!r}")
 
 
 def checked_pair(model, images, labels):
     """Images and labels as arrays, or an error, in words, unless they fit the model."""
     require_classifier(model)
-    images, labels = require_images(model, images, "images"), np.asarray(labels)
-    if not np.issubdtype(labels.dtype, np.integer):
-        raise TypeError(
-            f"labels must be integers, the number of each image's class, not {labels.dtype}"
-        )
-    if labels.shape != (len(images),) or not len(labels):
-        raise ValueError(
-            f"one label an image, and at least one: {len(images)} images, labels of {labels.shape}"
-        )
-    classes = model.output_shape[-1]
-    if labels.min() < 0 or labels.max() >= classes:
-        raise ValueError(
-            f"labels must be 0 to {classes - 1}; these are {labels.min()} to {labels.max()}"
-        )
-    return images, labels
+    images = require_images(model, images, "images")
+    return images, doors.class_row(labels, len(images), model.output_shape[-1])
 
 
 def checked_validation(model, validation):
     """The pair to score on, from a pair or a `qlab.data.Split`; None as it is."""
     if validation is None:
         return None
-    if hasattr(validation, "images"):
-        validation = validation.images, validation.labels
-    if not isinstance(validation, tuple | list) or len(validation) != 2:
-        raise TypeError(
-            "validation is a pair (images, labels) or a split, such as "
-            f"qlab.data.load().validation, not {type(validation).__name__}"
-        )
-    return checked_pair(model, *validation)
+    return checked_pair(model, *doors.pair(validation, "validation"))
 
 
 def check_callbacks(callbacks, names, validation):

@@ -282,13 +282,13 @@ def _with_logits(images, labels, logits, batch_size, seed):
 def _checked_pair(student, images, labels, alpha):
     labels = np.asarray(labels)
     unlabelled = labels == UNLABELLED
-    images, _ = checked_pair(student, images, np.where(unlabelled, 0, labels))
+    images, known = checked_pair(student, images, np.where(unlabelled, 0, labels))
     if unlabelled.all() and alpha < 1:
         raise ValueError(
             f"no image has a label (all are {UNLABELLED}), but alpha is {alpha}: with alpha=1 the "
             "teacher alone teaches"
         )
-    return images, labels
+    return images, np.where(unlabelled.ravel(), UNLABELLED, known)
 
 
 def _check_answers(model, role, images):

@@ -196,7 +196,7 @@ class _Watch(keras.callbacks.Callback):
         self.bar = tqdm(
             total=epochs * steps,
             disable=not progress,
-            file=sys.stderr,
+            file=sys.stdout,  # JupyterLab shows the other stream as an error
             unit="batch",
             mininterval=0.5,
             bar_format="{desc} {percentage:3.0f}% |{bar:24}| {elapsed}, {remaining} left{postfix}",

@@ -77,10 +77,7 @@ def parity(model, lite_model, images, labels):
 
 
 def keras_score(model, images, labels):
-    """Score a Keras model as it is; a quantization-aware one with its fake quantization.
-
-    The Measurement is of kind ``simulated``, because no integer runtime computed it.
-    """
+    """Score a Keras model; it is `simulated`, because no integer runtime computed it."""
     batches = [as_floats(images[i : i + 500]) for i in range(0, len(images), 500)]
     classes = [np.argmax(model(x, training=False), axis=-1) for x in batches]
     return Measurement(np.concatenate(classes).astype(np.int64), labels, "simulated")

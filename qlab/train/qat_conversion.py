@@ -5,7 +5,7 @@ import numpy as np
 from qlab.arithmetic.affine import QuantParams, affine_params, quantize, symmetric_params
 from qlab.engine import planning
 from qlab.engine.floating import floating
-from qlab.engine.lowering import StoredWeights, lower
+from qlab.engine.lowering import StoredWeights, fitted, lower
 from qlab.tflite import runtime
 from qlab.tflite.cleaning import cleaned
 from qlab.tflite.graph import pack
@@ -67,6 +67,7 @@ def convert_quantized(model, packed=None):
     description = f"qlab: quantization-aware, weights {min(bits)} bits"
     stays = floating(source)
     grids = _grids(source, stays, twin, wrapped)
+    weights = {name: fitted(source.layer(name), x, grids) for name, x in weights.items()}
     file = LiteModel(pack(lower(source, grids, weights, stays.reasons, description.encode())))
     if packed is None:
         packed = min(bits) <= 4

@@ -31,6 +31,7 @@ Wrapper, InputQuantizer = quantize_wrapper.QuantizeWrapper, quantize_layer.Quant
 Annotation = quantize_annotate.QuantizeAnnotate
 DefaultScheme = default_8bit_quantize_scheme.Default8BitQuantizeScheme
 KERNELS = {"Conv2D": "kernel", "Dense": "kernel", "DepthwiseConv2D": "depthwise_kernel"}
+BENT = ("tanh", "sigmoid", "softmax")  # what goes into them is rounded, wherever their output is
 WEIGHT_RANGES = ("max", "least-squares")
 
 
@@ -173,7 +174,8 @@ class BitsScheme(DefaultScheme):
         if isinstance(given, default_8bit_quantize_configs.Default8BitOutputQuantizeConfig):
             return BitsConfig(output=True, **bits)
         if given is not None:  # rounded later: after the ReLU, the BatchNorm or the Concatenate
-            return BitsConfig(weights, **bits)
+            name = getattr(getattr(layer, "activation", None), "__name__", "")
+            return BitsConfig(weights, ["activation"] if name in BENT and weights else [], **bits)
         relu = kind == "Activation" and layer.activation.__name__ == "relu"
         output = kind in ("ReLU", "Add", "Concatenate", "GlobalAveragePooling2D") or relu
         return BitsConfig(weights, ["activation"] if weights else [], output, **bits)

@@ -4,14 +4,12 @@ import hashlib
 import io
 import sys
 import zipfile
-from pathlib import Path
 
 import numpy as np
-import platformdirs
 from tqdm import tqdm
 
 from qlab import data
-from qlab.system.files import write_whole
+from qlab.system.files import user_folder, write_whole
 from qlab.tflite import artefacts
 from qlab.tflite.litemodel import LiteModel
 from qlab.tflite.runtime import logits as _logits
@@ -67,7 +65,7 @@ def cache_file(content=None):
     """Path of the cached logits of a teacher, by default the shipped one."""
     content = artefacts.path(TEACHER).read_bytes() if content is None else content
     name = f"logits-{hashlib.sha256(content).hexdigest()[:16]}.npz"
-    return Path(platformdirs.user_cache_dir("qlab")) / "teacher" / name
+    return user_folder("cache") / "teacher" / name
 
 
 def _cached(content):

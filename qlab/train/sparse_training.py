@@ -10,6 +10,7 @@ import numpy as np
 
 from qlab.arithmetic import metrics
 from qlab.arithmetic.sparsity import SCOPES, magnitude_masks, require_sparsity
+from qlab.data.doors import require_two, require_whole
 from qlab.system.output import quiet
 from qlab.tflite.litemodel import LiteModel
 from qlab.tflite.transforms import keep_filters, strongest_filters
@@ -399,7 +400,7 @@ def schedules_by_layer(model, schedule, layers, scope, n_of_m, block):
         _check_n_of_m(n_of_m, schedule, block)
         schedule = 1 - n_of_m[0] / n_of_m[1]
     if block is not None:
-        _check_pair("block", block, "(4, 4)")
+        require_two("block", block, "two whole numbers, such as (4, 4)")
         if tuple(block) == (1, 1):
             raise ValueError("a block of (1, 1) is a single weight: leave out block")
     if schedule is None:
@@ -431,18 +432,12 @@ def _check_n_of_m(n_of_m, schedule, block):
         raise ValueError(
             "n_of_m fixes the sparsity and the pattern; leave out schedule and block, or n_of_m"
         )
-    _check_pair("n_of_m", n_of_m, "(2, 4)")
+    require_two("n_of_m", n_of_m, "two whole numbers, such as (2, 4)")
     if not n_of_m[0] < n_of_m[1]:
         raise ValueError(
             f"n_of_m is {tuple(n_of_m)}: of each m neighbours n are kept, so n must be the "
             "smaller: say (2, 4)"
         )
-
-
-def _check_pair(name, value, example):
-    right = isinstance(value, tuple | list) and len(value) == 2
-    if not right or not all(type(number) is int and number >= 1 for number in value):
-        raise ValueError(f"{name} is {value!r}; it must be two whole numbers, such as {example}")
 
 
 def shared_by_magnitude(schedule, kernels):
@@ -465,12 +460,7 @@ def _share(mask):
 
 
 def _check_steps(begin, end, frequency):
-    for name, value, least in (("begin_step", begin, 0), ("frequency", frequency, 1)):
-        if isinstance(value, bool) or not isinstance(value, int) or value < least:
-            raise ValueError(f"{name} is {value!r}; it must be a whole number, {least} or more")
-    if end is None:
-        return
-    if isinstance(end, bool) or not isinstance(end, int) or end <= begin:
-        raise ValueError(
-            f"end_step is {end!r}; it must be a whole number above begin_step, which is {begin}"
-        )
+    require_whole("begin_step", begin)
+    require_whole("frequency", frequency, 1)
+    if end is not None:
+        require_whole("end_step (above begin_step)", end, begin + 1)

@@ -3,24 +3,10 @@
 A trial makes files through the engine, scores them with LiteRT, and keeps what it found.
 """
 
+from pkgutil import iter_modules
+
 import lazy_loader
 
 __getattr__, __dir__, __all__ = lazy_loader.attach(
-    __name__,
-    submodules=(
-        "distillation_scores",
-        "draws",
-        "flips",
-        "fronts",
-        "outliers",
-        "pareto",
-        "pruned",
-        "quantized_training",
-        "search",
-        "sensitivity",
-        "shelf",
-        "shipped",
-        "stages",
-        "subjects",
-    ),
+    __name__, [x.name for x in iter_modules(__path__)]
 )

@@ -1,7 +1,5 @@
 """What the distillation explorer measures: answers of teacher and students, and their scores."""
 
-from __future__ import annotations
-
 import json
 import re
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """Sets of calibration images, good and bad, and what files calibrated on several draws can do."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import numpy as np

@@ -83,10 +83,7 @@ class Asking:
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class FitTrial(Trial):
-    """A file in the form that a microcontroller takes, the plan of its RAM, and its accuracy.
-
-    It has no measurement while it is not scored, and no plan if qlab cannot make one.
-    """
+    """A file as a microcontroller takes it, its RAM (None if unknown) and its accuracy."""
 
     plan: ArenaPlan | None = field(repr=False)
     question: Question = field(repr=False)
@@ -131,10 +128,7 @@ class FitTrial(Trial):
 
     @property
     def refusal(self):
-        """str: why it cannot be used with TensorFlow Lite Micro; empty if it can, or nobody knows.
-
-        A file that runs and answers otherwise cannot be used either.
-        """
+        """str: why TensorFlow Lite Micro cannot use it; empty if it can, or nobody knows."""
         asked = self.told is not None and self.told.runs is not None
         return self.told.why if asked else ""
 

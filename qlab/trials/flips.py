@@ -1,7 +1,5 @@
 """Answers that changed between two models: in which way, of which class. No widget, no drawing."""
 
-from __future__ import annotations
-
 from collections import Counter
 from dataclasses import dataclass
 

@@ -1,7 +1,5 @@
 """Which models no other beats, at what cost; and the rows of the board."""
 
-from __future__ import annotations
-
 from collections import Counter
 
 import numpy as np
@@ -50,11 +48,7 @@ def rivals(board, cost="gzip_bytes"):
 
 
 def comparisons(board, cost="gzip_bytes", against=None):
-    """Of each model, a Comparison from it to its rival, on the same images, or None.
-
-    Both must have been scored in this process: the manifest has no answers image by image. Who
-    has the `rivals` already gives them as `against`.
-    """
+    """Comparison of each model with its rival, on the same images; None if not scored here."""
     against = rivals(board, cost) if against is None else against
     return [
         compare(entry.measurement, rival.measurement, family=len(board))
@@ -65,10 +59,7 @@ def comparisons(board, cost="gzip_bytes", against=None):
 
 
 def standings(board, cost="gzip_bytes", found=None):
-    """Where each model stands: on the front, too close to its rival to call, or beaten by it.
-
-    The `comparisons` are taken as `found`, if they are there already.
-    """
+    """Where each model stands: on the front, too close to its rival to call, or beaten by it."""
     found = comparisons(board, cost) if found is None else found
     ahead = set(front(_costs(board, cost), [x.accuracy for x in board]).tolist())
     words = {None: APART, "better": BEATEN}

@@ -1,7 +1,5 @@
 """What loud channels do to all others: multiplied in one layer, divided again in the next."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import NamedTuple

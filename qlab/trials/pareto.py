@@ -1,7 +1,5 @@
 """The Pareto board: all models, shipped and kept, and those that no other beats."""
 
-from __future__ import annotations
-
 import hashlib
 from dataclasses import dataclass
 from itertools import count
@@ -39,6 +37,7 @@ class Entry:
     latency_kind: str
     sha256: str
     measurement: Measurement | None = None  # if it was scored in this process
+    data: str = ""  # digest of the images, if they are not the course's
 
     @property
     def accuracy(self):
@@ -86,7 +85,7 @@ def keep(model, name, recipe=None, dataset=None):
     name = _free(shelf.clean_name(name), sha)
     _measure(sha, model, dataset)
     score = _measured[sha, _of(dataset)]
-    shelf.put(model, name, recipe, _facts(score), _timed[sha])
+    shelf.put(model, name, recipe, _facts(score), _timed[sha], _of(dataset))
     return next(entry for entry in _yours([]) if entry.sha256 == sha)
 
 
@@ -108,17 +107,13 @@ def entries(troubles=None, dataset=None):
     dataset = subjects.other_data(dataset)
     if dataset is None:
         return [*_yours(troubles), *_shipped(troubles)]
-    n = len(dataset.validation)
-    return [x for x in _yours(troubles) if (_data_of(x), x.n) == (_of(dataset), n)]
+    return [x for x in _yours(troubles) if x.data == dataset.digest]
 
 
 def remeasure(chosen, dataset=None):
-    """Score and time models here; they are `measured` from then on, in this kernel.
-
-    Models that were scored on other data than this stay as they are.
-    """
+    """Score and time models here, but for those that were scored on other data than this."""
     dataset = subjects.other_data(dataset)
-    chosen = [x for x in chosen if _data_of(x) == _of(dataset)]
+    chosen = [x for x in chosen if x.data == _of(dataset)]
     for done, entry in enumerate(chosen):
         yield done, len(chosen), entry.name
         _measure(entry.sha256, _load(entry), dataset)
@@ -126,12 +121,7 @@ def remeasure(chosen, dataset=None):
 
 
 def _of(dataset):
-    """What `Split.images_are` adds for a data set that is not the course's."""
-    return f" of {dataset.name}" if dataset else ""
-
-
-def _data_of(entry):
-    return entry.images_are.partition(" images")[2]
+    return dataset.digest if dataset else ""
 
 
 def _free(name, sha):
@@ -168,16 +158,17 @@ def _yours(troubles):
     for kept in shelf.kept(troubles):
         cached = kept.correct, kept.n, kept.images_are
         try:
-            content = kept.data
+            content = kept.content
         except (OSError, ValueError) as error:  # gone since it was listed
             troubles.append(f"{kept.name} on the shelf cannot be used: {error}")
             continue
-        yield _entry(kept.name, "yours", kept.recipe, cached, content, kept.sha256, kept.latency)
+        about = content, kept.sha256, kept.latency, kept.data
+        yield _entry(kept.name, "yours", kept.recipe, cached, *about)
 
 
-def _entry(name, origin, recipe, cached, content, sha, timed):
+def _entry(name, origin, recipe, cached, content, sha, timed, data=""):
     """One entry: what was measured in this process goes before what is recorded."""
-    score = _measured.get((sha, cached[2].partition(" images")[2]))
+    score = _measured.get((sha, data))
     timed_now = _timed.get(sha)
     kind = "" if timed is None else "cached"
     if sha not in _gzipped:
@@ -194,6 +185,7 @@ def _entry(name, origin, recipe, cached, content, sha, timed):
         "measured" if timed_now else kind,
         sha,
         score,
+        data,
     )
 
 
@@ -206,7 +198,7 @@ def _measure(sha, model, dataset):
     """Score and time one model; both or neither are remembered."""
     split = subjects.images_to_choose_with(dataset=dataset)
     measurement = subjects.scored(model, split, evaluate, threads=1)
-    timed = latency(model, runs=RUNS)
+    timed = latency(subjects.sized(model, dataset), runs=RUNS)
     _measured[sha, _of(dataset)], _timed[sha] = measurement, timed
 
 

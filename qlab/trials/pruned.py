@@ -1,7 +1,5 @@
 """A model pruned in one of four ways, made and measured here and now. No widget, no drawing."""
 
-from __future__ import annotations
-
 import time
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
@@ -36,10 +34,7 @@ REMEMBERED = 24
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class PrunedTrial(Trial):
-    """A pruned file, which of the dense model's weights are left, and what share is not.
-
-    It has no measurement while it is not scored.
-    """
+    """A pruned file, which of the dense model's weights are left, and what share is not."""
 
     masks: dict = field(repr=False)
     absent: float

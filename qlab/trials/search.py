@@ -1,7 +1,5 @@
 """Mixed precision: bits and sparsity of each layer, found by making files and scoring them."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from itertools import islice
 
@@ -9,6 +7,7 @@ import numpy as np
 
 from qlab import data
 from qlab.arithmetic.sparsity import SCOPES
+from qlab.data.doors import require_whole
 from qlab.engine.recipes import Recipe
 from qlab.tflite import prefixes
 
@@ -91,9 +90,7 @@ def search_images(n=None, dataset=None):
     ((10, 28, 28, 1), (10,))
     """
     split = (dataset or data.load()).validation
-    n = min(MOST_IMAGES, len(split)) if n is None else n
-    if isinstance(n, bool) or not isinstance(n, int | np.integer) or not 1 <= n <= len(split):
-        raise ValueError(f"n is {n!r}; there are {len(split):,} validation images")
+    n = min(MOST_IMAGES, len(split)) if n is None else require_whole("n", n, 1, len(split))
     return split.images[:n], split.labels[:n]
 
 
@@ -159,11 +156,7 @@ def random(score, budget_bytes=None, rng=None):
 
 
 def greedy(score, budget_bytes, rng):
-    """Lower one layer after the other, each time where it costs least; then improve.
-
-    Of layers that are unknown the first is tried first: its files share what comes before it, and
-    those of the next layer can go on from there (`qlab.tflite.prefixes`).
-    """
+    """Lower one layer after the other, each time where it costs least; then improve."""
     place = ((0, 0),) * len(score.layers)
     current = yield from score.tried(_recipe(score, place))
     worth = {(i, *step): -1.0 for i in range(len(place)) for step in STEPS}  # unknown: look first

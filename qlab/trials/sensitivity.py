@@ -1,7 +1,5 @@
 """Which layer hurts most: one at a time is lowered to a few bits or pruned, all others are kept."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 from qlab.engine.floating import floating
@@ -23,10 +21,7 @@ class LayerTrial(Trial):
 
 
 def scan(compressor, images, labels, bits, base=None, which="weight_bits", levels=1):
-    """Lower one layer at a time to a few bits, or prune it; yield what that does.
-
-    The comparisons are of a family: all layers, at so many levels of bits or sparsity.
-    """
+    """Lower one layer at a time, or prune it, and compare it in a family of all that are tried."""
     base = Recipe() if base is None else base
     dense = compressor.compress(base)
     names = layers_with(compressor.model, which)

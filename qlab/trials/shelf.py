@@ -1,7 +1,5 @@
 """The learner's shelf: models kept from any notebook, one folder for each content."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 import os
@@ -14,7 +12,7 @@ from pathlib import Path
 from qlab.arithmetic.results import Latency
 from qlab.engine.recipes import recipe_dict
 from qlab.system.files import models_folder as folder
-from qlab.system.files import read_whole, write_files
+from qlab.system.files import read_whole, refuse_anothers, write_files
 from qlab.system.machine import machine_name
 from qlab.system.text import one_line, printable
 from qlab.tflite.litemodel import LiteModel, require_lite_model
@@ -44,6 +42,7 @@ class Kept:
     correct: int
     n: int
     images_are: str
+    data: str  # digest of the images, if they are not the course's
     latency: Latency | None
     machine: str
     when: str
@@ -51,16 +50,16 @@ class Kept:
     place: Path
 
     @property
-    def data(self):
+    def content(self):
         """bytes: the file, read and compared with its checksum."""
         return _verified(self.place)
 
     def model(self):
         """Check the file as one from outside, and return it."""
-        return LiteModel.from_bytes(self.data, self.name, self.pixels)
+        return LiteModel.from_bytes(self.content, self.name, self.pixels)
 
 
-def put(model, name, recipe, score, latency=None):
+def put(model, name, recipe, score, latency=None, data=""):
     """Put a model on the shelf, whole or not at all; the same file again gets the new name."""
     require_lite_model(model)
     name = clean_name(name)
@@ -68,9 +67,11 @@ def put(model, name, recipe, score, latency=None):
         raise ShelfError(f"the model has {model.file_bytes:,} bytes; the shelf takes "
                          f"{LARGEST_MODEL:,} at most")  # fmt: skip
     sha = hashlib.sha256(model.data).hexdigest()
-    about = _about(name, recipe, score, latency, model.pixels)
+    about = _about(name, recipe, score, latency, model.pixels, data)
     place = folder() / sha
     try:
+        refuse_anothers(folder())
+        refuse_anothers(place)
         if not place.is_dir() and len(_names()) >= MOST_MODELS:
             raise ShelfError(f"the shelf is full: {MOST_MODELS} models; qlab.pareto.drop(name) "
                              "takes one away")  # fmt: skip
@@ -92,21 +93,31 @@ def kept(troubles=None):
         except (OSError, ValueError, RecursionError) as error:
             if troubles is not None:
                 words = getattr(error, "strerror", None) or str(error)
-                troubles.append(f"{name[:8]}… on the shelf cannot be used: {words}")
+                troubles.append(
+                    f"{_short(name)} on the shelf cannot be used: {words}; "
+                    f'qlab.pareto.drop("{_short(name)}") takes it away'
+                )
     return sorted(found, key=lambda kept: (kept.when, kept.name))
 
 
 def drop(name):
-    """Take the models of this name off the shelf."""
-    gone = [each for each in kept() if each.name == name]
-    for each in gone:
-        shutil.rmtree(folder() / each.sha256, ignore_errors=True)
+    """Take the models of this name off the shelf; what cannot be used has its folder's name."""
+    found = {each.sha256: each.name for each in kept()}
+    gone = [sha for sha in _names() if name == found.get(sha, _short(sha))]
+    for sha in gone:
+        shutil.rmtree(folder() / sha, ignore_errors=True)
     return len(gone)
+
+
+def _short(folder_name):
+    """What a folder without a usable model is called where its trouble is told."""
+    return folder_name[:8]
 
 
 def _names():
     """Folders that look like a model's, at most so many."""
     try:
+        refuse_anothers(folder())
         names = [
             entry.name for entry in os.scandir(folder()) if entry.is_dir(follow_symlinks=False)
         ]
@@ -115,13 +126,14 @@ def _names():
     return sorted(name for name in names if _FOLDER.fullmatch(name))[:MOST_MODELS]
 
 
-def _about(name, recipe, score, latency, pixels):
+def _about(name, recipe, score, latency, pixels, data):
     """What is known of a model, as JSON."""
     document = {
         "version": VERSION,
         "name": name,
         "recipe": recipe_dict(recipe),
         **dict(zip(("correct", "n", "images_are"), score, strict=True)),
+        "data": data,
         "when": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
     }
     if pixels is not None:
@@ -140,6 +152,7 @@ def _read(place):
     correct, n = about.get("correct"), about.get("n")
     if type(correct) is not int or type(n) is not int or not 0 <= correct <= n <= 10**7 or n < 1:
         raise ValueError("its score is not one")
+    images_are = _line(about.get("images_are", "test images"))  # as version 0.1.0 had it
     return Kept(
         name=clean_name(about.get("name")),
         recipe=recipe_dict(about.get("recipe") if isinstance(about.get("recipe"), dict) else None),
@@ -147,7 +160,8 @@ def _read(place):
         file_bytes=len(_verified(place)),
         correct=correct,
         n=n,
-        images_are=_line(about.get("images_are", "test images")),  # as version 0.1.0 had it
+        images_are=images_are,
+        data=_line(about.get("data", images_are.partition(" images")[2])),
         latency=_latency(about.get("latency")),
         machine=_line(about.get("machine", "")),
         when=_line(about.get("when", "")),

@@ -1,7 +1,5 @@
 """Shipped models that were trained with a technique, beside their controls; scored when asked."""
 
-from __future__ import annotations
-
 import re
 from dataclasses import dataclass
 from functools import cached_property

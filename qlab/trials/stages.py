@@ -1,7 +1,5 @@
 """What each step of a chain left in its file: zeros, different weights, bytes, accuracy."""
 
-from __future__ import annotations
-
 from qlab.tflite.artefacts import pretrained
 from qlab.tflite.runtime import evaluate
 from qlab.trials.subjects import Trial

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, field, replace
 from functools import cached_property, lru_cache
 
@@ -11,12 +12,12 @@ import qlab
 from qlab.arithmetic.metrics import sparsity
 from qlab.arithmetic.results import Measurement
 from qlab.data import Dataset, FashionMNIST, Split, is_fashion
-from qlab.data.datasets import shape_words
+from qlab.data.datasets import CHANNELS, shape_words
+from qlab.data.doors import array, colours, label_row
 from qlab.engine.recipes import Recipe
 from qlab.system.steps import finished, mapped
 from qlab.tflite import prefixes
-from qlab.tflite.answers import class_count, require_scorable
-from qlab.tflite.graph import shape_of
+from qlab.tflite.answers import class_count, require_classes
 from qlab.tflite.litemodel import ModelError, require_lite_model
 from qlab.tflite.pixels import FEWEST, FoundPixels, as_pixels
 from qlab.tflite.runtime import require_fit
@@ -188,11 +189,7 @@ class Subject:
         return mapped(lambda found: replace(trial, measurement=found), steps)
 
     def scoring(self, model, hurry=False):
-        """Score a file in steps, and return its Measurement.
-
-        In a `hurry` it scores 2,000 images after the other, and yields a Measurement of the first
-        2,000, and None after each of the others.
-        """
+        """Score a file in steps; in a hurry 2,000 images come first, and are yielded."""
         whole, called = len(self.labels), self.split.images_are
 
         def named(found):
@@ -263,38 +260,49 @@ def require_course(dataset, instead):
 
 def images_to_choose_with(images=None, labels=None, dataset=None):
     """Split: the images given, or those of the data set, which is the course's by default."""
-    require_pair(images, labels)
-    if images is not None:
-        return Split(images, labels)
+    if images is not None or labels is not None:
+        return Split(*own_pair(images, labels))
     return course_images() if dataset is None else dataset.validation
 
 
 def misfit(model, dataset=None):
     """Why a data set, by default the course's, cannot score a model, in words; empty if it can."""
     try:
-        require_scorable(model)
+        require_classes(model)
     except ModelError as error:
         return str(error)
-    graph, dataset = model.parsed.subgraphs[0], dataset or FashionMNIST()
-    shape, classes = shape_of(graph.tensors[int(graph.inputs[0])])[1:], class_count(model)
+    dataset = dataset or FashionMNIST()
+    shape, classes = model.picture_shape, class_count(model)
     there = len(dataset.class_names)
     try:
-        require_fit(shape, dataset.image_shape)
+        require_fit(shape, (1, *dataset.image_shape))
         fits = classes in (None, there)
     except ValueError:
         fits = False
     if fits:
         return ""
     answers = "" if classes is None else f" and tells {classes} classes apart"
+    remedy = colours(shape, dataset.image_shape)
+    if len(shape) == 3 and shape[0] in CHANNELS and shape[2] not in (-1, *CHANNELS):
+        remedy = (
+            "; its channels come first, so convert it again with channels last, as onnx2tf does"
+        )
     return (
-        f"it takes images of {shape_words(shape)}{answers}; {dataset.name} has images of "
-        f"{shape_words(dataset.image_shape)} and {there} classes"
+        f"it takes images of {shape_words(shape).replace('-1', '?')}{answers}; {dataset.name} has "
+        f"images of {shape_words(dataset.image_shape)} and {there} classes{remedy}"
     )
+
+
+def sized(model, dataset=None):
+    """The model for pictures as large as the data's if it leaves the size open, and they fit it."""
+    if misfit(model, dataset):
+        return model
+    return qlab.runtime.of_size(model, (dataset or FashionMNIST()).image_shape)
 
 
 def require_fits(model, dataset=None):
     """Raise ValueError, saying what would fit, unless a data set fits a model."""
-    require_scorable(model)
+    require_classes(model)
     if problem := misfit(model, dataset):
         remedy = (
             "give the data that it was made for: dataset=qlab.Dataset.from_arrays(images, labels), "
@@ -307,19 +315,13 @@ def require_fits(model, dataset=None):
 
 
 def scored(model, split, score=prefixes.score, **how):
-    """Measurement of a file on a split, which knows what the images are called.
-
-    Layers that were scored before are not run again; with `score` = ``qlab.evaluate`` all are.
-    """
+    """Measurement of a file on a split, by what is known of its layers, or by `qlab.evaluate`."""
     measured = score(model, split.images, split.labels, **how)
     return replace(measured, images_are=split.images_are)
 
 
 def ready(model, split):
-    """A model that knows how it wants its pixels, and what scoring said of that, if it was asked.
-
-    It is not asked if it is known already, as of the course's models, or if nobody can tell.
-    """
+    """A model that knows how it wants its pixels, and how that was found, if it had to be."""
     require_lite_model(model)
     if model.pixels or len(split) < FEWEST or as_pixels(split.images)[1] is None:
         return model, None
@@ -336,24 +338,31 @@ def asked(model, dataset=None):
     return Measurement(np.concatenate(classes), test.labels, images_are=test.images_are)
 
 
-def require_pair(images, labels):
-    """Raise in words if only one of the two is given."""
+def own_pair(images, labels):
+    """The images and labels that somebody gave, as arrays; None for both if neither is given."""
     if (images is None) != (labels is None):
         raise ValueError("images and labels belong together: give both, or neither")
+    if images is None:
+        return None, None
+    images = array(images, "images")
+    return images, label_row(labels, len(images), "labels")
 
 
 def subject(model=None, images=None, labels=None, calibration_images=None, dataset=None):
-    """What is not given is the data set's, or the course's: the baseline, and `course_images`.
-
-    A model may be the name of one that ships.
-    """
+    """A `Subject`; what is not given is the data set's, or the course's."""
     dataset = other_data(dataset)
     split = images_to_choose_with(images, labels, dataset)
-    model = "baseline" if model is None else model
+    model = "baseline" if model is None else opened(model)
     given = images, calibration_images, dataset
     if isinstance(model, str) and all(x is None for x in given):
         return _shipped(model, split)
     return _build(model, split, calibration_images, dataset)
+
+
+def opened(model):
+    """The model in a `.tflite` file, if its path was given; anything else as it is."""
+    is_path = isinstance(model, os.PathLike) or str(model).lower().endswith(".tflite")
+    return qlab.LiteModel.from_file(model) if is_path else model
 
 
 @lru_cache(maxsize=SHIPPED)
@@ -369,6 +378,7 @@ def _build(model, split, calibration_images=None, dataset=None):
     if calibration_images is None:
         calibration_images = _calibrating(split, dataset)
     model, pixels = ready(model, split)
+    model = qlab.runtime.of_size(model, split.images.shape[1:])
     compressor = qlab.Compressor(model, calibration_images)
     return Subject(compressor, split, scored(model, split), dataset, pixels)
 

@@ -53,11 +53,6 @@ class AnatomyExplorer(ModelExplorer):
     float_anatomy : Anatomy
         Of the float32 file.
 
-    Raises
-    ------
-    ValueError
-        As in `ModelExplorer`.
-
     Examples
     --------
     >>> import qlab

@@ -1,5 +1,6 @@
 """Which calibration images, how many, and read by which observer: the explorer of ranges."""
 
+import warnings
 from dataclasses import replace
 from functools import partial
 
@@ -163,7 +164,9 @@ class CalibrationExplorer(SweepingExplorer, ModelExplorer):
             name, images = self._pool.draw(kind, i)
             subject = self.subject
             if kind != "random" or i > 0:
-                subject = replace(subject, compressor=qlab.Compressor(subject.model, images))
+                with warnings.catch_warnings():
+                    warnings.simplefilter("ignore")  # of blank images, which are chosen here
+                    subject = replace(subject, compressor=qlab.Compressor(subject.model, images))
             self._draws.append(Draw(name, subject))
             self.job.clear()
         return self._draws

@@ -80,10 +80,7 @@ class ChallengeBoard(ipywidgets.VBox):
         self.refresh()
 
     def refresh(self):
-        """Read the folder again, grade what is new, show the board and return it.
-
-        If that does not work it is None; `error` says why, and the tables stay as they were.
-        """
+        """Grade what is new in the folder and return the board; None if that does not work."""
         with self._one_at_a_time:
             try:
                 self.result = challenge.board(self.folder, test=self.test, progress=self._progress)

@@ -62,11 +62,6 @@ class ClusteringExplorer(SweepingExplorer, ModelExplorer):
     result : Clustered
     tuned : tuple of qlab.trials.shipped.Tuned
 
-    Raises
-    ------
-    ValueError
-        As in `ModelExplorer`.
-
     Examples
     --------
     >>> import qlab

@@ -5,6 +5,7 @@ from html import escape
 
 import numpy as np
 
+from qlab.data.doors import names_of
 from qlab.engine.recipes import ACTIVATION_BITS, WEIGHT_BITS, Recipe
 from qlab.plots.answer_panels import FlipCountsPanel, GalleryPanel
 from qlab.trials import flips
@@ -23,7 +24,7 @@ class FlipGallery(ModelExplorer):
     ----------
     model, images, labels, calibration_images, dataset
         As in `ModelExplorer`.
-    class_names : sequence of str or None
+    class_names : sequence of str, dict or None
         None for those of the data set. Images alone that are not of Fashion-MNIST have none, and
         their classes are called by number.
     **settings
@@ -167,7 +168,7 @@ class FlipGallery(ModelExplorer):
 
 def _named(class_names, subject):
     """Names of the classes, as many as the labels and the model's answers need."""
-    names = subject.class_names if class_names is None else tuple(map(str, class_names))
+    names = subject.class_names if class_names is None else names_of(class_names)[0]
     needed = 1 + int(max(np.max(subject.labels), subject.float_measurement.predictions.max()))
     if len(names) < needed:
         raise ValueError(

@@ -41,8 +41,9 @@ class Prediction(ipywidgets.VBox):
 
     def guess(self, value):
         memory.record_guess(self.question.id, self.question.validate(value))
-        shown = value if self.question.options else self.question.shown.format(value)
-        self._say(f"Kept: {shown}. Run on to see.")
+        late = self.question.late()
+        then = f"This guess was {late}" if late else "Run on to see"
+        self._say(f"Kept: {self.question.in_short(value)}. {then}.")
 
     def _options(self, earlier):
         self.control = ipywidgets.RadioButtons(
@@ -53,12 +54,23 @@ class Prediction(ipywidgets.VBox):
 
     def _number(self, earlier):
         low, high = self.question.bounds
-        self.control = ipywidgets.BoundedIntText(
-            value=low if earlier is None else earlier, min=low, max=high, description="Your guess"
+        self.control = ipywidgets.Text(
+            value="" if earlier is None else str(earlier),
+            placeholder=f"{low} to {high}",
+            description="Your guess",
+            continuous_update=False,  # it is kept with the Enter key, or when the box is left
         )
+        self.control.observe(self._typed, "value")
         keep = ipywidgets.Button(description="Keep this guess")
-        keep.on_click(lambda _: self.guess(self.control.value))
+        keep.on_click(self._typed)
         return [ipywidgets.HBox([self.control, keep])]
+
+    def _typed(self, _):
+        """Keep the number in the box, or say why not."""
+        try:
+            self.guess(self.question.read(self.control.value))
+        except ValueError as error:
+            self._say(f"Not kept: {error}")
 
     def _say(self, words):
         self.status.value = f'<div class="qlab-kept" role="status">{escape(words)}</div>'

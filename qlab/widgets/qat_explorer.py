@@ -7,9 +7,10 @@ import traitlets
 
 import qlab
 from qlab.arithmetic.results import in_points
+from qlab.engine.recipes import ROUNDING_CHOICES
 from qlab.plots.training_panels import LearningPanel, StepsPanel, WaysPanel, shares
-from qlab.trials.quantized_training import SEEDS, WIDTHS, Live, WidthScorer, weights_in_steps
-from qlab.trials.subjects import require_course
+from qlab.trials.quantized_training import SEEDS, WIDTHS, Live, scoring, weights_in_steps
+from qlab.trials.subjects import Remembering, require_course
 from qlab.widgets.kit import readout
 from qlab.widgets.kit.explorer import Shown, ThreadedExplorer
 from qlab.widgets.kit.job import ThreadedJob
@@ -18,6 +19,7 @@ from qlab.widgets.kit.model_explorer import ModelExplorer
 from qlab.widgets.kit.readout import percent
 from qlab.widgets.kit.traits import layer_name, steps
 
+NAMES = {way: way.replace("gptq", "GPTQ") for way in ROUNDING_CHOICES}
 EPOCHS, IMAGES = 2, 20_000  # of a live training: about half a minute
 INSTEAD = (
     "Train your own model, and compare it with its float control: aware = "
@@ -27,7 +29,7 @@ INSTEAD = (
 
 
 class QatExplorer(ThreadedExplorer, ModelExplorer):
-    """Post-training quantization, QAT and QAT's float control side by side; and live training.
+    """QAT, and its float control rounded in three ways, side by side; and live training.
 
     The shipped files are scored by LiteRT, here and now, and remembered for each width. The button
     trains a model for real, in a thread, so that other cells run meanwhile.
@@ -58,8 +60,8 @@ class QatExplorer(ThreadedExplorer, ModelExplorer):
     >>> explorer = QatExplorer(images=few.images[:100], labels=few.labels[:100],
     ...                        calibration_images=few.images[100:228], weight_bits=8)
     >>> explorer.weight_bits = 2
-    >>> explorer.result.to_post_training.verdict
-    'better'
+    >>> explorer.result.to_nearest.verdict, explorer.result.best
+    ('better', 'gptq')
     """
 
     offered = ("baseline",)  # the one that QAT was tried on
@@ -73,21 +75,23 @@ class QatExplorer(ThreadedExplorer, ModelExplorer):
         super().__init__(None, images, labels, calibration_images, **settings)
 
     def build(self):
-        self._scorer = WidthScorer(self.subject, self._progress)
+        self._scores = Remembering(partial(scoring, self.subject, self._progress))
         self.job = ThreadedJob(
             "Start live training", self._job_steps, self.guard, "the best so far"
         )
         self.download = self.offer("Download the best so far", self.tflite, self._live_recipe)
         return self._picture(), [self.job, self.download]
 
-    def compute(self):
+    def trying(self, hurry):
         """Score the files of these bits, unless that is done."""
-        return self._scorer.scores(self.weight_bits)
+        return self._scores.trying(self.weight_bits, hurry=hurry)
+
+    def sketch(self):
+        return f"{self._show_weights(self._live_here())[-1]} Accuracy: being measured.", [0]
 
     def show(self, result):
         live = self._live_here()
-        ways = result.post_training, result.control, result.qat
-        self._ways.show(ways, result.repaired_control)
+        self._ways.show((*result.control.values(), result.qat))
         before, after, words = self._show_weights(live)
         alt = f"{_alt(result)} {words} {self._show_live(live)}"
         made = partial(tables, result, live, self.layer, before, after)
@@ -149,7 +153,7 @@ class QatExplorer(ThreadedExplorer, ModelExplorer):
         self.job.show_other(done, total, f"scoring the files of {self.weight_bits} bits")
 
     def _picture(self):
-        picture = LivePicture(panels=4, width=900, height=290, ratios=(1, 1.25, 0.75, 0.85))
+        picture = LivePicture(panels=4, width=900, height=290, ratios=(1.15, 1.2, 0.75, 0.85))
         reference = self.subject.float_measurement
         self._ways = picture.put(WaysPanel, reference.accuracy, reference.interval)
         self._weights = picture.put(StepsPanel)
@@ -209,29 +213,27 @@ class QatExplorer(ThreadedExplorer, ModelExplorer):
 
 
 def _cells(result, live):
+    best = f"QAT's gain over {NAMES[result.best]}"
     cells = [
-        readout.mean_cell("Post-training", result.post_training),
-        readout.mean_cell("Float control", result.control),
+        readout.difference(result.gain, best),
         readout.mean_cell("QAT", result.qat),
-        readout.difference(result.to_control, "QAT to its control"),
-        readout.difference(result.to_post_training, "QAT to post-training"),
+        readout.mean_cell(f"Control, {NAMES[result.best]}", result.control[result.best]),
+        readout.mean_cell("Control, nearest", result.control["nearest"]),
+        readout.difference(result.to_nearest, "QAT's gain over nearest"),
     ]
+    if result.best == "nearest":
+        del cells[3:]
     return [*cells, readout.accuracy(live.measurement, "Live, best so far")] if live else cells
 
 
 def _notes(result, live):
     notes = [
         "The float control had the same extra epochs, order of images and learning rates as "
-        "QAT of its seed, without rounding, and was quantized afterwards.",
+        "QAT of its seed, without rounding. It was rounded afterwards in three ways, none of which "
+        f"trains anything. At these bits {NAMES[result.best]} is the best of them, so QAT is "
+        "compared with that.",
         *readout.at_once(len(WIDTHS), "widths"),
     ]
-    if result.repaired_control:
-        mean = percent(np.mean(result.repaired_control))
-        notes.append(
-            "QAT uses grids of least squared error at these bits. The same grids, without "
-            f"training on them, lift the control to {mean} {readout.badge('cached')}; only "
-            "what QAT gains beyond that is due to the training."
-        )
     if live:
         notes.append(
             "The live model is one short run, one seed. The best is picked on the images that "
@@ -241,21 +243,17 @@ def _notes(result, live):
 
 
 def _alt(result):
+    ways = ", ".join(f"{NAMES[way]} {readout.mean(x)}" for way, x in result.control.items())
     return (
-        f"At {result.weight_bits} bits: post-training {readout.mean(result.post_training)}, "
-        f"float control {readout.mean(result.control)}, QAT {readout.mean(result.qat)}, means of "
-        f"{len(result.qat)} seeds. QAT to its control: {result.to_control}."
+        f"At {result.weight_bits} bits: the float control, rounded by {ways}; QAT "
+        f"{readout.mean(result.qat)}, means of {len(result.qat)} seeds. QAT compared with "
+        f"{NAMES[result.best]}: {result.gain}."
     )
 
 
 def tables(result, live, layer, before, after):
     yield _ways(result)
     yield _weights(layer, before, after, result.weight_bits)
-    if result.repaired_control:
-        each = zip(SEEDS, result.repaired_control, strict=True)
-        rows = [(seed, percent(accuracy), "cached") for seed, accuracy in each]
-        name = "Float control on least-squares grids"
-        yield readout.table(name, ("seed", "accuracy", "kind"), rows)
     if live:
         header = ("epoch", "training loss", "training accuracy", "LiteRT accuracy", "95 % interval")
         rows = map(_frame, live.frames)
@@ -263,15 +261,16 @@ def tables(result, live, layer, before, after):
 
 
 def _ways(result):
-    pairs = result.to_control, result.to_post_training
-    before = ("post-training", result.post_training), ("float control", result.control)
-    rows = [_row(way, s, m) for way, each in before for s, m in zip(SEEDS, each, strict=True)]
+    pairs = result.gain, result.to_nearest
+    control = ((f"control, {NAMES[way]}", each) for way, each in result.control.items())
+    rows = [_row(way, s, m) for way, each in control for s, m in zip(SEEDS, each, strict=True)]
     for i, seed in enumerate(SEEDS):
         gained = (in_points(x.by_seed[i]) for x in pairs)
         rows.append((*_row("QAT", seed, result.qat[i])[:4], *gained))
     rows.append(("QAT", "all", readout.mean(result.qat), "", *map(str, pairs)))
-    header = ("way", "seed", "accuracy", "95 % interval", "to control", "to post-training")
-    return readout.table(f"Three ways to {result.weight_bits} bits", header, rows)
+    gains = f"gain over {NAMES[result.best]}", "gain over nearest"
+    header = ("way", "seed", "accuracy", "95 % interval", *gains)
+    return readout.table(f"Four ways to {result.weight_bits} bits", header, rows)
 
 
 def _row(way, seed, measurement):

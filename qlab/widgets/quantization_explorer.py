@@ -5,7 +5,14 @@ from typing import NamedTuple
 
 import numpy as np
 
-from qlab.engine.recipes import ACTIVATION_BITS, GRANULARITIES, OBSERVERS, WEIGHT_BITS, Recipe
+from qlab.engine.recipes import (
+    ACTIVATION_BITS,
+    GRANULARITIES,
+    OBSERVERS,
+    ROUNDING_CHOICES,
+    WEIGHT_BITS,
+    Recipe,
+)
 from qlab.plots.cost_panels import TradeoffPanel
 from qlab.plots.quantization_panels import (
     ActivationPanel,
@@ -19,7 +26,6 @@ from qlab.widgets.kit.explorer import Shown
 from qlab.widgets.kit.live import LivePicture
 from qlab.widgets.kit.model_explorer import ModelExplorer
 from qlab.widgets.kit.traits import (
-    ROUNDING_CHOICES,
     WholeWithin,
     by_layer,
     choice,
@@ -81,11 +87,6 @@ class QuantizationExplorer(ModelExplorer):
         ``recipe``, ``model``, ``measurement``, ``comparison``, ``sizes``, ``latency``.
     trail : list of Point
         Every recipe tried, in order.
-
-    Raises
-    ------
-    ValueError
-        As in `ModelExplorer`.
 
     Examples
     --------

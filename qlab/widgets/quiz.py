@@ -34,8 +34,9 @@ class Quiz(ipywidgets.VBox):
         groups = [self._group(i, item) for i, item in enumerate(sheet.items, 1)]
         super().__init__([ipywidgets.HTML(CSS), Pulse(), *groups, self.score])
         self.add_class("qlab-quiz")
-        for id, option in sheet.first_answers().items():
-            self._show(id, option, sheet.mark(id, option))
+        for id, first in sheet.first_answers().items():
+            for option in dict.fromkeys((first, sheet.last_answer(id))):
+                self._show(id, option, sheet.mark(id, option))
         self._count()
 
     def choose(self, id, option):

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from qlab.arithmetic.sparsity import polynomial_sparsity
+from qlab.data.doors import require_whole
 from qlab.plots.pruning_panels import CutsPanel, SchedulePanel
 from qlab.system.text import to_csv
 from qlab.tflite import artefacts
@@ -13,7 +14,7 @@ from qlab.widgets.kit import readout
 from qlab.widgets.kit.explorer import Explorer, Shown
 from qlab.widgets.kit.live import LivePicture
 from qlab.widgets.kit.readout import percent
-from qlab.widgets.kit.traits import Sparsity, WholeWithin, number, steps
+from qlab.widgets.kit.traits import Sparsity, WholeWithin, number, rare, steps
 
 EPOCHS, STEPS_PER_EPOCH = 8, 391  # of the shipped models: 50,000 images in batches of 128
 END_STEP = 1500
@@ -56,7 +57,7 @@ class ScheduleExplorer(Explorer):
         Batches; 391 are 50,000 images in batches of 128.
     **settings
         ``begin_step``, ``end_step``, ``power``, ``frequency``, ``final_sparsity``, and
-        ``initial_sparsity``, which has no control.
+        ``initial_sparsity``, under "More settings".
 
     Attributes
     ----------
@@ -80,13 +81,12 @@ class ScheduleExplorer(Explorer):
     power = steps("Power", POWERS, 3)
     frequency = number("Frequency", WholeWithin(100, 1, None, " step or more"), "_frequencies")
     final_sparsity = number("Final sparsity", Sparsity(0.9), (0.0, *FINALS))
-    initial_sparsity = Sparsity(0.5).tag(setting=True)
+    initial_sparsity = rare(number("Initial sparsity", Sparsity(0.5), (0.0, 0.2, 0.4, *FINALS)))
 
     def __init__(self, epochs=EPOCHS, steps_per_epoch=STEPS_PER_EPOCH, **settings):
         super().__init__()
         for name, value in (("epochs", epochs), ("steps_per_epoch", steps_per_epoch)):
-            if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-                raise ValueError(f"{name} is {value!r}; give a whole number, 1 or more")
+            require_whole(name, value, 1)
         self.epoch, self.steps = steps_per_epoch, epochs * steps_per_epoch
         self.end_step = min(END_STEP, self.steps)
         self._tenths = [self.steps * i // 10 for i in range(11)]

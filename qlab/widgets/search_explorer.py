@@ -22,7 +22,7 @@ from qlab.trials.search import (
     search_images,
     smallest,
 )
-from qlab.trials.subjects import Trial, course_data, other_data, require_pair
+from qlab.trials.subjects import Trial, course_data, other_data, own_pair
 from qlab.widgets.kit import readout
 from qlab.widgets.kit.download import often
 from qlab.widgets.kit.explorer import Shown
@@ -101,11 +101,6 @@ class SearchExplorer(ModelExplorer):
     trials : dict of str to list of qlab.search.Candidate
         All files so far, by method; ``uniform`` are those that treat all layers alike.
 
-    Raises
-    ------
-    ValueError
-        As in `ModelExplorer`.
-
     Examples
     --------
     >>> images, labels = search_images(100)
@@ -136,9 +131,8 @@ class SearchExplorer(ModelExplorer):
         dataset=None,
         **settings,
     ):
-        require_pair(images, labels)
-        own = other_data(dataset)
-        self._search = search_images(dataset=own) if images is None else (images, labels)
+        own, pair = other_data(dataset), own_pair(images, labels)
+        self._search = search_images(dataset=own) if images is None else pair
         self._base = base
         super().__init__(model, test_images, test_labels, calibration_images, dataset, **settings)
 

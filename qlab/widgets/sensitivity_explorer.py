@@ -6,7 +6,7 @@ from functools import cached_property, partial
 import traitlets
 
 from qlab.arithmetic.affine import INTEGER_BITS
-from qlab.engine.recipes import Recipe
+from qlab.engine.recipes import ROUNDING_CHOICES, Recipe
 from qlab.plots.sensitivity_panels import RecipesPanel, SensitivityPanel
 from qlab.system.steps import finished, mapped
 from qlab.trials.sensitivity import WHICH, LayerTrial, layers_with, lowered, scan
@@ -19,7 +19,6 @@ from qlab.widgets.kit.live import LivePicture
 from qlab.widgets.kit.model_explorer import ModelExplorer
 from qlab.widgets.kit.readout import fine_interval, score
 from qlab.widgets.kit.traits import (
-    ROUNDING_CHOICES,
     by_layer,
     choice,
     require_known,
@@ -69,11 +68,6 @@ class SensitivityExplorer(ModelExplorer):
     recipe : Recipe
         The mixed recipe; `qlab.Compressor.compress` takes it, and
         ``QuantizationExplorer(overrides=...)`` takes its ``overrides``.
-
-    Raises
-    ------
-    ValueError
-        As in `ModelExplorer`.
 
     Examples
     --------

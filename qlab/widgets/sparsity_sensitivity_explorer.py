@@ -71,11 +71,6 @@ class SparsitySensitivityExplorer(SweepingExplorer, ModelExplorer):
     curves : dict of str to dict of float to qlab.trials.sensitivity.LayerTrial
         For each layer, what was measured at each sparsity, at the present bits.
 
-    Raises
-    ------
-    ValueError
-        As in `ModelExplorer`.
-
     Examples
     --------
     >>> import qlab

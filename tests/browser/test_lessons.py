@@ -16,6 +16,7 @@ measured = Measurement(np.where(np.arange(1000) < 100, 2, 1), labels)
 quiz("baseline", measured=measured, by_class=[0.5, 1.0], share=0.9)
 """
 GUESS = 'from qlab.lessons import predict, reveal; predict("rounding.blank")'
+OPTION = 'predict("welcome.size")'
 EXHIBIT = "from qlab.lessons import check"
 FOUND = '''
 def times_smaller(before, after):
@@ -56,12 +57,40 @@ def test_a_number_is_guessed_and_told_back(lab):
     lab.open(lab.write("guess.ipynb", GUESS, "later = 0"))
     lab.run_all()
     asked = lab.page.locator(".qlab-prediction", has_text="All calibration images are blank")
-    asked.get_by_label("Your guess").fill("40")
-    asked.get_by_label("Your guess").press("Tab")
-    lab.page.keyboard.press("Space")
-    expect(asked).to_contain_text("Kept: 40 %")
+    box = asked.get_by_label("Your guess")
+    box.fill("140")
+    box.press("Enter")
+    expect(asked).to_contain_text("Not kept: 140 is out of bounds. Guess between 0 and 100.")
+    expect(box).to_have_value("140")
+    box.fill("40")
+    box.press("Enter")
+    expect(asked).to_contain_text("Kept: 40 %. Run on to see.")
     told = run_cell(lab, "later = 0", 'reveal("rounding.blank", 10)')
     assert "Your guess: 40 %" in told and "Measured: 10 %" in told
+    box.fill("10")
+    asked.get_by_role("button", name="Keep this guess").click()
+    late = "changed after the result was shown, so 40 % is what counts"
+    expect(asked).to_contain_text(f"Kept: 10 %. This guess was {late}.")
+    assert late in run_cell(lab, 'reveal("rounding.blank", 10)')
+    both_themes(lab, "guess-late", lab.page.locator(".jp-Notebook"))
+
+
+def test_an_option_is_chosen_with_the_arrow_keys(lab):
+    lab.open(lab.write("option.ipynb", "from qlab.lessons import predict", OPTION, "later = 0"))
+    lab.run_all()
+    asked = lab.page.locator(".qlab-prediction")
+    group = asked.get_by_role("radiogroup", name="Predict: Each weight goes from 32 bits to 8.")
+    group.get_by_role("radio", name="less than 2 times").focus()
+    for key in ("x", "d", "d", "ArrowDown", "ArrowDown"):
+        lab.page.keyboard.press(key)
+    chosen = group.get_by_role("radio", name="between 3 and 4 times")
+    expect(chosen).to_be_focused()
+    expect(chosen).to_be_checked()
+    expect(asked).to_contain_text("Kept: between 3 and 4 times")
+    expect(lab.page.locator(".jp-Notebook .jp-Cell")).to_have_count(3)
+    lab.page.keyboard.press("Tab")
+    expect(chosen).not_to_be_focused()
+    assert group.locator(":focus").count() == 0  # the group is one stop
 
 
 def test_a_claim_is_marked_and_listed(lab):

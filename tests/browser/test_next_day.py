@@ -34,6 +34,9 @@ ENDS = {  # a kernel is restarted, is killed as by a machine without memory, is 
         {code: 'import os; os.kill(os.getpid(), 9)'}); }""",
     "shut-down": "() => window.qlabPanel.sessionContext.shutdown()",
 }
+DIM = """control => { let seen = 1;
+  for (let x = control; x; x = x.parentElement) seen *= getComputedStyle(x).opacity;
+  return seen; }"""
 ICONS = """part => [part, ...part.querySelectorAll('.jupyter-widgets')].filter(
   x => getComputedStyle(x, '::before').content !== 'none').length"""
 START = "() => window.qlabPanel.sessionContext.changeKernel({name: 'python3'})"
@@ -72,6 +75,7 @@ def expect_dead(*parts):
         assert controls.count() > 2
         for control in controls.all():
             expect(control).to_be_disabled()
+            assert control.evaluate(DIM) < 1  # and it is seen
         assert part.evaluate(ICONS) == 0
         for other in part.locator(".noUi-handle, summary").all():
             assert other.evaluate("x => x.inert")

@@ -27,7 +27,7 @@ def test_training_is_watched_and_stopped_while_cells_run(lab):
     explorer.locator(".qlab-weight-bits .noUi-handle").press("Home")
     expect(explorer.get_by_label("Weight bits")).to_have_value("2")
     expect(picture).to_have_attribute("title", re.compile("At 2 bits"), timeout=30_000)
-    expect(explorer.locator(".qlab-notes")).to_contain_text("cached")
+    expect(explorer.locator(".qlab-notes")).to_contain_text("GPTQ is the best")
     explorer.get_by_label("Layer shown").select_option("conv2")
     expect(picture).to_have_attribute("title", re.compile("Weights of conv2"))
 

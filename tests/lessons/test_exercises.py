@@ -114,6 +114,39 @@ def as_a_list(images):
     return [[np.float32(image[None]) / 255] for image in images]
 
 
+def layer_in_floats(codes, weights, bias, zero_in, multiplier, shift, zero_out):
+    sums = (codes.astype(np.float64) - zero_in) @ weights.T + bias
+    return np.rint(sums * multiplier / 2.0**shift + zero_out).clip(-128, 127).astype(np.int8)
+
+
+def looped_layer(codes, weights, bias, zero_in, multiplier, shift, zero_out):
+    rows = []
+    for row in codes.tolist():
+        sums = (
+            sum((q - zero_in) * w for q, w in zip(row, unit, strict=True)) + int(b)
+            for unit, b in zip(weights.tolist(), bias, strict=True)
+        )
+        each = zip(sums, multiplier.tolist(), shift.tolist(), strict=True)
+        halves = [(x * m * 2 >> s) + 1 for x, m, s in each]
+        rows.append([max(-128, min(127, (x >> 1) + zero_out)) for x in halves])
+    return rows
+
+
+def layer_with(late=False, shifted=False, kind=np.int64, product=np.int64, clipped=True, skip=()):
+    """An integer layer with a mistake in it."""
+
+    def answer(codes, weights, bias, zero_in, multiplier, shift, zero_out):
+        zero_in, bias_in = 0 if "in" in skip else zero_in, 0 * bias if "bias" in skip else bias
+        centred = codes.astype(kind) - (np.int8(zero_in) if kind is np.int8 else zero_in)
+        sums = (centred @ weights.T.astype(kind)).astype(np.int64) + (0 if late else bias_in)
+        scaled = sums.astype(product) * multiplier.astype(product)
+        rounded = scaled >> shift if shifted else np.rint(scaled / 2.0**shift).astype(int)
+        q = rounded + (bias if late else 0) + (0 if "out" in skip else zero_out)
+        return q.clip(-128, 127) if clipped else q
+
+    return answer
+
+
 def packed_by_ceil(count, bits):
     return float(np.ceil(count * bits / 8))
 
@@ -170,6 +203,7 @@ CORRECT = {
     "rounding.channel_scales": [looped_channel_scales, kept_axes_channel_scales],
     "ptq.representative_dataset": [one_by_one, as_a_list],
     "ptq.packed_bytes": [packed_by_ceil],
+    "ptq.integer_layer": [layer_in_floats, looped_layer],
     "qat.fake_quantize_weights": [looped_fake_quantize],
     "qat.straight_through": [looped_straight_through, masked_straight_through],
     "qat.train_one_weight": [recursive_one_weight],
@@ -353,6 +387,14 @@ MISTAKES = [
     ),
     ("ptq.quantize", lambda x, p: clip(np.rint(x / p.scale), p), "zero point is missing"),
     ("ptq.quantize", lambda x, p: clip(np.rint(x / p.scale) - p.zero_point, p), "subtracted"),
+    ("ptq.integer_layer", layer_with(kind=np.int8), "sum wraps around"),
+    ("ptq.integer_layer", layer_with(product=np.int32), "product wraps around"),
+    ("ptq.integer_layer", layer_with(skip=["in"]), "input's zero point"),
+    ("ptq.integer_layer", layer_with(skip=["out"]), "output's zero point"),
+    ("ptq.integer_layer", layer_with(skip=["bias"]), "bias is missing"),
+    ("ptq.integer_layer", layer_with(late=True), "came too late"),
+    ("ptq.integer_layer", layer_with(shifted=True), "rounded down"),
+    ("ptq.integer_layer", layer_with(clipped=False), "outside int8"),
     ("ptq.dequantize", lambda q, p: p.scale * q, "zero point is missing"),
     ("ptq.dequantize", lambda q, p: p.scale * (q.astype(float) + p.zero_point), "added"),
     ("ptq.dequantize", lambda q, p: p.scale * q - p.zero_point, "brackets"),

@@ -141,10 +141,13 @@ def test_choosing_an_option_keeps_it(id):
         assert memory.guesses[id] == option
 
 
-def test_a_number_is_kept_when_the_button_is_pressed():
+def test_a_number_is_kept_once_it_is_typed_and_again_when_the_button_is_pressed():
     shown = predict("rounding.blank")
-    shown.control.value = 30
-    assert "rounding.blank" not in memory.guesses
+    assert "rounding.blank" not in memory.guesses and shown.control.description
+    shown.control.value = "0"
+    assert memory.guesses["rounding.blank"] == 0 and "Kept: 0 %" in shown.status.value
+    shown.control.value = "30 %"
+    memory.record_guess("rounding.blank", 1)
     box, keep = shown.children[1].children
     assert box is shown.control
     keep.click()
@@ -152,10 +155,33 @@ def test_a_number_is_kept_when_the_button_is_pressed():
     assert "Kept: 30 %" in shown.status.value
 
 
-def test_a_number_box_has_a_name_and_stays_in_bounds():
-    control = predict("rounding.blank").control
-    control.value = 1000
-    assert control.value == 100 and control.description
+@pytest.mark.parametrize("typed", ["1000", "-1", "many", "2.5", ""])
+def test_what_is_no_guess_is_said_and_not_clipped(typed):
+    shown = predict("rounding.blank")
+    shown.control.value = "30"
+    shown.control.value = typed
+    assert memory.guesses["rounding.blank"] == 30 and shown.control.value == typed
+    assert "Not kept" in shown.status.value and "between 0 and 100" in shown.status.value
+
+
+def test_a_guess_after_the_result_is_marked_on_screen():
+    reveal("rounding.blank", 10)
+    shown = predict("rounding.blank")
+    shown.guess(10)
+    assert "made after the result was shown" in shown.status.value
+    told = repr(reveal("rounding.blank", 10))
+    assert "Guessed after the result" in told and "10 % (made after the result was shown)" in told
+
+
+def test_a_guess_that_is_changed_after_the_result_is_marked_with_the_one_that_counts():
+    shown = predict("rounding.blank")
+    shown.guess(90)
+    assert "Run on" in shown.status.value and "after" not in repr(reveal("rounding.blank", 10))
+    assert "after" not in repr(reveal("rounding.blank", 10))
+    shown.guess(10)
+    told = repr(reveal("rounding.blank", 10))
+    assert "changed after the result was shown, so 90 % is what counts" in told
+    assert "Right" not in told
 
 
 @pytest.mark.parametrize(
@@ -163,7 +189,7 @@ def test_a_number_box_has_a_name_and_stays_in_bounds():
 )
 def test_an_earlier_guess_is_shown_again(id, guess):
     predict(id).guess(guess)
-    assert predict(id).control.value == guess
+    assert predict(id).control.value in (guess, str(guess))
 
 
 @pytest.mark.parametrize(("id", "guess"), [("welcome.size", "12 times"), ("rounding.blank", 101)])

@@ -160,7 +160,7 @@ def test_a_guess_that_is_no_longer_offered_is_no_guess(path):
     memory.record_guess("welcome.size", "an option of last year")
     memory.record_guess("rounding.blank", "thirty")
     assert predict("welcome.size").control.value is None
-    assert predict("rounding.blank").control.value == 0
+    assert predict("rounding.blank").control.value == ""
     assert reveal("welcome.size", 3.62).guess is reveal("rounding.blank", 10.0).guess is None
 
 
@@ -192,6 +192,46 @@ def test_a_linked_file_stays_a_link(path, tmp_path):
     path.symlink_to(tmp_path / "elsewhere.json")
     learner("Ada")
     assert path.is_symlink() and on_disk(tmp_path / "elsewhere.json")["learner"] == "Ada"
+
+
+as_root = pytest.mark.skipif(os.name == "nt" or os.geteuid() != 0, reason="only root gives away")
+
+
+@as_root
+@pytest.mark.parametrize("planted", ["link", "file", "lock"])
+def test_what_somebody_planted_is_refused_in_words(path, tmp_path, planted, capsys):
+    path.parent.mkdir()
+    precious = tmp_path / ".bashrc"
+    precious.write_text("alias ll='ls -l'")
+    place = path.with_name("progress.json.lock") if planted == "lock" else path
+    if planted == "file":
+        place.write_bytes(GOOD)
+    else:
+        place.symlink_to(precious)
+    os.chown(place, 54321, 54321, follow_symlinks=False)
+    before = {each.name for each in path.parent.iterdir()}
+    predict("welcome.size").guess("4 times or more")
+    memory.forget()
+    assert reveal("welcome.size", 3.62).measured
+    assert (
+        precious.read_text() == "alias ll='ls -l'"
+        and not tmp_path.joinpath(".bashrc.lock").exists()
+    )
+    assert {each.name for each in path.parent.iterdir()} == before
+    err = capsys.readouterr().err
+    assert "cannot be saved" in err and "belongs to somebody else" in err
+
+
+def test_a_file_of_a_newer_version_stays_where_it_is_and_is_said_so(path, capsys):
+    path.parent.mkdir()
+    path.write_bytes(newer := with_(version=2, learner="Ada"))
+    predict("welcome.size").guess("4 times or more")
+    assert reveal("welcome.size", 3.62).guess == "4 times or more"
+    assert path.read_bytes() == newer and len(list(path.parent.glob("*.json*"))) <= 2  # the lock
+    err = capsys.readouterr().err
+    assert err.count("cannot be saved") == 1 and "its version is 2" in err and "update qlab" in err
+    memory.forget()
+    assert path.with_name("progress.json.kept-1").read_bytes() == newer
 
 
 # Two at once
@@ -268,7 +308,8 @@ GOOD = document.to_bytes(
 
 
 def with_(**parts):
-    return json.dumps({"version": 1, **parts}).encode()
+    return json.dumps({"version": 1, **parts} if "name" in parts else
+                      {"version": 1, "learner": "", **parts}).encode()  # fmt: skip
 
 
 BROKEN = {
@@ -278,8 +319,10 @@ BROKEN = {
     "not an object": b"[]",
     "null": b"null",
     "somebody else's": b'{"nbformat": 4}',
-    "newer": with_(version=2),
+    "older": with_(version=0),
+    "another's": with_(name="a model", recipe={}),
     "version as text": with_(version="1"),
+    "version as a part": with_(version=1.5),
     "version as truth": with_(version=True),
     "version without end": b'{"version": ' + b"1" * 5000 + b"}",
     "huge": with_(learner="x" * document.MOST_BYTES),

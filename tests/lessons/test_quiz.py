@@ -366,6 +366,17 @@ def test_the_answer_that_was_given_last_is_the_framed_one():
         assert framed == [option]
 
 
+def test_after_a_second_try_the_frame_is_on_the_right_answer_also_when_it_is_shown_again():
+    for option in ("less than 5 points", "more than 20 points"):
+        quiz("baseline", **two()).choose("baseline.quiz.classes", option)
+    again = quiz("baseline", **two())
+    buttons = again.buttons["baseline.quiz.classes"]
+    framed = [text for text, x in buttons.items() if "qlab-chosen" in x._dom_classes]
+    assert framed == ["more than 20 points"]
+    assert buttons["less than 5 points"].description == "✗ less than 5 points"
+    assert "1 of 5 answered, 0 right" in again.score.value
+
+
 def test_an_earlier_answer_is_shown_again():
     quiz("baseline", **two()).choose("baseline.quiz.wrong", "about 5,000")
     again = quiz("baseline", **two())

@@ -223,17 +223,63 @@ def test_broken_files_are_listed_and_do_not_stop_the_class(tmp_path, capsys):
     (folder / "folder.json").mkdir()
     (folder / "huge.json").write_bytes(b" " * 2_000_000)
     (folder / "nowhere.json").symlink_to(tmp_path / "nothing")
+    (folder / "linked.json").symlink_to(folder / "00.json")
     (folder / "notes.txt").write_text("not read")
-    broken = {"a/deep.json", "cut.json", "folder.json", "huge.json", "nowhere.json"}
+    (folder / "ada-models" / ("ab" * 32)).mkdir(parents=True)
+    (folder / "ada-models" / ("ab" * 32) / "about.json").write_text('{"version": 1, "name": "x"}')
+    broken = {"linked.json", "a/deep.json", "cut.json", "folder.json", "huge.json", "nowhere.json"}
     if hasattr(os, "mkfifo"):
         os.mkfifo(folder / "pipe.json")
         broken.add("pipe.json")
-    assert run(folder, "--to", tmp_path) == 0
+    assert run(folder, "--to", tmp_path) == 1
     out = capsys.readouterr().out
     text = parsed(tmp_path / "qlab-class.html").text
     assert "2 learners" in out and "Files left out" in text
     assert {line.split(": ")[1] for line in out.splitlines() if "left out" in line} == broken
     assert all(f"{file}: " in text for file in broken) and "notes.txt" not in out + text
+
+
+@pytest.mark.parametrize("name", ["Ada", ""])
+def test_what_is_handed_in_twice_counts_once(name, tmp_path, capsys):
+    folder = tmp_path / "class"
+    folder.mkdir()
+    begun = {"00": {"first": NOON, "last": NOON}}
+    later = {"00": {"first": NOON, "last": "2025-01-31T13:00:00Z"}}
+    other = {"00": {"first": "2025-01-31T12:00:01Z", "last": NOON}}
+    for file, notebooks in (("a", later), ("b", begun), ("c", other), ("d", later), ("e", {})):
+        whole = {**document.empty(), "learner": name, "notebooks": notebooks}
+        (folder / f"{file}.json").write_bytes(document.to_bytes(whole))
+    assert run(folder, "--to", tmp_path) == 0
+    out = capsys.readouterr().out
+    twice = ["a", "b"] if name else ["a"]
+    assert f"{5 - len(twice)} learners" in out
+    assert [line[-6:] for line in out.splitlines() if "counted once" in line] == [
+        f"{file}.json" for file in twice
+    ]
+    assert {row["file"][0] for row in rows_of(tmp_path / "qlab-class.csv")} == {*"abcde"} - {*twice}
+
+
+def test_a_report_tells_of_chosen_notebooks_alone(tmp_path, capsys):
+    folder = make_class(tmp_path / "class", 1)
+    for source, kind in ((folder, "class"), (folder / "00.json", "report")):
+        assert run(source, "--to", tmp_path, "--notebooks", "00", "02") == 0
+        text = (tmp_path / f"qlab-{kind}.html").read_text("utf-8")
+        assert "02 Post-training quantization" in text and "03 Better rounding" not in text
+        ids = {row["id"].split(".")[0] for row in rows_of(tmp_path / f"qlab-{kind}.csv")}
+        assert ids == {"welcome", "ptq"}
+    assert run(folder, "--to", tmp_path, "--notebooks", "99") == 1
+    assert "there is no notebook 99; there are 00, 01, 02" in capsys.readouterr().err
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no such links and modes")
+def test_a_report_is_private_and_goes_through_no_planted_link(tmp_path):
+    folder, to, victim = make_class(tmp_path / "class", 1), tmp_path / "to", tmp_path / "victim"
+    to.mkdir()
+    victim.write_text("mine")
+    (to / "qlab-class.html").symlink_to(victim)
+    assert run(folder, "--to", to) == 0
+    assert victim.read_text() == "mine"
+    assert {path.lstat().st_mode & 0o777 for path in to.iterdir()} == {0o600}
 
 
 def test_a_class_without_a_usable_file_fails_and_says_which(tmp_path, capsys):
@@ -324,7 +370,7 @@ def test_no_text_of_a_file_becomes_html(whole_class, tmp_path):
         (folder / f"{name}.json").write_bytes(document.to_bytes(hostile()))
     (folder / "<i>.json").write_bytes(b"{")
     source = folder if whole_class else folder / "one.json"
-    assert run(source, "--to", tmp_path) == 0
+    assert run(source, "--to", tmp_path) == whole_class  # one file is broken
     text = parsed(tmp_path / f"qlab-{'class' if whole_class else 'report'}.html").text
     assert "<script>alert(1)</script>" in text  # as text
     if whole_class:
@@ -369,7 +415,7 @@ def test_file_names_cannot_steer_the_terminal(tmp_path, capsys):
         (folder / f"good{name}").write_bytes(document.to_bytes(document.empty()))
     except (OSError, UnicodeError):
         pytest.skip("this system does not allow such names")
-    assert run(folder, "--to", tmp_path) == 0
+    assert run(folder, "--to", tmp_path) == 1
     out = capsys.readouterr().out
     text = (tmp_path / "qlab-class.html").read_text("utf-8")
     table = (tmp_path / "qlab-class.csv").read_text("utf-8-sig")
@@ -404,7 +450,7 @@ def test_reading_a_class_changes_nothing(tmp_path):
     folder = make_class(tmp_path / "class", 2)
     (folder / "bad.json").write_bytes(b"{")
     before = {path: path.read_bytes() for path in folder.iterdir()}
-    assert run(folder, "--to", tmp_path) == 0
+    assert run(folder, "--to", tmp_path) == 1
     assert {path: path.read_bytes() for path in folder.iterdir()} == before
 
 

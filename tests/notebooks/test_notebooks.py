@@ -4,10 +4,12 @@ That its outputs come out again is nbval's part.
 """
 
 import subprocess
+import sys
 
 import nbformat
 import pytest
-from execute import NBSTRIPOUT, VIEW, course, drop_views, execute
+from execute import NBSTRIPOUT, ROOT, VIEW, course, drop_views, execute
+from tolerances import within
 
 MOST_LINES = 15
 PICTURE = "image/png"
@@ -159,3 +161,53 @@ def test_execute_is_a_new_learner_and_leaves_the_users_progress_alone(tmp_path, 
     [cell] = nbformat.read(tmp_path / "one.ipynb", as_version=4).cells
     assert cell.outputs[0].text == "['']\n"
     assert mine.read_text() == '{"version": 1, "learner": "Ada"}'
+
+
+STORED = (
+    "90.43 % (95 % interval 89.8 to 91.0 %) of 82,456 bytes in 12.5 ms: −0.21 points, 4.61 times"
+)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "near"),
+    [
+        ("90.43", "90.39", True),  # an accuracy, by a few images
+        ("90.43", "90.84", False),
+        ("89.8 to", "89.6 to", True),  # the end of an interval
+        ("89.8 to", "88.9 to", False),
+        ("−0.21", "0.02", True),  # a difference
+        ("−0.21", "0.21", False),
+        ("12.5 ms", "9.1 ms", True),  # a time
+        ("82,456", "82,457", False),  # a size
+        ("4.61 times", "4.62 times", False),  # what is of another kind
+        ("of", "from", False),  # a word
+    ],
+)
+def test_a_number_may_differ_as_its_kind_does(old, new, near):
+    assert STORED.count(old) == 1
+    new = STORED.replace(old, new)
+    assert within(new, STORED) == (STORED if near else new)
+
+
+def test_the_ends_of_an_interval_may_move_without_a_unit():
+    for words in ("(95 % interval {} to 0.4): worse", "89.5%  ({}, 90.1)"):
+        assert within(words.format(-0.9), words.format(-1.1)) == words.format(-1.1)
+        assert within(words.format(-0.9), words.format(-1.9)) == words.format(-0.9)
+
+
+def test_nbval_fails_a_wrong_number_and_passes_one_within_noise(tmp_path):
+    notebook = executed("print('90.43 %, 82,456 bytes')", "'90.43 %'", "print('90.43 %')", "90.43")
+    stored = ["90.40 %, 82,456 bytes\n", "'90.61 %'", "89.43 %\n", "90.44"]
+    for cell, text in zip(notebook.cells, stored, strict=True):
+        result = {"execution_count": cell.execution_count, "data": {"text/plain": text}}
+        printed = cell.source.startswith("print")
+        how = {"name": "stdout", "text": text} if printed else result
+        cell.outputs = [nbformat.v4.new_output("stream" if printed else "execute_result", **how)]
+    nbformat.write(notebook, tmp_path / "numbers.ipynb")
+    command = [sys.executable, "-m", "pytest", "-c", "pyproject.toml", "-p", "conftest", "-q"]
+    run = subprocess.run(
+        [*command, str(tmp_path / "numbers.ipynb")], cwd=ROOT, capture_output=True, text=True
+    )
+    said = run.stdout.splitlines()
+    failed = [line.split()[2] for line in said if line.startswith("FAILED")]
+    assert failed == ["2", "3"] and "2 failed, 2 passed" in said[-1], run.stdout

@@ -10,33 +10,13 @@ def _same(args, expected, got):
     return isinstance(got, str) and got == expected
 
 
+def _word(holds):
+    return "true" if holds else "false"
+
+
 def _says(wrong):
     """A test for a mistake: the answer is what `wrong` says."""
     return lambda args, got: isinstance(got, str) and got == wrong(*args)
-
-
-def _over_names(held):
-    return mark({name: bool(name) for name in held})
-
-
-def _any_is_true(held):
-    return "true" if any(held.values()) else "false"
-
-
-def _all_or_nothing(held):
-    return "true" if all(held.values()) else "false"
-
-
-def _majority(held):
-    return "true" if 2 * sum(held.values()) > len(held) else "false"
-
-
-def _upside_down(held):
-    return mark({name: not holds for name, holds in held.items()})
-
-
-def _any_first(held):
-    return OUTCOMES[1] if any(held.values()) else "false"
 
 
 judge_mark = for_function(
@@ -50,12 +30,12 @@ judge_mark = for_function(
     ],
     same=_same,
     mistakes={
-        "any_first": _says(_any_first),
-        "one_is_enough": _says(_any_is_true),
-        "over_names": _says(_over_names),
-        "all_or_nothing": _says(_all_or_nothing),
-        "majority": _says(_majority),
-        "upside_down": _says(_upside_down),
+        "any_first": _says(lambda held: OUTCOMES[1] if any(held.values()) else "false"),
+        "one_is_enough": _says(lambda held: _word(any(held.values()))),
+        "over_names": _says(lambda held: mark({name: bool(name) for name in held})),
+        "all_or_nothing": _says(lambda held: _word(all(held.values()))),
+        "majority": _says(lambda held: _word(2 * sum(held.values()) > len(held))),
+        "upside_down": _says(lambda held: mark({name: not x for name, x in held.items()})),
         "misspelled": lambda args, got: got not in OUTCOMES,
     },
 )
@@ -70,10 +50,6 @@ def bits_left(before_bytes, after_bytes):
     return 32 * after_bytes / before_bytes
 
 
-def _halvings(before, after):
-    return math.log2(before / after)
-
-
 judge_bits_left = for_function(
     bits_left,
     [(400, 100), (305_676, 83_872), (1000.0, 64.0)],
@@ -83,9 +59,9 @@ judge_bits_left = for_function(
         "part_left": like(lambda before, after: after / before),
         "unit": lambda args, got: isinstance(got, str),
         "logarithm": like(
-            _halvings,
-            lambda before, after: 32 - _halvings(before, after),
-            lambda before, after: 32 / _halvings(before, after),
+            lambda before, after: math.log2(before / after),
+            lambda before, after: 32 - math.log2(before / after),
+            lambda before, after: 32 / math.log2(before / after),
         ),
         "other_float": like(
             *(lambda before, after, bits=bits: bits * after / before for bits in (8, 16, 64))

@@ -10,8 +10,6 @@ from qlab.trials.fronts import NEAR
 def zeros_kept(before, after):
     """Of the weights that were zero, the share that still is.
 
-    Examples
-    --------
     >>> zeros_kept(np.array([0, 0, 0.5, 0]), np.array([0, 0.1, 0, 0])).round(3)
     np.float64(0.667)
     """
@@ -56,39 +54,20 @@ def cheapest_step(here, candidates):
     return int(np.argmin(prices))
 
 
-def _lost(here, candidates, floor=True):
-    return [max(here[0] - right, 1) if floor else here[0] - right for right, _ in candidates]
+def _least(price):
+    """Choose the step of the least price, which is of images lost and bytes saved."""
+    return lambda here, candidates: int(
+        np.argmin([price(here[0] - right, here[1] - size) for right, size in candidates])
+    )
 
 
-def _saved(here, candidates):
-    return [here[1] - size for _, size in candidates]
-
-
-def _most_for_nothing(here, candidates):
-    """Divide images by bytes, with a gain or no loss as it is."""
-    pairs = zip(_lost(here, candidates, False), _saved(here, candidates), strict=True)
-    return int(np.argmin([lost / saved if saved > 0 else np.inf for lost, saved in pairs]))
+def _a_byte(lost, saved):
+    return lost / saved if saved > 0 else np.inf
 
 
 def _shortened(here, candidates):
     """Leave out what saves nothing, and count places in what is left."""
     return cheapest_step(here, [x for x in candidates if x[1] < here[1]])
-
-
-def _gains_as_losses(least):
-    """Take the absolute value of what is lost."""
-
-    def choose(here, candidates):
-        pairs = zip(_lost(here, candidates, False), _saved(here, candidates), strict=True)
-        return int(np.argmin([max(abs(a), least) / b if b > 0 else np.inf for a, b in pairs]))
-
-    return choose
-
-
-def _growing(here, candidates):
-    """Forget that a step may save nothing, or make the file larger."""
-    pairs = zip(_lost(here, candidates), _saved(here, candidates), strict=True)
-    return int(np.argmin([lost / saved if saved else np.inf for lost, saved in pairs]))
 
 
 STEPS = [
@@ -103,20 +82,17 @@ judge_cheapest_step = for_function(
     cheapest_step,
     STEPS,
     mistakes={
-        "most_accurate": like(lambda h, c: int(np.argmax([x for x, _ in c]))),
-        "smallest": like(lambda h, c: int(np.argmin([x for _, x in c]))),
-        "dearest": like(
-            lambda h, c: int(
-                np.argmax(
-                    [a / b if b > 0 else -1 for a, b in zip(_lost(h, c), _saved(h, c), strict=True)]
-                )
-            )
-        ),
-        "most_for_nothing": like(_most_for_nothing),
+        "most_accurate": like(_least(lambda lost, saved: lost)),
+        "smallest": like(_least(lambda lost, saved: -saved)),
+        "dearest": like(_least(lambda lost, saved: -max(lost, 1) / saved if saved > 0 else 1)),
+        "most_for_nothing": like(_least(_a_byte)),
         "shortened": like(_shortened),
-        "gains_as_losses": like(_gains_as_losses(0), _gains_as_losses(1)),
-        "fewest_lost": like(lambda h, c: int(np.argmin(_lost(h, c)))),
-        "growing": like(_growing),
+        "gains_as_losses": like(
+            _least(lambda lost, saved: _a_byte(abs(lost), saved)),
+            _least(lambda lost, saved: _a_byte(max(abs(lost), 1), saved)),
+        ),
+        "fewest_lost": like(_least(lambda lost, saved: max(lost, 1))),
+        "growing": like(_least(lambda lost, saved: max(lost, 1) / saved if saved else np.inf)),
         "candidate_itself": like(lambda h, c: c[cheapest_step(h, c)]),
     },
 )
@@ -128,32 +104,8 @@ def conv_macs(height, width, channels, filters, kernel, stride):
     return places * filters * kernel * kernel * channels
 
 
-def _places(height, width, channels, filters, kernel, stride):
-    return conv_macs(height, width, channels, filters, kernel, stride) // (
-        filters * kernel * kernel * channels
-    )
-
-
-def _unrounded(height, width, channels, filters, kernel, stride):
-    sides = [(side - kernel) / stride + 1 for side in (height, width)]
-    return _macs(*sides, channels, filters, kernel)
-
-
 def _macs(h, w, channels, filters, kernel):
     return h * w * channels * filters * kernel * kernel
-
-
-def _as_large(height, width, channels, filters, kernel, stride):
-    return _macs(-(-height // stride), -(-width // stride), channels, filters, kernel)
-
-
-def _unstrided(height, width, channels, filters, kernel, stride):
-    return _macs(height - kernel + 1, width - kernel + 1, channels, filters, kernel)
-
-
-def _one_short(height, width, channels, filters, kernel, stride):
-    places = (height - kernel) // stride, (width - kernel) // stride
-    return _macs(*places, channels, filters, kernel)
 
 
 judge_conv_macs = for_function(
@@ -163,16 +115,22 @@ judge_conv_macs = for_function(
         "weights": like(lambda h, w, c, f, k, s: k * k * c * f),
         "one_channel": like(lambda *a: conv_macs(*a) / a[2]),
         "counted_twice": like(lambda *a: 2 * conv_macs(*a)),
-        "padded": like(_as_large, lambda h, w, c, f, k, s: _macs(h, w, c, f, k)),
-        "one_missing": like(_one_short),
-        "unstrided": like(_unstrided),
+        "padded": like(
+            lambda h, w, c, f, k, s: _macs(-(-h // s), -(-w // s), c, f, k),
+            lambda h, w, c, f, k, s: _macs(h, w, c, f, k),
+        ),
+        "one_missing": like(lambda h, w, c, f, k, s: _macs((h - k) // s, (w - k) // s, c, f, k)),
+        "unstrided": like(lambda h, w, c, f, k, s: _macs(h - k + 1, w - k + 1, c, f, k)),
         "one_filter": like(lambda *a: conv_macs(*a) / a[3]),
-        "unrounded": like(_unrounded),
+        "unrounded": like(
+            lambda h, w, c, f, k, s: _macs((h - k) / s + 1, (w - k) / s + 1, c, f, k)
+        ),
         "square_picture": like(
             lambda h, w, *a: conv_macs(h, h, *a), lambda h, w, *a: conv_macs(w, w, *a)
         ),
         "bias": like(
-            lambda *a: conv_macs(*a) + _places(*a) * a[3], lambda *a: conv_macs(*a) + a[3]
+            lambda *a: conv_macs(*a) + conv_macs(*a) // (a[2] * a[4] ** 2),
+            lambda *a: conv_macs(*a) + a[3],
         ),
         "one_row": like(lambda *a: conv_macs(*a) / a[4]),
     },

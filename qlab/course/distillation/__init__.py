@@ -65,8 +65,6 @@ judge_soft_loss = for_function(
 def paired_t(taught, control):
     """How large a mean difference is beside what chance makes of it: the paired t statistic.
 
-    Examples
-    --------
     >>> round(paired_t([0.85, 0.86, 0.87], [0.84, 0.84, 0.84]), 3)
     3.464
     """

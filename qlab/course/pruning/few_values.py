@@ -13,8 +13,6 @@ def nearest_centroid(weights, centroids):
 def kmeans_step(weights, centroids):
     """Move each centroid to the mean of the weights that are nearest to it.
 
-    Examples
-    --------
     >>> kmeans_step(np.array([0.0, 0.2, 0.8, 1.0]), np.array([0.3, 0.6, 9.0])).round(2).tolist()
     [0.1, 0.9, 9.0]
     """
@@ -28,8 +26,6 @@ def kmeans_step(weights, centroids):
 def entropy_bits(codes):
     """Entropy of codes, in bits a code: what the best coder of single codes needs on average.
 
-    Examples
-    --------
     >>> entropy_bits(np.array([7, 7, -1, -1])), entropy_bits(np.array([5, 5, 5]))
     (1.0, 0.0)
     """

@@ -37,8 +37,6 @@ class Fed:
 def representative_dataset(images):
     """Yield calibration images as TFLite wants them: lists of one float32 batch, pixel / 255.
 
-    Examples
-    --------
     >>> [batch] = next(representative_dataset(np.full((2, 28, 28, 1), 255, np.uint8)))
     >>> batch.shape, batch.dtype.name, float(batch.max())
     ((1, 28, 28, 1), 'float32', 1.0)

@@ -19,8 +19,6 @@ def straight_through(upstream, weights, low, high):
 def train_one_weight(weight, target, scale, rate, steps):
     """Move a weight so that its rounded value comes near `target`.
 
-    Examples
-    --------
     >>> round(train_one_weight(0.3, 0.9, 0.25, 0.05, 2), 3)
     0.43
     """

@@ -42,13 +42,7 @@ judge_channel_scales = for_function(
 
 
 def corrected_bias(weights, rounded, mean_inputs, bias):
-    """The bias with which rounded weights give the mean outputs that the float ones gave.
-
-    Examples
-    --------
-    >>> corrected_bias(np.array([[0.4, 1.0]]), np.array([[0.5, 1.0]]), np.array([2, 3]), 1).round(3)
-    array([0.8])
-    """
+    """The bias with which rounded weights give the mean outputs that the float ones gave."""
     before, after = weights @ mean_inputs, rounded @ mean_inputs
     return bias + before - after
 
@@ -76,13 +70,7 @@ judge_corrected_bias = for_function(
 
 
 def gptq_row(weights, moments):
-    """Codes of one row, on a grid with steps of 1; errors are passed on to inputs that are alike.
-
-    Examples
-    --------
-    >>> gptq_row([0.4, 0.4], np.array([[1.0, 0.9], [0.9, 1.0]]))
-    array([0, 1])
-    """
+    """Codes of one row, on a grid with steps of 1; errors go on to inputs that are alike."""
     aims, codes = np.array(weights, float), np.zeros(len(weights), int)
     rest = list(np.argsort(-np.diag(moments), kind="stable"))  # the strongest input first
     while rest:
@@ -148,14 +136,7 @@ judge_gptq_row = for_function(
 
 
 def equalize_pair(first, bias, second):
-    """Two layers that compute the same, and in which each channel's ranges are alike.
-
-    Examples
-    --------
-    >>> first, bias, second = equalize_pair(np.array([[4.0]]), np.array([2.0]), np.array([[1.0]]))
-    >>> first.tolist(), bias.tolist(), second.tolist()
-    ([[2.0]], [1.0], [[2.0]])
-    """
+    """Two layers that compute the same, and in which each channel's ranges are alike."""
     out_of_first = np.abs(first).max(axis=1)  # a row for each channel
     into_second = np.abs(second).max(axis=0)  # a column for each channel
     scale = np.sqrt(out_of_first / into_second)

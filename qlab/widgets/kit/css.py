@@ -32,14 +32,17 @@ stroke='white' stroke-width='1.6'/></svg>"); }
 .qlab-model-row .qlab-control.qlab-choice select { flex: 0 0 190px; width: 190px; }
 .qlab-model-row > .widget-html { flex: 1 1 260px; }
 .qlab-model-row .qlab-notes { line-height: 1.25; }
-.qlab-busy :is(.qlab-readout-row, .qlab-picture-row, .qlab-notes-row, .qlab-numbers),
-.qlab-explorer:has(.qlab-waiting) :is(.qlab-readout, .qlab-notes-row, .qlab-numbers),
+.qlab-explorer:is(.qlab-busy, .qlab-moved, .qlab-computing, .qlab-failed, :has(.qlab-waiting))
+  :is(.qlab-readout, .qlab-notes-row, .qlab-numbers),
+.qlab-explorer:is(.qlab-busy, .qlab-moved, .qlab-computing, .qlab-failed) .qlab-picture > img,
 .qlab-picture > img.qlab-waiting { opacity: 0.45; }
+.qlab-moved .qlab-picture > img { transition: opacity 0s 0.1s; }
 .qlab-picture, .qlab-readout-row { position: relative; }
-.qlab-measuring::after, .qlab-explorer:has(.qlab-measuring) .qlab-readout-row::after {
+.qlab-measuring::after, .qlab-explorer:is(.qlab-busy, .qlab-moved, .qlab-computing,
+  :has(.qlab-measuring)) .qlab-readout-row::after {
   content: "measuring"; position: absolute; font-size: 13px; font-weight: 600; }
 .qlab-measuring::after { left: var(--qlab-waiting); margin: 5% 0 0 12%; color: #222; }
-.qlab-explorer:has(.qlab-measuring) .qlab-readout-row::after { right: 4px; bottom: 4px;
+.qlab-explorer .qlab-readout-row::after { right: 4px; bottom: 4px;
   color: var(--jp-ui-font-color1); }
 .qlab-explorer :focus-visible { outline: 2px solid var(--jp-brand-color1); outline-offset: 2px; }
 

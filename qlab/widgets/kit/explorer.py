@@ -21,8 +21,9 @@ from qlab.widgets.kit.hotspots import SpottedPicture
 
 ALERT = (
     '<div class="qlab-alert" role="alert"><b>This did not work.</b> {} '
-    "{} below is still the last one that worked.</div>"
+    "What you see below is still of the last settings that worked.</div>"
 )
+COMPUTING, FAILED = "qlab-computing", "qlab-failed"  # classes of an explorer that is greyed
 SLOW = 0.15  # seconds of measuring; where the last took longer, some images are scored first
 PAUSE = 0.01  # seconds between two steps, in which the kernel hears a newer move
 
@@ -295,6 +296,7 @@ class Explorer(ipywidgets.VBox):
         self.present(result)
         self.result = result
         self._say("")
+        self._grey()
         return result
 
     def _draws_first(self):
@@ -391,6 +393,8 @@ class Explorer(ipywidgets.VBox):
         if self._held:
             self._stale = True
             return
+        if not self.by_hand:  # a page greys what it moves itself, which costs no message
+            self._grey(COMPUTING)
         with self._one_at_a_time:
             if self.guard(self._draw_first if self._draws_first() else self.update) is None:
                 self._failed()
@@ -398,7 +402,14 @@ class Explorer(ipywidgets.VBox):
     def _failed(self):
         """The settings as they are have no result."""
         self.picture.give_up()
+        self._grey(FAILED)
         self.result = None
+
+    def _grey(self, *why):
+        """Grey what is of other settings, with a class that says why; without one, nothing is."""
+        kept = tuple(x for x in self._dom_classes if x not in (COMPUTING, FAILED))
+        if self._dom_classes != kept + why:
+            self._dom_classes = kept + why
 
     @contextmanager
     def moved(self, by_hand):
@@ -423,8 +434,7 @@ class Explorer(ipywidgets.VBox):
 
     def _say(self, words):
         self.error = words
-        what = "What is greyed" if self.picture and self.picture.waiting else "The picture"
-        self.alert.value = ALERT.format(escape(words), what) if words else ""
+        self.alert.value = ALERT.format(escape(words)) if words else ""
 
     def __repr__(self):
         return f"{type(self).__name__}()"

@@ -22,7 +22,7 @@ class FrontEnd(anywidget.AnyWidget):
 class Pulse(FrontEnd):
     """A line among widgets: empty while their kernel runs; then it says how to go on."""
 
-    _esm = HERE.with_name("pulse.js").read_text("utf-8")
+    _esm = "\n".join(HERE.with_name(x).read_text("utf-8") for x in ("pulse.js", "alive.js"))
     words = traitlets.Unicode(
         "These controls do nothing now, because the kernel that ran this cell has stopped. What "
         "you see is what was here before. To go on, run the first cell of this section, and then "

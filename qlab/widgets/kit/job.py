@@ -30,13 +30,20 @@ class Job(ipywidgets.HBox):
 
     def start(self):
         """Begin: in a notebook between other messages; elsewhere at once, to the end."""
-        self._steps = steps = iter(self.work())
-        self._face()
+        steps = self._begin()
         try:
             self._task = asyncio.get_running_loop().create_task(self._run(steps))
         except RuntimeError:
             while self._advance(steps):
                 pass
+
+    def _begin(self):
+        """Say at once that it starts, and return its steps."""
+        self._steps = steps = iter(self.work())
+        self._face()
+        words = escape(self.label)
+        self.status.value = f'<progress aria-label="{words}"></progress> {words}: it starts'
+        return steps
 
     def cancel(self, why=""):
         """Stop after the present step, if it is running."""
@@ -102,8 +109,7 @@ class ThreadedJob(Job):
 
     def start(self):
         """Begin, and come back at once."""
-        self._steps = steps = iter(self.work())
-        self._face()
+        steps = self._begin()
         self._thread = threading.Thread(target=self._drive, args=(steps,), daemon=True)
         atexit.register(self._leave)
         self._thread.start()

@@ -112,9 +112,10 @@ class LivePicture:
         for i, (start, end) in enumerate(pairwise(self._borders)):
             if i not in left:
                 pixels[:, start:end] = self._frame[:, start:end]
-        for artist in self._marks:
-            if self._panel_of(artist) not in left:
-                self._draw_mark(artist)
+        with mpl.rc_context(style.RC):
+            for artist in self._marks:
+                if self._panel_of(artist) not in left:
+                    self._draw_mark(artist)
         self.widget.send(pixels, self._borders, alt, waiting)
 
     def _panel_of(self, artist):

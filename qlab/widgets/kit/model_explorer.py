@@ -9,7 +9,7 @@ import traitlets
 
 from qlab.tflite.artefacts import NETWORKS, network_name
 from qlab.tflite.litemodel import ModelError
-from qlab.trials.subjects import SHIPPED, course_data, other_data, subject
+from qlab.trials.subjects import SHIPPED, course_data, opened, other_data, subject
 from qlab.widgets.kit import controls
 from qlab.widgets.kit.download import Download, scored_again
 from qlab.widgets.kit.explorer import Explorer
@@ -90,7 +90,7 @@ class ModelExplorer(Explorer):
         **settings,
     ):
         super().__init__()
-        self.dataset = self._data(dataset, model)
+        self.dataset, model = self._data(dataset, model), opened(model)
         named = network_name("baseline" if model is None else model)
         first = named if isinstance(named, str) else OWN
         offered = self.offered if self.dataset is None else ()
@@ -229,6 +229,7 @@ class ModelExplorer(Explorer):
         self._stale = False
         self._busy(False, "")
         if self.result is not None:
+            self._grey()
             self.present(self.result)
 
     def _carry_over(self, settings):

@@ -1,5 +1,6 @@
 // A line that is empty while the kernel runs that made the widgets around it. When that has stopped,
-// the line says so, and controls that nobody listens to look and act as if they were off.
+// the line says so, and controls that nobody listens to look and act as if they were off. While it
+// runs, the controls around have their names and keys, and what is of a setting before is greyed.
 export default () => {
   const OVER = ["restarting", "autorestarting", "terminating", "dead"];
   const views = new Set();
@@ -17,6 +18,8 @@ export default () => {
       const status = (_, now) => OVER.includes(now) && stop();
       const change = (_, { oldValue }) => oldValue && stop();
       saveWhatIsShown(manager);
+      greyWhatIsOfBefore(manager.kernel, manager);
+      keepKeys();
       session?.statusChanged?.connect(status);
       session?.kernelChanged?.connect(change);
       return () => {
@@ -29,15 +32,16 @@ export default () => {
       const watch = new MutationObserver(() => follow()); // controls may come after this line
       const size = new ResizeObserver(() => follow()); // and it may be on no page yet
       function follow() {
-        if (!stopped && !el.classList.contains("jupyter-widgets-disconnected")) return;
-        if (!el.textContent) el.append(model.get("words"));
         const home = el.parentElement;
         if (!home) return;
+        nameControls(home);
+        watch.observe(home, { childList: true, subtree: true });
+        if (!stopped && !el.classList.contains("jupyter-widgets-disconnected")) return;
+        if (!el.textContent) el.append(model.get("words"));
         home.classList.add("qlab-dead");
         for (const control of home.querySelectorAll("input, select, button, .noUi-target"))
           control.setAttribute("disabled", "");
         for (const part of home.querySelectorAll("summary, .noUi-handle")) part.inert = true;
-        watch.observe(home, { childList: true, subtree: true });
       }
       el.setAttribute("role", "note"); // a page has many of these: they are not all read aloud
       model.on("comm_live_update", follow);

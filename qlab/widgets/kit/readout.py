@@ -5,7 +5,7 @@ from html import escape
 
 import numpy as np
 
-from qlab.arithmetic.results import ALPHA, in_points
+from qlab.arithmetic.results import ALPHA, in_points, percent
 from qlab.lessons import cards
 from qlab.lessons.cards import Cell
 from qlab.tflite.gzipping import GZIPPED
@@ -38,10 +38,8 @@ def cell(name, value="", *lines):
 def badge(kind, how=""):
     """Say in words what kind of number this is, and how it came about; the Tab key shows both."""
     words = escape(f"{BADGES[kind]}. {how}." if how else BADGES[kind])
-    return (
-        f'<span class="qlab-badge qlab-badge-{kind}" tabindex="0" role="note" title="{words}" '
-        f'aria-label="{kind}: {words}">{kind}</span>'
-    )
+    look = f"qlab-badge qlab-badge-{kind}"
+    return f'<span class="{look}" tabindex="0" role="note" title="{words}">{kind}</span>'
 
 
 def accuracy(measurement, name="Accuracy"):
@@ -124,10 +122,6 @@ def latency(measured):
         f"{what}, {threads}",
         f"95th percentile {duration(measured.p95_ms)}",
     )
-
-
-def percent(fraction):
-    return f"{100 * fraction:.2f} %"
 
 
 def score(trial):

@@ -3,16 +3,10 @@
 import traitlets
 
 from qlab.arithmetic.sparsity import require_sparsity
+from qlab.engine.recipes import ROUNDING_CHOICES
 from qlab.widgets.kit import controls
 
 FLOAT_OR_INT8 = {32: "32, float", 8: "8, int8"}
-ROUNDING_CHOICES = {  # what the control says, and what it sets in a recipe
-    "nearest": ("nearest", {"rounding": "nearest", "weight_observer": None}),
-    "least squares": (
-        "nearest, least squares", {"rounding": "nearest", "weight_observer": "mse"}
-    ),
-    "gptq": ("GPTQ", {"rounding": "gptq", "weight_observer": None}),
-}  # fmt: skip
 
 
 def steps(label, values, default):
