@@ -15,6 +15,8 @@ def pytest_configure(config):
     config.add_cleanup(config.stash[FOLDER].cleanup)
     os.environ["QLAB_PROGRESS"] = os.path.join(config.stash[FOLDER].name, "progress.json")
     os.environ.setdefault("QLAB_TESTS_SHARE", config.stash[FOLDER].name)  # workers inherit it
+    if "PYTEST_XDIST_WORKER" in os.environ:  # one for each core: more threads would only wait
+        os.environ.setdefault("QLAB_THREADS", "1")
     if config.pluginmanager.hasplugin("nbval"):
         _compare_numbers_by_their_kind()
 

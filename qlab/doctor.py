@@ -106,9 +106,7 @@ def checks(notes=None):
     yield check_machine()
     yield check_numbers()
     yield check_locale()
-    yield check_kernel()
-    for name in EXTENSIONS:
-        yield check_extension(name)
+    yield from check_jupyter()
     yield check_chromium()
     yield check_micro()
     yield check_data()
@@ -169,6 +167,17 @@ def check_locale():
         "marks: set LC_ALL=C.UTF-8 (Windows: PYTHONUTF8=1)"
     )
     return Check("locale", text, ok=False, needed=False)
+
+
+def check_jupyter():
+    """Check the kernel and the extensions of JupyterLab; yield a `Check` each."""
+    try:
+        yield check_kernel()
+        for name in EXTENSIONS:
+            yield check_extension(name)
+    except RuntimeError as error:  # no home directory
+        text = f"{error} Set HOME to a folder that you can write to"
+        yield Check("settings of JupyterLab", text, ok=False)
 
 
 def check_kernel():

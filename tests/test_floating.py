@@ -244,6 +244,33 @@ def test_a_transposed_convolution_on_integers_is_its_sums(recipe):
     assert len(np.unique(given)) > 4
 
 
+PARTING = {
+    "PACK": lambda x: train.tf.reduce_max(train.tf.stack([x[..., :4], x[..., 4:]]), 0),
+    "UNPACK": lambda x: train.tf.concat(train.tf.unstack(x, axis=1)[::3], -1),
+    "SPLIT": lambda x: train.tf.concat(train.tf.split(x, 2, -1)[::-1], -1),
+    "SPLIT_V": lambda x: train.tf.concat(train.tf.split(x, [3, 5], -1)[::-1], -1),
+}
+
+
+@pytest.mark.parametrize("bits", [8, 4])
+@pytest.mark.parametrize("op", PARTING)
+def test_what_is_stacked_or_parted_keeps_its_codes(op, bits):
+    layers = train.keras.layers
+    first = layers.Conv2D(8, 3, strides=4, activation="relu"), layers.Lambda(PARTING[op])
+    start = train.keras.Input((28, 28, 1))
+    model = train.keras.Sequential([start, *first, layers.Flatten(), layers.Dense(10)])
+    images = engine.pictures()[:64]
+    plan = qlab.Compressor(qlab.LiteModel.from_keras(model), images).plan(
+        Recipe(8, bits, calibration_size=64)
+    )
+    steps = {x.op: x for x in plan.model.layers}
+    assert op in steps and not plan.floating.reasons
+    ends = steps["CONV_2D"].output, steps["RESHAPE"].inputs[0]
+    before, after = next(runtime.activations(plan.model, images, ends, 64))[1]
+    assert len(np.unique(after)) > 2 ** (bits - 1)
+    np.testing.assert_array_equal(after, PARTING[op](before))
+
+
 def test_weights_that_many_steps_share_are_stored_once():
     source = compressor("unrolled").model
     for recipe in (Recipe(), Recipe(4, 32), Recipe(16, 32)):

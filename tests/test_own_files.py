@@ -345,6 +345,13 @@ def test_inspect_says_that_data_do_not_fit(colours, tmp_path, capsys):
     assert "So give a model of such images and classes" in error
 
 
+def test_a_file_with_its_channels_first_is_told_how_to_have_them_last(colours):
+    turned = lite(layers.Flatten(), layers.Dense(3), shape=(3, 20, 24))
+    words = "its channels come first, so convert it again with channels last, as onnx2tf does"
+    with pytest.raises(ValueError, match=words):
+        subjects.require_fits(turned, colours)
+
+
 @pytest.mark.parametrize("picture", [np.zeros((28, 28, 1), np.uint8), np.zeros((28, 28), np.uint8)])
 def test_one_picture_is_told_from_many(picture):
     with pytest.raises(ValueError, match=r"this is one picture, so give images\[None\]"):

@@ -121,6 +121,7 @@ def test_a_user_without_a_home_takes_a_notebook_the_doctor_and_a_report(tmp_path
         "import pwd; pwd.getpwuid = {}.__getitem__  # this system does not know the user\n"
         "from qlab.lessons import memory; memory.record_check('welcome.size', passed=True)\n"
         "from qlab import cli, doctor; doctor.check_data()\n"
+        "[check] = doctor.check_jupyter(); assert 'Set HOME' in check.text\n"
         f"raise SystemExit(cli.main(['report', '--to', {str(tmp_path / 'out')!r}]))"
     )
     poor = {"PATH": os.environ["PATH"], "TMPDIR": str(tmp_path)}

@@ -162,7 +162,7 @@ def test_an_interrupted_training_keeps_what_it_had(some, monkeypatch, capsys):
 @pytest.mark.parametrize(
     ("changes", "error", "words"),
     [
-        ({"images": IMAGES.astype(np.float64)}, TypeError, "uint8.*not float64"),
+        ({"images": IMAGES.astype(np.float64)}, ValueError, "images are float64; give uint8"),
         ({"images": IMAGES[..., 0]}, ValueError, r"shape \(n, 28, 28, 1\)"),
         ({"images": np.zeros((8, 32, 32, 1), np.uint8)}, ValueError, r"not \(8, 32, 32, 1\)"),
         ({"images": IMAGES[:0], "labels": LABELS[:0]}, ValueError, "there are 0 images"),
@@ -290,7 +290,7 @@ def test_a_model_without_input_is_refused_in_words():
         ("int16x8", None, ValueError, "needs calibration images"),
         ("int8", IMAGES[:0], ValueError, "empty"),
         ("int8", IMAGES[..., 0], ValueError, "shape"),
-        ("int8", IMAGES.astype(np.int32), TypeError, "not int32"),
+        ("int8", IMAGES.astype(np.int32), ValueError, "images are int32; give uint8"),
     ],
 )
 def test_conversion_refuses_in_words(mode, calibration, error, words):

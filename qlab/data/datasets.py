@@ -117,13 +117,9 @@ class Dataset:
         seed : int
             Of the draw.
 
-        Returns
-        -------
-        Dataset
-
         Raises
         ------
-        DatasetError
+        DatasetError, ValueError
             As `Dataset` does; and if a class has too few images to be split.
 
         Examples
@@ -168,15 +164,11 @@ class Dataset:
         progress : bool
             Show a progress bar if reading takes longer than two seconds.
 
-        Returns
-        -------
-        Dataset
-            Files that cannot be read are left out, and listed with the reason.
-
         Raises
         ------
-        DatasetError
-            As `from_arrays` does; and if the folder has no pictures in folders of classes.
+        DatasetError, ValueError
+            As `from_arrays` does; and if the folder has no pictures in folders of classes. Files
+            that cannot be read are left out, and listed with the reason.
 
         Examples
         --------
@@ -193,8 +185,7 @@ class Dataset:
         <qlab.Dataset shades: 12 train, 4 validation and 4 test images of 16 x 16 x 1, 2 classes>
         """
         found = outside.read_folder(folder, size, colour, progress)
-        name = outside.title(folder) if name is None else name
-        return cls._of(found.arrays, found.class_names, name, seed)
+        return cls._of(*found, outside.title(folder) if name is None else name, seed)
 
     @classmethod
     def from_npz(cls, path, class_names=None, name=None, seed=0):
@@ -204,21 +195,18 @@ class Dataset:
         ----------
         path : path-like
             Its arrays are called ``images`` and ``labels``, or ``x_train``, ``y_train``,
-            ``x_test``, ``y_test``, or ``train_images``, ``train_labels`` and so on; those of
-            ``validation`` (or ``val``) and ``test`` may be missing.
+            ``x_test``, ``y_test``, or ``train_images``, ``train_labels`` and so on, in capitals or
+            not; those of ``validation`` (or ``val``) and ``test`` may both be missing.
         class_names, seed
             As in `from_arrays`; the file may have ``class_names`` itself.
         name : str, optional
             What the data is called on screen; the file's name by default.
 
-        Returns
-        -------
-        Dataset
-
         Raises
         ------
-        DatasetError
-            As `from_arrays` does; and if the file is damaged, too large or has other arrays.
+        DatasetError, ValueError
+            As `from_arrays` does; and if the file is damaged, too large or has no such pair of
+            arrays. Arrays that are not used are listed.
 
         Examples
         --------
@@ -230,10 +218,9 @@ class Dataset:
         ...     Dataset.from_npz(Path(folder, "dice.npz"))
         <qlab.Dataset dice: 30 train, 10 validation and 10 test images of 12 x 12 x 1, 5 classes>
         """
-        found = outside.read_npz(path)
-        names = found.class_names if class_names is None else class_names
-        name = outside.title(path) if name is None else name
-        return cls._of(found.arrays, names, name, seed)
+        arrays, names = outside.read_npz(path)
+        names = names if class_names is None else class_names
+        return cls._of(arrays, names, outside.title(path) if name is None else name, seed)
 
     @classmethod
     def _of(cls, arrays, class_names, name, seed):
@@ -348,27 +335,8 @@ def stratified(labels, n, seed=0):
     """Draw `n` indices, of each class as large a share as it has in `labels`; sorted.
 
     Where shares are not whole numbers, the classes that lose most by rounding down get one more,
-    and of equals those that come first.
+    and of equals those that come first. Each class is drawn at least once, and keeps at least one.
 
-    Parameters
-    ----------
-    labels : array_like of integers, shape (m,)
-    n : int
-        How many, so that each class is drawn at least once, and keeps at least one that is not.
-    seed : int
-        Of the draw.
-
-    Returns
-    -------
-    ndarray of int64, shape (n,)
-
-    Raises
-    ------
-    ValueError
-        If there are too few pictures, altogether or of one class; the message says which.
-
-    Examples
-    --------
     >>> from qlab.data import stratified
     >>> stratified([0, 0, 0, 0, 1, 1], 3).shape
     (3,)

@@ -66,13 +66,26 @@ def array(values, what):
     return held
 
 
+def feedable(images, what):
+    """Images as an array that a model can be fed: pixels, or floats that are ready for it."""
+    images = array(images, what)
+    if images.dtype not in (np.uint8, np.float32):
+        raise DatasetError(
+            f"{what} are {images.dtype}; give uint8 pixels 0 to 255, with images.astype(np.uint8), "
+            "or float32 that is ready for the model, such as (images / 255).astype(np.float32)"
+        )
+    if images.dtype == np.float32 and images.size:
+        ends(images, what)
+    return images
+
+
 def ends(images, what):
     """Return the lowest and the highest pixel, if all are finite."""
     low, high = images.min(), images.max()
     if not (np.isfinite(low) and np.isfinite(high)):
         raise DatasetError(
-            f"{what} hold NaN or infinity, from which nothing can be learned; find them with "
-            "np.isfinite(images), and leave these images out or mend them"
+            f"{what} hold NaN or infinity, from which no model learns and of which it makes no "
+            "answer; find them with np.isfinite(images), and leave these images out or mend them"
         )
     return low, high
 

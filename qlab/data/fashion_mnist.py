@@ -117,29 +117,8 @@ def calibration_images(n=1024, seed=0, classes=None):
     """Draw pictures from the training split, in an order that only the seed decides.
 
     The first 16 of a draw of 1,024 are the draw of 16. The training split is not kept in memory.
+    `Dataset.calibration_images` describes the parameters.
 
-    Parameters
-    ----------
-    n : int
-        How many, 1 or more.
-    seed : int
-        Of the draw.
-    classes : int or str, or a sequence of them, optional
-        Draw from these classes only, named by index or by name.
-
-    Returns
-    -------
-    ndarray of uint8, shape (n, 28, 28, 1)
-
-    Raises
-    ------
-    ValueError
-        If there are not that many pictures, or no such class.
-    DataError
-        As `load` does.
-
-    Examples
-    --------
     >>> from qlab import data
     >>> bags = data.calibration_images(16, classes="Bag")
     >>> bags.shape, bags.dtype

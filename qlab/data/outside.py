@@ -8,7 +8,6 @@ import sys
 import warnings
 import zipfile
 import zlib
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -45,14 +44,6 @@ DAMAGES = (  # that zipfile may find
 )
 
 
-@dataclass(frozen=True, eq=False)
-class Found:
-    """Images and labels, by split; those to train with are always there."""
-
-    arrays: dict[str, tuple]
-    class_names: tuple | None
-
-
 def title(path):
     """What data from this path is called."""
     return Path(path).resolve().stem
@@ -62,15 +53,11 @@ def title(path):
 
 
 def read_folder(folder, size=None, colour=None, progress=True):
-    """Read a folder of folders of pictures; say which files were left out, and why."""
+    """Images and labels by split, and the names of the classes; say which files were left out."""
     folder = _require_folder(folder)
     if size is not None:
-        size = require_two(
-            "size",
-            size,
-            f"height and width, such as (32, 32), {LARGEST_SIDE:,} at most",
-            LARGEST_SIDE,
-        )
+        example = f"height and width, such as (32, 32), {LARGEST_SIDE:,} at most"
+        size = require_two("size", size, example, LARGEST_SIDE)
     splits = _split_folders(folder)
     names = sorted({x.name for root in splits.values() for x in _folders(root)})
     files = [(which, names.index(path.parent.name), path) for which, path in _files(splits)]
@@ -102,7 +89,7 @@ def read_folder(folder, size=None, colour=None, progress=True):
         rows[which].append((pixels, label))
     _require_bright(deep)
     say_left_out("file", left_out)
-    return Found(_stacked(rows, colour, left_out, names), tuple(names))
+    return _stacked(rows, colour, left_out, names), names
 
 
 def _require_folder(folder):
@@ -295,7 +282,7 @@ def _grey(images):
 
 
 def read_npz(path):
-    """Read the arrays of an ``.npz`` file that are of use; pickles and bombs are refused."""
+    """Images and labels by split, and names of classes or None; pickles and bombs are refused."""
     path = require_path(path, "the file")
     told = printable(path.name)
     try:
@@ -315,7 +302,7 @@ def read_npz(path):
         ) from None
     say_left_out("array", [((), printable(x, 60)) for x in sizes if x not in read])
     arrays = {which: tuple(read[x] for x in pair) for which, pair in wanted.items()}
-    return Found(arrays, tuple(read[named[0]].ravel().tolist()) if named else None)
+    return arrays, read[named[0]].ravel().tolist() if named else None
 
 
 def _wanted(there, told):

@@ -115,7 +115,7 @@ def _emit(builder, operator, layer, activations, weights, stays):
     else:
         source = builder.source.operatorCodes[operator.opcodeIndex].version
         version = OPERATORS[layer.op].int8_version if integer else source
-        builder.operator(layer.op, version, inputs, outputs[0][0], operator)
+        builder.operator(layer.op, version, inputs, [x[0] for x in outputs], operator)
     for tensors in outputs:
         builder.quantize(tensors)
 
@@ -149,7 +149,7 @@ def fitted(layer, stored, activations):
     A channel whose weights are next to nothing beside its bias gets a coarser grid, and a channel
     of zeros, which has no grid of its own, gets one that keeps its bias exact.
     """
-    before, after = (activations.get(i) for i in (layer.inputs[-1], layer.output))
+    before, after = (activations.get(i) for i in ([None, *layer.inputs][-1], layer.output))
     if stored.params is None or None in (before, after) or np.ptp(before.span) < 3 * NARROWEST:
         return stored
     bias, scale = stored.bias_of(layer), stored.params.scale.astype(np.float64)
@@ -301,10 +301,10 @@ class _Builder:
         params = QuantParams(scale, np.zeros(scale.shape, np.int64), limits.min, limits.max, 0)
         return self.stored(index, codes, params)
 
-    def operator(self, name, version, inputs, output, like=None):
+    def operator(self, name, version, inputs, outputs, like=None):
         """Add one operator, with the options of `like`."""
         options = None if like is None else like.builtinOptions
-        self._operators.append((name, version, inputs, output, options))
+        self._operators.append((name, version, inputs, outputs, options))
 
     def copied(self, operator, inputs, outputs):
         """Add an operator of the source as it is."""

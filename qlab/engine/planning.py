@@ -114,8 +114,8 @@ def groups(model, stays):
             del others[pixels]
         for other in others:
             _absorb(found, joined, other)
-        found[layer.output] = joined
-        joined.tensors.append(layer.output)
+        found |= dict.fromkeys(map(int, operator.outputs), joined)
+        joined.tensors.extend(map(int, operator.outputs))
         joined.layers.append(layer.name)
     _mark(model, found)
     return found

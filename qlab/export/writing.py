@@ -11,6 +11,7 @@ import time
 from pathlib import Path
 
 from qlab.data import Dataset
+from qlab.data.datasets import CHANNELS
 from qlab.export.measuring import examine, provenance
 from qlab.export.microcontroller import (
     LARGEST,
@@ -139,7 +140,8 @@ def data_from(pictures, model, say=lambda words: None):
     if Path(pictures).suffix.lower() == ".npz":
         return Dataset.from_npz(pictures)
     sizes = model.picture_shape
-    size = sizes[:2] if len(sizes) in (2, 3) and min(sizes[:2]) > 0 else None
+    known = len(sizes) == 2 or (len(sizes) == 3 and sizes[2] in (-1, *CHANNELS))
+    size = sizes[:2] if known and min(sizes[:2]) > 0 else None
     colour = False if len(sizes) == 2 else {(1,): False, (3,): True}.get(sizes[2:])
     return Dataset.from_folder(pictures, size, colour)
 

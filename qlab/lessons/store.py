@@ -65,7 +65,7 @@ class Store:
         """Rename the file, so that progress starts afresh and nothing is lost."""
         if not os.path.lexists(self.path):
             return
-        refuse_anothers(self._named)
+        self._refuse_anothers()
         with self._lock:
             why = _complaint(self.path)
             if (only_broken and not why) or not os.path.lexists(self.path):
@@ -93,7 +93,7 @@ class Store:
             self._document = None
 
     def _write(self):
-        refuse_anothers(self._named)
+        self._refuse_anothers()
         self.path.parent.mkdir(parents=True, exist_ok=True)
         # Having waited in vain once, do not make every later click wait too.
         with self._lock.acquire(timeout=0 if self._unsaved else LOCK_SECONDS):
@@ -103,6 +103,10 @@ class Store:
             write_whole(self.path, document.to_bytes(changed), private=True)
             self._document, self._signature = changed, _signature(self.path)
         self._waiting, self._unsaved = [], ""
+
+    def _refuse_anothers(self):
+        for path in (self._named, self._lock.lock_file):
+            refuse_anothers(path)
 
     def _load(self):
         """The file's document, an empty one if there is none; a broken file is set aside."""

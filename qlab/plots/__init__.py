@@ -18,7 +18,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "file_panels": ["plot_stages"],
         "fit_panels": ["plot_arena"],
         "pruning_panels": ["plot_pruned_weights"],
-        "quantization_panels": ["plot_fake_quantization"],
+        "quantization_panels": ["plot_fake_quantization", "plot_integer_layer"],
         "rounding_panels": ["plot_feedback"],
         "training_panels": ["plot_history", "plot_intervals"],
     },

@@ -324,3 +324,42 @@ def plot_fake_quantization(low, high, params, axes=None):
     for ax in axes:
         ax.grid(True)
     return axes
+
+
+@style.styled
+def plot_integer_layer(codes, weights, bias, zero_points, multiplier, shift, ax=None):
+    """Draw how one output of a dense layer comes about in integers, step by step, with its numbers.
+
+    `codes` are the inputs of one image, `weights` those of one output, and `zero_points` those of
+    the input and the output. Below each step stand its type and what 1 is worth there.
+
+    >>> ax = plot_integer_layer(np.int8([3, 5]), np.int8([20, 40]), 50, (1, -7), 2**30, 35)
+    >>> [x.get_text() for x in ax.texts if x.get_weight() == "bold"]
+    ['2 products', '200', '250', '8', '1']
+    """
+    total = int((codes.astype(int) - zero_points[0]) @ weights.astype(int))
+    scaled = (total + int(bias)) * int(multiplier) + (1 << int(shift) - 1) >> int(shift)
+    code = int(np.clip(scaled + zero_points[1], -128, 127))
+    steps = (
+        ("input codes, minus $z_x$,\ntimes weight codes", f"{len(codes)} products", "int8 × int8"),
+        ("added up", f"{total:,}", "int32"),
+        (f"plus the bias, {bias:,}", f"{total + bias:,}", "int32"),
+        (f"× {multiplier:,}\n÷ $2^{{{shift}}}$, rounded", f"{scaled:,}", "int64, then int32"),
+        (f"plus $z_y$ = {zero_points[1]},\nclipped", f"{code}", "int8"),
+    )
+    ax = style.new_axes(ax, 9.5, 1.9)
+    ax.set(xlim=(-0.5, len(steps) - 0.5), ylim=(-0.95, 1.15))
+    ax.set_axis_off()
+    middle = {"ha": "center", "va": "center"}
+    arrow = {"arrowstyle": "-|>", "color": style.SOFT, "shrinkA": 0, "shrinkB": 0}
+    for x, (what, value, kind) in enumerate(steps):
+        ax.add_patch(
+            Rectangle((x - 0.36, -0.28), 0.72, 0.56, fc=style.PAPER, ec=style.BLUE, lw=1.4)
+        )
+        ax.text(x, 0, value, fontweight="bold", fontsize=9.5, **middle)
+        ax.text(x, 0.7, what, fontsize=8.5, **middle)
+        worth = "$s_x s_w$" if x < 3 else "$s_y$"
+        ax.text(x, -0.62, f"{kind}\n1 is worth {worth}", fontsize=8, color=style.SOFT, **middle)
+        if x:
+            ax.annotate("", (x - 0.37, 0), (x - 0.63, 0), arrowprops=arrow)
+    return ax

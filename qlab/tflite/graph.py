@@ -129,7 +129,7 @@ def replace_constant(model, operator, position, values):
     model.buffers[tensors[index].buffer].data = values.reshape(-1).view(np.uint8)
 
 
-def new_operator(model, name, version, inputs, output, options=None):
+def new_operator(model, name, version, inputs, outputs, options=None):
     """An operator of this kind; its code is added to the model when it is the first."""
     new, kind = schema.OperatorT(), getattr(schema.BuiltinOperator, name)
     codes = [(x.builtinCode, x.version) for x in model.operatorCodes]
@@ -140,7 +140,7 @@ def new_operator(model, name, version, inputs, output, options=None):
         code.builtinCode, code.version = kind, version
         code.deprecatedBuiltinCode = min(kind, 127)  # what readers older than the wide code see
         model.operatorCodes.append(code)
-    new.inputs, new.outputs = np.array(inputs, np.int32), np.array([output], np.int32)
+    new.inputs, new.outputs = (np.array(np.atleast_1d(x), np.int32) for x in (inputs, outputs))
     if options is not None:
         options_type = type(options).__name__.removesuffix("T")
         new.builtinOptionsType = getattr(schema.BuiltinOptions, options_type)

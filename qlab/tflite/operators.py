@@ -66,6 +66,10 @@ ROWS = (
     Operator("STRIDED_SLICE", 2, "input", work="values"),
     Operator("SLICE", 2, "input", work="values"),
     Operator("GATHER", 2, "input", work="values"),
+    Operator("PACK", 2, "input"),
+    Operator("UNPACK", 2, "input"),
+    Operator("SPLIT", 2, "input"),
+    Operator("SPLIT_V", 2, "input"),
     Operator("TILE", 3, "input", work="values", micro=False),
     Operator("RESIZE_BILINEAR", 3, "input", "kept", "values"),
     Operator("RESIZE_NEAREST_NEIGHBOR", 3, "input", "kept", "values"),
@@ -95,8 +99,8 @@ ROWS = (
     *_names("""
         ADD_N BATCH_MATMUL BROADCAST_TO CAST CEIL COS DIV EQUAL EXP FILL FLOOR FLOOR_DIV FLOOR_MOD
         GATHER_ND GREATER GREATER_EQUAL L2_POOL_2D LESS LESS_EQUAL LOG LOGICAL_AND LOGICAL_NOT
-        LOGICAL_OR NEG NOT_EQUAL PACK ROUND RSQRT SELECT_V2 SHAPE SIN SPLIT SPLIT_V SQRT SQUARE
-        SQUARED_DIFFERENCE SUM UNPACK ZEROS_LIKE
+        LOGICAL_OR NEG NOT_EQUAL ROUND RSQRT SELECT_V2 SHAPE SIN SQRT SQUARE
+        SQUARED_DIFFERENCE SUM ZEROS_LIKE
         """),
     Operator("TRANSPOSE_CONV", 3, weights=(1,)),
     Operator("CONV_3D", weights=(1,), weights_axis=4, micro=False, challenge=False),

@@ -177,7 +177,7 @@ class FoundPixels:
         if self.instead:
             share = f"{100 * self.others[self.instead].accuracy:.1f} %"
             return (
-                "This model wants its pixels in a way that qlab does not set: with "
+                "This model does better with its pixels in a way that qlab does not set: with "
                 f"{self.instead} it classifies {share} of {scored} rightly; with {self.pixels} "
                 f"{right} (measured). Give float32 images that you have prepared as the model was "
                 f"trained, because qlab brings uint8 images to {self.pixels}."

@@ -11,7 +11,7 @@ import numpy as np
 from ai_edge_litert.interpreter import Interpreter, OpResolverType
 
 from qlab.arithmetic.results import Latency, Measurement
-from qlab.data.doors import NOTHING, class_row, colours
+from qlab.data.doors import NOTHING, class_row, colours, feedable
 from qlab.system.output import quiet
 from qlab.system.threads import threads as usual_threads
 from qlab.tflite.answers import class_count, decided, require_classes, require_scorable
@@ -474,17 +474,7 @@ def _by_image(tensor, batch):
 
 def checked(images):
     """Images as an array of uint8 or float32 of at least two axes, or an error in words."""
-    images = np.asarray(images)
-    if images.dtype not in (np.uint8, np.float32):
-        raise ValueError(
-            f"images are {images.dtype}; give uint8 pixels 0 to 255 "
-            "(or float32, divided by 255 by you: it is taken as it is)"
-        )
-    if images.dtype == np.float32 and not np.isfinite(images).all():
-        raise ValueError(
-            "images hold NaN or infinity, of which no model makes an answer; find them with "
-            "np.isfinite(images), and leave these images out or mend them"
-        )
+    images = feedable(images, "images")
     if images.ndim < 2 or len(images) == 0:
         raise ValueError(f"images have shape {images.shape}; give (n, 28, 28, 1) with n at least 1")
     return images

@@ -228,12 +228,7 @@ def as_floats(images):
 
 def require_images(model, images, name):
     """Images as an array that `as_floats` makes fit for the model, or an error in words."""
-    images = doors.array(images, name)
-    if images.dtype not in (np.uint8, np.float32):
-        raise TypeError(
-            f"{name} must be uint8 or float32 (0 to 255, or 0 to 1), not {images.dtype}: give "
-            "images.astype(np.uint8), or divide by 255 and give images.astype(np.float32)"
-        )
+    images = doors.feedable(images, name)
     wanted = tuple(model.input_shape[1:])
     if images.ndim != len(wanted) + 1 or images.shape[1:] != wanted:
         remedy = doors.colours(wanted, images.shape[1:])
@@ -247,7 +242,7 @@ def require_images(model, images, name):
 
 
 def _check_range(images, scaled, name):
-    low, high = doors.ends(images, name)
+    low, high = images.min(), images.max()
     if scaled and 0 < max(-low, high) <= 1:
         raise ValueError(
             f"this model divides pixels by itself or takes uint8, and {name} reach only from "

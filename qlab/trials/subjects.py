@@ -12,7 +12,7 @@ import qlab
 from qlab.arithmetic.metrics import sparsity
 from qlab.arithmetic.results import Measurement
 from qlab.data import Dataset, FashionMNIST, Split, is_fashion
-from qlab.data.datasets import shape_words
+from qlab.data.datasets import CHANNELS, shape_words
 from qlab.data.doors import array, colours, label_row
 from qlab.engine.recipes import Recipe
 from qlab.system.steps import finished, mapped
@@ -282,11 +282,14 @@ def misfit(model, dataset=None):
     if fits:
         return ""
     answers = "" if classes is None else f" and tells {classes} classes apart"
+    remedy = colours(shape, dataset.image_shape)
+    if len(shape) == 3 and shape[0] in CHANNELS and shape[2] not in (-1, *CHANNELS):
+        remedy = (
+            "; its channels come first, so convert it again with channels last, as onnx2tf does"
+        )
     return (
         f"it takes images of {shape_words(shape).replace('-1', '?')}{answers}; {dataset.name} has "
-        f"images of "
-        f"{shape_words(dataset.image_shape)} and {there} classes"
-        f"{colours(shape, dataset.image_shape)}"
+        f"images of {shape_words(dataset.image_shape)} and {there} classes{remedy}"
     )
 
 

@@ -19,6 +19,7 @@ from qlab.data import digits
 from qlab.lessons import memory, progress, quiz, quizzes
 from qlab.lessons.quizzes import ITEMS, Sheet, items
 from qlab.system.output import quiet
+from qlab.tflite.micro_form import micro_form
 from qlab.tflite.operations import count_operations, energy
 from qlab.tflite.sparse_encoding import sparse_file
 from qlab.tflite.transforms import equalize
@@ -155,12 +156,16 @@ def measured_in_claims():
                 qlab.Recipe()
             )
         },
-        "chain": qlab.pretrained("chain-int4-seed0"),
-        "whole": qlab.pretrained("chain-control-seed0"),
+        "memory": {"the chain at 4 bits": [memory_bytes("control"), memory_bytes("int4")]},
         "changed": {"8 bits": int((score(qlab.Recipe())[1].predictions != before).sum())},
         "by_size": {1: [qlab.evaluate(f, test.images, test.labels).accuracy for f in files]},
         "saved": saved,
     }
+
+
+def memory_bytes(way):
+    report = qlab.micro(micro_form(qlab.pretrained(f"chain-{way}-seed0")))
+    return report.flash_bytes + report.arena_bytes
 
 
 def saved_in_claims():

@@ -82,7 +82,7 @@ def _share_of_weights(file):
 
 TRUTHS = {
     "student": lambda eight: _share_of_weights(eight["student of 5,000 weights"]),
-    "chain": lambda chain, whole: whole.file_bytes / chain.file_bytes,
+    "chain": lambda memory: memory["the chain at 4 bits"][0] / memory["the chain at 4 bits"][1],
     "changed": lambda changed: changed["8 bits"],
     "one": lambda by_size: 100 * min(by_size[1]),
     "saved": lambda saved: saved["wrapped"] / saved["plain"],
