@@ -284,6 +284,14 @@ def test_weights_that_are_unpacked_keep_their_shape(baseline):
         qlab.LiteModel.from_bytes(engine.edited(half, wider).data)
 
 
+def test_a_signature_of_a_tensor_that_is_not_there_is_refused(baseline):
+    def elsewhere(graph):
+        graph.signatureDefs[0].outputs[0].tensorIndex = len(graph.subgraphs[0].tensors)
+
+    with pytest.raises(ModelError, match="a signature names a tensor that is not there"):
+        qlab.LiteModel.from_bytes(engine.edited(baseline, elsewhere).data)
+
+
 def test_an_answer_that_nothing_works_out_is_refused(baseline):
     def without(graph):
         tensors = graph.subgraphs[0].tensors

@@ -3,6 +3,7 @@
 import functools
 
 import engine
+import kinds
 import numpy as np
 import pytest
 from ai_edge_litert import schema_py_generated as schema
@@ -268,3 +269,20 @@ def test_an_error_of_litert_names_the_layer():
     with pytest.raises(ModelError, match=r"refuses layer conv2 \(CONV_2D\)\. Convert the model"):
         qlab.predict(model, engine.pictures()[:2])
     assert isolated.run(litemodel._TRIAL, 30, litemodel.TRIAL_MEMORY, model.data).code == 1
+
+
+def test_sizes_that_the_converter_got_wrong_are_fixed_by_a_batch_of_one(fashion):
+    """GroupNormalization: the converter writes a BROADCAST_TO to no size at all."""
+
+    def network(**how):
+        keras.utils.set_random_seed(3)
+        steps = kinds.few(), layers.GroupNormalization(4), layers.ReLU()
+        return kinds.classes(*steps, **how)
+
+    with pytest.raises(ModelError, match=r"\(BROADCAST_TO\)\. Sizes .* batch_size=1"):
+        qlab.predict(qlab.LiteModel.from_keras(network()), engine.pictures()[:2])
+    images, model = fashion.validation.images[:50], qlab.LiteModel.from_keras(network(batch_size=1))
+    due = network().predict(images / np.float32(255), verbose=0).argmax(1)
+    small = qlab.Compressor(model, engine.pictures()[:64]).compress(Recipe(calibration_size=64))
+    assert (qlab.predict(model, images) == due).all()
+    assert (qlab.predict(small, images) == due).mean() > 0.9

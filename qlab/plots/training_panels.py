@@ -36,8 +36,7 @@ class WaysPanel:
         ax.set_xticks(range(4), ["nearest", "least\nsquares", "GPTQ", "QAT"])
         ax.tick_params(axis="x", length=0, labelcolor=style.INK, labelsize=8)
         baseline(ax, reference, interval)
-        place = {"transform": ax.get_yaxis_transform(), "va": "bottom", "fontsize": 7.5}
-        ax.text(0.012, interval[1] + 0.002, "float32 baseline", color=style.SOFT, **place)
+        note(ax, 0.012, 0.985, "dashed: float32 baseline", va="top", fontsize=7.5, color=style.SOFT)
         self.whiskers = [ax.vlines([], 0, 0, color=colour, lw=1.6) for colour in COLOURS]
         self.dots = [mark(ax, "o", color=colour, ms=4.5, **RIM) for colour in COLOURS]
         self.marks = (*self.whiskers, *self.dots)

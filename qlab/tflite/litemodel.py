@@ -490,6 +490,11 @@ def _problem(model):
     problems = (_problem_of(model, x, room) for x in model.subgraphs)
     if problem := next((x for x in problems if x), None):
         return problem
+    for one in model.signatureDefs or ():
+        tensors = model.subgraphs[one.subgraphIndex].tensors
+        ends = (*(one.inputs or ()), *(one.outputs or ()))
+        if any(not 0 <= x.tensorIndex < len(tensors) for x in ends):
+            return "a signature names a tensor that is not there; the file is damaged"
     for end, indices in (("takes", graph.inputs), ("answers with", graph.outputs)):
         for kind in {graph.tensors[int(i)].type for i in indices} - {*DTYPES}:
             name = {v: k for k, v in vars(schema.TensorType).items()}.get(kind, "an unknown type")
@@ -656,7 +661,14 @@ def in_words(model, error):
         return f"{damage}; save or download it again"
     for number, op in re.findall(r"[Nn]ode number (\d+) \((\w+)\)", str(error)):
         if int(number) < len(operators) and op in _full_name(model, operators[int(number)]):
-            return f"it refuses {_called(model, int(number))}. {REMEDY[0].upper()}{REMEDY[1:]}"
+            called = f"it refuses {_called(model, int(number))}."
+            if "SHAPE" in {op_name(model.parsed, x) for x in operators}:
+                return (
+                    f"{called} Sizes are worked out in it while it runs: convert the model again "
+                    "for one picture at a time, with keras.Input((28, 28, 1), batch_size=1), so "
+                    "that they are fixed"
+                )
+            return f"{called} {REMEDY[0].upper()}{REMEDY[1:]}"
     graph = model.parsed.subgraphs[0]
     shapes = [signature(graph.tensors[int(i)]) for i in graph.inputs]
     if shape := next((x for x in shapes if -1 in x[1:]), None):
