@@ -22,6 +22,9 @@ def test_the_course_has_notebooks_numbered_from_zero():
     assert [name[:3] for name in names] == [f"{i:02}_" for i in range(len(names))]
 
 
+PAGES = ("glossary", "where_to_go_next")  # they are read, and run nothing
+
+
 def code_cells(notebook):
     return [c for c in notebook.cells if c.cell_type == "code" and c.source.strip()]
 
@@ -51,14 +54,14 @@ def problems(notebook):
         found.append("a widget view is kept: run `make notebooks`")
     if "widgets" in notebook.metadata:
         found.append("metadata.widgets is there")
-    if not cells:
-        found.append("there is no code cell")
     return found
 
 
 @pytest.mark.parametrize("path", course(), ids=lambda path: path.stem)
 def test_notebook_is_executed_thin_and_without_errors(path):
-    assert problems(nbformat.read(path, as_version=4)) == []
+    notebook = nbformat.read(path, as_version=4)
+    assert problems(notebook) == []
+    assert code_cells(notebook) or path.stem in PAGES
 
 
 @pytest.mark.parametrize("path", course(), ids=lambda path: path.stem)
@@ -89,7 +92,6 @@ def test_the_checks_pass_a_good_notebook():
 
 def test_the_checks_see_each_fault():
     assert problems(notebook_of("1")) == ["code cell 1 was never executed"]
-    assert problems(executed(*["1"] * 0)) == ["there is no code cell"]
 
     swapped = executed("1", "2")
     swapped.cells.reverse()
