@@ -393,7 +393,7 @@ def test_the_teachers_training_goes_on_where_it_stopped(tmp_path):
 
 
 def test_kept_logits_of_another_teacher_or_damaged_ones_are_not_used(tmp_path, monkeypatch):
-    monkeypatch.setattr(soft_labels.platformdirs, "user_cache_dir", lambda _: str(tmp_path))
+    monkeypatch.setattr(soft_labels, "user_folder", lambda kind: tmp_path / kind)
     logits = np.zeros((50_000, 10), np.float32)
     assert soft_labels._cached(b"one") is None
     soft_labels._keep(b"one", logits)

@@ -15,7 +15,7 @@ from qlab.system.files import UnfitFile, is_anothers, read_whole, write_whole
 
 RECORD = ".qlab-copies.json"  # of each copy, the digest of what was copied
 MOST_BYTES = 200_000_000  # of a notebook that a learner has worked in, with its pictures
-ASKS = re.compile(r"^predict\(", re.MULTILINE)
+ASKS = re.compile(r"(?<![\w.])predict\(f?\"")  # a question, and not what a model predicts
 # A stream, because other outputs would keep JupyterLab from trusting what the learner runs here.
 RUN_ME = {
     "name": "stdout",
