@@ -42,6 +42,7 @@ def rows(data):
 
 
 RETIRED = {"distillation.quiz.smoothing"}  # true of one setting alone, once all was trained anew
+RETIRED |= {"combine.layer", "combine.c_source", "qat.first_gain"}  # no longer asked
 ASKED_SINCE = {"baseline.seeds", "distillation.permuted", "distillation.quiz.neighbours"}
 ASKED_SINCE |= {"ptq.quiz.rest", "ptq.quiz.changed", "rounding", "rounding.better_end"}
 ASKED_SINCE |= {f"rounding.{x}" for x in ("bias", "feedback", "outlier", "collapse")}
@@ -52,6 +53,8 @@ ASKED_SINCE |= {f"own_model.{x}" for x in ("width", "stays", "wrong", "two_bits"
 ASKED_SINCE |= {
     f"own_model.quiz.{x}" for x in ("one_point", "floats", "won_back", "converter", "tested")
 }
+ASKED_SINCE |= {"combine.fits_board", "combine.ram", "distillation.board", "pruning.ram"}
+ASKED_SINCE |= {"ptq.integer_layer", "ptq.on_a_chip", "qat.over_the_best"}
 
 
 def test_every_old_id_has_one_that_is_asked_today():
