@@ -324,3 +324,23 @@ def test_a_process_that_left_the_group_does_not_hold_up_the_call():
     escaped = psutil.Process(int(ended.output))  # it holds what it inherited, and runs on
     assert escaped.status() != psutil.STATUS_ZOMBIE
     escaped.kill()
+
+
+def test_numpy_computes_with_one_thread_inside_and_with_as_many_as_before_after_it():
+    before = [ask() for ask, _ in threads._openblas()]
+
+    @threads.one_thread
+    def inside(deeper=1):
+        if deeper:
+            with pytest.raises(ValueError, match=r"^$"):
+                inside(deeper - 1)
+        assert [ask() for ask, _ in threads._openblas()] == [1] * len(before)
+        raise ValueError
+
+    for _, tell in threads._openblas():
+        tell(2)
+    with pytest.raises(ValueError, match=r"^$"):
+        inside()
+    assert [ask() for ask, _ in threads._openblas()] == [2] * len(before)
+    for (_, tell), count in zip(threads._openblas(), before, strict=True):
+        tell(count)

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from qlab.arithmetic.affine import quantize, symmetric_params
+from qlab.system.threads import one_thread
 
 AT_ONCE = 2**21  # weights that are rounded at once while ranges are tried
 DAMPING = 0.01  # of the mean curvature, as published
@@ -60,6 +61,7 @@ def curvature(moments, damping=DAMPING):
     return Curvature(moments, order, factor / pivots[:, None], pivots**2 * mean[:, None])
 
 
+@one_thread
 def gptq(weights, scale, bits, curvature, zeros=None, block=BLOCK):
     """Codes, int8, that move the layer's outputs less than the nearest codes do [1]_.
 
@@ -124,6 +126,7 @@ def least_squares_scale(weights, bits, axis=0):
     return np.where(scale > np.finfo(np.float32).tiny, scale, grid.scale)
 
 
+@one_thread
 def moment_scale(weights, bits, curvature, axis=0, rounding="gptq"):
     """Scale of each row (axis 0) or of all (None), float32, that moves the outputs least.
 

@@ -4,7 +4,10 @@ import ctypes
 import math
 import os
 import sys
+from contextlib import contextmanager
+from functools import cache
 from pathlib import Path, PurePosixPath
+from threading import Lock
 
 from qlab.system.settings import SettingError, number
 
@@ -17,6 +20,7 @@ POOLS = (  # what libraries read when they are loaded, TensorFlow's last
     "TF_NUM_INTRAOP_THREADS",
     "TF_NUM_INTEROP_THREADS",
 )
+_LOCK, _INSIDE = Lock(), []  # who computes with one thread: how many there were before the first
 CGROUPS, OWN_CGROUP = Path("/sys/fs/cgroup"), Path("/proc/self/cgroup")
 
 
@@ -49,13 +53,37 @@ def obey():
             _limit_loaded_numpy(count)
 
 
+@contextmanager
+def _one_thread():
+    """Let NumPy compute with one thread: with more, each of many small products waits for all."""
+    with _LOCK:
+        _INSIDE.append(_INSIDE[0] if _INSIDE else [ask() for ask, _ in _openblas()])
+        _limit_loaded_numpy(1)
+    try:
+        yield
+    finally:
+        with _LOCK:
+            before = _INSIDE.pop()
+            for (_, tell), count in zip(_openblas(), before if not _INSIDE else (), strict=False):
+                tell(count)
+
+
+one_thread = _one_thread()  # @one_thread: what a function computes, it computes with one thread
+
+
 def _limit_loaded_numpy(count):
     """Tell NumPy's own OpenBLAS, which reads the environment only once."""
+    for _, tell in _openblas():
+        tell(count)
+
+
+@cache
+def _openblas():
+    """How to ask each OpenBLAS of NumPy's own for its threads, and how to tell it."""
     folder = Path(sys.modules["numpy"].__file__).parents[1] / "numpy.libs"
-    for path in folder.glob("*openblas*"):
-        tell = getattr(ctypes.CDLL(str(path)), "scipy_openblas_set_num_threads64_", None)
-        if tell is not None:
-            tell(count)
+    names = [f"scipy_openblas_{verb}_num_threads64_" for verb in ("get", "set")]
+    found = [ctypes.CDLL(str(path)) for path in folder.glob("*openblas*")]
+    return [[getattr(x, name) for name in names] for x in found if hasattr(x, names[1])]
 
 
 def _quotas():

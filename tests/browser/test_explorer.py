@@ -2,7 +2,18 @@
 
 import pytest
 
-from .course import panels
+from tools.bench.jupyterlab import VIEWPORT
+
+from .course import opened, panels
+
+ASTRAY = """explorer => [...explorer.querySelectorAll('.qlab-control')].filter(control => {
+  const box = control.querySelector('select, input').getBoundingClientRect();
+  const words = document.createRange();
+  words.selectNodeContents(control.querySelector('label'));
+  const label = words.getBoundingClientRect(), page = explorer.getBoundingClientRect();
+  const under = label.right > box.left + 1 && label.bottom > box.top + 1 && label.top < box.bottom;
+  return box.width && (under && label.bottom > box.top + 4 || box.right > page.right + 1);
+}).map(control => control.innerText)"""
 
 SAID = "part => getComputedStyle(part, '::after').content"
 START = "code => { window.qlabPanel.sessionContext.session.kernel.requestExecute({ code }); }"
@@ -234,3 +245,16 @@ def test_without_the_pages_colours_and_without_a_mouse(lab, explorer):
     expect(numbers).to_be_visible()
     lab.page.keyboard.press("Tab")
     expect(numbers).to_be_focused()
+
+
+@pytest.mark.parametrize("name", ["DistillationExplorer", "CalibrationExplorer"])
+def test_no_box_lies_under_its_label_or_leaves_the_page(lab, name):
+    place = opened(lab, name, 200)
+    for width in (1366, 900):
+        lab.page.set_viewport_size({**VIEWPORT, "width": width})
+        place.scroll_into_view_if_needed()
+        lab.screenshot(f"{name}-{width}", place)
+        assert place.evaluate(ASTRAY) == []
+    place.locator("input").first.evaluate("box => { box.parentElement.style.minWidth = '2000px'; }")
+    assert place.evaluate(ASTRAY)  # what is measured here can fail
+    lab.page.set_viewport_size(VIEWPORT)
