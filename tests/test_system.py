@@ -65,6 +65,15 @@ def test_files_are_written_together_or_not_at_all(tmp_path, monkeypatch, there):
     assert sorted(os.listdir(folder)) == ["one", "two"]
 
 
+def test_a_folder_in_the_place_of_one_keeps_both_from_being_replaced(tmp_path):
+    (tmp_path / "one").write_bytes(b"old")
+    (tmp_path / "two").mkdir()
+    with pytest.raises(IsADirectoryError):
+        write_files(tmp_path, {"one": b"1", "two": b"2"})
+    assert (tmp_path / "one").read_bytes() == b"old"
+    assert sorted(os.listdir(tmp_path)) == ["one", "two"]
+
+
 @needs_posix
 def test_only_a_regular_file_of_a_sensible_size_is_read(tmp_path):
     (tmp_path / "file").write_bytes(b"12345")

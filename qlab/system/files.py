@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import errno
 import os
 import secrets
 import shutil
@@ -64,6 +65,8 @@ def write_files(folder, contents, private=False):
             (part / name).touch(_mode(home, private))
             (part / name).write_bytes(content)
         if not is_new or not _took_its_place(part, folder):
+            if any((folder / name).is_dir() for name in contents):
+                raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(folder))
             for name in contents:
                 os.replace(part / name, folder / name)
     finally:
