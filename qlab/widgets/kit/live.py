@@ -68,7 +68,7 @@ class LivePicture:
         self.width, self.height = width, height
         self.widget = Panels()
         self.widget.add_class("qlab-picture")
-        self._marks, self._panels = [], 0
+        self._marks, self._places, self._panels = [], {}, 0
         self._frame, self._framed, self._borders = None, None, None
 
     def add(self, *artists):
@@ -106,7 +106,7 @@ class LivePicture:
         if self._frame is None:
             self._draw_frame()
         else:
-            moved = {self._panel_of(artist) for artist in self._marks if _may_have_moved(artist)}
+            moved = {self._panel_of(artist) for artist in self._marks if self._has_moved(artist)}
             left = {i for i in range(len(self.axes)) if i in waiting or i not in moved}
         pixels = np.asarray(self.canvas.buffer_rgba())
         for i, (start, end) in enumerate(pairwise(self._borders)):
@@ -126,7 +126,11 @@ class LivePicture:
         """Draw a mark, which is then no longer stale."""
         if artist.get_visible():
             artist.axes.draw_artist(artist)
-        artist.stale = False
+        artist.stale, self._places[artist] = False, _place(artist)
+
+    def _has_moved(self, artist):
+        """Whether a mark has changed; matplotlib does not notice that an annotation has moved."""
+        return artist.stale or self._places.get(artist) != _place(artist)
 
     @property
     def waiting(self):
@@ -164,9 +168,9 @@ class LivePicture:
         return [0, *cuts, self.canvas.get_width_height(physical=True)[0]]
 
 
-def _may_have_moved(artist):
-    """Whether a mark has changed; matplotlib does not notice that an annotation has a new place."""
-    return artist.stale or isinstance(artist, Annotation)
+def _place(artist):
+    """What an annotation points at; None for any other artist."""
+    return tuple(artist.xy) if isinstance(artist, Annotation) else None
 
 
 def encode(rgba):
