@@ -46,6 +46,6 @@ def test_progress_outlives_page_and_kernel(lab):
     row = lab.page.get_by_role("row", name="00 Welcome")
     assert "1 of 2 made: 0 right, 1 wrong" in row.inner_text()
     row = lab.page.get_by_role("row", name="02 Post-training quantization")
-    assert "1 of 5 passed" in row.inner_text()
+    assert "1 of 6 passed" in row.inner_text()
     lab.theme("dark")
     lab.screenshot("progress-dark")
