@@ -113,7 +113,7 @@ def test_the_reference_itself_computes_what_litert_computes_in_float(fashion, na
 @pytest.mark.parametrize("name", ["baseline", "residual"])
 def test_values_beyond_the_range_are_clamped_at_both_ends(fashion, name, activation_bits):
     # Calibrated on one picture, so that others go well beyond what was seen.
-    source, images = engine.float_model(name), fashion.test.images[:400]
+    source, images = engine.float_model(name), fashion.test.images[:4000]
     due = reference.activation_grids(source, engine.pictures()[:1], activation_bits)
     recipe = qlab.Recipe(activation_bits=activation_bits, calibration_size=1)
     model = engine.compressor(name).compress(recipe)
