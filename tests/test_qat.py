@@ -478,7 +478,7 @@ def test_a_keras_3_model_is_told_what_to_import(base):
         ({"calibration": IMAGES[:0]}, "calibration set is empty: give some of the training"),
         ({"calibration": np.full((1025, 28, 28, 1), 200, np.uint8)}, "there are 1025"),
         ({"calibration": IMAGES[..., 0]}, r"shape \(n, 28, 28, 1\)"),
-        ({"calibration": IMAGES.astype(int)}, "uint8 or float32"),
+        ({"calibration": IMAGES.astype(int)}, "int64; give uint8 pixels 0 to 255"),
     ],
     ids=str,
 )

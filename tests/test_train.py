@@ -165,7 +165,7 @@ def test_an_interrupted_training_keeps_what_it_had(some, monkeypatch, capsys):
         ({"images": IMAGES.astype(np.float64)}, ValueError, "images are float64; give uint8"),
         ({"images": IMAGES[..., 0]}, ValueError, r"shape \(n, 28, 28, 1\)"),
         ({"images": np.zeros((8, 32, 32, 1), np.uint8)}, ValueError, r"not \(8, 32, 32, 1\)"),
-        ({"images": IMAGES[:0], "labels": LABELS[:0]}, ValueError, "there are 0 images"),
+        ({"images": IMAGES[:0], "labels": LABELS[:0]}, ValueError, "there are no images"),
         ({"labels": LABELS[:5]}, ValueError, "one label an image"),
         (
             {"labels": LABELS + np.float32(0.5)},

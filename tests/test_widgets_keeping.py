@@ -107,7 +107,8 @@ def test_without_training_there_is_nothing_to_keep(few):
 def test_a_model_of_other_images_is_refused_in_words(few):
     model = qlab.pretrained("baseline")
     graph = model.graph()
-    graph.subgraphs[0].tensors[graph.subgraphs[0].inputs[0]].shape = [1, 14, 14, 1]
+    images = graph.subgraphs[0].tensors[graph.subgraphs[0].inputs[0]]
+    images.shape, images.shapeSignature = [1, 14, 14, 1], [-1, 14, 14, 1]
     other = qlab.LiteModel(pack(graph))
     button = Download("Save", lambda: ("qlab-x.tflite", other.data, ""), recipe=dict)
     with pytest.raises(shelf.ShelfError, match="cannot be scored"):

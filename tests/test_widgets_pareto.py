@@ -205,7 +205,7 @@ def test_what_cannot_be_used_on_the_shelf_is_said():
     place.mkdir(parents=True)
     (place / shelf.MODEL).write_bytes(b"x")
     (place / shelf.ABOUT).write_bytes(b"{")
-    assert "00000000… on the shelf cannot be used" in ParetoExplorer().notes.value
+    assert "00000000 on the shelf cannot be used" in ParetoExplorer().notes.value
 
 
 def test_places_count_from_the_top_left():

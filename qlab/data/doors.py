@@ -105,9 +105,11 @@ def colours(wanted, given):
 def label_row(labels, n, what):
     """Labels as int64 or words, if there is one for each of `n` images."""
     labels = array(labels, what)
+    if not n:
+        raise DatasetError("there are no images; give at least one, with its label")
     if labels.shape == (n, 1):
         labels = labels[:, 0]
-    if labels.shape != (n,) or not n:
+    if labels.shape != (n,):
         hot = labels.ndim == 2 and len(labels) == n
         raise DatasetError(
             f"there are {n:,} images, and {what} have shape {labels.shape}; give one label an "
