@@ -6,20 +6,13 @@ import pytest
 import qlab
 from qlab import train
 from qlab.course.combine.board import fits_board
-from qlab.lessons import check, memory
+from qlab.lessons import check
 from qlab.lessons.exercises import EXERCISES
 from qlab.tflite import micro_runtime
 
 ID = "combine.fits_board"
 NARROW = {"conv1": 0.6, "dense1": 0.66}
 CONV4 = {name: {"weight_bits": 4} for name in ("conv1", "conv2")}
-
-
-@pytest.fixture(autouse=True)
-def fresh_memory():
-    memory.forget()
-    yield
-    memory.forget()
 
 
 @pytest.fixture(scope="module")

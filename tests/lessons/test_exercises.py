@@ -35,13 +35,6 @@ def judged(id, answer):
     return "not yet" if finding.problem else "correct"
 
 
-@pytest.fixture(autouse=True)
-def fresh_memory():
-    memory.forget()
-    yield
-    memory.forget()
-
-
 # Correct answers, written in as many ways as learners write them.
 
 

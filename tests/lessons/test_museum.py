@@ -36,13 +36,6 @@ BROKEN = {
 FUNCTIONS = sorted(set(BROKEN) - {"museum.c"})
 
 
-@pytest.fixture(autouse=True)
-def fresh_memory():
-    memory.forget()
-    yield
-    memory.forget()
-
-
 def hint_of(id, answer):
     """The one hint that a wrong answer gets."""
     verdict = check(id, answer)

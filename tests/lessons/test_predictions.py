@@ -20,13 +20,6 @@ def as_kept(option):
     return document.storable(option).strip()
 
 
-@pytest.fixture(autouse=True)
-def fresh_memory():
-    memory.forget()
-    yield
-    memory.forget()
-
-
 def test_reveal_without_a_guess_shows_the_truth_and_says_so():
     shown = reveal("welcome.size", 3.62)
     assert shown.guess is None and not shown.right

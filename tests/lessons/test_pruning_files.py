@@ -6,19 +6,12 @@ import qlab
 from qlab.arithmetic import sparsity
 from qlab.course.pruning.masks import polynomial
 from qlab.course.pruning.sparse_files import export, sparse_recipe
-from qlab.lessons import check, memory
+from qlab.lessons import check
 from qlab.lessons.predictions import QUESTIONS
 from qlab.tflite.graph import pack
 
 FLOATS = qlab.Recipe(weight_bits=32, activation_bits=32)
 SMALL_LAYERS = ("conv1", "conv2", "logits")
-
-
-@pytest.fixture(autouse=True)
-def fresh_memory():
-    memory.forget()
-    yield
-    memory.forget()
 
 
 @pytest.fixture(scope="module")

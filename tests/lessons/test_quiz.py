@@ -32,13 +32,6 @@ TOPICS = ("welcome", "baseline", "ptq", "rounding", "qat", "pruning", "distillat
 TOPICS += ("combine", "claims", "own_model")
 
 
-@pytest.fixture(autouse=True)
-def fresh_memory():
-    memory.forget()
-    yield
-    memory.forget()
-
-
 def measured_in(topic):
     """The variables of a notebook that its quiz is about, measured as the notebook does."""
     split, whole, engine = qlab.data.load().validation, model(), compressor()

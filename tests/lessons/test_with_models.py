@@ -10,15 +10,8 @@ from qlab.course.ptq.files import TRUTHS
 from qlab.course.rounding.budgets import BUDGET_BYTES, MOST_LOST, mixed_recipe
 from qlab.course.shipped_model import score
 from qlab.course.welcome import fewest_bits
-from qlab.lessons import check, memory, reveal
+from qlab.lessons import check, reveal
 from qlab.lessons.predictions import QUESTIONS
-
-
-@pytest.fixture(autouse=True)
-def fresh_memory():
-    memory.forget()
-    yield
-    memory.forget()
 
 
 @pytest.fixture(scope="module")
