@@ -17,6 +17,7 @@ from qlab.arithmetic.metrics import wilson_interval
 from qlab.challenge import intake, reader, rules, sandbox
 from qlab.challenge.intake import Refused
 from qlab.tflite import micro_runtime
+from qlab.tflite.boards import FLASH_BYTES, RAM_BYTES
 from qlab.tflite.gzipping import GZIP_LEVEL, GZIPPED
 from qlab.tflite.litemodel import LiteModel
 from qlab.tflite.pixels import PIXEL_SCALE
@@ -28,7 +29,7 @@ LEAGUES = ("0.90", "0.85", MICRO)
 """Two leagues by the test accuracy that they ask for, and that of a microcontroller."""
 SIZES = dict.fromkeys(LEAGUES, ("gzipped", "file")) | {MICRO: ("flash", "RAM")}
 """The names of the two sizes that a league shows."""
-FLASH_BYTES, RAM_BYTES, LEAST_PERCENT = 32 * 2**10, 16 * 2**10, {"0.90": 90, "0.85": 85, MICRO: 85}
+LEAST_PERCENT = {"0.90": 90, "0.85": 85, MICRO: 85}
 
 
 def micro_version():

@@ -5,6 +5,10 @@ from __future__ import annotations
 from typing import NamedTuple
 
 KB, MB = 2**10, 2**20
+FLASH_BYTES, RAM_BYTES = (
+    32 * KB,
+    16 * KB,
+)  # that a file may take in the challenge and in notebook 07
 CAVEAT = (
     "A board holds a model here if its flash takes the file and its RAM takes the arena. The "
     "program, the runtime's own code and the stack come on top of that, and the arena must fit "
