@@ -3,6 +3,7 @@
 import time
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
+from itertools import chain
 
 import numpy as np
 
@@ -52,15 +53,14 @@ class Scores:
 def scoring(subject, progress, weight_bits, hurry=False):
     """Score the files of one width, one a step; `progress` hears how many of how many are done."""
     plain = Recipe(weight_bits=weight_bits, calibration_size=subject.calibration_size)
+    recipes = (plain.replace(**settings) for _, settings in ROUNDING_CHOICES.values())
+    rounded = (_control(seed).compress(recipe) for recipe in recipes for seed in SEEDS)
+    trained = (qlab.pretrained(f"qat-w{weight_bits}-seed{seed}") for seed in SEEDS)
     found = []
-    for _, settings in ROUNDING_CHOICES.values():
-        for seed in SEEDS:
-            found.append(subject.score(_control(seed).compress(plain.replace(**settings))))
-            progress(len(found), FILES)
-            yield None
-    for seed in SEEDS:
-        found.append(subject.score(qlab.pretrained(f"qat-w{weight_bits}-seed{seed}")))
+    for model in chain(rounded, trained):
+        found.append(subject.score(model))
         progress(len(found), FILES)
+        yield None
     *control, qat = (tuple(found[i : i + len(SEEDS)]) for i in range(0, FILES, len(SEEDS)))
     return Scores(weight_bits, dict(zip(ROUNDING_CHOICES, control, strict=True)), qat)
 
