@@ -146,7 +146,7 @@ def sums_fit(bias, grid, weights, planned):
 def fitted(layer, stored, activations):
     """Stored weights on grids with which `sums_fit`, unless what comes in is silent.
 
-    A channel whose weights are next to nothing beside its bias gets a coarser grid, and a channel
+    A channel whose weights are tiny compared with its bias gets a coarser grid, and a channel
     of zeros, which has no grid of its own, gets one that keeps its bias exact.
     """
     before, after = (activations.get(i) for i in ([None, *layer.inputs][-1], layer.output))
