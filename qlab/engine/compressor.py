@@ -130,6 +130,14 @@ class Compressor:
             raise TypeError(f"this takes a qlab.Recipe, not a {type(recipe).__name__}")
         return self._plans(recipe)
 
+    def working(self, recipe):
+        """Work out a plan layer by layer; yields how many are done and how many there are."""
+        self._check(recipe)
+        shapes = self._shaper.shapes(recipe)
+        for done, (name, layer) in enumerate(self._weighted.items(), 1):
+            self._stored(layer, recipe.bits("weight_bits", name), recipe, shapes[name])
+            yield done, len(self._weighted)
+
     def weights(self, layer, recipe):
         """A layer's weights as the file holds them: real values, float32, in the weights' shape."""
         return self.plan(recipe).weights(self._with_weights(layer))

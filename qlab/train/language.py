@@ -106,11 +106,12 @@ def _normed(x, norm):
     return x * tf.math.rsqrt(spread + EPSILON) * gain + bias
 
 
-def train(model, tokens, steps, batch_size, learning_rate, seed, checkpoint, each=100):
+def train(model, tokens, steps, batch_size, learning_rate, seed, checkpoint, each=100, until=None):
     """Train on windows drawn anywhere in the tokens; the mean loss of each so many steps, in bits.
 
     AdamW; the rate rises for a twentieth of the steps and then falls to 0 along a cosine. What is
-    trained is kept in the checkpoint's folder, and the same call goes on from there.
+    trained is kept in the checkpoint's folder, and the same call goes on from there; it may stop
+    early, when so many steps are done.
     """
     import tf_keras
 
@@ -136,7 +137,7 @@ def train(model, tokens, steps, batch_size, learning_rate, seed, checkpoint, eac
         optimizer.apply_gradients(zip(tape.gradient(loss, variables), variables, strict=True))
         return loss / math.log(2)
 
-    for done in range(int(optimizer.iterations.numpy()), steps):
+    for done in range(int(optimizer.iterations.numpy()), until or steps):
         starts = np.random.default_rng((seed, done)).integers(0, len(tokens) - CONTEXT, batch_size)
         seen = tokens[starts[:, None] + np.arange(CONTEXT + 1)]
         place = done // each

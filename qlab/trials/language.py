@@ -130,10 +130,12 @@ class TextSubject:
     def float_measurement(self):
         return score_text(self.compressor.model, self.windows)
 
-    def trying(self, recipe):
-        """Make a recipe's file and score it, in steps."""
+    def trying(self, recipe, told=lambda *_: None):
+        """Make a recipe's file and score it, in steps; `told` how many layers are rounded."""
+        for done, layers in self.compressor.working(recipe):
+            told(done, layers, "rounding the layers")
+            yield
         plan = self.compressor.plan(recipe)
-        yield
         score = yield from scoring(plan.model, self.windows)
         reference = self.float_measurement
         return TextTrial(recipe, plan.model, score, reference, self.compressor)
