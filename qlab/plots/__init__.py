@@ -17,6 +17,12 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "distillation_panels": ["plot_grid", "plot_similarity"],
         "file_panels": ["plot_stages"],
         "fit_panels": ["plot_arena"],
+        "language_panels": [
+            "plot_channel_ranges",
+            "plot_memory",
+            "plot_next_characters",
+            "plot_transformer",
+        ],
         "pruning_panels": ["plot_pruned_weights"],
         "quantization_panels": ["plot_fake_quantization", "plot_integer_layer"],
         "rounding_panels": ["plot_feedback"],

@@ -162,11 +162,11 @@ def plot_history(history, quantity="accuracy", ax=None):
 
 
 @style.styled
-def plot_intervals(rows, xlabel, reference=None, ax=None):
+def plot_intervals(rows, xlabel, reference=None, ax=None, factor=100):
     """Draw a row for each name: a dot for each value, and a line for the interval, if it has one.
 
     `rows` has (values, interval or None) by name, and `reference` is where a line is dashed. All
-    are fractions, and are drawn in percent or points.
+    are drawn times `factor`, because most are fractions, which are read in percent or points.
 
     >>> rows = {"one": ([0.9], (0.89, 0.91)), "three": ([0.88, 0.9, 0.91], None)}
     >>> ax = plot_intervals(rows, "accuracy (%)")
@@ -176,10 +176,10 @@ def plot_intervals(rows, xlabel, reference=None, ax=None):
     ax = style.new_axes(ax, 6.2, 0.8 + 0.4 * len(rows))
     for row, (values, interval) in enumerate(rows.values()):
         if interval is not None:
-            ax.hlines(row, *(100 * end for end in interval), color=style.SKY, lw=5, alpha=0.7)
-        ax.plot(100 * np.asarray(values), np.full(len(values), row), "o", color=style.BLUE, **RIM)
+            ax.hlines(row, *(factor * end for end in interval), color=style.SKY, lw=5, alpha=0.7)
+        ax.plot(factor * np.asarray(values), np.full(len(values), row), "o", color=style.BLUE, **RIM)
     if reference is not None:
-        ax.axvline(100 * reference, color=style.INK, lw=0.9, ls=DASHED)
+        ax.axvline(factor * reference, color=style.INK, lw=0.9, ls=DASHED)
     ax.set_yticks(range(len(rows)), list(rows))
     ax.set(xlabel=xlabel, ylim=(len(rows) - 0.5, -0.5))
     ax.tick_params(axis="y", length=0, labelcolor=style.INK)

@@ -7,6 +7,7 @@ import re
 import answers_claims
 import answers_combine
 import answers_distillation
+import answers_giant
 import answers_own_model
 import answers_pruning
 import answers_rounding
@@ -207,6 +208,7 @@ CORRECT = {
     **answers_combine.CORRECT,
     **answers_claims.CORRECT,
     **answers_own_model.CORRECT,
+    **answers_giant.CORRECT,
     "distillation.soft_loss": [looped_soft_loss, soft_loss_by_logs],
 }
 
@@ -465,6 +467,7 @@ MISTAKES = [
     *answers_combine.MISTAKES,
     *answers_claims.MISTAKES,
     *answers_own_model.MISTAKES,
+    *answers_giant.MISTAKES,
     ("distillation.soft_loss", lambda s, t, T: kl(*soft_parts(s, t, T, T)).mean(), "T² is missing"),
     ("distillation.soft_loss", lambda s, t, T: T * kl(*soft_parts(s, t, T, T)).mean(), "times T"),
     (
