@@ -1,5 +1,7 @@
 """What a language model is, what its channels hold, and where the memory of a large one goes."""
 
+from itertools import pairwise
+
 import numpy as np
 
 from qlab.plots import style
@@ -49,15 +51,16 @@ def plot_next_characters(probabilities, characters, contexts, came=None, axes=No
 
 @style.styled
 def plot_transformer(layers, width, characters, ax=None):
-    """Draw a decoder-only transformer: what a character goes through until the next one is said.
+    r"""Draw a decoder-only transformer: what a character goes through until the next one is said.
 
     >>> ax = plot_transformer(6, 128, 68)
     >>> ax.texts[0].get_text()
-    'embedding\\n68 characters'
+    'embedding\n68 characters'
     """
     ax = style.new_axes(ax, width=9.6, height=2.7)
-    steps = [(f"embedding\n{characters} characters", style.GREEN, False), *BLOCK,
-             ("normalize", style.FAINT, False), (f"logits\n{characters} numbers", style.PURPLE, False)]  # fmt: skip
+    first = f"embedding\n{characters} characters", style.GREEN, False
+    last = f"logits\n{characters} numbers", style.PURPLE, False
+    steps = [first, *BLOCK, ("normalize", style.FAINT, False), last]
     places, x = [], 0.0
     for words, colour, summed in steps:
         wide = max(map(len, words.split("\n"))) * 0.088 + 0.25
@@ -66,13 +69,13 @@ def plot_transformer(layers, width, characters, ax=None):
         ax.text(x + wide / 2, 0, words, ha="center", va="center", color=style.words_on(colour))
         places.append((x, x + wide, summed))
         x += wide + (0.75 if summed else 0.35)
-    for (_, end, summed), (start, _, _) in zip(places, places[1:], strict=False):
+    for (_, end, summed), (start, _, _) in pairwise(places):
         ax.annotate("", (start, 0), (end, 0), arrowprops=ARROW)
         if summed:
             ax.plot(end + 0.36, 0, "o", ms=13, mfc=style.PAPER, mec=style.SOFT, zorder=3)
             ax.text(end + 0.36, 0, "+", ha="center", va="center", zorder=4)
-    for first, last in ((1, 2), (3, 4)):  # around what is added to the sum
-        start, end = places[first][0] - 0.18, places[last][1] + 0.36
+    for one, other in ((1, 2), (3, 4)):  # around what is added to the sum
+        start, end = places[one][0] - 0.18, places[other][1] + 0.36
         ax.plot([start, start, end, end], [0, 0.72, 0.72, 0.18], color=style.SOFT, lw=1.2)
         words = f"the sum: {width} numbers a character"
         offset_text(ax, ((start + end) / 2, 0.72), (0, 3), words, ha="center", fontsize=8)

@@ -177,7 +177,8 @@ def plot_intervals(rows, xlabel, reference=None, ax=None, factor=100):
     for row, (values, interval) in enumerate(rows.values()):
         if interval is not None:
             ax.hlines(row, *(factor * end for end in interval), color=style.SKY, lw=5, alpha=0.7)
-        ax.plot(factor * np.asarray(values), np.full(len(values), row), "o", color=style.BLUE, **RIM)
+        places = factor * np.asarray(values), np.full(len(values), row)
+        ax.plot(*places, "o", color=style.BLUE, **RIM)
     if reference is not None:
         ax.axvline(factor * reference, color=style.INK, lw=0.9, ls=DASHED)
     ax.set_yticks(range(len(rows)), list(rows))

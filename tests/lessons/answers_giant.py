@@ -71,6 +71,7 @@ def chosen_by_sorting(files, budget, ask_test):
     for name in sorted(files, key=lambda name: files[name][1]):
         if files[name][0] <= budget:
             return [name, ask_test(name)]
+    return None
 
 
 def chosen(key, fitting=True):
@@ -100,7 +101,10 @@ def never_asked(files, budget, ask_test):
 
 
 CORRECT = {
-    "giant.bits_a_character": [bits_by_loops, bits_with(lambda given, p: np.log2(1 / given).mean())],
+    "giant.bits_a_character": [
+        bits_by_loops,
+        bits_with(lambda given, p: np.log2(1 / given).mean()),
+    ],
     "giant.gptq_row": [row_by_inverse, row_with()],
     "giant.cache_bytes": [cache_by_layers, cache_with()],
     "giant.best_under": [chosen_by_sorting, chosen(lambda size, bits: bits)],

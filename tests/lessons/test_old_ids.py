@@ -53,7 +53,10 @@ ASKED_SINCE |= {f"own_model.{x}" for x in ("width", "stays", "wrong", "two_bits"
 ASKED_SINCE |= {
     f"own_model.quiz.{x}" for x in ("one_point", "floats", "won_back", "converter", "tested")
 }
-ASKED_SINCE |= {"giant", *(f"giant.{x}" for x in ("breaks", "four_bits", "calibration", "outliers"))}
+ASKED_SINCE |= {
+    "giant",
+    *(f"giant.{x}" for x in ("breaks", "four_bits", "calibration", "outliers")),
+}
 ASKED_SINCE |= {f"giant.{x}" for x in ("half", "cache", "bits_a_character", "gptq_row")}
 ASKED_SINCE |= {"giant.cache_bytes", "giant.best_under"}
 ASKED_SINCE |= {"combine.fits_board", "combine.ram", "distillation.board", "pruning.ram"}

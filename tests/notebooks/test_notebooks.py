@@ -166,7 +166,8 @@ def test_execute_is_a_new_learner_and_leaves_the_users_progress_alone(tmp_path, 
 
 
 STORED = (
-    "90.43 % (95 % interval 89.8 to 91.0 %) of 82,456 bytes in 12.5 ms: −0.21 points, 4.61 times"
+    "90.43 % (95 % interval 89.8 to 91.0 %) of 82,456 bytes in 12.5 ms: −0.21 points, 4.61 times, "
+    "2.418 bits"
 )
 
 
@@ -182,6 +183,8 @@ STORED = (
         ("12.5 ms", "9.1 ms", True),  # a time
         ("82,456", "82,457", False),  # a size
         ("4.61 times", "4.62 times", False),  # what is of another kind
+        ("2.418 bits", "2.430 bits", True),  # a surprise
+        ("2.418 bits", "2.458 bits", False),
         ("of", "from", False),  # a word
     ],
 )

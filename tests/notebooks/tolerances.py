@@ -1,17 +1,19 @@
 """What a number in a notebook's output may differ by from run to run, by its kind.
 
-Accuracies and differences of two may move by a few tenths of a point, because another processor
-rounds otherwise; times may be any; all other numbers, such as sizes, are exact.
+Accuracies and differences of two may move by a few tenths of a point, and bits a character by a
+few hundredths, because another processor rounds otherwise; times may be any; all other numbers,
+such as sizes, are exact.
 """
 
 import copy
 import math
 import re
 
-TOLERANCES = {"%": 0.3, "point": 0.3, "points": 0.3, "ms": math.inf, "µs": math.inf, "s": math.inf}
+TOLERANCES = dict.fromkeys(("%", "point", "points"), 0.3) | {"bits": 0.03}
+TOLERANCES |= dict.fromkeys(("ms", "µs", "s"), math.inf)
 SIGNED = r"[-−+]?\d[\d,]*(?:\.\d+)?"
 NUMBER = re.compile(rf"(?<![\w.]){SIGNED}")
-UNIT = re.compile(rf"(?:(?: to | and |, ){SIGNED})*\)?\s?(%|points?\b|ms\b|µs\b|s\b)")
+UNIT = re.compile(rf"(?:(?: to | and |, ){SIGNED})*\)?\s?(%|points?\b|bits\b|ms\b|µs\b|s\b)")
 INTERVAL = re.compile(rf"(?:interval |%\s+\()(?:{SIGNED}(?: to |, ))?$")  # its ends have no unit
 
 

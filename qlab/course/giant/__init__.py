@@ -1,1 +1,1 @@
-"""Notebook "A giant in a small box": bits of a language model, and where a large one's bytes are."""
+"""Notebook "A giant in a small box": bits of a language model, and bytes of a large one."""

@@ -35,9 +35,10 @@ def judge_best_under(answer):
         got = run(answer, (files, budget, ask_test), copies=False)
         if untouched(got):
             return Finding(attempted=False, note="Your function returns nothing so far.")
-        best = best_under({n: x[:2] for n, x in case.items()}, budget, lambda name: case[name][2])
+        best = best_under(files, budget, {name: x[2] for name, x in case.items()}.get)
         if not _same(got, best) or asked != [best[0]]:
-            return Finding(_words(files, budget, best, got, asked), _mistake(case, budget, got, asked))
+            mistake = _mistake(case, budget, got, asked)
+            return Finding(_words(files, budget, best, got, asked), mistake)
     return Finding()
 
 
