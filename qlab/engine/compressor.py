@@ -69,6 +69,7 @@ class Compressor:
 
     def __init__(self, model, calibration_images=None):
         require_lite_model(model)
+        self._given = model, calibration_images
         model = cleaned(model)
         _require_compressible(model)
         if calibration_images is not None:
@@ -93,6 +94,9 @@ class Compressor:
         self._integers = lru_cache(REMEMBERED * len(self._weighted))(self._quantized)
         self._rounded = lru_cache(REMEMBERED * len(self._weighted))(self._compared)
         self._plans = lru_cache(PLANS)(self._plan)
+
+    def __reduce__(self):
+        return type(self), self._given  # another process calibrates anew, and finds the same
 
     def compress(self, recipe):
         """Make the file that a recipe describes.
