@@ -231,6 +231,9 @@ def _lab(arguments):
         )
     first = _first_page(bring_notebooks(source, folder))
     print(f"your notebooks are in {folder}", flush=True)
+    if "JUPYTERHUB_API_TOKEN" in os.environ:  # a JupyterHub has started this: deploy/jupyterhub
+        command = [sys.executable, "-m", "jupyterhub.singleuser"]
+        return _become([*command, *arguments.extra], folder, _with_our_settings(os.environ))
     command = [sys.executable, "-m", "jupyterlab", first]
     if hasattr(os, "geteuid") and os.geteuid() == 0 and "--allow-root" not in arguments.extra:
         print("you are root, so JupyterLab is started with --allow-root", flush=True)
