@@ -6,7 +6,7 @@ STAMP := .venv/.qlab-setup
 EXTRAS := .venv/.qlab-extras
 
 .DEFAULT_GOAL := help
-.PHONY: help setup data lab test offline notebooks artefacts logits micro bench bench-class fuzz faults lock lock-extras extras hub lint format clean fuzz-engine models
+.PHONY: help setup data lab test offline notebooks artefacts logits micro bench bench-class fuzz faults lock lock-extras extras hub book lint format clean fuzz-engine models
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -39,6 +39,9 @@ $(EXTRAS): requirements-extras.txt $(STAMP)
 
 hub: setup $(EXTRAS) ## start a JupyterHub for a trial on 127.0.0.1 (as root: for all learners)
 	@$(BIN)/python -m jupyterhub -f deploy/jupyterhub/jupyterhub_config.py $(ARGS)
+
+book: setup $(EXTRAS) ## build the course as a site for reading, in build/book/site
+	@$(BIN)/python -m tools.book $(ARGS)
 
 offline: data ## bundle packages and data in offline/, for a room without network
 	@$(BIN)/python tools/offline.py make $(if $(PYTHON),--python "$(PYTHON)")
