@@ -30,7 +30,7 @@ test: setup ## set up if needed, then run every test: units, doctests, notebooks
 	@$(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder $(ARGS)
 
 # What a teacher or an author needs and a learner does not: hub, cluster, book.
-extras: $(EXTRAS) ## install what make hub, make book and --scheduler need (55 packages, 160 MB)
+extras: $(EXTRAS) ## install what make hub, make book and --scheduler need (55 packages)
 
 $(EXTRAS): requirements-extras.txt $(STAMP)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes \

@@ -158,6 +158,14 @@ def wait_for(condition, process=None, log=None, seconds=120):
     raise AssertionError(f"it did not happen: {log.read_text()[-2000:] if log else ''}")
 
 
+def decoded(frame):
+    """A message of the kernel; one with pictures is binary, and its JSON is the first part."""
+    if isinstance(frame, bytes):
+        start, end = (int.from_bytes(frame[i : i + 4], "big") for i in (4, 8))
+        frame = frame[start:end]
+    return json.loads(frame)
+
+
 class Learner:
     """A browser's session of a learner who has logged in, and a kernel on their server."""
 
@@ -196,7 +204,7 @@ class Learner:
                                "metadata": {}, "content": content}))  # fmt: skip
         said = []
         while True:
-            message = json.loads(there.recv())
+            message = decoded(there.recv())
             if message["parent_header"].get("msg_id") != header["msg_id"]:
                 continue
             kind, content = message["msg_type"], message["content"]

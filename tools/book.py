@@ -20,41 +20,24 @@ FOLDER = CHECKOUT / "build" / "book"
 PAGES = ("INSTRUCTOR.md", "CONTRIBUTING.md", "CHANGELOG.md", "data/README.md", "LICENSE")
 PICTURES = ("docs/explorer.png",)
 ROOMS = ("qlab", "qlab.affine", "qlab.widgets", "qlab.plots", "qlab.lessons", "qlab.train")
-CONF = """
-project, author, html_title = "qlab", "qlab contributors", "qlab"
-extensions = ["myst_nb", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
-html_theme, html_static_path, html_css_files = "furo", ["_static"], ["qlab.css"]
-html_baseurl, html_copy_source, html_show_sourcelink = "", False, False
-nb_execution_mode, nb_merge_streams = "off", True
-myst_enable_extensions, myst_heading_anchors = ["dollarmath"], 4
-napoleon_google_docstring, napoleon_use_rtype = False, False
-autodoc_typehints, autodoc_member_order = "none", "bysource"
-suppress_warnings = ["myst.header"]
-"""
-# Outputs of the course ask JupyterLab for its colours: here they are those of the theme.
-CSS = """
-body { --jp-content-font-color1: var(--color-foreground-primary);
-  --jp-ui-font-color2: var(--color-foreground-secondary);
-  --jp-layout-color2: var(--color-background-secondary);
-  --jp-border-color2: var(--color-background-border); }
-.cell_output img { max-width: 100%; background: white; }
-"""
 
 
 def sources(folder):
     """Lay out what Sphinx reads."""
     shutil.rmtree(folder, ignore_errors=True)
     (folder / "_static").mkdir(parents=True)
-    (folder / "_static" / "qlab.css").write_text(CSS, "utf-8")
-    (folder / "conf.py").write_text(CONF, "utf-8")
+    shutil.copy(CHECKOUT / "docs" / "book" / "qlab.css", folder / "_static")
+    shutil.copy(CHECKOUT / "docs" / "book" / "conf.py", folder)
     for name in (*PAGES, *PICTURES):
         (folder / name).parent.mkdir(exist_ok=True)
         shutil.copy(CHECKOUT / name, folder / name)
-    (folder / "LICENSE").rename(folder / "LICENSE.md")
+    licence = (folder / "LICENSE").read_text("utf-8").partition("\n")
+    (folder / "LICENSE.md").write_text(f"# {licence[0]}\n{licence[2]}", "utf-8")
+    (folder / "LICENSE").unlink()
     notebooks = sorted((CHECKOUT / "notebooks").glob("*.ipynb"))
     (folder / "notebooks").mkdir()
     for path in notebooks:
-        whole = with_alts(json.loads(path.read_text("utf-8")))
+        whole = adapted(json.loads(path.read_text("utf-8")))
         (folder / "notebooks" / path.name).write_text(json.dumps(whole), "utf-8")
     (folder / "reference.md").write_text(reference(), "utf-8")
     words = (CHECKOUT / "README.md").read_text("utf-8").replace("(LICENSE)", "(LICENSE.md)")
@@ -70,15 +53,24 @@ def sources(folder):
     (folder / "index.md").write_text("\n\n".join([words, *lists]) + "\n", "utf-8")
 
 
-def with_alts(notebook):
+def adapted(notebook):
     """Tell MyST-NB what each picture shows: what it says itself, or what drew it."""
     for cell in notebook["cells"]:
+        if cell["cell_type"] == "markdown":  # JupyterLab keeps capitals in the names of places
+            text = "".join(cell["source"])
+            cell["source"] = re.sub(r"\][(][^)]*#[^)]*[)]", lambda x: lowered(x[0]), text)
         for output in cell.get("outputs", ()):
             if "image/png" in output.get("data", {}):
                 own = output["metadata"].get("image/png", {}).get("alt")
                 alt = own or _drawn_by(cell, output)
                 cell["metadata"]["mystnb"] = {"image": {"alt": alt}}
     return notebook
+
+
+def lowered(link):
+    """A link into a page of the book, with its place in small letters; any other as it is."""
+    page, place = link.split("#", 1)
+    return link if "://" in page else f"{page}#{place.lower()}"
 
 
 def _drawn_by(cell, output):
