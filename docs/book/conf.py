@@ -2,9 +2,13 @@
 
 import re
 
+from docutils import nodes
+from docutils.utils.math.latex2mathml import tex2mathml
+
 project, author, html_title = "qlab", "qlab contributors", "qlab"
 extensions = ["myst_nb", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
 html_theme, html_static_path, html_css_files = "furo", ["_static"], ["qlab.css"]
+html_math_renderer = "mathml"  # browsers know it; MathJax would come over the network
 html_copy_source, html_show_sourcelink = False, False
 nb_execution_mode, nb_merge_streams = "off", True
 myst_enable_extensions, myst_heading_anchors = ["dollarmath"], 4
@@ -26,6 +30,19 @@ def as_list(app, what, name, found, options, lines):
         lines[i] = re.sub(r"(\[\d+\])_", r"\1", line)
 
 
+def inline(translator, node):
+    """Write a formula in a line as MathML."""
+    translator.body.append(tex2mathml(node.astext()))
+    raise nodes.SkipNode
+
+
+def block(translator, node):
+    """Write a formula of its own as MathML."""
+    translator.body.append(tex2mathml(node.astext(), as_block=True))
+    raise nodes.SkipNode
+
+
 def setup(app):
     """Sphinx calls this; napoleon must come after us."""
+    app.add_html_math_renderer("mathml", (inline, None), (block, None))
     app.connect("autodoc-process-docstring", as_list, priority=1)

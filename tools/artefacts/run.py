@@ -46,13 +46,14 @@ def all_runs():
         chain_files,
         digit_files,
         distilled_files,
+        language_files,
         pruned_files,
         qat_files,
         search_runs,
     )
 
     rooms = (distilled_files, baselines, qat_files, pruned_files, chain_files, search_runs)
-    rooms += (digit_files,)
+    rooms += (digit_files, language_files)
     runs = {run.name: run for room in rooms for run in room.RUNS}
     ordered = {}
 

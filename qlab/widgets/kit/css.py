@@ -79,6 +79,22 @@ stroke='white' stroke-width='1.6'/></svg>"); }
 body[data-jp-theme-light="false"] .qlab-picture {
   filter: invert(1) hue-rotate(180deg) brightness(1.25); mix-blend-mode: screen; }
 
+.qlab-control.qlab-choice > .widget-textarea { flex-direction: column; align-items: stretch;
+  height: auto; }
+.qlab-control.qlab-choice textarea { width: 100%; font-family: var(--jp-code-font-family); }
+.qlab-texts { display: grid; grid-template-columns: repeat(auto-fit, minmax(280px, 1fr));
+  gap: 8px 20px; margin: 6px 2px; }
+.qlab-texts .qlab-name { font-weight: 600; font-size: 12px; }
+.qlab-text { height: 220px; overflow: auto; padding: 6px 8px; white-space: pre-wrap;
+  font: 12px/1.5 var(--jp-code-font-family); color: var(--jp-ui-font-color0);
+  border: 1px solid var(--jp-border-color2); }
+.qlab-prompt { font-weight: 700; }
+.qlab-surprise-1 { background: rgba(230, 159, 0, 0.14); }
+.qlab-surprise-2 { background: rgba(230, 159, 0, 0.28); }
+.qlab-surprise-3 { background: rgba(230, 159, 0, 0.42); text-decoration: underline dotted; }
+.qlab-surprise-4 { background: rgba(230, 159, 0, 0.55); text-decoration: underline; }
+.qlab-parting { font-weight: 700; }
+
 .qlab-notes { font-size: 12px; line-height: 1.5; color: var(--jp-ui-font-color1); }
 .qlab-alert { margin: 6px 2px; padding: 8px 12px; line-height: 1.5; font-size: 13px;
   color: var(--jp-ui-font-color0); background: var(--jp-layout-color2);

@@ -168,6 +168,7 @@ class Explorer(ipywidgets.VBox):
             ("pulse", Pulse()),
             ("readout-row", self.readout),
             ("picture-row", picture.widget),
+            *self._below(),
             ("notes-row", self.notes),
             ("actions", self._buttons),
             ("reveal-row", self.reveal),
@@ -206,6 +207,10 @@ class Explorer(ipywidgets.VBox):
 
     def _top(self):
         """Rows above the controls."""
+        return ()
+
+    def _below(self):
+        """Rows below the picture."""
         return ()
 
     def _more(self):
