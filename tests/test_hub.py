@@ -273,6 +273,19 @@ def test_kernels_speak_over_ipc_with_one_thread_and_a_limit(learners):
     assert said.strip() == "refused"
 
 
+@needs_hub
+@needs_root
+def test_a_python_that_learners_cannot_run_is_said_at_once(tmp_path):
+    (tmp_path / "python").symlink_to(sys.executable)  # pytest's folders are their owner's alone
+    code = f"import runpy; runpy.run_path({str(CONFIG)!r}, {{'get_config': dict}})"
+    run = subprocess.run(
+        [tmp_path / "python", "-c", code], capture_output=True, text=True,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+    )  # fmt: skip
+    assert run.returncode == 1
+    assert run.stderr.startswith(f"learners cannot run {tmp_path / 'python'}"), run.stderr
+
+
 def test_the_configuration_says_what_it_needs():
     """What stands in it is told of in INSTRUCTOR.md, and the other way round."""
     text = CONFIG.read_text("utf-8")

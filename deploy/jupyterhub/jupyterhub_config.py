@@ -25,19 +25,28 @@ THREADS = asked("QLAB_HUB_THREADS", "1")  # of each kernel
 IDLE = int(asked("QLAB_HUB_IDLE", "1800"))  # seconds until a kernel, and later a server, is ended
 
 IS_ROOT = os.geteuid() == 0
-if IS_ROOT:  # learners run this Python and read this checkout: say now if they cannot
+
+
+def may_be_run():
+    """Whether somebody without any rights can run this Python and read this checkout."""
     nobody = pwd.getpwnam("nobody")
-    tried = subprocess.run(
-        [sys.executable, "-c", "import qlab"],
-        user=nobody.pw_uid, group=nobody.pw_gid, extra_groups=[], env={}, cwd="/",
-        capture_output=True,
-    ) if os.access(sys.executable, os.X_OK) else None  # fmt: skip
-    if tried is None or tried.returncode:
-        sys.exit(
-            f"learners cannot run {sys.executable} or read {CHECKOUT}. Put the checkout where all "
-            "may read it, such as /srv/qlab, and set it up with a Python that all may run"
-        )
-elif CLASS:
+    rights = {"user": nobody.pw_uid, "group": nobody.pw_gid, "extra_groups": []}
+    command = [sys.executable, "-c", "import qlab, jupyterhub"]
+    try:
+        return not subprocess.run(
+            command, **rights, env={}, cwd="/", capture_output=True
+        ).returncode
+    except OSError:
+        return False
+    return tried.returncode == 0
+
+
+if IS_ROOT and not may_be_run():
+    sys.exit(
+        f"learners cannot run {sys.executable} or read {CHECKOUT}. Put the checkout where all may "
+        "read it, such as /srv/qlab, and set it up with a Python that all may run"
+    )
+if CLASS and not IS_ROOT:
     sys.exit("QLAB_HUB_CLASS needs root, who makes a folder for each learner")
 
 c = get_config()  # noqa: F821  JupyterHub gives it

@@ -37,3 +37,9 @@ def test_pictures_come_with_what_they_show_and_pages_with_a_dark_theme(site):
     alts = alts or re.findall(r'<img[^>]*\balt="([^"]+)"', text)
     assert sum(alt.startswith("Draw") for alt in alts) >= 4
     assert "theme-toggle" in text
+
+
+def test_nothing_comes_over_the_network_and_formulas_are_shown(site):
+    text = (site / "notebooks" / "02_post_training_quantization.html").read_text("utf-8")
+    assert not re.findall(r'<(?:script|link|img)[^>]*(?:src|href)="(?:https?:)?//[^"]*"', text)
+    assert text.count("<math") > 3 and "\\(" not in text
