@@ -33,9 +33,7 @@ def may_be_run():
     rights = {"user": nobody.pw_uid, "group": nobody.pw_gid, "extra_groups": []}
     command = [sys.executable, "-c", "import qlab, jupyterhub"]
     try:
-        return not subprocess.run(
-            command, **rights, env={}, cwd="/", capture_output=True
-        ).returncode
+        tried = subprocess.run(command, **rights, env={}, cwd="/", capture_output=True)
     except OSError:
         return False
     return tried.returncode == 0
