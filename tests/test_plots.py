@@ -353,7 +353,7 @@ class TestClaims:
         shade = ax.collections[0].get_paths()[0].get_extents()
         for line, kept in zip(ax.lines, (False, True, True, False), strict=True):
             place = float(line.get_xdata()[0])
-            assert (shade.x0 - 1e-9 <= place <= shade.x1 + 1e-9) is kept
+            assert bool(shade.x0 - 1e-9 <= place <= shade.x1 + 1e-9) == kept
             assert line.get_marker() == ("o" if kept else "X")
 
 
