@@ -124,7 +124,8 @@ def test_the_case_study_is_run_as_printed_with_its_control(shop):
     assert parts["aware"]["log"] == parts["longer"]["log"]  # as many steps, in the same order
 
 
-def test_the_case_study_learns_from_all_published_pictures_in_their_order():
+def test_the_case_study_learns_from_all_published_pictures_in_their_order(fashion, monkeypatch):
+    monkeypatch.setattr(common.data, "load", lambda: fashion)
     images, labels = case_study._as_published()
     published = data.fashion_mnist._read_split("train")
     assert np.array_equal(images, published.images[..., 0])
