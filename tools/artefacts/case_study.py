@@ -65,11 +65,11 @@ def longer(workshop, seed, epochs):
     yield "found.json", as_json(_trained(_first(workshop, seed), seed, epochs)), {"part": True}
 
 
-def case_study(workshop, seeds):
+def case_study(workshop, seeds, parts):
     """All numbers in one file: for each part a list, by seed."""
     found = {
         part: [workshop.json(f"case-study-{part}-seed{seed}", "found.json") for seed in seeds]
-        for part in PARTS
+        for part in parts
     }
     yield FILE, as_json(found), {}
 
@@ -154,6 +154,6 @@ RUNS = [
         for seed in SEEDS
         for part, make in PARTS.items()
     ),
-    Run("case-study", case_study, {"seeds": list(SEEDS)},
+    Run("case-study", case_study, {"seeds": list(SEEDS), "parts": list(PARTS)},
         tuple(f"case-study-{part}-seed{seed}" for seed in SEEDS for part in PARTS)),
 ]  # fmt: skip
