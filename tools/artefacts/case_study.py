@@ -146,14 +146,21 @@ def _silent():
         yield
 
 
+def part_run(part, seed):
+    """The run of one of `PARTS`."""
+    needs = () if part == "float" else (f"case-study-float-seed{seed}",)
+    recipe = {"seed": seed, "epochs": EPOCHS}
+    return Run(f"case-study-{part}-seed{seed}", PARTS[part], recipe, needs)
+
+
 PARTS = {"float": float_model, "aware": aware_model, "longer": longer}
-RUNS = [
-    *(
-        Run(f"case-study-{part}-seed{seed}", make, {"seed": seed, "epochs": EPOCHS},
-            () if part == "float" else (f"case-study-float-seed{seed}",))
-        for seed in SEEDS
-        for part, make in PARTS.items()
-    ),
-    Run("case-study", case_study, {"seeds": list(SEEDS), "parts": list(PARTS)},
-        tuple(f"case-study-{part}-seed{seed}" for seed in SEEDS for part in PARTS)),
-]  # fmt: skip
+RECORDED = ("float", "longer")  # "aware" belongs here too, as soon as it has been run
+RUNS = [part_run(part, seed) for seed in SEEDS for part in RECORDED]
+RUNS.append(
+    Run(
+        "case-study",
+        case_study,
+        {"seeds": list(SEEDS), "parts": list(RECORDED)},
+        tuple(run.name for run in RUNS),
+    )
+)

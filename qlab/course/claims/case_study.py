@@ -9,7 +9,6 @@ from qlab.arithmetic.results import Measurement
 from qlab.tflite import artefacts
 
 FILE = "case-study.json"
-PARTS = ("float", "aware", "longer")
 NAMED = {
     "float": "float model",
     "aware": "quantize_model, trained on",
@@ -19,7 +18,7 @@ NAMED = {
 
 @cache
 def recorded():
-    """What was recorded: for each of `PARTS` a list, with one entry for each seed."""
+    """What was recorded: for each part of `NAMED` a list, with one entry for each seed."""
     return json.loads(artefacts.path(FILE).read_text("utf-8"))
 
 
@@ -30,13 +29,12 @@ def about():
     True
     """
     made = artefacts.manifest()["files"][FILE]["made"]
-    seeds = len(recorded()["float"])
     with_ = f"TensorFlow {made['versions']['tensorflow']}"
-    return f"cached: {seeds} seeds, run on {made['date']} with {with_}"
+    return f"cached: run on {made['date']} with {with_}"
 
 
 def answered(part, labels, file=None):
-    """What one of `PARTS`, or a file of it, answered to the test pictures: a `Measurement` a seed.
+    """What a part, or a file of it, answered to the test pictures: a `Measurement` a seed.
 
     >>> import qlab
     >>> labels = qlab.data.load().test.labels
