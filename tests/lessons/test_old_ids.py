@@ -60,6 +60,8 @@ ASKED_SINCE |= {
 ASKED_SINCE |= {f"giant.{x}" for x in ("half", "cache", "bits_a_character", "gptq_row")}
 ASKED_SINCE |= {"giant.cache_bytes", "giant.best_under"}
 ASKED_SINCE |= {"combine.fits_board", "combine.ram", "distillation.board", "pruning.ram"}
+ASKED_SINCE |= {f"claims.{x}" for x in ("special_optimizer", "all_optimizations", "energy")}
+ASKED_SINCE |= {"claims.saved_pruned", "claims.winner", "claims.half_can_go", "museum.g"}
 ASKED_SINCE |= {"ptq.integer_layer", "ptq.on_a_chip", "qat.over_the_best"}
 
 
