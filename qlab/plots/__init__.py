@@ -17,9 +17,9 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "distillation_panels": ["plot_grid", "plot_similarity"],
         "file_panels": ["plot_stages"],
         "fit_panels": ["plot_arena"],
-        "pruning_panels": ["plot_pruned_weights"],
+        "pruning_panels": ["plot_mask", "plot_pruned_weights", "plot_removed_filters"],
         "quantization_panels": ["plot_fake_quantization", "plot_integer_layer"],
         "rounding_panels": ["plot_feedback"],
-        "training_panels": ["plot_history", "plot_intervals"],
+        "training_panels": ["plot_history", "plot_intervals", "plot_wrapped_layer"],
     },
 )
