@@ -121,7 +121,7 @@ def plot_mask(weights, mask, ax=None):
 
 @style.styled
 def plot_removed_filters(kept, weights_each, readers, axes=None):
-    """Draw two layers before and after whole filters are removed: rows go, and the columns they fed.
+    """Draw two layers before and after filters are removed: rows go, and the columns they fed.
 
     `kept` is True for each filter of the first layer that stays, which is a row of `weights_each`
     weights. The next layer has `readers` rows, and one column for each filter that it reads.

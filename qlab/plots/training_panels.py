@@ -190,10 +190,10 @@ def plot_intervals(rows, xlabel, reference=None, ax=None):
 
 @style.styled
 def plot_wrapped_layer(weight, scale, ax=None):
-    """Draw the wrapper of quantization-aware training around a layer, with the numbers of one weight.
+    """Draw the wrapper of quantization-aware training around a layer, with one weight's numbers.
 
-    Forward, the layer uses the rounded weight; backward, the gradient goes to the float weight as if
-    nothing had been rounded.
+    Forward, the layer uses the rounded weight; backward, the gradient goes to the float weight as
+    if nothing had been rounded.
 
     >>> ax = plot_wrapped_layer(0.3, 0.25)
     >>> [x.get_text() for x in ax.texts if x.get_weight() == "bold"]

@@ -35,7 +35,7 @@ def entropy_bits(codes):
 
 
 def codes(file):
-    """The weights of a file as codes of one byte: for each layer, the places in its list of values."""
+    """The weights of a file as codes of one byte: a weight's place among its layer's values."""
     arrays = [x.weights for x in file.layers if x.weights is not None]
     indices = [np.unique(array, return_inverse=True)[1].ravel() for array in arrays]
     return np.concatenate(indices).astype(np.uint8)
