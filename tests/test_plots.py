@@ -131,6 +131,28 @@ class TestFeedback:
         assert [w for w in words if w] == ["+0.18 passed on", "−0.06 passed on"]
 
 
+class TestPruning:
+    def test_what_is_left_is_the_weight_or_a_zero(self):
+        ax = plots.plot_mask([0.5, -0.75, 0.25], np.array([1, 1, 0]))
+        words = [text.get_text() for text in ax.texts]
+        assert words == ["0.50", "−0.75", "0.25", "1", "1", "0", "0.50", "−0.75", "0"]
+        filled = [mpl.colors.to_hex(x.get_facecolor()).upper() for x in ax.patches]
+        assert filled == 3 * [style.BLUE, style.BLUE, style.PAPER.upper()]
+
+    def test_a_filter_goes_with_the_column_that_reads_it(self):
+        before, after = plots.plot_removed_filters([True, False, False, True], 9, 5)
+        crossed = [x.get_xy() for x in before.patches if x.get_hatch()]
+        assert len(before.patches) == 4 * (9 + 5) and len(crossed) == 2 * (9 + 5)
+        assert len(after.patches) == 2 * (9 + 5) and not any(x.get_hatch() for x in after.patches)
+        assert {round(y + 0.42) for x, y in crossed if x < 9} == {1, 2}
+
+
+class TestWrapper:
+    def test_the_weight_that_the_layer_uses_lies_on_the_grid(self):
+        words = [text.get_text() for text in plots.plot_wrapped_layer(-0.4, 0.25).texts]
+        assert {"−0.40", "−0.50", "code −2 × scale 0.25"} <= set(words)
+
+
 class TestActivations:
     def test_what_is_clipped_is_shaded_on_both_sides(self):
         panel = ActivationPanel(style.new_axes())

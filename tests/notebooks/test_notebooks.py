@@ -11,7 +11,7 @@ import pytest
 from execute import NBSTRIPOUT, ROOT, VIEW, course, drop_views, execute
 from tolerances import within
 
-MOST_LINES = 15
+MOST_CELLS, MOST_LINES = 60, 15
 PICTURE = "image/png"
 NBVAL_TAGS_ONE_CELL_IN = 5
 
@@ -36,6 +36,8 @@ def problems(notebook):
     """What is wrong with a notebook, in words; one entry a fault."""
     cells = code_cells(notebook)
     found = []
+    if len(notebook.cells) > MOST_CELLS:
+        found.append(f"{len(notebook.cells)} cells, more than {MOST_CELLS}")
     for number, cell in enumerate(cells, 1):
         lines = [line for line in cell.source.splitlines() if line.strip()]
         if cell.execution_count is None:
@@ -113,6 +115,9 @@ def test_the_checks_see_each_fault():
 
     assert problems(executed("x = 1\n\n" * MOST_LINES)) == []
     assert "has 16 lines" in problems(executed("x = 1\n" * (MOST_LINES + 1)))[0]
+
+    assert problems(executed(*["1"] * 60)) == []
+    assert problems(executed(*["1"] * 61)) == ["61 cells, more than 60"]
 
     tagged = executed(*["1"] * 5)
     tagged.cells[0].metadata.tags = ["nbval-ignore-output"]

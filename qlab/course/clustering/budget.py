@@ -1,5 +1,6 @@
 """Which layer can spare how much: zeros within a budget, and what they save."""
 
+from qlab.arithmetic.results import percent
 from qlab.course import shipped_model as shipped
 from qlab.engine.recipes import Recipe
 from qlab.lessons.exercises import Finding
@@ -22,11 +23,11 @@ def judge_sparse_recipe(recipe, small, accuracy):
     fits = size <= BUDGET_BYTES
     if _plain_float(recipe) and fits and accuracy >= BUDGET_ACCURACY:
         return Finding(
-            note=f"Encoded {size:,} bytes, accuracy at least {BUDGET_ACCURACY:.1%}, untrained."
+            note=f"Without its zeros the file has {size:,} bytes, and it reaches {percent(accuracy)}."
         )
     return Finding(
-        f"Encoded {size:,} bytes (at most {BUDGET_BYTES:,}), "
-        f"accuracy {accuracy:.1%} (at least {BUDGET_ACCURACY:.1%}).",
+        f"Without its zeros the file has {size:,} bytes (at most {BUDGET_BYTES:,}), and it reaches "
+        f"{percent(accuracy)} (at least {percent(BUDGET_ACCURACY)}).",
         _recipe_mistake(recipe, fits) if _plain_float(recipe) else "not_float",
     )
 

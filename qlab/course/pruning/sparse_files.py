@@ -25,10 +25,10 @@ def judge_export(file):
         wrapped = len(file.parsed.subgraphs) > 1
         share = 0.0 if wrapped else _share_of_zeros(file)
     except (LookupError, ValueError, TypeError, AttributeError):
-        said = "This file cannot be read: it is no .tflite file, or a damaged one."
+        said = "This file cannot be read: it is not a .tflite file, or it is damaged."
         return Finding(said, plain=True)
     if wrapped:
-        problem = f"The file has {file.file_bytes:,} bytes, and variables beside its weights."
+        problem = f"The file has {file.file_bytes:,} bytes, and holds more than its weights."
         return Finding(problem, "wrapped")
     if share >= 0.75:
         return Finding(note=f"{file.file_bytes:,} bytes; {share:.0%} of the weights are zero.")
