@@ -23,7 +23,7 @@ def judge_sparse_recipe(recipe, small, accuracy):
     fits = size <= BUDGET_BYTES
     if _plain_float(recipe) and fits and accuracy >= BUDGET_ACCURACY:
         return Finding(
-            note=f"Without its zeros the file has {size:,} bytes, and it reaches {percent(accuracy)}."
+            note=f"Without its zeros it has {size:,} bytes, and it reaches {percent(accuracy)}."
         )
     return Finding(
         f"Without its zeros the file has {size:,} bytes (at most {BUDGET_BYTES:,}), and it reaches "
