@@ -312,8 +312,10 @@ def test_an_override_of_an_unknown_layer_names_the_layers():
 # ---- calibration --------------------------------------------------------------------------------
 @pytest.fixture(scope="module")
 def whole():
-    """A compressor with all 1,024 images."""
-    return engine.compressor("baseline", 1024)
+    """A compressor with all 1,024 images, which a first recipe has looked at."""
+    made = engine.compressor("baseline", 1024)
+    made.compress(Recipe(8, 8))
+    return made
 
 
 def test_no_recipe_runs_the_calibration_set_again(whole, monkeypatch):
@@ -331,13 +333,17 @@ def test_no_recipe_runs_the_calibration_set_again(whole, monkeypatch):
                 whole.activation_histogram("conv2", size)
 
 
-def test_the_calibration_images_run_twice_when_the_compressor_is_made(monkeypatch):
+def test_the_calibration_images_run_twice_when_a_recipe_first_asks_what_they_show(monkeypatch):
     calls, real = [], runtime.activations
     monkeypatch.setattr(
         runtime, "activations", lambda *a, **k: calls.append(len(a[1])) or real(*a, **k)
     )
-    qlab.Compressor(engine.float_model("baseline"), engine.pictures()[:10])
-    assert calls == [10, 10]  # once for extrema, once for histograms between them
+    made = qlab.Compressor(engine.float_model("baseline"), engine.pictures()[:10])
+    made.compress(Recipe(4, 32, calibration_size=10))
+    assert calls == [1, 1]  # one image, to see that it fits
+    for bits in (8, 4):
+        made.compress(Recipe(bits, bits, calibration_size=10))
+    assert calls == [1, 1, 10, 10]  # once for extrema, once for histograms between them
 
 
 @pytest.mark.parametrize("size", [1, 2, 63, 64, 65, 100, 500])

@@ -1,7 +1,7 @@
 """The live engine: a recipe becomes a real `.tflite` file in milliseconds."""
 
 import dataclasses
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -25,6 +25,8 @@ from qlab.tflite.operators import SUPPORTED, WEIGHTED
 
 REMEMBERED = 20  # integer forms of each layer's weights
 PLANS = 2  # the one that is on screen, and the one before
+USUAL_OBSERVER = {"nearest": "min-max", "gptq": "output"}  # of weights, by rounding
+REACHING = ("weight_bits", "weight_observer", "rounding")  # weights outside layers with weights
 INTEGER = {schema.TensorType.INT8, schema.TensorType.UINT8, schema.TensorType.INT16}
 OBSERVED_AT_ONCE = 16  # images; 64 are no faster and leave 40 MB more in the process
 
@@ -39,8 +41,8 @@ class Rounded(NamedTuple):
 class Compressor:
     """Compresses one float model, by any recipe.
 
-    The calibration images run through the float model once, here. After that `compress` only
-    rewrites numbers.
+    The calibration images run through the float model once, when a recipe first asks what they
+    show. After that `compress` only rewrites numbers.
 
     Parameters
     ----------
@@ -87,12 +89,24 @@ class Compressor:
         self._axes = {name: x.channel_axis for name, x in self._weighted.items()}
         self._floating = floating(model)
         self._groups = groups(model, self._floating)
-        self._observations = _observe(model, self._groups, calibration_images)
+        self._images = calibration_images
+        if calibration_images is not None:
+            runtime.checked(calibration_images)
+            _observe(model, self._groups, calibration_images[:1])  # refuses what does not fit
         self._inputs = Inputs(model, calibration_images)
         self._shaper, self._ranges, self._grids = Shaper(self.layers), {}, {}
         self._integers = lru_cache(REMEMBERED * len(self._weighted))(self._quantized)
         self._rounded = lru_cache(REMEMBERED * len(self._weighted))(self._compared)
         self._plans = lru_cache(PLANS)(self._plan)
+
+    @cached_property
+    def _observations(self):
+        """Observation of each group, taken when the first of them is asked for."""
+        return _observe(self.model, self._groups, self._images)
+
+    def __reduce__(self):
+        # Another process calibrates anew, and finds the same.
+        return type(self), (self.model, self._images)
 
     def compress(self, recipe):
         """Make the file that a recipe describes.
@@ -119,6 +133,14 @@ class Compressor:
         if not isinstance(recipe, Recipe):
             raise TypeError(f"this takes a qlab.Recipe, not a {type(recipe).__name__}")
         return self._plans(recipe)
+
+    def working(self, recipe):
+        """Work out a plan layer by layer; yields how many are done and how many there are."""
+        self._check(recipe)
+        shapes = self._shaper.shapes(recipe)
+        for done, (name, layer) in enumerate(self._weighted.items(), 1):
+            self._stored(layer, recipe.bits("weight_bits", name), recipe, shapes[name])
+            yield done, len(self._weighted)
 
     def weights(self, layer, recipe):
         """A layer's weights as the file holds them: real values, float32, in the weights' shape."""
@@ -205,10 +227,15 @@ class Compressor:
             self._check_size(recipe.calibration_size)
         else:
             _require_weights_alone(recipe)
+        held = {name for name, _ in self._floating.weights.values()}
         for name, settings in recipe.overrides:
             layer = self.model.layer(name)
             for setting in dict(settings):
-                if layer.weights is None and setting != "activation_bits":
+                if (
+                    setting != "activation_bits"
+                    and layer.weights is None
+                    and not (name in held and setting in REACHING)
+                ):
                     raise ValueError(f"{name} has no weights, so {setting} cannot be set for it")
         self._check_clusters(recipe)
 
@@ -262,16 +289,26 @@ class Compressor:
 
     def _constants(self, recipe):
         """Weights of layers that stay in float, by tensor: rounded to their nearest codes."""
-        found, bits = {}, recipe.weight_bits
-        for index, (_, axis) in self._floating.weights.items() if bits < 32 else ():
-            weights = constant(self.model.parsed, index)
-            if bits > 8:
+        found = {}
+        for index, (name, axis) in self._floating.weights.items():
+            weights, bits = constant(self.model.parsed, index), recipe.bits("weight_bits", name)
+            if 8 < bits < 32:
                 found[index] = _in_float(weights, bits)
-            else:
+            elif bits <= 8:
                 axis = axis if recipe.granularity == "per-channel" else None
                 params = symmetric_params(weights, bits, axis)
+                if self._observer(name, recipe) != "min-max":
+                    matrix, rows = as_matrix(weights, axis or 0), None if axis is None else 0
+                    scale = rounder.least_squares_scale(matrix, bits, rows)
+                    params = dataclasses.replace(params, scale=scale)
                 found[index] = _read_only(StoredWeights(quantize(weights, params), params))
         return found
+
+    @staticmethod
+    def _observer(name, recipe):
+        """What sets the range of weights that no calibration image is asked about."""
+        rounding = recipe.setting("rounding", name)
+        return recipe.setting("weight_observer", name) or USUAL_OBSERVER[rounding]
 
     @staticmethod
     def _way(name, recipe, shape):
@@ -305,8 +342,7 @@ class Compressor:
 
     def _quantized(self, layer, bits, granularity, shape, weight_observer, rounding):
         weights = self._shaper.weights(layer.name, shape)
-        usual = "output" if rounding == "gptq" else "min-max"
-        observer = weight_observer or usual
+        observer = weight_observer or USUAL_OBSERVER[rounding]
         params = self._weight_grid(layer, weights, bits, granularity, observer, rounding)
         if rounding == "nearest":
             return _read_only(StoredWeights(quantize(weights, params), params))

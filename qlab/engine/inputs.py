@@ -19,6 +19,7 @@ class Inputs:
     def __init__(self, model, images):
         self._model = model
         self._images = None if images is None else images[:MOST_IMAGES]
+        self._keys = {x.name: _key(x) for x in model.layers if _can_be_held(x)}
         self._moments, self._curvatures = {}, {}
 
     def mean(self, layer):
@@ -27,33 +28,39 @@ class Inputs:
 
     def curvature(self, layer):
         """What GPTQ needs of a layer's inputs; remembered."""
-        if layer not in self._curvatures:
-            self._curvatures[layer] = curvature(self._of(layer).second)
-        return self._curvatures[layer]
+        seen, key = self._of(layer), self._keys[layer]
+        if key not in self._curvatures:
+            self._curvatures[key] = curvature(seen.second)
+        return self._curvatures[key]
 
     def _of(self, layer):
         if not self._moments:
             self._moments = self._seen()
-        if layer not in self._moments:
+        if layer not in self._keys:
             raise ValueError(
                 f"{layer} has more than {MOST_INPUTS:,} inputs, and the moments of all pairs of "
                 "them would fill the memory; give that layer rounding 'nearest', a range that does "
                 "not look at outputs, and no bias correction"
             )
-        return self._moments[layer]
+        return self._moments[self._keys[layer]]
 
     def _seen(self):
         """Run the images through the float model once more, and add up."""
         model, found = self._model, {}
         steps = zip(model.layers, model.parsed.subgraphs[0].operators, strict=True)
-        weighted = [(x, operator) for x, operator in steps if _can_be_held(x)]
-        tensors = sorted({layer.inputs[0] for layer, _ in weighted})
+        weighted = {_key(x): (x, operator) for x, operator in steps if _can_be_held(x)}
+        tensors = sorted({layer.inputs[0] for layer, _ in weighted.values()})
         for _, batch in runtime.activations(model, self._images, tensors, AT_ONCE):
             values = dict(zip(tensors, batch, strict=True))
-            for layer, operator in weighted:
+            for key, (layer, operator) in weighted.items():
                 seen = _moments(layer, operator.builtinOptions, values[layer.inputs[0]])
-                found[layer.name] = found[layer.name] + seen if layer.name in found else seen
+                found[key] = found[key] + seen if key in found else seen
         return found
+
+
+def _key(layer):
+    """What decides about a layer's moments: dense layers that read the same see the same."""
+    return layer.inputs[0] if layer.op == "FULLY_CONNECTED" else layer.name
 
 
 def _can_be_held(layer):

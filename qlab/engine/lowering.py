@@ -261,7 +261,7 @@ class _Builder:
             return -1
         key = (index, integer, params and _key(params))
         if key not in self._constants:
-            if index in self._few:
+            if index in self._few and not integer:
                 self._constants[key] = self.weights(index, self._few[index], integer)
             elif integer and is_float(self.source, index):
                 values = constant(self.source, index)

@@ -65,7 +65,7 @@ ROWS = (
     Operator("MIRROR_PAD", 2, "input", work="values"),
     Operator("STRIDED_SLICE", 2, "input", work="values"),
     Operator("SLICE", 2, "input", work="values"),
-    Operator("GATHER", 2, "input", work="values"),
+    Operator("GATHER", 2, "input", work="values", weights=(0,)),
     Operator("PACK", 2, "input"),
     Operator("UNPACK", 2, "input"),
     Operator("SPLIT", 2, "input"),

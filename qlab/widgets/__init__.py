@@ -28,5 +28,6 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "search_explorer": ["SearchExplorer"],
         "sensitivity_explorer": ["SensitivityExplorer"],
         "sparsity_sensitivity_explorer": ["SparsitySensitivityExplorer"],
+        "text_explorer": ["TextExplorer"],
     },
 )

@@ -16,6 +16,14 @@ def step_slider(explorer, trait, label, values):
     return _card(explorer, trait, box, _slider(box, values))
 
 
+def text_box(explorer, trait, label):
+    """Box for words, several lines of them; it is read when it is left."""
+    box = ipywidgets.Textarea(
+        getattr(explorer, trait), description=label, rows=2, continuous_update=False
+    )
+    return _card(explorer, trait, box)
+
+
 def doublings(last):
     """Stops for a number of images: 1, 2, 4, ... and the last."""
     return [2**i for i in range(11) if 2**i < last] + [last]

@@ -33,7 +33,7 @@ stroke='white' stroke-width='1.6'/></svg>"); }
 .qlab-model-row > .widget-html { flex: 1 1 260px; }
 .qlab-model-row .qlab-notes { line-height: 1.25; }
 .qlab-explorer:is(.qlab-busy, .qlab-moved, .qlab-computing, .qlab-failed, :has(.qlab-waiting))
-  :is(.qlab-readout, .qlab-notes-row, .qlab-numbers),
+  :is(.qlab-readout, .qlab-notes-row, .qlab-below, .qlab-numbers),
 .qlab-explorer:is(.qlab-busy, .qlab-moved, .qlab-computing, .qlab-failed) .qlab-picture > img,
 .qlab-picture > img.qlab-waiting { opacity: 0.45; }
 .qlab-moved .qlab-picture > img { transition: opacity 0s 0.1s; }
@@ -78,6 +78,22 @@ stroke='white' stroke-width='1.6'/></svg>"); }
 .qlab-picture > img { flex: none; max-width: none; }
 body[data-jp-theme-light="false"] .qlab-picture {
   filter: invert(1) hue-rotate(180deg) brightness(1.25); mix-blend-mode: screen; }
+
+.qlab-control.qlab-choice > .widget-textarea { flex-direction: column; align-items: stretch;
+  height: auto; }
+.qlab-control.qlab-choice textarea { width: 100%; font-family: var(--jp-code-font-family); }
+.qlab-texts { display: grid; grid-template-columns: repeat(auto-fit, minmax(280px, 1fr));
+  gap: 8px 20px; margin: 6px 2px; }
+.qlab-texts .qlab-name { font-weight: 600; font-size: 12px; }
+.qlab-text { height: 220px; overflow: auto; padding: 6px 8px; white-space: pre-wrap;
+  font: 12px/1.5 var(--jp-code-font-family); color: var(--jp-ui-font-color0);
+  border: 1px solid var(--jp-border-color2); }
+.qlab-prompt { font-weight: 700; }
+.qlab-surprise-1 { background: rgba(230, 159, 0, 0.14); }
+.qlab-surprise-2 { background: rgba(230, 159, 0, 0.28); }
+.qlab-surprise-3 { background: rgba(230, 159, 0, 0.42); text-decoration: underline dotted; }
+.qlab-surprise-4 { background: rgba(230, 159, 0, 0.55); text-decoration: underline; }
+.qlab-parting { font-weight: 700; }
 
 .qlab-notes { font-size: 12px; line-height: 1.5; color: var(--jp-ui-font-color1); }
 .qlab-alert { margin: 6px 2px; padding: 8px 12px; line-height: 1.5; font-size: 13px;

@@ -168,6 +168,7 @@ class Explorer(ipywidgets.VBox):
             ("pulse", Pulse()),
             ("readout-row", self.readout),
             ("picture-row", picture.widget),
+            *self._below(),
             ("notes-row", self.notes),
             ("actions", self._buttons),
             ("reveal-row", self.reveal),
@@ -206,6 +207,10 @@ class Explorer(ipywidgets.VBox):
 
     def _top(self):
         """Rows above the controls."""
+        return ()
+
+    def _below(self):
+        """Rows below the picture."""
         return ()
 
     def _more(self):
@@ -444,7 +449,8 @@ class Explorer(ipywidgets.VBox):
         bundle = super()._repr_mimebundle_(**kwargs) or {}
         bundle["text/plain"] = repr(self)
         bundle["image/png"] = base64.b64encode(self.picture.png).decode()
-        return bundle, {"image/png": {"width": self.picture.width, "height": self.picture.height}}
+        shown = {"width": self.picture.width, "height": self.picture.height}
+        return bundle, {"image/png": {**shown, "alt": self.picture.alt}}
 
 
 def _loop():

@@ -63,6 +63,13 @@ def _setting(kind, control, label, values, **more):
     return kind.tag(setting=True, control=make, stops=values if isinstance(values, str) else None)
 
 
+def words(label, default):
+    """A line of text; a box, which is read when Enter is pressed or the box is left."""
+    return traitlets.Unicode(default).tag(
+        setting=True, control=lambda explorer, name: controls.text_box(explorer, name, label)
+    )
+
+
 def by_layer():
     """Values of single layers, by their names."""
     return traitlets.Dict().tag(setting=True, by_layer=True)
