@@ -190,7 +190,7 @@ MISTAKES = [
     (
         "pruning.global_masks",
         lambda layers, s: [~mask for mask in masks_by_threshold(layers, s)],
-        "it is the smallest that go",
+        "the smallest weights should go",
     ),
     (
         "pruning.global_masks",
