@@ -236,10 +236,20 @@ def _kept(future, name, digest, folder):
     return (state(folder, name) or {}).get("digest") == digest
 
 
+def shipped(content, file, entry, run, known):
+    """The manifest's entry of a file that a run made: what it knows, its size and its scores."""
+    from tools.artefacts.common import measured
+
+    if file.endswith(".tflite"):
+        entry["gzip_bytes"] = gzip_size(content)
+        of = entry.get("dataset"), entry.get("pixels")
+        entry |= {x: measured(content, x, *of) for x in ("validation", "test")}
+    return {**entry, "run": run, **{x: known[x] for x in OF_RUN}}
+
+
 def ship(runs, folder, target):
     """Copy what the runs made to `target`, score the models, and write the manifest."""
     from qlab.data.fashion_mnist import validation_indices
-    from tools.artefacts.common import measured
 
     contents, files = {}, {}
     for name in runs:
@@ -250,11 +260,7 @@ def ship(runs, folder, target):
             contents[file] = (Path(folder) / name / file).read_bytes()
             if hashlib.sha256(contents[file]).hexdigest() != entry["sha256"]:
                 raise ValueError(f"{name}/{file} was changed after it was made; train it anew")
-            if file.endswith(".tflite"):
-                entry["gzip_bytes"] = gzip_size(contents[file])
-                of = entry.get("dataset"), entry.get("pixels")
-                entry |= {x: measured(contents[file], x, *of) for x in ("validation", "test")}
-            files[file] = {**entry, "run": name, **{x: known[x] for x in OF_RUN}}
+            files[file] = shipped(contents[file], file, entry, name, known)
     indices = validation_indices()
     whole = {
         "data": {
