@@ -57,6 +57,8 @@ ASKED_SINCE |= {"combine.fits_board", "combine.ram", "distillation.board", "prun
 ASKED_SINCE |= {"ptq.integer_layer", "ptq.on_a_chip", "qat.over_the_best", "pruning.quiz.longer"}
 ASKED_SINCE |= {"clustering", "clustering.together", "clustering.make_up"}
 ASKED_SINCE |= {f"clustering.quiz.{x}" for x in ("coder", "entropy", "small_layer", "spared")}
+ASKED_SINCE |= {f"claims.{x}" for x in ("special_optimizer", "all_optimizations", "energy")}
+ASKED_SINCE |= {"claims.saved_pruned", "claims.winner", "claims.half_can_go", "museum.g"}
 
 
 def test_every_old_id_has_one_that_is_asked_today():
