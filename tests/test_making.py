@@ -410,7 +410,8 @@ def wait_for(condition):
 
 
 def child_processes(pid):
-    return Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    threads = Path(f"/proc/{pid}/task").glob("*/children")
+    return " ".join(x.read_text() for x in threads).split()
 
 
 @pytest.mark.parametrize(
