@@ -91,7 +91,7 @@ def test_a_file_that_stumbles_over_the_secret_pictures_is_caught(some, monkeypat
 
     monkeypatch.setattr(challenge.sandbox, "predict", once)
     data = artefacts.path("qat-w2-seed0.tflite").read_bytes()
-    assert grade_bytes(data, some, hidden=SEED).suspicion.endswith("a model falls by 4 at most")
+    assert grade_bytes(data, some, hidden=SEED).suspicion.endswith("a model falls by 3 at most")
 
 
 def test_the_better_of_two_runtimes_counts():
