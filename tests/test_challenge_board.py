@@ -230,7 +230,9 @@ def test_forty_at_once_and_none_is_lost(folder, tmp_path, few, no_grading):
     assert {x.name for x in ranked.entries} == {f"Participant {i}" for i in range(40)}
     rows = ranked.league("0.85")
     assert [row.place for row in rows] == list(range(1, 41))
-    order = [(row.entry.verdict.gzip_bytes, row.entry.when) for row in rows]
+    first = min(ranked.entries, key=lambda x: x.when)
+    assert rows[0].entry == first and {row.weights_of for row in rows[1:]} == {first.name}
+    order = [(row.entry.verdict.gzip_bytes, row.entry.when) for row in rows[1:]]
     assert order == sorted(order)
     assert len(os.listdir(folder)) == 80
 

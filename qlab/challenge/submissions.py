@@ -362,7 +362,7 @@ class Board:
         """
         best = {}
         within = [x for x in self.entries if league in x.verdict.leagues]
-        for entry in sorted(within, key=lambda x: (self._is_marked(x), *_order(x, league))):
+        for entry in sorted(within, key=lambda x: (self._marks(x), *_order(x, league))):
             best.setdefault(entry.participant, entry)
         everybody = [entry.participant for entry in self.entries]
         return tuple(
@@ -376,8 +376,9 @@ class Board:
             for place, (participant, entry) in enumerate(best.items(), 1)
         )
 
-    def _is_marked(self, entry):
-        return bool(any(self._origins[entry]) or entry.shipped or entry.verdict.suspicion)
+    def _marks(self, entry):
+        """How much speaks against a file: it is a copy, shipped, suspected."""
+        return sum(map(bool, (*self._origins[entry], entry.shipped, entry.verdict.suspicion)))
 
     @cached_property
     def _origins(self):
