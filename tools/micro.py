@@ -12,7 +12,6 @@ import hashlib
 import json
 import re
 import sys
-from pathlib import Path
 
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
@@ -39,10 +38,9 @@ HEAD = (
 
 
 def shipped():
-    """Yield the name and model of every file that ships."""
-    for file in artefacts.manifest()["files"]:
-        if file.endswith(".tflite"):
-            yield Path(file).stem, qlab.pretrained(Path(file).stem)
+    """Yield the name and model of every file of images that ships."""
+    for name in artefacts.classifiers():
+        yield name, qlab.pretrained(name)
 
 
 def made(models):
