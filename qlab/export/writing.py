@@ -33,6 +33,7 @@ from qlab.tflite.micro_runtime import micro
 
 SECONDS = 300  # these two are the limits of the challenge's judge
 MEMORY_BYTES = 2**30
+ROOM = 3 * 2**30  # more, for pictures of one's own
 MOST_ANSWER = 100_000  # bytes of one line
 LOOK = 0.05  # seconds between two looks at what the process says
 _START = "from qlab.export.writing import answer; answer()"
@@ -124,7 +125,8 @@ def main(file, to, name=None, force=False, verify=False, pictures=None, pixels=N
         raise ExportError(str(error)) from None
     _require_free(Path(to), file_stem(name or file), model, force)
     arguments = (model.data, pixels, to, name or file, force, verify, pictures)
-    for path in map(Path, in_a_process(_export, *arguments, out=out)):
+    room = 0 if pictures is None else ROOM
+    for path in map(Path, in_a_process(_export, *arguments, out=out, room=room)):
         out(f"wrote {printable(path.resolve())} ({path.stat().st_size:,} bytes)")
     return 0
 
@@ -149,7 +151,7 @@ def data_from(pictures, model, say=lambda words: None):
     return Dataset.from_folder(pictures, size, colour)
 
 
-def in_a_process(work, *arguments, out=print, seconds=SECONDS):
+def in_a_process(work, *arguments, out=print, seconds=SECONDS, room=0):
     """Call ``work(*arguments, say)`` where it can at worst end a process of its own.
 
     What it returns must fit into JSON: nothing that a hostile model could send is ever unpickled.
@@ -162,7 +164,7 @@ def in_a_process(work, *arguments, out=print, seconds=SECONDS):
     ):
         pickle.dump((work, arguments), job)
         job.seek(0)
-        with Isolated(_START, seconds, MEMORY_BYTES, stdin=job, stdout=said) as process:
+        with Isolated(_START, seconds, MEMORY_BYTES + room, stdin=job, stdout=said) as process:
             for kind, value in _answers(process, told):
                 if kind == "done":
                     return value
