@@ -142,6 +142,20 @@ def test_execute_runs_and_normalises(tmp_path):
     assert subprocess.run([*NBSTRIPOUT, "--verify", str(path)]).returncode == 0
 
 
+def test_a_figure_is_kept_as_one_picture_and_comes_out_again(tmp_path):
+    """Its two forms for the themes of JupyterLab are for those who run the cell."""
+    draw = "from qlab import affine, plots\nparams = affine.affine_params(-1, 3, bits=3)\n"
+    draw += "_ = plots.plot_fake_quantization(-2, 4, params)"
+    path = tmp_path / "drawn.ipynb"
+    nbformat.write(notebook_of(draw), path)
+    execute(path)
+    [output] = nbformat.read(path, as_version=4).cells[0].outputs
+    assert sorted(output.data) == ["image/png", "text/plain"]
+    command = [sys.executable, "-m", "pytest", "-c", "pyproject.toml", "-p", "conftest", "-q"]
+    run = subprocess.run([*command, str(path)], cwd=ROOT, capture_output=True, text=True)
+    assert run.returncode == 0, run.stdout
+
+
 def test_execute_leaves_the_file_alone_when_a_cell_fails(tmp_path):
     path = tmp_path / "bad.ipynb"
     nbformat.write(notebook_of("1 / 0"), path)
