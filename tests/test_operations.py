@@ -8,7 +8,7 @@ from zoo import concatenate, depthwise, residual
 import qlab
 from qlab.tflite.graph import pack
 from qlab.tflite.litemodel import LiteModel, ModelError
-from qlab.tflite.operations import MAC_PJ, count_operations, energy
+from qlab.tflite.operations import HOLDS, MAC_PJ, PICOJOULES, count_operations, energy
 
 MACS = {"conv1": 27 * 27 * 32 * 4, "conv2": 12 * 12 * 16 * 4 * 32, "dense1": 576 * 125}
 MACS["logits"] = 125 * 10
@@ -158,3 +158,31 @@ def test_weights_on_the_chip_cost_less_and_floats_cost_more():
     assert MAC_PJ["int8"] < MAC_PJ["int16x8"] < MAC_PJ["float32"] == pytest.approx(4.6)
     with pytest.raises(ValueError, match="choose one of on-chip, off-chip"):
         energy(qlab.pretrained("baseline"), "nowhere")
+
+
+@pytest.mark.parametrize("name", ["baseline", "baseline-int8", "chain-int4-seed0", "teacher"])
+def test_a_price_is_that_of_the_smallest_memory_that_holds_the_bytes(name):
+    """Weights that are 76 KB were once priced as in a cache of 32 KB, in which they do not fit."""
+    model = qlab.pretrained(name)
+    rows, found = count_operations(model), energy(model, "on-chip")
+    sizes = {
+        "weights": (sum(x.weight_bytes for x in rows),) * 2,
+        "activations": (
+            sum(x.activation_bytes for x in rows),
+            max(x.activation_bytes for x in rows),
+        ),
+    }
+    assert sizes["weights"][0] > 32 * 1024
+    for what, (moved, held) in sizes.items():
+        memory = getattr(found, f"{what}_in")
+        smaller = [x for x in HOLDS if PICOJOULES[x] < PICOJOULES[memory]]
+        assert HOLDS.get(memory, held) >= held > max((HOLDS[x] for x in smaller), default=-1)
+        assert getattr(found, f"{what}_nj") == pytest.approx(moved * PICOJOULES[memory] / 8000)
+    assert found.weights_in == "a cache of 1 MB"
+
+
+def test_what_fits_no_cache_is_in_dram(monkeypatch):
+    model = qlab.pretrained("baseline-int8")
+    monkeypatch.setitem(HOLDS, "a cache of 1 MB", 40_000)
+    assert energy(model, "on-chip").weights_in == "DRAM"
+    assert energy(model, "on-chip") == energy(model, "off-chip")

@@ -206,7 +206,7 @@ def test_a_model_of_other_data_has_no_garments_on_its_card(fashion):
     text = card_of(model)
     assert "Trouser" not in text and "garments" not in text
     assert "so it seems to be made for other data. An export that is given its data" in text
-    assert "Trouser" in card_of(model, dataset=fashion)  # whoever gives it says that it is theirs
+    assert "Trouser" in card_of(model, dataset=fashion)  # it was given, so it is the learner's own
 
 
 def test_a_model_of_garments_that_nobody_knows_has_their_names(fashion):

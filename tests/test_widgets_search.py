@@ -110,7 +110,12 @@ def test_the_test_images_are_asked_only_when_told_to(given):
     explorer.search(files=35, uniform=0)
     assert explorer.result.final is None
     assert "Test images" not in explorer.readout.value
+    assert len(explorer.trials["uniform"]) < module.UNIFORM
     final = explorer.ask_test_images()
+    assert len(explorer.trials["uniform"]) == module.UNIFORM  # the rival is the best of them all
+    rival = explorer.subject.compressor.compress(explorer.result.uniform.recipe)
+    asked = qlab.evaluate(rival, given["test_images"], given["test_labels"])
+    np.testing.assert_array_equal(final.reference.predictions, asked.predictions)
     model = explorer.subject.compressor.compress(explorer.result.recipe)
     direct = qlab.evaluate(model, given["test_images"], given["test_labels"])
     np.testing.assert_array_equal(final.measurement.predictions, direct.predictions)

@@ -41,8 +41,8 @@ def soft_loss(student_logits, teacher_logits, temperature):
     """How far the student's softened answers are from the teacher's, with the factor T squared.
 
     It is ``temperature**2`` times the mean over the images of KL(teacher ‖ student), in nats; both
-    logits have the shape (n, classes). The gradient of the softened part shrinks with 1 / T², and
-    the factor undoes that [1]_.
+    logits have the shape (n, classes). At high temperatures the gradient of the softened part
+    shrinks with 1 / T², and the factor undoes that [1]_.
 
     .. [1] Hinton, Vinyals and Dean 2015, arXiv:1503.02531, section 2.
 
@@ -67,8 +67,8 @@ def loss_terms(student_logits, teacher_logits, labels, temperature=4.0, alpha=0.
 
     `alpha` is the weight of the soft term; the hard one has 1 - alpha. The soft term pulls with
     ``temperature * (student - teacher)``, both softened. Without the factor T² it would be
-    ``(student - teacher) / temperature``, where the difference itself shrinks with 1 / T: at T = 10
-    a hundredth of the pull at T = 1, and the labels would rule [1]_.
+    ``(student - teacher) / temperature``, where at high temperatures the difference itself shrinks
+    with 1 / T: from T = 10 to 20 three quarters of the pull go, and the labels would rule [1]_.
 
     .. [1] Hinton, Vinyals and Dean 2015, arXiv:1503.02531, section 2.1.
 

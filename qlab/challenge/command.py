@@ -84,7 +84,7 @@ def lines(ranked):
     cached = sum(entry.kind == "cached" for entry in ranked.entries)
     yield f"{len(ranked.entries) - cached} measured now, {cached} cached: measured before."
     if cached:
-        yield "Whoever can write to the folder can change what is cached; --regrade measures anew."
+        yield "Anyone who writes to the folder can change what is cached; --regrade measures anew."
 
 
 def to_dict(ranked):

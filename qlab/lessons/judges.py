@@ -151,7 +151,7 @@ def _unreturned(reference, answer, args):
         return Finding(attempted=False, note="Your function returns nothing so far.")
     return Finding(
         "Your function prints its answer, and returns nothing.",
-        "print shows a value to you; return hands it to whoever called. Write return.",
+        "print shows a value to you; return hands it to the code that called. Write return.",
     )
 
 

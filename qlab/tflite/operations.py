@@ -27,8 +27,9 @@ COUNTED = tuple(row.name for row in OPERATORS.values() if row.work)
 # energy problem", ISSCC 2014, figure 1.1.9. Caches and DRAM are for 64 bits.
 PICOJOULES = {
     "int8 multiply": 0.2, "int32 add": 0.1, "float32 multiply": 3.7, "float32 add": 0.9,
-    "cache of 32 KB": 20.0, "DRAM": 1300.0,
+    "a cache of 8 KB": 10.0, "a cache of 32 KB": 20.0, "a cache of 1 MB": 100.0, "DRAM": 1300.0,
 }  # fmt: skip
+HOLDS = {"a cache of 8 KB": 2**13, "a cache of 32 KB": 2**15, "a cache of 1 MB": 2**20}  # bytes
 SOURCE = "M. Horowitz, Computing's energy problem (and what we can do about it), ISSCC 2014, 45 nm"
 MAC_PJ = {
     "float32": PICOJOULES["float32 multiply"] + PICOJOULES["float32 add"],
@@ -36,7 +37,7 @@ MAC_PJ = {
     # A multiplier grows with the product of its widths (the source's 8 and 32 bits are 1 : 16).
     "int16x8": 2 * PICOJOULES["int8 multiply"] + 2 * PICOJOULES["int32 add"],
 }
-BYTE_PJ = {"on-chip": PICOJOULES["cache of 32 KB"] / 8, "off-chip": PICOJOULES["DRAM"] / 8}
+PLACES = ("on-chip", "off-chip")
 
 
 @dataclass(frozen=True)
@@ -64,7 +65,8 @@ class Energy:
     arithmetic_nj: float
     weights_nj: float
     activations_nj: float
-    weights_in: str
+    weights_in: str  # the memory whose price was taken
+    activations_in: str
     kind: str = "simulated"
     source: str = SOURCE
 
@@ -110,26 +112,39 @@ def energy(model, weights_in="off-chip"):
     """Estimate the energy for one image from the counts [1]_.
 
     Each multiply-accumulate, each weight read once and each activation read or written once is
-    priced as in 45 nm CMOS. Weights are in DRAM (``off-chip``), or in a cache of 32 KB
-    (``on-chip``) as the activations are. Control, instruction fetch and idle time are left out; in
-    a general processor they cost more than the arithmetic.
+    priced as in 45 nm CMOS. ``off-chip`` weights are in DRAM. ``on-chip`` ones are in the smallest
+    cache of the source that holds them all, or in DRAM if none does. Activations are in the
+    smallest memory that holds what any one step reads and writes. Control, instruction fetch and
+    idle time are left out; in a general processor they cost more than the arithmetic.
 
     .. [1] Horowitz, ISSCC 2014, figure 1.1.9.
 
     >>> import qlab
     >>> floats, ints = (energy(qlab.pretrained(x)) for x in ("baseline", "baseline-int8"))
-    >>> floats.kind, round(floats.total_nj / ints.total_nj)
-    ('simulated', 4)
+    >>> floats.kind, round(floats.total_nj / ints.total_nj), ints.activations_in
+    ('simulated', 4, 'a cache of 32 KB')
+    >>> energy(qlab.pretrained("baseline-int8"), "on-chip").weights_in
+    'a cache of 1 MB'
     """
-    if weights_in not in BYTE_PJ:
-        raise ValueError(f"weights_in is {weights_in!r}; choose one of {', '.join(BYTE_PJ)}")
+    if weights_in not in PLACES:
+        raise ValueError(f"weights_in is {weights_in!r}; choose one of {', '.join(PLACES)}")
     rows = count_operations(model)
+    weights = sum(row.weight_bytes for row in rows)
+    activations = sum(row.activation_bytes for row in rows)
+    near = _memory(max((row.activation_bytes for row in rows), default=0))
+    place = _memory(weights) if weights_in == "on-chip" else "DRAM"
     return Energy(
         sum(row.macs * MAC_PJ[row.arithmetic] for row in rows if row.macs) / 1000,
-        sum(row.weight_bytes for row in rows) * BYTE_PJ[weights_in] / 1000,
-        sum(row.activation_bytes for row in rows) * BYTE_PJ["on-chip"] / 1000,
-        weights_in,
+        weights * PICOJOULES[place] / 8 / 1000,
+        activations * PICOJOULES[near] / 8 / 1000,
+        place,
+        near,
     )
+
+
+def _memory(size):
+    """The smallest memory of the source that holds so many bytes."""
+    return next((name for name, most in HOLDS.items() if size <= most), "DRAM")
 
 
 def _batch(graph):

@@ -4,6 +4,7 @@ import hashlib
 import time
 from dataclasses import dataclass, replace
 from functools import partial
+from itertools import islice
 
 import traitlets
 
@@ -35,6 +36,7 @@ from qlab.widgets.kit.traits import choice, number
 METHODS = ("greedy", "random")
 FILES = (20, 50, 100, 200, 400, 1000)
 SHOWN = 8  # layers in the read-out; all are in the table of numbers
+UNIFORM_FIRST = "uniform recipes first; files"
 REDRAW = 0.3  # seconds between two pictures of a running search
 
 
@@ -209,9 +211,13 @@ class SearchExplorer(ModelExplorer):
     def ask_test_images(self):
         """Score the best recipe, and the best uniform one, on the test images.
 
+        Uniform recipes that are missing are made first, so that the rival is the best of them all.
         It returns the `Trial` of the best, whose ``reference`` is the uniform one's measurement.
         Asking is counted, file by file, if the images are the course's.
         """
+        for _ in self._rest()[0]:
+            pass
+        self.update()
         chosen, uniform = self._chosen(), self.result.uniform
         if self.subject.split.name:
             sha256 = hashlib.sha256(self._packed(chosen).data).hexdigest()
@@ -242,16 +248,24 @@ class SearchExplorer(ModelExplorer):
         return result.best
 
     def _final_steps(self):
+        rest, missing = self._rest()
+        for done, _ in enumerate(rest, 1):
+            yield done, missing + 1, UNIFORM_FIRST
         self.ask_test_images()
-        yield 1, 1
+        yield missing + 1, missing + 1
+
+    def _rest(self, most=UNIFORM):
+        """The uniform recipes that are missing, as they are scored, and how many they are."""
+        missing = max(0, min(most, UNIFORM - len(self.trials["uniform"])))
+        made = run_search(self._scorers["uniform"], self._budget_bytes, "uniform", UNIFORM)
+        return islice(made, missing), missing
 
     def _phases(self, files, uniform=UNIFORM):
         """Yield (words, trials, how many): the uniform ones that are missing, then the method's."""
         budget, mine = self._budget_bytes, self._scorers[self.method]
-        missing = min(uniform, UNIFORM - len(self.trials["uniform"]))
-        if missing > 0:
-            first = run_search(self._scorers["uniform"], budget, "uniform", missing)
-            yield "uniform recipes first; files", first, missing
+        first, missing = self._rest(uniform)
+        if missing:
+            yield UNIFORM_FIRST, first, missing
         own = run_search(mine, budget, self.method, files, seed=len(mine.trials))
         yield f"{self.method} search; files", own, files
 
@@ -321,8 +335,8 @@ def notes(result, trials, asked, times):
         words.append(f"You have asked the test images {often(times)} for this very file.")
     if asked > 1:
         words.append(
-            f"The test images were asked for {asked} recipes. Whoever goes on searching until "
-            "their answer pleases fits the recipe to them."
+            f"The test images were asked for {asked} recipes. If you go on searching until "
+            "their answer pleases you, you fit the recipe to them."
         )
     count = sum(map(len, trials.values()))
     words.append(f"{count:,} files made, weighed and scored so far.")

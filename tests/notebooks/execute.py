@@ -58,7 +58,7 @@ def execute(path):
         store_widget_state=False,
         coalesce_streams=True,
     )
-    with tempfile.TemporaryDirectory() as folder:  # as a new learner, not as whoever commits
+    with tempfile.TemporaryDirectory() as folder:  # as a new learner, not as the one who commits
         progress = str(Path(folder, "progress.json"))
         client.execute(env={**os.environ, "QLAB_PROGRESS": progress})
     drop_views(notebook)

@@ -103,10 +103,15 @@ judge_paired_t = for_function(
 )
 
 
+def _larger(low, high):
+    """Which student gains more, by an interval of what the larger one gains more."""
+    return "20k" if low > 0 else "5k" if high < 0 else "neither"
+
+
 TRUTHS = {
     "hot": lambda logits: softened(logits, 1000.0).max(),
     "changed": lambda changed: changed,
-    "larger": lambda gains: gains["5k", 600] - gains["20k", 600],
+    "larger": lambda more: _larger(*more["plain"]),
     "size": lambda files: files["student"].file_bytes / files["teacher"].file_bytes,
     "neighbours": lambda true_to_permuted: sum(x.verdict == "better" for x in true_to_permuted),
 }
