@@ -5,10 +5,10 @@ BIN := .venv/bin
 STAMP := .venv/.qlab-setup
 
 .DEFAULT_GOAL := help
-.PHONY: help setup data lab test offline notebooks artefacts logits micro bench bench-class fuzz faults lock lint format clean fuzz-engine models
+.PHONY: help setup data lab test offline notebooks artefacts logits micro bench bench-class fuzz faults lock lint format clean fuzz-engine models release-check
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: data ## make .venv, install the locked packages and qlab, get and verify the data
 	@echo "Ready: make lab opens the course"
@@ -27,6 +27,10 @@ lab: setup ## set up if needed, then open your copy of the notebooks (ARGS="--po
 # files is that of conftest.py.
 test: setup ## set up if needed, then run every test: units, doctests, notebooks, browser
 	@$(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder $(ARGS)
+
+# What takes too long for every change. It is run before a release, and its result is noted there.
+release-check: setup ## each cell twice, each section alone, three front ends, axe everywhere (an hour)
+	@nice $(BIN)/python -m pytest tests/release $(ARGS)
 
 offline: data ## bundle packages and data in offline/, for a room without network
 	@$(BIN)/python tools/offline.py make $(if $(PYTHON),--python "$(PYTHON)")

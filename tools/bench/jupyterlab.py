@@ -222,7 +222,7 @@ def _free_port():
         return probe.getsockname()[1]
 
 
-def _wait_until_up(process, url, log, seconds=60):
+def _wait_until_up(process, url, log, seconds=240):
     """Return when the server answers; raise with its log if it does not."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline and process.poll() is None:
