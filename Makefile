@@ -3,9 +3,10 @@ PYTHON ?=
 ARGS ?=
 BIN := .venv/bin
 STAMP := .venv/.qlab-setup
+EXTRAS := .venv/.qlab-extras
 
 .DEFAULT_GOAL := help
-.PHONY: help setup data lab test offline notebooks artefacts logits micro bench bench-class fuzz faults lock lint format clean fuzz-engine models release-check
+.PHONY: help setup data lab test offline notebooks artefacts logits micro bench bench-class fuzz faults lock lock-extras extras hub book lint format clean fuzz-engine models release-check
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -29,8 +30,22 @@ test: setup ## set up if needed, then run every test: units, doctests, notebooks
 	@$(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder $(ARGS)
 
 # What takes too long for every change. It is run before a release, and its result is noted there.
-release-check: setup ## each cell twice, each section alone, three front ends, axe everywhere (an hour)
+release-check: setup $(EXTRAS) ## each cell twice, each section alone, three front ends, axe everywhere (hours)
 	@nice $(BIN)/python -m pytest tests/release $(ARGS)
+
+# What a teacher or an author needs and a learner does not: hub, cluster, book.
+extras: $(EXTRAS) ## install what make hub, book, release-check and --scheduler need
+
+$(EXTRAS): requirements-extras.txt $(STAMP)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes \
+		-r requirements-extras.txt
+	@touch $@
+
+hub: setup $(EXTRAS) ## start a JupyterHub for a trial on 127.0.0.1 (as root: for all learners)
+	@$(BIN)/python -m jupyterhub -f deploy/jupyterhub/jupyterhub_config.py $(ARGS)
+
+book: setup $(EXTRAS) ## build the course as a site for reading, in build/book/site
+	@$(BIN)/python -m tools.book $(ARGS)
 
 offline: data ## bundle packages and data in offline/, for a room without network
 	@$(BIN)/python tools/offline.py make $(if $(PYTHON),--python "$(PYTHON)")
@@ -67,11 +82,20 @@ faults: setup ## plant known faults one by one and say whether the tests catch t
 
 # 'fewest': one version of each package for all Pythons and systems, the one the course is tested
 # with. No index addresses, so that the lock works behind any mirror.
-lock: $(STAMP) ## write requirements.txt anew from pyproject.toml
-	@$(BIN)/uv pip compile pyproject.toml --all-extras --universal --python-version 3.11 \
-		--fork-strategy fewest --generate-hashes --no-emit-index-url --upgrade --quiet \
-		--custom-compile-command "make lock" --output-file requirements.txt
-	@echo "requirements.txt is new: run make test before you commit it"
+COMPILE := $(BIN)/uv pip compile pyproject.toml --universal --python-version 3.11 \
+	--fork-strategy fewest --generate-hashes --no-emit-index-url --upgrade --quiet \
+	--custom-compile-command "make lock"
+
+lock: $(STAMP) ## write requirements.txt and requirements-extras.txt anew from pyproject.toml
+	@$(COMPILE) --extra micro --extra test --extra dev --output-file requirements.txt
+	@$(MAKE) --no-print-directory lock-extras
+	@echo "the locks are new: run make test before you commit them"
+
+# The second lock holds what the first does not, in versions that go with it.
+lock-extras: $(STAMP) ## write requirements-extras.txt alone, for the extras hub, cluster, book and release
+	@$(COMPILE) --extra hub --extra cluster --extra book --extra release --constraints requirements.txt \
+		$$(sed -n 's/^\([A-Za-z0-9._-]*\)==.*/--no-emit-package \1/p' requirements.txt) \
+		--output-file requirements-extras.txt
 
 lint: $(STAMP) ## check code and notebooks with ruff
 	@$(BIN)/ruff check .

@@ -120,6 +120,39 @@ def build_parser():
         "--fashion-mnist", action="store_true", help="score it on Fashion-MNIST's validation images"
     )
     _add_pixels(inspect)
+    search = add(
+        "search", _search, "search bits and zeros for each layer, and write the best file that fits"
+    )
+    search.add_argument("file", type=typed_path, metavar="FILE", help="a float32 .tflite file")
+    search.add_argument(
+        "--budget", type=int, required=True, metavar="BYTES", help="of the file, packed and gzipped"
+    )
+    search.add_argument(
+        "--to", type=typed_path, required=True, metavar="DIR", help="folder; made if it is missing"
+    )
+    search.add_argument("--method", choices=("greedy", "random", "uniform"), default="greedy")
+    search.add_argument("--files", type=int, default=300, help="made a seed (%(default)s)")
+    search.add_argument(
+        "--seeds", type=int, nargs="+", default=[0], help="a search for each (default: 0)"
+    )
+    search.add_argument(
+        "--images", type=int, help="validation images to choose by (default: at most 5,000)"
+    )
+    search.add_argument(
+        "--data",
+        type=typed_path,
+        metavar="PATH",
+        help="an .npz file, or a folder with a folder of pictures a class (default: Fashion-MNIST)",
+    )
+    _add_pixels(search)
+    where = search.add_mutually_exclusive_group()
+    where.add_argument(
+        "--workers", type=int, default=1, metavar="N", help="processes here (%(default)s)"
+    )
+    where.add_argument(
+        "--scheduler", metavar="ADDRESS", help="of a Dask cluster, such as tcp://10.0.0.5:8786"
+    )
+    search.epilog = "The files found are the same, however many workers make them."
     report = add("report", _report, "write a page and a CSV of what a learner or a class did")
     report.add_argument(
         "source",
@@ -198,6 +231,9 @@ def _lab(arguments):
         )
     first = _first_page(bring_notebooks(source, folder))
     print(f"your notebooks are in {folder}", flush=True)
+    if "JUPYTERHUB_API_TOKEN" in os.environ:  # a JupyterHub has started this: deploy/jupyterhub
+        command = [sys.executable, "-m", "jupyterhub.singleuser"]
+        return _become([*command, *arguments.extra], folder, _with_our_settings(os.environ))
     command = [sys.executable, "-m", "jupyterlab", first]
     if hasattr(os, "geteuid") and os.geteuid() == 0 and "--allow-root" not in arguments.extra:
         print("you are root, so JupyterLab is started with --allow-root", flush=True)
@@ -246,6 +282,24 @@ def _export(arguments):
         arguments.verify,
         arguments.data,
         arguments.pixels,
+    )
+
+
+def _search(arguments):
+    from qlab.export import searching
+
+    return searching.main(
+        arguments.file,
+        arguments.to,
+        arguments.budget,
+        arguments.method,
+        arguments.files,
+        arguments.seeds,
+        arguments.images,
+        arguments.data,
+        arguments.pixels,
+        arguments.workers,
+        arguments.scheduler,
     )
 
 

@@ -5,8 +5,6 @@ import os
 import hypothesis
 import pytest
 
-collect_ignore = ["release"]  # what takes too long for every change: `make release-check`
-
 # No deadline: how long an example takes is not a test (a busy machine would fail it). In CI the
 # examples are the same from run to run.
 hypothesis.settings.register_profile(

@@ -112,6 +112,8 @@ def test_sensitivity_and_search_are_timed():
     assert len(row.samples) == 1
     [row] = engine.files_a_second(runs=1, files=2)
     assert row.samples[0] > 0
+    [row] = engine.files_a_second_of_workers(files=2, counts=(1, 2))
+    assert row.samples[0] > 0 and "by processes: 1: " in row.note and ", 2: " in row.note
 
 
 def test_the_engine_is_measured_against_the_converter():

@@ -71,7 +71,7 @@ def test_every_command_is_one_of_qlab_or_make():
 
     prose = re.sub(r"```.*?```", "", PAGE, flags=re.DOTALL)
     commands = set(
-        re.findall(r"(?<!from )qlab ([a-z]+)", " ".join(re.findall(r"`([^`]+)`", prose)))
+        re.findall(r"(?<!from )qlab ([a-z]+)", "\n".join(re.findall(r"`([^`]+)`", prose)))
     )
     assert {"report", "doctor"} <= commands
     assert commands <= set(build_parser()._subparsers._group_actions[0].choices)

@@ -92,6 +92,15 @@ def test_a_score_is_that_of_litert_window_by_window(small):
     assert 1.5 < found.mean < 3
 
 
+@pytest.mark.parametrize("split", ["validation", "test"])
+def test_the_bits_in_the_manifest_come_out_again(split):
+    known = qlab.artefacts.manifest()["files"]["language-small-seed0.tflite"][split]
+    windows = texts.windows(texts.encode(texts.load(split)))
+    score = language.score_text(qlab.pretrained("language-small-seed0"), windows)
+    assert score.n == known["n"] > 200_000 and score.mean == pytest.approx(known["bits"], abs=1e-3)
+    assert score.interval == pytest.approx(known["interval"], abs=1e-3)
+
+
 def test_a_model_of_images_is_no_language_model():
     with pytest.raises(qlab.ModelError, match="a language model of this course takes 128"):
         language.score_text(qlab.pretrained("baseline"), texts.own(CHAPTER))

@@ -14,7 +14,7 @@ from qlab import Recipe, artefacts, train
 from qlab.tflite import packing
 from qlab.tflite.graph import pack, pack_codes, unpack_codes
 
-MODELS = [x.removesuffix(".tflite") for x in artefacts.manifest()["files"] if x.endswith(".tflite")]
+MODELS = artefacts.classifiers()
 SHIPPED_NETWORKS = [  # one for each shape of network
     "baseline", "distilled-20k-600-taught-seed0", "distilled-5k-600-taught-seed0",
     "pruned-filters-seed0", "separable-seed0",

@@ -20,20 +20,23 @@ import qlab
 ROOT = Path(__file__).resolve().parents[1]
 SCRIPT = ROOT / "tools" / "setup.sh"
 LOCK = (ROOT / "requirements.txt").read_text("utf-8")
+EXTRAS_LOCK = (ROOT / "requirements-extras.txt").read_text("utf-8")
+MORE = ("cluster", "hub", "book", "release")  # extras that no learner's installation grows by
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
 needs_sh = pytest.mark.skipif(os.name == "nt", reason="set-up with make is for Linux and macOS")
 
 
-def declared():
-    """Every requirement of pyproject.toml, extras included."""
-    extras = PROJECT["optional-dependencies"].values()
-    lines = [*PROJECT["dependencies"], *(line for extra in extras for line in extra)]
+def declared(more=False):
+    """The requirements of pyproject.toml: a learner's with those of the tests, or what is more."""
+    extras = PROJECT["optional-dependencies"]
+    lines = [] if more else [*PROJECT["dependencies"]]
+    lines += [line for name in extras if (name in MORE) is more for line in extras[name]]
     return [Requirement(line) for line in lines]
 
 
-def locked():
-    """Entries of the lock: ``{name: (version, text of the entry)}``."""
-    entries = re.split(r"^(?=[A-Za-z0-9])", LOCK, flags=re.MULTILINE)[1:]
+def locked(lock=LOCK):
+    """Entries of a lock: ``{name: (version, text of the entry)}``."""
+    entries = re.split(r"^(?=[A-Za-z0-9])", lock, flags=re.MULTILINE)[1:]
     found = {}
     for entry in entries:
         name, version = re.match(r"([\w.-]+)==([\w.+!]+)", entry).groups()
@@ -49,21 +52,35 @@ def test_the_lock_pins_what_pyproject_asks_for(requirement):
     assert "qlab (pyproject.toml)" in entry
 
 
+@pytest.mark.parametrize("requirement", declared(more=True), ids=lambda r: r.name)
+def test_the_extras_lock_pins_what_pyproject_asks_for(requirement):
+    version, entry = locked(EXTRAS_LOCK)[canonicalize_name(requirement.name)]
+    assert version in requirement.specifier, "run `make lock`"
+    assert "qlab (pyproject.toml)" in entry
+
+
+def test_a_learner_installs_nothing_of_the_extras_lock():
+    assert not set(locked()) & set(locked(EXTRAS_LOCK))
+    assert "requirements-extras" not in SCRIPT.read_text("utf-8")
+
+
 def test_the_lock_pins_nothing_that_pyproject_no_longer_asks_for():
     direct = {name for name, (_, entry) in locked().items() if "qlab (pyproject.toml)" in entry}
     assert direct == {canonicalize_name(r.name) for r in declared()}, "run `make lock`"
 
 
-def test_every_locked_package_has_hashes():
-    bare = [name for name, (_, entry) in locked().items() if "--hash=sha256:" not in entry]
-    assert len(locked()) > 100
+@pytest.mark.parametrize(("lock", "least"), [(LOCK, 100), (EXTRAS_LOCK, 40)], ids=["all", "extras"])
+def test_every_locked_package_has_hashes(lock, least):
+    bare = [name for name, (_, entry) in locked(lock).items() if "--hash=sha256:" not in entry]
+    assert len(locked(lock)) > least
     assert bare == []
 
 
-def test_the_lock_holds_no_addresses_paths_or_options():
-    assert "://" not in LOCK
-    assert not re.search(r"(^|\s)(/|\.\.?/|~)", LOCK), "a path"
-    options = {line.split()[0] for line in LOCK.splitlines() if line.startswith("-")}
+@pytest.mark.parametrize("lock", [LOCK, EXTRAS_LOCK], ids=["all", "extras"])
+def test_the_lock_holds_no_addresses_paths_or_options(lock):
+    assert "://" not in lock
+    assert not re.search(r"(^|\s)(/|\.\.?/|~)", lock), "a path"
+    options = {line.split()[0] for line in lock.splitlines() if line.startswith("-")}
     assert options == set()
 
 
@@ -179,11 +196,11 @@ def test_a_wrong_python_variable_is_named(checkout):
 
 
 @needs_sh
-def test_a_machine_without_tensorflow_is_sent_to_colab(checkout):
+def test_a_machine_without_tensorflow_is_sent_elsewhere(checkout):
     pretend(checkout, "python3.12", "echo machine macOS 11.7")
     run = checkout()
     assert run.returncode == 1
-    assert "(macOS 11.7)" in run.stderr and "Colab" in run.stderr
+    assert "(macOS 11.7)" in run.stderr and "a server or in a container" in run.stderr
 
 
 @needs_sh

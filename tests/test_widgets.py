@@ -124,6 +124,7 @@ class TestExplorer:
         assert "application/vnd.jupyter.widget-view+json" in bundle
         assert base64.b64decode(bundle["image/png"]) == levels.picture.png
         assert metadata["image/png"]["width"] == 300
+        assert metadata["image/png"]["alt"] == levels.picture.alt != ""
 
     def test_the_base_alone_says_what_is_missing(self):
         with pytest.raises(NotImplementedError, match="Explorer does not say"):

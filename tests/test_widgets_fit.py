@@ -253,7 +253,7 @@ def test_the_tables_hold_every_board_and_every_tensor(nowhere, explorer):
     for board in BOARDS:
         assert board.name in tables
         assert board.source in tables
-        assert board.source in explorer.notes.value
+        assert board.source in explorer.boards.value
         assert f"<td>{size_words(board.flash_bytes)}</td>" in tables
     for buffer in explorer.result.plan.buffers:
         assert f"<td>{buffer.bytes:,}</td><td>{buffer.offset:,}</td>" in tables

@@ -39,10 +39,9 @@ HEAD = (
 
 
 def shipped():
-    """Yield the name and model of every file that ships."""
-    for file in artefacts.manifest()["files"]:
-        if file.endswith(".tflite"):
-            yield Path(file).stem, qlab.pretrained(Path(file).stem)
+    """Yield the name and model of every file of images that ships."""
+    for name in artefacts.classifiers():
+        yield name, qlab.pretrained(name)
 
 
 def made(models):

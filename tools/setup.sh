@@ -58,7 +58,7 @@ if [ -z "$python" ]; then
 \`sudo apt-get install python3-venv\` (or python3.12-venv, for the version you use), then again."
     [ -z "$no_wheels" ] || fail "TensorFlow has no packages for this kind of machine ($no_wheels). \
 It has them for Linux with glibc on x86-64 and Arm, and for macOS 12 and newer on Arm. Take the \
-course on Colab, as the README says."
+course on a server or in a container, as the README says."
     [ -z "${PYTHON:-}" ] || fail "PYTHON=$PYTHON is not a CPython 3.11, 3.12 or 3.13 that runs. \
 Name one that is, or leave PYTHON out."
     fail "no CPython 3.11, 3.12 or 3.13 was found. Install one (Debian or Ubuntu: \

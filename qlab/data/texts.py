@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+NAME = "shakespeare"  # what the manifest calls this data
 CHARACTERS = "\n !\"&'(),-.:;?[]ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 WORKS = {  # of each part, by the names of their files; the others are for training
     "verse": ("richard_ii",),

@@ -104,6 +104,10 @@ class Compressor:
         """Observation of each group, taken when the first of them is asked for."""
         return _observe(self.model, self._groups, self._images)
 
+    def __reduce__(self):
+        # Another process calibrates anew, and finds the same.
+        return type(self), (self.model, self._images)
+
     def compress(self, recipe):
         """Make the file that a recipe describes.
 

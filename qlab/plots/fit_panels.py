@@ -158,7 +158,7 @@ class ArenaPanel:
         self.boxes = PolyCollection([], edgecolors=style.PAPER, lw=1)
         ax.add_collection(self.boxes, autolim=False)
         look = {"ha": "center", "va": "center", "fontsize": 7.5, "color": style.INK}
-        self.names = [ax.text(0, 0, "", bbox=paper(0.8, 0.75), **look) for _ in range(LABELS)]
+        self.names = [ax.text(0, 0, "", **look) for _ in range(LABELS)]
         self.limit = ax.axhline(0, color=style.VERMILION, lw=1.3, ls=DASHED)
         self.board = offset_text(
             ax, (1, 0), (-2, 2), ha="right", va="bottom", fontsize=8, color=style.VERMILION,

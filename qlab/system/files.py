@@ -40,7 +40,7 @@ def write_whole(path, data, private=False):
     temporary = path.with_name(_temporary())
     _clear(path.parent)
     try:
-        temporary.touch(_mode(path.parent, private))
+        _make(temporary, path.parent, private)
         temporary.write_bytes(data)
         os.replace(temporary, path)
     except BaseException:
@@ -62,7 +62,7 @@ def write_files(folder, contents, private=False):
     try:
         part.mkdir(parents=is_new)
         for name, content in contents.items():
-            (part / name).touch(_mode(home, private))
+            _make(part / name, home, private)
             (part / name).write_bytes(content)
         if not is_new or not _took_its_place(part, folder):
             if any((folder / name).is_dir() for name in contents):
@@ -74,11 +74,11 @@ def write_files(folder, contents, private=False):
     return [folder / name for name in contents]
 
 
-def _mode(folder, private):
-    """For the owner alone, and the group of a folder whose setgid bit says that it is shared."""
-    if not private:
-        return 0o666
-    return 0o640 if folder.is_dir() and folder.stat().st_mode & stat.S_ISGID else 0o600
+def _make(file, folder, private):
+    """Make an empty file; a private one is its owner's, and its group's in a setgid folder."""
+    file.touch(0o600 if private else 0o666)
+    if private and folder.is_dir() and folder.stat().st_mode & stat.S_ISGID:
+        file.chmod(0o640)
 
 
 def _took_its_place(part, folder):

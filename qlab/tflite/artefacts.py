@@ -36,7 +36,8 @@ def manifest():
     what processor, with which package versions). For a model there are also its accuracy on the
     10,000 images each of ``validation`` and ``test``, with the intervals, and where it was trained,
     what was done in its ``trainings`` and the ``history`` of the last one. Where ``dataset`` names
-    another than Fashion-MNIST, they are its images, and ``pixels`` says how the model wants them.
+    another than Fashion-MNIST, they are its images, and ``pixels`` says how the model wants them;
+    a language model of ``shakespeare`` has ``bits`` a character instead of an accuracy.
 
     >>> from qlab import artefacts
     >>> artefacts.manifest()["files"]["baseline.tflite"]["recipe"]["epochs"]
@@ -67,6 +68,15 @@ def verify():
         except ArtefactError as error:
             answers.append((name, str(error)))
     return answers
+
+
+def classifiers():
+    """Names of the shipped models that classify images; the others are of text."""
+    return [
+        Path(file).stem
+        for file, entry in manifest()["files"].items()
+        if file.endswith(".tflite") and "accuracy" in entry["validation"]
+    ]
 
 
 def pretrained(name="baseline"):

@@ -1,14 +1,18 @@
 """Mixed precision: bits and sparsity of each layer, found by making files and scoring them."""
 
+import hashlib
+import pickle
+from collections import deque
 from dataclasses import dataclass
-from itertools import islice
+from itertools import count, islice
+from threading import Lock
 
 import numpy as np
 
 from qlab import data
 from qlab.arithmetic.sparsity import SCOPES
 from qlab.data.doors import require_whole
-from qlab.engine.recipes import Recipe
+from qlab.engine.recipes import Recipe, recipe_dict
 from qlab.tflite import prefixes
 
 WEIGHT_BITS = (8, 7, 6, 5, 4, 3, 2)
@@ -17,6 +21,8 @@ STEPS = ((1, 0), (0, 2), (0, 6))  # of the greedy search: notches of bits, notch
 UNIFORM = len(WEIGHT_BITS) * 19  # uniform recipes: 9 sparsities in 2 scopes, and none
 MOST_IMAGES = 5000  # that one chooses by, unless told
 PATIENCE = 1000  # proposals in a row that were known already, before a method gives up
+_SUBJECTS, _AT_WORK = {}, Lock()  # in a worker: what it makes files of, by digest; one at a time
+SUBJECTS = 2  # that a worker remembers
 
 
 @dataclass(frozen=True)
@@ -39,7 +45,8 @@ class Scorer:
 
     The images are those to choose by, such as `search_images`; never those of the final score.
     `base` is what every recipe shares: bits of activations, granularity, observer. ``trials`` has
-    all that were scored, in order.
+    all that were scored, in order. With an executor of `concurrent.futures` its workers make the
+    files, `ahead` of them before they are asked for; ``trials`` is the same with and without.
 
     >>> import qlab
     >>> images, labels = search_images(100)
@@ -51,24 +58,57 @@ class Scorer:
     2
     """
 
-    def __init__(self, compressor, images, labels, base=None):
+    def __init__(self, compressor, images, labels, base=None, executor=None, ahead=0):
         base = Recipe() if base is None else base
         available = min(base.calibration_size, compressor.calibration_images)
         self.base = base.replace(calibration_size=available, overrides=())
         self.compressor, self.images, self.labels = compressor, images, labels
         self.layers = tuple(x.name for x in compressor.layers if x.weights is not None)
         self.trials, self._known = [], {}
+        self.executor, self.ahead = executor, ahead if executor else 0
+        self._begun, self._sent = {}, 0
+        self._whole = pickle.dumps((compressor, images, labels)) if executor else b""
+        self._digest = hashlib.sha256(self._whole).hexdigest()
 
     def __call__(self, recipe):
         """Return the Candidate of a recipe."""
         if recipe not in self._known:
-            model = self.compressor.compress(recipe)
-            score = prefixes.score(model, self.images, self.labels)
-            gzip_bytes = model.packed_gzip_bytes
-            trial = Candidate(len(self.trials) + 1, recipe, score.correct, score.n, gzip_bytes)
+            trial = Candidate(len(self.trials) + 1, recipe, *self._facts(recipe))
             self._known[recipe] = trial
             self.trials.append(trial)
         return self._known[recipe]
+
+    def _facts(self, recipe):
+        if self.executor is None:
+            return _made(self.compressor, self.images, self.labels, recipe)
+        future = self._begun.pop(recipe, None) or self._submit(recipe)
+        return future.result() or self._submit(recipe, whole=True).result()
+
+    def _submit(self, recipe, whole=False):
+        """Have a file made; what it is made of is sent along if the worker may not know it."""
+        self._sent += 1
+        whole = whole or self._sent <= self.ahead
+        return self.executor.submit(work, self._digest, self._whole if whole else None, recipe)
+
+    def begin(self, recipes):
+        """Let the workers make files that will be asked for, as many as may be made ahead."""
+        waiting = sum(not x.done() for x in self._begun.values())
+        for recipe in recipes:
+            if waiting >= self.ahead:
+                return
+            if recipe not in self._known and recipe not in self._begun:
+                self._begun[recipe] = self._submit(recipe)
+                waiting += 1
+
+    def in_turn(self, recipes):
+        """Yield recipes, while workers begin with those that come after."""
+        later = deque()
+        for recipe in recipes:
+            self.begin([recipe])
+            later.append(recipe)
+            if len(later) > self.ahead:
+                yield later.popleft()
+        yield from later
 
     def tried(self, recipe):
         """Generator: yields the recipe's Candidate if it is new, and returns it in any case."""
@@ -77,6 +117,25 @@ class Scorer:
         if not known:
             yield trial
         return trial
+
+
+def _made(compressor, images, labels, recipe):
+    """Images right, images, and gzipped bytes of a recipe's file."""
+    model = compressor.compress(recipe)
+    score = prefixes.score(model, images, labels)
+    return score.correct, score.n, model.packed_gzip_bytes
+
+
+def work(digest, whole, recipe):
+    """In a worker: make a file and score it; None if it was never sent what to make it of."""
+    with _AT_WORK:
+        if digest not in _SUBJECTS:
+            if whole is None:
+                return None
+            while len(_SUBJECTS) >= SUBJECTS:
+                del _SUBJECTS[next(iter(_SUBJECTS))]
+            _SUBJECTS[digest] = pickle.loads(whole)
+        return _made(*_SUBJECTS[digest], recipe)
 
 
 def search_images(n=None, dataset=None):
@@ -111,6 +170,12 @@ def smallest(trials, correct):
     return min(good, key=lambda x: (x.gzip_bytes, -x.correct), default=None)
 
 
+def row(trial):
+    """A trial as JSON has it."""
+    facts = ("number", "correct", "n", "gzip_bytes")
+    return {name: getattr(trial, name) for name in facts} | {"recipe": recipe_dict(trial.recipe)}
+
+
 def run_search(score, budget_bytes, method="greedy", files=300, seed=0):
     """Look for the most accurate recipe within a budget of gzipped bytes, one file a step.
 
@@ -137,22 +202,25 @@ def run_search(score, budget_bytes, method="greedy", files=300, seed=0):
 
 def uniform(score, budget_bytes=None, rng=None):
     """Yield every recipe that treats all layers alike: bits, sparsity and its scope."""
-    for sparsity in SPARSITIES[::2]:
-        for scope in SCOPES if sparsity else SCOPES[:1]:
-            for bits in WEIGHT_BITS:
-                recipe = score.base.replace(
-                    weight_bits=bits, sparsity=sparsity, sparsity_scope=scope
-                )
-                yield from score.tried(recipe)
+    recipes = (
+        score.base.replace(weight_bits=bits, sparsity=sparsity, sparsity_scope=scope)
+        for sparsity in SPARSITIES[::2]
+        for scope in (SCOPES if sparsity else SCOPES[:1])
+        for bits in WEIGHT_BITS
+    )
+    for recipe in score.in_turn(recipes):
+        yield from score.tried(recipe)
 
 
 def random(score, budget_bytes=None, rng=None):
     """Yield recipes whose layers have bits and sparsity by the roll of a die."""
     stale = 0
-    while stale < PATIENCE:
+    for recipe in score.in_turn(_recipe(score, _anywhere(score, rng)) for _ in count()):
         before = len(score.trials)
-        yield from score.tried(_recipe(score, _anywhere(score, rng)))
+        yield from score.tried(recipe)
         stale = 0 if len(score.trials) > before else stale + 1
+        if stale == PATIENCE:
+            return
 
 
 def greedy(score, budget_bytes, rng):
@@ -172,6 +240,9 @@ def greedy(score, budget_bytes, rng):
             elif step in fresh:
                 break
             else:
+                if score.ahead:
+                    others = (_moved(place, *x) for x in sorted(worth, key=worth.get))
+                    score.begin(_recipe(score, x) for x in others if x)
                 trial = yield from score.tried(_recipe(score, lower))
                 worth[step] = _images_a_byte(current, trial, budget_bytes)
                 fresh.add(step)
@@ -185,9 +256,13 @@ METHODS = {"greedy": greedy, "random": random, "uniform": uniform}
 
 def _improved(score, place, current, budget_bytes, rng):
     """Walk through neighbouring recipes within the budget; a step that is no worse is taken."""
-    stale = 0
+    stale, drawn = 0, deque()  # what will be tried if nothing before it is taken
     while stale < PATIENCE:
-        near, before = _neighbour(place, rng), len(score.trials)
+        while len(drawn) <= score.ahead:
+            near = _neighbour(place, rng)
+            drawn.append((near, rng.bit_generator.state))
+            score.begin([] if near is None else [_recipe(score, near)])
+        (near, dice), before = drawn.popleft(), len(score.trials)
         if near is None:
             stale += 1
             continue
@@ -198,6 +273,8 @@ def _improved(score, place, current, budget_bytes, rng):
             -current.gzip_bytes,
         ):
             place, current = near, trial
+            drawn.clear()
+            rng.bit_generator.state = dice  # as if only what was tried had been drawn
 
 
 def _recipe(score, place):

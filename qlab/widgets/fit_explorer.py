@@ -3,6 +3,7 @@
 from functools import partial
 from html import escape
 
+import ipywidgets
 from markupsafe import Markup
 
 from qlab.engine.recipes import ACTIVATION_BITS, WEIGHT_BITS
@@ -77,7 +78,9 @@ class FitExplorer(ThreadedExplorer, ModelExplorer):
 
     def build(self):
         self.fitter = Fitter(self.subject, self.calibration_images())
-        self.asking, self._latest = Asking(self._heard), None
+        self.asking, self._latest, self._highest = Asking(self._heard), None, 0
+        if not hasattr(self, "boards"):
+            self.boards = ipywidgets.HTML()
         self.download = self.offer("Download this .tflite", self.tflite)
         return self._picture(), [self.download]
 
@@ -100,6 +103,7 @@ class FitExplorer(ThreadedExplorer, ModelExplorer):
         if whole and result.told is None:
             self.asking.ask(result.question)
         self._draw(result, board)
+        self.boards.value = readout.sentences([boards_table(result, board)])  # sent if it changed
         return Shown(
             alt(result, board), cells(result, board), notes(result, board), partial(tables, result)
         )
@@ -127,10 +131,10 @@ class FitExplorer(ThreadedExplorer, ModelExplorer):
 
     def _draw(self, result, board):
         steps = result.plan.steps if result.plan else ("no plan",)
-        highest = self._highest(result, board)
-        if self.picture.needs_frame((board, steps, highest)):
+        self._highest = self._room(result, board)
+        if self.picture.needs_frame((board, steps, self._highest)):
             self._chip.frame(board)
-            self._arena.frame(steps, highest)
+            self._arena.frame(steps, self._highest)
         flash = {"weights": result.parts["weights"]}
         flash["rest"] = result.file_bytes - flash["weights"]
         parts = result.ram_parts
@@ -138,12 +142,18 @@ class FitExplorer(ThreadedExplorer, ModelExplorer):
         if result.plan:
             self._arena.show(result.plan, parts["always there"], board.ram_bytes)
 
-    def _highest(self, result, board):
-        """Bytes that the picture of the arena has room for: few numbers, so that it rests."""
+    def _room(self, result, board):
+        """Bytes that the picture of the arena has room for; it rests while that is about right."""
         most = ROOM * (result.ram[0] or 1)
         if board.ram_bytes < 2 * most:
             most = max(most, ROOM * board.ram_bytes)
+        if most <= self._highest <= 4 * most:
+            return self._highest
         return next(x * 2**n for n in range(8, 40) for x in (4, 5, 6, 7) if x * 2**n >= most)
+
+    def _below(self):
+        """The boards, below the picture."""
+        yield "below", self.boards
 
 
 CELL = "padding: 1px 16px 1px 0; border: 0; text-align: left; white-space: nowrap"
@@ -280,7 +290,6 @@ def notes(result, board):
         )
     if result.recipe.activation_bits < 8:
         yield "Activations of fewer than 8 bits take a byte each, so the arena does not shrink."
-    yield boards_table(result, board)
     yield CAVEAT
 
 

@@ -184,7 +184,7 @@ class TextExplorer(SweepingExplorer):
 
     def _below(self):
         """The two texts, below the picture."""
-        yield "texts-row", self.page
+        yield "below", self.page
 
     def _begin(self):
         super()._begin()

@@ -9,10 +9,12 @@ from pathlib import Path
 import numpy as np
 
 from qlab import data, train
+from qlab.data import texts
 from qlab.system.files import write_whole
 from qlab.tflite.litemodel import LiteModel
 from qlab.tflite.runtime import evaluate
 from qlab.train.model_files import save
+from qlab.trials.language import score_text
 from tools.artefacts.runs import digest
 
 CALIBRATION_SIZE = 128
@@ -101,6 +103,13 @@ def as_json(found):
 
 def measured(file, split="validation", dataset=None, pixels=None):
     """Score a file on a split, in the manifest's form."""
+    if dataset == texts.NAME:
+        windows = texts.windows(texts.encode(texts.load(split)))
+        score = score_text(LiteModel(file), windows)
+        low, high = score.interval
+        return {
+            "bits": round(score.mean, 5), "n": score.n, "interval": [round(low, 4), round(high, 4)]
+        }  # fmt: skip
     return facts(evaluate(LiteModel(file, pixels), *pair(split, dataset)))
 
 

@@ -53,7 +53,7 @@ def language_files(workshop, name, layers, seed, steps, batch_size, learning_rat
     folder = workshop.path(".language", f"{name}-seed{seed}")
     losses = language.train(model, tokens, steps, batch_size, learning_rate, seed, folder)
     about = {
-        "dataset": "shakespeare",
+        "dataset": texts.NAME,
         "trainings": [
             {"steps": steps, "characters": len(tokens), "characters_sha256": digest(tokens)}
         ],

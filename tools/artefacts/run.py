@@ -14,7 +14,9 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
+from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from pathlib import Path
 
 import filelock
@@ -23,6 +25,7 @@ from qlab.data.fashion_mnist import VALIDATION_SEED, VALIDATION_SIZE
 from qlab.system.files import write_files
 from qlab.system.machine import about_machine, versions
 from qlab.system.threads import POOLS, cores
+from qlab.system.workers import WorkersError, workers
 from qlab.tflite import artefacts
 from qlab.tflite.gzipping import gzip_size
 from tools.artefacts.runs import SEEDS, Workshop, digest
@@ -30,6 +33,8 @@ from tools.artefacts.runs import SEEDS, Workshop, digest
 PACKAGES = ("numpy", "tensorflow", "tf_keras", "tensorflow-model-optimization", "ai-edge-litert")
 FOLDER = artefacts.folder().parent / "training"
 ENTRIES = "run.json"
+CHILDREN = set()  # processes of ours that are at work
+MOST_TOLD = 10_000  # characters of what a worker's run said
 OF_RUN = ("digest", "recipe", "made")  # what the manifest says of a file's run
 ADDED = ("run", *OF_RUN, "gzip_bytes", "validation", "test")  # to a file's own entry, in shipping
 
@@ -141,51 +146,110 @@ def to_do(runs, folder):
     return found[::-1]
 
 
-def train_all(runs, wanted, folder, workers):
-    """Do what is not done yet, some runs side by side; returns the names of those that failed."""
+def train_all(runs, wanted, folder, count, executor=None):
+    """Do what is not done yet, some runs side by side; returns the names of those that failed.
+
+    By default they are processes here; with an executor of `concurrent.futures`, its workers start
+    them, wherever they are.
+    """
     waiting = to_do(runs, folder)
     finished, failed, working = set(runs) - set(waiting), [], {}
     done = len(finished)
-    print(f"{done} of {len(runs)} runs are done; {workers} at a time", flush=True)
+    print(f"{done} of {len(runs)} runs are done; {count} at a time", flush=True)
+    pool = ThreadPoolExecutor(count)
     try:
         while waiting or working:
             ready = [x for x in waiting if finished.issuperset(runs[x].needs)]
             if not working and not ready:
                 break  # what is left needs what failed
-            for name in ready[: workers - len(working)]:
+            for name in ready[: count - len(working)]:
                 waiting.remove(name)
-                working[name] = _start(name, folder), time.monotonic()
-            for name, (child, begun) in list(working.items()):
-                if child.poll() is None:
-                    continue
-                del working[name]
-                done += 1
-                if child.returncode or (state(folder, name) or {}).get("digest") != wanted[name]:
-                    failed.append(name)
+                if executor:
+                    given = {x: _files(Path(folder) / x) for x in runs[name].needs}
+                    future = executor.submit(done_elsewhere, __spec__.name, name, given)
                 else:
+                    future = pool.submit(_done_here, name, folder)
+                working[future] = name, time.monotonic()
+            for future in wait(working, return_when=FIRST_COMPLETED).done:
+                name, begun = working.pop(future)
+                done += 1
+                if _kept(future, name, wanted[name], folder):
                     finished.add(name)
+                else:
+                    failed.append(name)
                 seconds = round(time.monotonic() - begun)
                 words = "FAILED" if name in failed else "done"
                 print(f"{done} of {len(runs)}: {name} {words} in {seconds} s", flush=True)
-            time.sleep(0.2)
     finally:
-        for child, _ in working.values():
+        for future in working:
+            future.cancel()
+        for child in list(CHILDREN):
             child.terminate()
-        for child, _ in working.values():
-            child.wait()
+        pool.shutdown()
     return [*failed, *waiting]
 
 
-def _start(name, folder):
-    """A process for one run, with one thread."""
-    command = [sys.executable, "-m", __spec__.name, "--folder", str(folder), "--one", name]
-    return subprocess.Popen(command, env=os.environ | dict.fromkeys(POOLS, "1"))
+def _done_here(name, folder):
+    child = subprocess.Popen(_command(__spec__.name, name, folder), env=_one_thread())
+    CHILDREN.add(child)
+    child.wait()
+    CHILDREN.discard(child)
+    return {}, ""
+
+
+def done_elsewhere(command, name, given):
+    """On a worker, which has the same checkout: do one run; its files, and what it said.
+
+    What the run needs is laid out for it, because the worker may be on another machine.
+    """
+    with tempfile.TemporaryDirectory(prefix="qlab-") as folder:
+        for run, files in given.items():
+            write_files(Path(folder) / run, files)
+        child = subprocess.run(
+            _command(command, name, folder), env=_one_thread(), stderr=subprocess.PIPE, check=False
+        )
+        made = _files(Path(folder) / name) if child.returncode == 0 else {}
+        return made, child.stderr.decode("utf-8", "replace")[-MOST_TOLD:]
+
+
+def _command(module, name, folder):
+    return [sys.executable, "-m", module, "--folder", str(folder), "--one", name]
+
+
+def _one_thread():
+    return os.environ | dict.fromkeys(POOLS, "1")
+
+
+def _files(folder):
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+def _kept(future, name, digest, folder):
+    """Whether a run made what its recipe says; its files are then in the folder."""
+    try:
+        made, said = future.result()
+    except Exception as error:  # the executor has given it up, such as after three dead workers
+        made, said = {}, f"{type(error).__name__}: {error}\n"
+    print(said, end="", file=sys.stderr, flush=True)
+    if made:
+        write_files(Path(folder) / name, made)
+    return (state(folder, name) or {}).get("digest") == digest
+
+
+def shipped(content, file, entry, run, known):
+    """The manifest's entry of a file that a run made: what it knows, its size and its scores."""
+    from tools.artefacts.common import measured
+
+    if file.endswith(".tflite"):
+        entry["gzip_bytes"] = gzip_size(content)
+        of = entry.get("dataset"), entry.get("pixels")
+        entry |= {x: measured(content, x, *of) for x in ("validation", "test")}
+    return {**entry, "run": run, **{x: known[x] for x in OF_RUN}}
 
 
 def ship(runs, folder, target):
     """Copy what the runs made to `target`, score the models, and write the manifest."""
     from qlab.data.fashion_mnist import validation_indices
-    from tools.artefacts.common import measured
 
     contents, files = {}, {}
     for name in runs:
@@ -196,11 +260,7 @@ def ship(runs, folder, target):
             contents[file] = (Path(folder) / name / file).read_bytes()
             if hashlib.sha256(contents[file]).hexdigest() != entry["sha256"]:
                 raise ValueError(f"{name}/{file} was changed after it was made; train it anew")
-            if file.endswith(".tflite"):
-                entry["gzip_bytes"] = gzip_size(contents[file])
-                of = entry.get("dataset"), entry.get("pixels")
-                entry |= {x: measured(contents[file], x, *of) for x in ("validation", "test")}
-            files[file] = {**entry, "run": name, **{x: known[x] for x in OF_RUN}}
+            files[file] = shipped(contents[file], file, entry, name, known)
     indices = validation_indices()
     whole = {
         "data": {
@@ -229,6 +289,9 @@ def main(arguments=None):
     )
     parser.add_argument(
         "--workers", type=int, default=cores(), help="runs side by side (%(default)s)"
+    )
+    parser.add_argument(
+        "--scheduler", metavar="ADDRESS", help="of a Dask cluster whose workers have this checkout"
     )
     parser.add_argument(
         "--folder", type=Path, default=FOLDER, help="where runs leave what they made"
@@ -291,7 +354,11 @@ def _train_and_ship(asked, runs, wanted, whole):
         restore(runs, wanted, folder)
     signal.signal(signal.SIGTERM, _stop)
     try:
-        failed = train_all(runs, wanted, folder, asked.workers)
+        with workers(scheduler=asked.scheduler) as (executor, there):
+            failed = train_all(runs, wanted, folder, there or asked.workers, executor)
+    except WorkersError as error:
+        print(error, file=sys.stderr)
+        return 1
     except KeyboardInterrupt:
         print("Stopped. What is finished is kept; the same command goes on.", file=sys.stderr)
         return 130
@@ -328,4 +395,6 @@ def _with_needs(runs, beginning):
 
 
 if __name__ == "__main__":
+    from tools.artefacts.run import main  # under this name workers know what they are sent
+
     sys.exit(main())

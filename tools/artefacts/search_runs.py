@@ -5,11 +5,10 @@ import numpy as np
 from qlab import data
 from qlab.arithmetic.results import compare
 from qlab.engine.compressor import Compressor
-from qlab.engine.recipes import recipe_dict
 from qlab.tflite.gzipping import GZIP_LEVEL
 from qlab.tflite.litemodel import LiteModel
 from qlab.tflite.runtime import evaluate
-from qlab.trials.search import Scorer, best, run_search, smallest
+from qlab.trials.search import Scorer, best, row, run_search, smallest
 from tools.artefacts.common import CALIBRATION_SIZE, as_json, facts, pair
 from tools.artefacts.runs import SEEDS, Run
 
@@ -60,12 +59,6 @@ def all_of(trials):
     """Run a search to its end."""
     for _ in trials:
         pass
-
-
-def row(trial):
-    """A trial as JSON has it."""
-    facts = ("number", "correct", "n", "gzip_bytes")
-    return {name: getattr(trial, name) for name in facts} | {"recipe": recipe_dict(trial.recipe)}
 
 
 def agreement(compressor, images, recipes):

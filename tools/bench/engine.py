@@ -13,7 +13,9 @@ import numpy as np
 
 import qlab
 from qlab.system.output import quiet
+from qlab.system.threads import cores
 from qlab.system.threads import threads as usual_threads
+from qlab.system.workers import workers
 from qlab.tflite import prefixes, runtime
 from qlab.trials.search import Scorer, run_search, search_images
 from qlab.trials.sensitivity import scan
@@ -100,6 +102,28 @@ def files_a_second(runs=8, files=12):
     return [Row("search: files a second", "/s", 100, tuple(samples), at_least=True, note=note)]
 
 
+def files_a_second_of_workers(files=120, counts=None):
+    """The same with processes that make files ahead, against how many there are."""
+    most = cores()
+    counts = counts or sorted({1, *(x for x in (2, 4, 8) if x < most), most})
+    engine = qlab.Compressor(qlab.pretrained("baseline"), qlab.data.calibration_images(128))
+    found = {}
+    for count in counts:
+        prefixes.MEMORY.clear()
+        with workers(count) as (executor, there):
+            score = Scorer(engine, *search_images(SEARCH_IMAGES), None, executor, 2 * there)
+            trials = run_search(score, BUDGET_BYTES, "greedy", 10**6)
+            list(itertools.islice(trials, 20))  # the processes are up, and know the images
+            begun = time.perf_counter()
+            found[count] = len(list(itertools.islice(trials, files)))
+            found[count] /= time.perf_counter() - begun
+    told = ", ".join(f"{count}: {rate:.0f}" for count, rate in found.items())
+    name = "search: most processes / one"
+    ratio = (found[counts[-1]] / found[1],) if len(counts) > 1 else ()
+    note = f"files a second by processes: {told}; {SEARCH_IMAGES:,} images a file"
+    return [Row(name, "x", 1.3, ratio, at_least=True, note=note)]
+
+
 def rounding_the_first_time(rounds=4):
     """Second moments of all layers, and then GPTQ at bits that were not asked for before."""
     images, moments, rounded = qlab.data.calibration_images(512), [], []
@@ -125,6 +149,7 @@ STEPS = (
     sensitivity_against_scoring,
     slider_against_converter,
     files_a_second,
+    files_a_second_of_workers,
     rounding_the_first_time,
 )
 

@@ -33,7 +33,7 @@ stroke='white' stroke-width='1.6'/></svg>"); }
 .qlab-model-row > .widget-html { flex: 1 1 260px; }
 .qlab-model-row .qlab-notes { line-height: 1.25; }
 .qlab-explorer:is(.qlab-busy, .qlab-moved, .qlab-computing, .qlab-failed, :has(.qlab-waiting))
-  :is(.qlab-readout, .qlab-notes-row, .qlab-numbers),
+  :is(.qlab-readout, .qlab-notes-row, .qlab-below, .qlab-numbers),
 .qlab-explorer:is(.qlab-busy, .qlab-moved, .qlab-computing, .qlab-failed) .qlab-picture > img,
 .qlab-picture > img.qlab-waiting { opacity: 0.45; }
 .qlab-moved .qlab-picture > img { transition: opacity 0s 0.1s; }

@@ -449,7 +449,8 @@ class Explorer(ipywidgets.VBox):
         bundle = super()._repr_mimebundle_(**kwargs) or {}
         bundle["text/plain"] = repr(self)
         bundle["image/png"] = base64.b64encode(self.picture.png).decode()
-        return bundle, {"image/png": {"width": self.picture.width, "height": self.picture.height}}
+        shown = {"width": self.picture.width, "height": self.picture.height}
+        return bundle, {"image/png": {**shown, "alt": self.picture.alt}}
 
 
 def _loop():
