@@ -12,7 +12,6 @@ import hashlib
 import json
 import re
 import sys
-from pathlib import Path
 
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema

@@ -30,6 +30,7 @@ RUN = """async () => {
 @pytest.fixture(scope="module", params=["notebook", "voila"])
 def page(request, browser, tmp_path_factory):
     """The page of a notebook in Notebook 7 and in Voila, with all its cells run."""
+    pytest.importorskip(request.param, reason="needs both: make extras")
     home = tmp_path_factory.mktemp(request.param)
     notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(x) for x in CELLS])
     notebook.metadata.kernelspec = {"name": "python3", "display_name": "Python 3"}
