@@ -10,7 +10,7 @@ from qlab.trials import language
 from qlab.widgets import TextExplorer
 from qlab.widgets.text_explorer import parted, parting_words
 
-CHAPTER = texts.load("validation")[:4000]
+CHAPTER = texts.load("validation")[3000:7000]  # after the list of the persons
 
 
 @pytest.fixture(scope="module")
@@ -56,7 +56,7 @@ def test_windows_count_each_character_once_and_show_32_before_it():
 def test_a_learners_text_loses_what_is_unknown_and_another_script_is_refused():
     plain = texts.own(CHAPTER)
     assert np.array_equal(texts.own(CHAPTER.replace("a", "a7")), plain)
-    with pytest.raises(ValueError, match="know only 40 of the 240 characters"):
+    with pytest.raises(ValueError, match="know only 60 of the 240 characters"):
         texts.own("Война и мир " * 20)
 
 
@@ -121,7 +121,7 @@ def test_a_packed_file_scores_the_same(small, bits):
     packed = trial.model.packed()
     assert packed.file_bytes < 0.8 * trial.file_bytes
     found = language.score_text(packed, small.windows)
-    assert found.bits == pytest.approx(trial.measurement.bits, abs=1e-5)
+    assert found.bits == pytest.approx(trial.measurement.bits, abs=1e-4)
 
 
 def test_the_embedding_has_bits_and_a_range_of_its_own(small):

@@ -340,6 +340,28 @@ class TestClaims:
         with pytest.raises(TypeError, match=r"is no checked claim"):
             plots.plot_claim(claim)
 
+    def test_all_claims_are_one_picture_with_their_ends_limits_and_marks(self):
+        half = Claim("y", "Half.", self.limits[0], condition="on Mondays")
+        found = [self.lunch(), half.check({"a": 4, "b": 16, "c": 40})]
+        said = [text.get_text() for text in plots.plot_claims(found).texts]
+        assert "Free lunch." in said and "○ true on Mondays" in said
+        for one in found:
+            for limit, column in zip(
+                one.claim.limits, zip(*one.numbers.values(), strict=True), strict=True
+            ):
+                assert str(limit) in said
+                assert {limit.write(min(column)), limit.write(max(column))} <= set(said)
+
+    def test_a_case_lies_in_the_shade_of_all_claims_if_its_limit_is_kept(self):
+        numbers = {"low": 2.0, "end": 3.0, "inside": 3.5, "high": 5.0}
+        claim = Claim("x", "A third.", Limit("times smaller", low=3, high=4))
+        ax = plots.plot_claims([claim.check(numbers)])
+        shade = ax.collections[0].get_paths()[0].get_extents()
+        for line, kept in zip(ax.lines, (False, True, True, False), strict=True):
+            place = float(line.get_xdata()[0])
+            assert bool(shade.x0 - 1e-9 <= place <= shade.x1 + 1e-9) == kept
+            assert line.get_marker() == ("o" if kept else "X")
+
 
 @pytest.mark.parametrize("name", plots.__all__)
 def test_every_public_name_is_there(name):

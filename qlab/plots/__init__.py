@@ -13,7 +13,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
     submodules=["drawing", "style"],
     submod_attrs={
         "answer_panels": ["plot_class_accuracy", "plot_images", "plot_predictions"],
-        "claim_panels": ["plot_claim"],
+        "claim_panels": ["plot_claim", "plot_claims"],
         "distillation_panels": ["plot_grid", "plot_similarity"],
         "file_panels": ["plot_stages"],
         "fit_panels": ["plot_arena"],

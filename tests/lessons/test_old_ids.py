@@ -54,6 +54,8 @@ ASKED_SINCE |= {
     f"own_model.quiz.{x}" for x in ("one_point", "floats", "won_back", "converter", "tested")
 }
 ASKED_SINCE |= {"combine.fits_board", "combine.ram", "distillation.board", "pruning.ram"}
+ASKED_SINCE |= {f"claims.{x}" for x in ("special_optimizer", "all_optimizations", "energy")}
+ASKED_SINCE |= {"claims.saved_pruned", "claims.winner", "claims.half_can_go", "museum.g"}
 ASKED_SINCE |= {"ptq.integer_layer", "ptq.on_a_chip", "qat.over_the_best"}
 
 
