@@ -1,5 +1,8 @@
 """The pictures: what they draw is what they were given."""
 
+import base64
+import io
+import re
 from types import SimpleNamespace
 
 import matplotlib as mpl
@@ -7,6 +10,8 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from IPython.core.formatters import DisplayFormatter
+from PIL import Image
 
 from qlab import plots
 from qlab.arithmetic.affine import symmetric_params
@@ -26,6 +31,7 @@ from qlab.plots.quantization_panels import (
 )
 from qlab.plots.rounding_panels import feedback_steps
 from qlab.plots.sensitivity_panels import RecipesPanel
+from qlab.plots.themes import darkened
 
 NAMES = ("Bag", "Coat", "Dress")
 
@@ -382,3 +388,34 @@ class TestClaims:
 @pytest.mark.parametrize("name", plots.__all__)
 def test_every_public_name_is_there(name):
     assert getattr(plots, name) is not None
+
+
+def test_a_figure_of_a_cell_is_shown_as_its_page_needs_it():
+    """Jupyter gets it for both themes; on the dark page an image within it stays as it is."""
+    half = np.repeat(np.uint8([[0, 255]]), 28, 0).repeat(14, 1)
+    [ax] = plots.plot_images(half[None], [0], ["shirt"], columns=1)
+    data, more = DisplayFormatter().format(ax.figure)
+    assert data["text/plain"].startswith("<Figure size")  # as matplotlib's own
+    assert more["image/png"]["alt"].startswith("Figure: ")
+    sources = re.findall(
+        r'class="qlab-(\w+)" alt="Figure: [^"]+".*?base64,([^"]+)"', data["text/html"]
+    )
+    light, dark = (
+        np.array(Image.open(io.BytesIO(base64.b64decode(source))).convert("RGB"), int)
+        for _, source in sources
+    )
+    assert [name for name, _ in sources] == ["light", "dark"]
+    assert base64.b64decode(data["image/png"]) == base64.b64decode(sources[0][1])
+    assert light[0, 0].min() > 250 and dark[0, 0].max() < 5  # the page
+    middle = len(light) // 3
+    for at in (light.shape[1] // 3, 2 * light.shape[1] // 3):  # the two halves of the image
+        assert abs(light[middle, at] - dark[middle, at]).max() < 5
+    assert (
+        abs(light[middle, light.shape[1] // 3] - light[middle, 2 * light.shape[1] // 3]).min() > 200
+    )
+
+
+def test_a_dark_figure_keeps_its_hues():
+    blue = np.uint8([[[0, 114, 178]]])
+    red, green, blue_then = darkened(blue, np.zeros((1, 1), bool))[0, 0].astype(int)
+    assert red < green < blue_then and blue_then == 255
