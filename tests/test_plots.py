@@ -1,5 +1,8 @@
 """The pictures: what they draw is what they were given."""
 
+import base64
+import io
+import re
 from types import SimpleNamespace
 
 import matplotlib as mpl
@@ -7,6 +10,8 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from IPython.core.formatters import DisplayFormatter
+from PIL import Image
 
 from qlab import plots
 from qlab.arithmetic.affine import symmetric_params
@@ -26,6 +31,7 @@ from qlab.plots.quantization_panels import (
 )
 from qlab.plots.rounding_panels import feedback_steps
 from qlab.plots.sensitivity_panels import RecipesPanel
+from qlab.plots.themes import darkened
 
 NAMES = ("Bag", "Coat", "Dress")
 
@@ -129,6 +135,28 @@ class TestFeedback:
     def test_what_moves_a_weight_is_written_above_its_arrow(self):
         words = [text.get_text() for text in plots.plot_feedback(self.weights, self.moments).texts]
         assert [w for w in words if w] == ["+0.18 passed on", "−0.06 passed on"]
+
+
+class TestPruning:
+    def test_what_is_left_is_the_weight_or_a_zero(self):
+        ax = plots.plot_mask([0.5, -0.75, 0.25], np.array([1, 1, 0]))
+        words = [text.get_text() for text in ax.texts]
+        assert words == ["0.50", "−0.75", "0.25", "1", "1", "0", "0.50", "−0.75", "0"]
+        filled = [mpl.colors.to_hex(x.get_facecolor()).upper() for x in ax.patches]
+        assert filled == 3 * [style.BLUE, style.BLUE, style.PAPER.upper()]
+
+    def test_a_filter_goes_with_the_column_that_reads_it(self):
+        before, after = plots.plot_removed_filters([True, False, False, True], 9, 5)
+        crossed = [x.get_xy() for x in before.patches if x.get_hatch()]
+        assert len(before.patches) == 4 * (9 + 5) and len(crossed) == 2 * (9 + 5)
+        assert len(after.patches) == 2 * (9 + 5) and not any(x.get_hatch() for x in after.patches)
+        assert {round(y + 0.42) for x, y in crossed if x < 9} == {1, 2}
+
+
+class TestWrapper:
+    def test_the_weight_that_the_layer_uses_lies_on_the_grid(self):
+        words = [text.get_text() for text in plots.plot_wrapped_layer(-0.4, 0.25).texts]
+        assert {"−0.40", "−0.50", "code −2 × scale 0.25"} <= set(words)
 
 
 class TestActivations:
@@ -360,3 +388,34 @@ class TestClaims:
 @pytest.mark.parametrize("name", plots.__all__)
 def test_every_public_name_is_there(name):
     assert getattr(plots, name) is not None
+
+
+def test_a_figure_of_a_cell_is_shown_as_its_page_needs_it():
+    """Jupyter gets it for both themes; on the dark page an image within it stays as it is."""
+    half = np.repeat(np.uint8([[0, 255]]), 28, 0).repeat(14, 1)
+    [ax] = plots.plot_images(half[None], [0], ["shirt"], columns=1)
+    data, more = DisplayFormatter().format(ax.figure)
+    assert data["text/plain"].startswith("<Figure size")  # as matplotlib's own
+    assert more["image/png"]["alt"].startswith("Figure: ")
+    sources = re.findall(
+        r'class="qlab-(\w+)" alt="Figure: [^"]+".*?base64,([^"]+)"', data["text/html"]
+    )
+    light, dark = (
+        np.array(Image.open(io.BytesIO(base64.b64decode(source))).convert("RGB"), int)
+        for _, source in sources
+    )
+    assert [name for name, _ in sources] == ["light", "dark"]
+    assert base64.b64decode(data["image/png"]) == base64.b64decode(sources[0][1])
+    assert light[0, 0].min() > 250 and dark[0, 0].max() < 5  # the page
+    middle = len(light) // 3
+    for at in (light.shape[1] // 3, 2 * light.shape[1] // 3):  # the two halves of the image
+        assert abs(light[middle, at] - dark[middle, at]).max() < 5
+    assert (
+        abs(light[middle, light.shape[1] // 3] - light[middle, 2 * light.shape[1] // 3]).min() > 200
+    )
+
+
+def test_a_dark_figure_keeps_its_hues():
+    blue = np.uint8([[[0, 114, 178]]])
+    red, green, blue_then = darkened(blue, np.zeros((1, 1), bool))[0, 0].astype(int)
+    assert red < green < blue_then and blue_then == 255
