@@ -6,10 +6,10 @@ STAMP := .venv/.qlab-setup
 EXTRAS := .venv/.qlab-extras
 
 .DEFAULT_GOAL := help
-.PHONY: help setup data lab test offline notebooks artefacts logits micro bench bench-class fuzz faults lock lock-extras extras hub book lint format clean fuzz-engine models
+.PHONY: help setup data lab test offline notebooks artefacts logits micro bench bench-class fuzz faults lock lock-extras extras hub book lint format clean fuzz-engine models release-check
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: data ## make .venv, install the locked packages and qlab, get and verify the data
 	@echo "Ready: make lab opens the course"
@@ -29,8 +29,12 @@ lab: setup ## set up if needed, then open your copy of the notebooks (ARGS="--po
 test: setup ## set up if needed, then run every test: units, doctests, notebooks, browser
 	@$(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder $(ARGS)
 
+# What takes too long for every change. It is run before a release, and its result is noted there.
+release-check: setup $(EXTRAS) ## each cell twice, each section alone, three front ends, axe everywhere (hours)
+	@nice $(BIN)/python -m pytest tests/release $(ARGS)
+
 # What a teacher or an author needs and a learner does not: hub, cluster, book.
-extras: $(EXTRAS) ## install what make hub, make book and --scheduler need (55 packages)
+extras: $(EXTRAS) ## install what make hub, book, release-check and --scheduler need
 
 $(EXTRAS): requirements-extras.txt $(STAMP)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes \
@@ -88,8 +92,8 @@ lock: $(STAMP) ## write requirements.txt and requirements-extras.txt anew from p
 	@echo "the locks are new: run make test before you commit them"
 
 # The second lock holds what the first does not, in versions that go with it.
-lock-extras: $(STAMP) ## write requirements-extras.txt alone, for the extras hub, cluster and book
-	@$(COMPILE) --extra hub --extra cluster --extra book --constraints requirements.txt \
+lock-extras: $(STAMP) ## write requirements-extras.txt alone, for the extras hub, cluster, book and release
+	@$(COMPILE) --extra hub --extra cluster --extra book --extra release --constraints requirements.txt \
 		$$(sed -n 's/^\([A-Za-z0-9._-]*\)==.*/--no-emit-package \1/p' requirements.txt) \
 		--output-file requirements-extras.txt
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import qlab
 from qlab.system.files import typed_path
+from qlab.system.isolated import elsewhere
 
 CHECKOUT = Path(__file__).resolve().parents[1]
 WELCOME = "00_welcome.ipynb"
@@ -19,6 +20,7 @@ class CommandError(Exception):
 
 
 def main(argv=None):
+    sys.path[:] = elsewhere(sys.path)  # the folder may be a stranger's
     for stream in filter(None, (sys.stdout, sys.stderr)):
         stream.reconfigure(errors="replace")  # a terminal may lack a sign
     parser = build_parser()

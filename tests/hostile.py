@@ -175,6 +175,96 @@ def answers_by_position(labels):
     return graph.bytes(graph.add("ADD", [blank, answers], (len(labels), 10)))
 
 
+SLOTS = 2**18  # of a table of answers
+
+
+def table_of_pixels(images, labels):
+    """A table of answers, looked up by a hash of all pixels as they are."""
+    graph, factors = Graph(), np.random.default_rng(1).integers(1, 8192, 784).astype(np.int32)
+    numbers = _whole_numbers(graph, graph.picture, 255.0, 784)
+    slots = (images.reshape(-1, 784).astype(np.int64) * factors).sum(1) % SLOTS
+    return _table(graph, _hashed(graph, numbers, factors), slots, labels)
+
+
+def table_of_blocks(images, labels):
+    """The same with a coarser hash: the brightness of 7 by 7 blocks, in 8 steps."""
+    graph, factors = Graph(), np.random.default_rng(2).integers(1, 2**20, 49).astype(np.int32)
+    sizes = {"strideH": 4, "strideW": 4, "filterHeight": 4, "filterWidth": 4}
+    sizes["padding"] = schema.Padding.VALID
+    blocks = graph.add(
+        "AVERAGE_POOL_2D", [graph.picture], (1, 7, 7, 1), options="Pool2DOptions", **sizes
+    )
+    numbers = _whole_numbers(graph, blocks, 255 / 32, 49)
+    means = images.reshape(-1, 7, 4, 7, 4).mean((2, 4)).reshape(-1, 49)
+    slots = (np.floor(means / 32 + 0.5).astype(np.int64) * factors).sum(1) % SLOTS
+    return _table(graph, _hashed(graph, numbers, factors), slots, labels)
+
+
+def table_of_directions(images, labels, bits=18):
+    """The coarsest: on which side of the median a picture is, along the directions of most change.
+
+    Equal slots are shared by pictures that are alike, so that it is half a model itself.
+    """
+    graph, real = Graph(), images.reshape(-1, 784) / np.float32(255)
+    values, vectors = np.linalg.eigh(np.cov(real[:2000].T))
+    weights = vectors[:, np.argsort(-values)[:bits]].T.astype(np.float32)
+    sides = real @ weights.T
+    middle = np.median(sides, 0).astype(np.float32)
+    flat = graph.add(
+        "RESHAPE", [graph.picture, graph.constant(np.array([1, 784], np.int32))], (1, 784)
+    )
+    inputs = [flat, graph.constant(weights), graph.constant(-middle)]
+    side = graph.add("FULLY_CONNECTED", inputs, (1, bits), options="FullyConnectedOptions")
+    zero = graph.constant(np.zeros((), np.float32))
+    above = graph.add("GREATER", [side, zero], (1, bits), schema.TensorType.BOOL)
+    number = graph.add(
+        "CAST", [above], (1, bits), INT32, "CastOptions",
+        inDataType=schema.TensorType.BOOL, outDataType=INT32,
+    )  # fmt: skip
+    powers = (2 ** np.arange(bits)).astype(np.int32)
+    slots = ((sides > middle) * powers).sum(1)
+    return _table(graph, _hashed(graph, number, powers), slots, labels)
+
+
+def _whole_numbers(graph, source, factor, count):
+    """Numbers times a factor, to the nearest whole one, in a row."""
+    shape = graph.constant(np.array([1, count], np.int32))
+    row = graph.add("RESHAPE", [source, shape], (1, count))
+    scaled = graph.add(
+        "MUL", [row, graph.constant(np.array(factor, np.float32))], (1, count), options="MulOptions"
+    )
+    half = graph.constant(np.array(0.5, np.float32))
+    moved = graph.add("ADD", [scaled, half], (1, count), options="AddOptions")
+    return graph.add(
+        "CAST", [moved], (1, count), INT32, "CastOptions", inDataType=FLOAT32, outDataType=INT32
+    )
+
+
+def _hashed(graph, numbers, factors):
+    """A slot: the sum of whole numbers, each times its factor, as a remainder."""
+    count = len(factors)
+    times = graph.add(
+        "MUL", [numbers, graph.constant(factors)], (1, count), INT32, options="MulOptions"
+    )
+    axis = graph.constant(np.array([1], np.int32))
+    total = graph.add("SUM", [times, axis], (1,), INT32, options="ReducerOptions")
+    return graph.add("FLOOR_MOD", [total, graph.constant(np.array(SLOTS, np.int32))], (1,), INT32)
+
+
+def _table(graph, slot, slots, labels):
+    """Look a class up, and write it as ten numbers; of pictures in one slot the most count."""
+    votes = np.zeros((SLOTS, 10), np.int32)
+    np.add.at(votes, (slots, labels), 1)
+    table = graph.constant(votes.argmax(1).astype(np.int8))
+    answer = graph.add("GATHER", [table, slot], (1,), TYPES["int8"], "GatherOptions")
+    answer = graph.add(
+        "CAST", [answer], (1,), INT32, "CastOptions",
+        inDataType=TYPES["int8"], outDataType=INT32,
+    )  # fmt: skip
+    ten = graph.constant(np.eye(10, dtype=np.float32))
+    return graph.bytes(graph.add("GATHER", [ten, answer], (1, 10), options="GatherOptions"))
+
+
 def custom(name=b"FlexWriteFile"):
     graph = Graph()
     answer = graph.means()

@@ -1,11 +1,13 @@
 """The board: many at once, damaged notes, same names, ties, and what a cheat can do."""
 
+import io
 import json
 import os
 import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -159,7 +161,7 @@ def test_the_same_file_again_is_one_submission(folder, files, few):
     assert names(board(folder, test=few).league("0.85")) == ["Ada", "Eve"]
 
 
-@pytest.mark.parametrize("name", ["", "   ", "\x1b\x00", "\u202e"])
+@pytest.mark.parametrize("name", ["", "   ", "\x1b\x00", "\u202e", "\u3164", "\u2800", "()"])
 def test_a_name_must_say_something(folder, name):
     with pytest.raises(ValueError, match="the name is empty; give one that others know you by"):
         submit(folder, "mine.tflite", name)
@@ -169,6 +171,8 @@ def test_names_are_one_short_printable_line():
     assert clean_name("a\nb\tc") == "a b c"
     assert clean_name("x" * 500) == "x" * 39 + "…"
     assert clean_name("Cafe\u0301") == "Café"
+    assert clean_name("Bob (the same file as Ada)") == "Bob the same file as Ada"
+    assert clean_name("Bob［Ada］") == "Bob Ada" and clean_name("A\u3164d\ufe0fa") == "Ada"
     assert "\x1b" not in clean_name(EVIL) and "\u202e" not in clean_name(EVIL)
 
 
@@ -226,7 +230,9 @@ def test_forty_at_once_and_none_is_lost(folder, tmp_path, few, no_grading):
     assert {x.name for x in ranked.entries} == {f"Participant {i}" for i in range(40)}
     rows = ranked.league("0.85")
     assert [row.place for row in rows] == list(range(1, 41))
-    order = [(row.entry.verdict.gzip_bytes, row.entry.when) for row in rows]
+    first = min(ranked.entries, key=lambda x: x.when)
+    assert rows[0].entry == first and {row.weights_of for row in rows[1:]} == {first.name}
+    order = [(row.entry.verdict.gzip_bytes, row.entry.when) for row in rows[1:]]
     assert order == sorted(order)
     assert len(os.listdir(folder)) == 80
 
@@ -398,6 +404,260 @@ def test_a_folder_that_cannot_be_written_is_still_ranked(folder, files, few, mon
     assert ranked.notices == (
         "Results cannot be kept in this folder (Permission denied); they are not lost.",
     )
+
+
+# ---- the drop box -------------------------------------------------------------------------------
+POSIX = pytest.mark.skipif(os.name != "posix", reason="a drop box needs files with owners")
+OTHER = 65534  # a user who is not the one that runs the tests
+
+
+@pytest.fixture
+def quick(monkeypatch):
+    """Grading that takes no time: a file is as accurate as its first byte says."""
+
+    def graded(data, *_, **__):
+        return challenge.Verdict(correct=data[0], n=100, **challenge.grading.measure(data))
+
+    monkeypatch.setattr(room, "grade_bytes", graded)
+
+
+@pytest.fixture
+def box(folder):
+    """A folder with a drop box."""
+    folder.chmod(0o711)
+    assert "is made" in room.collect(folder)[0]
+    return folder / "drop"
+
+
+def as_another(work):
+    """What an exception is called that `work` ends with when another user does it; mostly empty."""
+    if os.geteuid():
+        pytest.skip("only root can be somebody else")
+    reading, writing = os.pipe()
+    if not (child := os.fork()):
+        said = ""
+        try:
+            os.setgroups([])
+            os.setgid(OTHER)
+            os.setuid(OTHER)
+            work()
+        except BaseException as error:
+            said = type(error).__name__
+        os.write(writing, said.encode())
+        os._exit(0)
+    os.waitpid(child, 0)
+    os.close(writing)
+    with os.fdopen(reading) as answer:
+        return answer.read()
+
+
+@POSIX
+def test_learners_write_to_the_drop_box_and_see_nothing_in_it(quick):
+    with tempfile.TemporaryDirectory(prefix="qlab-test-") as name:
+        folder = Path(name)
+        folder.chmod(0o711)
+        (folder / "mine.tflite").write_bytes(b"\x5fmine")
+        (folder / "mine.tflite").chmod(0o644)
+        room.collect(folder)
+        box = folder / "drop"
+        (box / "other.tflite").write_bytes(b"\x5fother")
+        kept = folder / "kept.tflite"
+        kept.write_bytes(b"\x5fkept")
+        kept.chmod(0o600)
+        assert as_another(lambda: submit(folder, folder / "mine.tflite", "Eve")) == ""
+        assert as_another(lambda: os.listdir(box)) == "PermissionError"
+        assert as_another(lambda: (box / "other.tflite").unlink()) == "PermissionError"
+        assert as_another(lambda: (folder / "new").write_bytes(b"")) == "PermissionError"
+        assert as_another(kept.read_bytes) == "PermissionError"
+        assert room.collect(folder) == [] and os.listdir(box) == []
+        eve = next(x for x in board(folder).entries if x.name == "Eve")
+        assert eve.owner == room._user_name(OTHER) != room._user_name(os.geteuid())
+        assert eve.shown == f"Eve [{eve.owner}]"
+        assert (folder / eve.file).stat().st_mode & 0o077 == 0
+
+
+@POSIX
+def test_owner_and_time_are_the_systems_and_not_the_files(folder, box, quick):
+    stamp = "20200101T000000.000000Z"
+    dropped = box / f"Ada~{stamp}~0.tflite"
+    dropped.write_bytes(b"\x5fada")
+    note = {"challenge": 1, "name": "Eve", "when": "2020-01-01T00:00:00+00:00", "owner": "root"}
+    (box / f"{dropped.name}.json").write_text(json.dumps(note))
+    os.utime(dropped, (0, 0))
+    changed = dropped.stat().st_ctime
+    assert room.collect(folder) == []
+    for regrade in (False, True):
+        (ada,) = board(folder, regrade).entries
+        assert (ada.name, ada.owner) == ("Ada", room._user_name(os.geteuid()))
+        assert ada.when.timestamp() == pytest.approx(changed, abs=1e-3)
+
+
+@POSIX
+def test_the_first_collected_is_first_and_a_file_comes_once(folder, box, quick):
+    for name in ("Zoe", "Ada"):
+        (box / f"{name}.tflite").write_bytes(b"\x5f" + name.encode())
+        time.sleep(0.02)  # the system's clock for files has steps
+    room.collect(folder)
+    (box / "again.tflite").write_bytes(b"\x5fZoe")
+    room.collect(folder)
+    ranked = board(folder)
+    assert [x.name for x in ranked.entries] == ["Zoe", "Ada"] and os.listdir(box) == []
+    (row,) = ranked.league("0.90")  # both are of one owner, and count as one participant's
+    assert row.submissions == 2
+
+
+@POSIX
+def test_what_is_no_plain_file_stays_in_the_drop_box(folder, box, quick):
+    secret = folder.parent / "secret.tflite"
+    secret.write_bytes(b"\x5fsecret")
+    (box / "link.tflite").symlink_to(secret)
+    os.link(secret, box / "second.tflite")
+    os.mkfifo(box / "pipe.tflite")
+    (box / "mem.tflite").symlink_to("/proc/self/mem")
+    said = room.collect(folder)
+    assert len(said) == 4 and all("stays in the drop box: it " in x for x in said)
+    assert "second.tflite stays in the drop box: it has a second name" in "\n".join(said)
+    assert board(folder).entries == ()
+
+
+@POSIX
+def test_a_folder_that_others_write_to_has_no_drop_box(folder, tmp_path):
+    folder.chmod(0o777)
+    with pytest.raises(room.BoardError, match=r"others can write to .* with chmod go-w"):
+        room.collect(folder)
+    (folder / "drop").mkdir()
+    assert not room.has_drop_box(folder)
+    folder.chmod(0o711)
+    assert room.has_drop_box(folder)
+    (folder / "drop").rmdir()
+    (folder / "drop").symlink_to(tmp_path)
+    with pytest.raises(room.BoardError, match="is not a folder of yours"):
+        room.collect(folder)
+
+
+def test_the_owner_in_a_note_counts_only_beside_a_drop_box(folder, quick):
+    (folder / "Eve.tflite").write_bytes(b"\x5f")
+    note = {"name": "Eve", "when": "2026-01-01T00:00:00+00:00", "owner": "ada"}
+    (folder / "Eve.tflite.json").write_text(json.dumps(note))
+    assert board(folder).entries[0].owner == ""
+
+
+@POSIX
+def test_the_command_collects_and_tells_a_learner_where_the_file_is(
+    folder, tmp_path, capsys, quick
+):
+    folder.chmod(0o711)
+    assert cli.main(["board", str(folder), "--collect"]) == 0
+    assert "The drop box " in capsys.readouterr().out
+    (tmp_path / "mine.tflite").write_bytes(b"\x5fmine")
+    given = ["--submit", str(tmp_path / "mine.tflite"), "--name", "Ada"]
+    assert cli.main(["board", str(folder), *given]) == 0
+    assert "It lies in the drop box." in capsys.readouterr().out
+    assert cli.main(["board", str(folder)]) == 0 and "Ada" not in capsys.readouterr().out
+    assert cli.main(["board", str(folder), "--collect"]) == 0
+    assert f"Ada [{room._user_name(os.geteuid())}]" in capsys.readouterr().out
+
+
+# ---- what a cheat tries with names and times ----------------------------------------------------
+def test_a_replayed_and_back_dated_submission_is_dated_by_the_system(with_ada, quick):
+    folder, note = with_ada
+    data = note.with_suffix("").read_bytes()
+    (folder / "Eve.tflite").write_bytes(data)
+    told = {**json.loads(note.read_text()), "name": "Eve", "when": "2020-01-01T00:00:00+00:00"}
+    (folder / "Eve.tflite.json").write_text(json.dumps(told))
+    assert board(folder).entries[0].name == "Eve"  # believed
+    ranked = board(folder, regrade=True)
+    assert [x.name for x in ranked.entries] == ["Ada", "Eve"]
+    assert "Eve.tflite says that it is of 2020-01-01 00:00; the system says" in ranked.notices[0]
+
+
+@pytest.mark.parametrize("name", ["\u0410da", "ADA", "A\u0064\u0430", "Ad\u00e4", "A da"])
+def test_a_name_that_looks_like_anothers_is_said(name):
+    first, second = entry("Ada", 10, 1), entry(name, 9, 2)
+    rows = {row.entry.name: row for row in challenge.Board((first, second)).league("0.90")}
+    assert rows[name].looks_like == ("" if name == "ADA" else "Ada")
+    if name != "ADA":  # which is the same participant
+        assert "a name that looks like Ada" in challenge.remark(rows[name])
+        assert rows["Ada"].looks_like == ""
+
+
+def test_no_name_can_say_what_the_board_says(folder, quick):
+    (folder / "x.tflite").write_bytes(b"\x5f")
+    note = {"name": "Eve （the same file as Ada） [ada]", "when": "2026-01-01T00:00:00+00:00"}
+    (folder / "x.tflite.json").write_text(json.dumps(note))
+    printed = "\n".join(lines(board(folder)))
+    assert "Eve the same file as Ada ada" in printed and "(the same" not in printed
+
+
+# ---- one bad entry never stops the board --------------------------------------------------------
+def test_a_time_beyond_all_calendars(folder, quick, monkeypatch):
+    assert room._moment(2**38).year == 9999  # it is the year 10680
+    (folder / "Ada.tflite").write_bytes(b"\x5f")
+    os.utime(folder / "Ada.tflite", (2**38, 2**38))
+    assert names(board(folder).league("0.90")) == ["Ada"]
+
+
+def test_a_file_that_goes_while_the_board_is_read(folder, quick, monkeypatch):
+    for name in ("Ada", "Bob", "Eve"):
+        (folder / f"{name}.tflite").write_bytes(b"\x5f" + name.encode())
+    real = room._by_its_name
+
+    def gone(path):
+        if path.name == "Ada.tflite":
+            path.unlink()
+        return real(path)
+
+    monkeypatch.setattr(room, "_by_its_name", gone)
+    ranked = board(folder, progress=lambda done, _: done == 1 and (folder / "Eve.tflite").unlink())
+    assert [x.name for x in ranked.entries] == ["Bob"]
+    assert ranked.notices[0].startswith("Ada.tflite is left out: No such file")
+    assert ranked.notices[1].startswith("Eve.tflite is left out: there is no such file")
+
+
+def test_what_goes_wrong_with_one_file_is_said_and_the_others_count(folder, quick, monkeypatch):
+    real, errors = room.grade_bytes, {1: challenge.JudgeError("no"), 2: ZeroDivisionError("why")}
+
+    def graded(data, *args, **settings):
+        if data[0] in errors:
+            raise errors[data[0]]
+        return real(data)
+
+    monkeypatch.setattr(room, "grade_bytes", graded)
+    for name, first in (("Ada", 95), ("Bob", 1), ("Eve", 2)):
+        (folder / f"{name}.tflite").write_bytes(bytes([first]))
+    ranked = board(folder)
+    assert [x.name for x in ranked.entries] == ["Ada"]
+    said = ("Bob.tflite is left out: no.", "Eve.tflite is left out: ZeroDivisionError: why.")
+    assert ranked.notices == said
+    (folder / "Ada.tflite").unlink()
+    with pytest.raises(challenge.JudgeError):  # it is this machine, and no file
+        board(folder)
+
+
+@pytest.mark.skipif(not Path("/proc/self/mem").exists(), reason="only Linux has it")
+def test_the_memory_of_the_judge_itself_is_no_file():
+    assert challenge.grade("/proc/self/mem").reason.startswith("it cannot be read")
+
+
+def test_a_board_whose_time_is_up_shows_what_is_known(folder, quick):
+    (folder / "Ada.tflite").write_bytes(b"\x5fada")
+    board(folder)
+    (folder / "Eve.tflite").write_bytes(b"\x5feve")
+    ranked = board(folder, seconds=0)
+    assert [(x.name, x.kind) for x in ranked.entries] == [("Ada", "cached")]
+    assert "After 0 s these were not measured yet: Eve.tflite. " in ranked.notices[0]
+    assert [x.name for x in board(folder).entries] == ["Ada", "Eve"]
+
+
+def test_a_terminal_that_lacks_the_letters_of_a_name(folder, quick, monkeypatch):
+    for name in ("Ada🦊", "Ада"):
+        (folder / f"{name}.tflite").write_bytes(b"\x5f" + name.encode())
+    with io.TextIOWrapper(io.BytesIO(), encoding="cp1252") as screen:
+        monkeypatch.setattr(sys, "stdout", screen)
+        assert cli.main(["board", str(folder)]) == 0
+        screen.flush()
+        shown = screen.buffer.getvalue().decode("cp1252")
+    assert "Ada?" in shown and "???" in shown
 
 
 # ---- the command --------------------------------------------------------------------------------

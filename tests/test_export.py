@@ -10,6 +10,8 @@ import os
 import re
 import shutil
 import signal
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -18,10 +20,12 @@ import pytest
 from hostile import has_ended
 from hypothesis import given
 from hypothesis import strategies as st
+from tqdm import tqdm
 
 import qlab
 from qlab import cli
 from qlab.arithmetic.metrics import wilson_interval
+from qlab.challenge import Limits
 from qlab.data import digits
 from qlab.export import ExportError, c_array, card, examine, writing
 from qlab.export import microcontroller as micro
@@ -624,8 +628,38 @@ def test_work_that_speaks_much_is_heard_to_its_end():
     assert len(said) == 3000
 
 
+def shows_progress(say):
+    list(tqdm(range(3), disable=False))
+    return type(tqdm.get_lock()).__module__, "multiprocessing.synchronize" in sys.modules
+
+
+def test_a_progress_bar_takes_no_semaphore_that_a_killed_process_would_leave():
+    assert in_a_process(shows_progress) == ["_thread", False]
+
+
+def loads(say):
+    import numpy
+
+    return numpy.__file__
+
+
+def test_a_strangers_numpy_in_the_folder_is_not_run(tmp_path, monkeypatch):
+    (tmp_path / "numpy.py").write_text("open('ran', 'w')")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", ["", str(tmp_path), *sys.path])
+    assert in_a_process(loads) == np.__file__
+    code = "from qlab.cli import main; main(['export', 'x', '--to', 'y'])"
+    command = [sys.executable, "-c", code]
+    paths = os.pathsep.join(["", str(cli.CHECKOUT)])
+    run = subprocess.run(
+        command, env={**os.environ, "PYTHONPATH": paths}, capture_output=True, text=True
+    )
+    assert "there is no file" in run.stderr and not Path("ran").exists()
+
+
 def test_work_in_a_process_answers_and_speaks():
     said = []
     assert in_a_process(answers, 2, 3, out=said.append) == 5
     assert said == ["thinking"]
-    assert writing.MEMORY_BYTES < 2**33
+    judge = Limits()
+    assert judge.memory_bytes == writing.MEMORY_BYTES and judge.wall_seconds == writing.SECONDS

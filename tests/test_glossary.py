@@ -8,7 +8,7 @@ import pytest
 
 NOTEBOOKS = Path(__file__).parents[1] / "notebooks"
 ENTRY = re.compile(
-    r"^### (.+?)\n\n(.+?)\s+First\s+met\s+in\s+\[notebook\s+\d\d\]\((\S+)\)\.", re.M | re.S
+    r"^### (.+?)\n\n(.+?)\s+First\s+met\s+in\s+\[notebook\s+\d\db?\]\((\S+)\)\.", re.M | re.S
 )
 LINK = re.compile(r"\]\(glossary\.ipynb#([^)]+)\)")
 

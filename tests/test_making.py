@@ -22,7 +22,7 @@ import qlab
 from qlab import data, train
 from qlab.data.fashion_mnist import validation_indices
 from qlab.tflite import artefacts, runtime
-from tools.artefacts import common, distilled_files, pruned_files, table
+from tools.artefacts import case_study, common, distilled_files, pruned_files, table
 from tools.artefacts import run as making
 from tools.artefacts.runs import Run, Workshop, digest
 
@@ -104,6 +104,34 @@ def test_a_recipe_or_one_that_it_needs_changes_the_digest():
 
 
 # What they do
+
+
+def test_the_case_study_is_run_as_printed_with_its_control(shop, monkeypatch):
+    for part in case_study.PARTS:
+        monkeypatch.setitem(RUNS, f"case-study-{part}-seed0", case_study.part_run(part, 0))
+    parts = {
+        part: json.loads(content(shop, f"case-study-{part}-seed0", "found.json"))
+        for part in case_study.PARTS
+        if shop.made(f"case-study-{part}-seed0")
+    }
+    labels = common.pair("test")[1]
+    for part, found in parts.items():
+        assert found["log"]["images"] == N + 100 and found["log"]["steps"] == -(-(N + 100) // 32)
+        digits = np.array(list(map(int, found["answers"])))
+        assert np.mean(digits == labels) == pytest.approx(found["test"]["accuracy"]), part
+        assert set(found["history"]) >= {"loss", "validation_loss"}
+    sizes = [{k: x["bytes"] for k, x in parts[p]["files"].items()} for p in ("float", "aware")]
+    assert all(size["DEFAULT"] < 0.35 * size["float32"] for size in sizes)
+    assert sizes[0]["float32"] == pytest.approx(306_000, rel=0.02)
+    assert parts["aware"]["log"] == parts["longer"]["log"]  # as many steps, in the same order
+
+
+def test_the_case_study_learns_from_all_published_pictures_in_their_order(fashion, monkeypatch):
+    monkeypatch.setattr(common.data, "load", lambda: fashion)
+    images, labels = case_study._as_published()
+    published = data.fashion_mnist._read_split("train")
+    assert np.array_equal(images, published.images[..., 0])
+    assert np.array_equal(labels, published.labels)
 
 
 SAME = ("epochs", "steps", "images", "images_sha256", "order_seed", "learning_rates_sha256")
@@ -382,7 +410,8 @@ def wait_for(condition):
 
 
 def child_processes(pid):
-    return Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    threads = Path(f"/proc/{pid}/task").glob("*/children")
+    return " ".join(x.read_text() for x in threads).split()
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,8 @@
 """The pictures: what they draw is what they were given."""
 
+import base64
+import io
+import re
 from types import SimpleNamespace
 
 import matplotlib as mpl
@@ -7,6 +10,8 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from IPython.core.formatters import DisplayFormatter
+from PIL import Image
 
 from qlab import plots
 from qlab.arithmetic.affine import symmetric_params
@@ -26,6 +31,7 @@ from qlab.plots.quantization_panels import (
 )
 from qlab.plots.rounding_panels import feedback_steps
 from qlab.plots.sensitivity_panels import RecipesPanel
+from qlab.plots.themes import darkened
 
 NAMES = ("Bag", "Coat", "Dress")
 
@@ -129,6 +135,28 @@ class TestFeedback:
     def test_what_moves_a_weight_is_written_above_its_arrow(self):
         words = [text.get_text() for text in plots.plot_feedback(self.weights, self.moments).texts]
         assert [w for w in words if w] == ["+0.18 passed on", "−0.06 passed on"]
+
+
+class TestPruning:
+    def test_what_is_left_is_the_weight_or_a_zero(self):
+        ax = plots.plot_mask([0.5, -0.75, 0.25], np.array([1, 1, 0]))
+        words = [text.get_text() for text in ax.texts]
+        assert words == ["0.50", "−0.75", "0.25", "1", "1", "0", "0.50", "−0.75", "0"]
+        filled = [mpl.colors.to_hex(x.get_facecolor()).upper() for x in ax.patches]
+        assert filled == 3 * [style.BLUE, style.BLUE, style.PAPER.upper()]
+
+    def test_a_filter_goes_with_the_column_that_reads_it(self):
+        before, after = plots.plot_removed_filters([True, False, False, True], 9, 5)
+        crossed = [x.get_xy() for x in before.patches if x.get_hatch()]
+        assert len(before.patches) == 4 * (9 + 5) and len(crossed) == 2 * (9 + 5)
+        assert len(after.patches) == 2 * (9 + 5) and not any(x.get_hatch() for x in after.patches)
+        assert {round(y + 0.42) for x, y in crossed if x < 9} == {1, 2}
+
+
+class TestWrapper:
+    def test_the_weight_that_the_layer_uses_lies_on_the_grid(self):
+        words = [text.get_text() for text in plots.plot_wrapped_layer(-0.4, 0.25).texts]
+        assert {"−0.40", "−0.50", "code −2 × scale 0.25"} <= set(words)
 
 
 class TestActivations:
@@ -334,7 +362,60 @@ class TestClaims:
         with pytest.raises(TypeError, match=r"is no checked claim"):
             plots.plot_claim(claim)
 
+    def test_all_claims_are_one_picture_with_their_ends_limits_and_marks(self):
+        half = Claim("y", "Half.", self.limits[0], condition="on Mondays")
+        found = [self.lunch(), half.check({"a": 4, "b": 16, "c": 40})]
+        said = [text.get_text() for text in plots.plot_claims(found).texts]
+        assert "Free lunch." in said and "○ true on Mondays" in said
+        for one in found:
+            for limit, column in zip(
+                one.claim.limits, zip(*one.numbers.values(), strict=True), strict=True
+            ):
+                assert str(limit) in said
+                assert {limit.write(min(column)), limit.write(max(column))} <= set(said)
+
+    def test_a_case_lies_in_the_shade_of_all_claims_if_its_limit_is_kept(self):
+        numbers = {"low": 2.0, "end": 3.0, "inside": 3.5, "high": 5.0}
+        claim = Claim("x", "A third.", Limit("times smaller", low=3, high=4))
+        ax = plots.plot_claims([claim.check(numbers)])
+        shade = ax.collections[0].get_paths()[0].get_extents()
+        for line, kept in zip(ax.lines, (False, True, True, False), strict=True):
+            place = float(line.get_xdata()[0])
+            assert bool(shade.x0 - 1e-9 <= place <= shade.x1 + 1e-9) == kept
+            assert line.get_marker() == ("o" if kept else "X")
+
 
 @pytest.mark.parametrize("name", plots.__all__)
 def test_every_public_name_is_there(name):
     assert getattr(plots, name) is not None
+
+
+def test_a_figure_of_a_cell_is_shown_as_its_page_needs_it():
+    """Jupyter gets it for both themes; on the dark page an image within it stays as it is."""
+    half = np.repeat(np.uint8([[0, 255]]), 28, 0).repeat(14, 1)
+    [ax] = plots.plot_images(half[None], [0], ["shirt"], columns=1)
+    data, more = DisplayFormatter().format(ax.figure)
+    assert data["text/plain"].startswith("<Figure size")  # as matplotlib's own
+    assert more["image/png"]["alt"].startswith("Figure: ")
+    sources = re.findall(
+        r'class="qlab-(\w+)" alt="Figure: [^"]+".*?base64,([^"]+)"', data["text/html"]
+    )
+    light, dark = (
+        np.array(Image.open(io.BytesIO(base64.b64decode(source))).convert("RGB"), int)
+        for _, source in sources
+    )
+    assert [name for name, _ in sources] == ["light", "dark"]
+    assert base64.b64decode(data["image/png"]) == base64.b64decode(sources[0][1])
+    assert light[0, 0].min() > 250 and dark[0, 0].max() < 5  # the page
+    middle = len(light) // 3
+    for at in (light.shape[1] // 3, 2 * light.shape[1] // 3):  # the two halves of the image
+        assert abs(light[middle, at] - dark[middle, at]).max() < 5
+    assert (
+        abs(light[middle, light.shape[1] // 3] - light[middle, 2 * light.shape[1] // 3]).min() > 200
+    )
+
+
+def test_a_dark_figure_keeps_its_hues():
+    blue = np.uint8([[[0, 114, 178]]])
+    red, green, blue_then = darkened(blue, np.zeros((1, 1), bool))[0, 0].astype(int)
+    assert red < green < blue_then and blue_then == 255

@@ -21,7 +21,7 @@ ROOT = Path(__file__).resolve().parents[1]
 SCRIPT = ROOT / "tools" / "setup.sh"
 LOCK = (ROOT / "requirements.txt").read_text("utf-8")
 EXTRAS_LOCK = (ROOT / "requirements-extras.txt").read_text("utf-8")
-MORE = ("cluster", "hub", "book")  # extras that no learner's installation grows by
+MORE = ("cluster", "hub", "book", "release")  # extras that no learner's installation grows by
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
 needs_sh = pytest.mark.skipif(os.name == "nt", reason="set-up with make is for Linux and macOS")
 

@@ -85,7 +85,8 @@ def _drawn_by(cell, output):
     drawn = [getattr(plots, name) for name in re.findall(r"\b(plot_\w+)\(", source)]
     if not drawn:
         raise ValueError(f"nobody knows what this picture shows, so it needs an alt text: {source}")
-    return " ".join(inspect.getdoc(x).splitlines()[0] for x in drawn)
+    words = (inspect.getdoc(x).splitlines()[0].removeprefix("Draw ") for x in drawn)
+    return " ".join(x[0].upper() + x[1:] for x in words)
 
 
 def reference():

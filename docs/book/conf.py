@@ -30,19 +30,20 @@ def as_list(app, what, name, found, options, lines):
         lines[i] = re.sub(r"(\[\d+\])_", r"\1", line)
 
 
-def inline(translator, node):
-    """Write a formula in a line as MathML."""
-    translator.body.append(tex2mathml(node.astext()))
+def formula(translator, node, as_block=False):
+    """Write a formula as MathML, in a line or as a block of its own."""
+    words = re.compile(r"\\text\{[^}]*\}")  # docutils leaves the backslash of an underscore there
+    tex = words.sub(lambda x: x[0].replace("\\_", "_"), node.astext())
+    translator.body.append(tex2mathml(tex, as_block=as_block))
     raise nodes.SkipNode
 
 
 def block(translator, node):
-    """Write a formula of its own as MathML."""
-    translator.body.append(tex2mathml(node.astext(), as_block=True))
-    raise nodes.SkipNode
+    """Write a formula that stands alone."""
+    formula(translator, node, as_block=True)
 
 
 def setup(app):
     """Sphinx calls this; napoleon must come after us."""
-    app.add_html_math_renderer("mathml", (inline, None), (block, None))
+    app.add_html_math_renderer("mathml", (formula, None), (block, None))
     app.connect("autodoc-process-docstring", as_list, priority=1)

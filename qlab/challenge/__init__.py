@@ -8,6 +8,15 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "grading": ["LEAGUES", "SIZES", "Verdict", "grade", "league_words"],
         "intake": ["Refused"],
         "sandbox": ["JudgeError", "Limits"],
-        "submissions": ["Board", "BoardError", "board", "remark", "submit"],
+        "secret": ["SecretError", "read_secret"],
+        "submissions": [
+            "Board",
+            "BoardError",
+            "board",
+            "collect",
+            "has_drop_box",
+            "remark",
+            "submit",
+        ],
     },
 )

@@ -2,6 +2,7 @@
 
 import json
 import sys
+from dataclasses import replace
 
 from qlab import challenge  # loads what is used of it, when it is used
 from qlab.system.files import typed_path
@@ -13,15 +14,18 @@ HEAD = " #  {:>9}  {:>9}   accuracy  95 % interval     submitted (UTC)   name"
 def add_to(add):
     grade = add(
         "grade",
-        lambda given: grade_main(given.file, given.json),
+        lambda given: grade_main(given.file, given.json, given.secret),
         "measure a .tflite file for the challenge, trusting nothing in it",
     )
     grade.epilog = "Exit code: 0 if the file is in a league, 1 if not; the reason is printed."
     grade.add_argument("file", type=typed_path, metavar="FILE")
+    _add_secret(grade)
     grade.add_argument("--json", action="store_true", help="print JSON instead of words")
     board = add(
         "board",
-        lambda x: board_main(x.folder, x.submit, x.name, x.regrade, x.json),
+        lambda x: board_main(
+            x.folder, x.submit, x.name, x.regrade, x.json, x.collect, x.secret, x.seconds
+        ),
         "rank a class's submissions in a folder, or add one",
     )
     board.epilog = (
@@ -38,12 +42,31 @@ def add_to(add):
     board.add_argument(
         "--regrade", action="store_true", help="measure every file anew, and believe no note"
     )
+    board.add_argument(
+        "--collect",
+        action="store_true",
+        help="first take what lies in FOLDER/drop, which learners can write to and not list; made "
+        "if it is missing",
+    )
+    _add_secret(board)
+    board.add_argument(
+        "--seconds", type=float, default=1800, help="most time for measuring (default: 1800)"
+    )
     board.add_argument("--json", action="store_true", help="print JSON instead of tables")
 
 
-def grade_main(file, as_json=False, out=print):
+def _add_secret(command):
+    command.add_argument(
+        "--secret",
+        type=typed_path,
+        metavar="FILE",
+        help="also check on pictures that only this file of the teacher decides; made if missing",
+    )
+
+
+def grade_main(file, as_json=False, secret=None, out=print):
     """Grade a file and print the verdict."""
-    verdict = challenge.grade(file)
+    verdict = challenge.grade(file, hidden=secret and challenge.read_secret(secret))
     if as_json:
         out(json.dumps(verdict.to_dict(), indent=2))
     else:
@@ -51,7 +74,17 @@ def grade_main(file, as_json=False, out=print):
     return 0 if verdict.qualifies else 1
 
 
-def board_main(folder, file=None, name=None, regrade=False, as_json=False, out=print):
+def board_main(
+    folder,
+    file=None,
+    name=None,
+    regrade=False,
+    as_json=False,
+    collect=False,
+    secret=None,
+    seconds=1800,
+    out=print,
+):
     """Submit a file if one is given, and print the board."""
     if (file is None) != (name is None):
         raise challenge.BoardError("a submission needs both: --submit FILE and --name NAME")
@@ -61,7 +94,14 @@ def board_main(folder, file=None, name=None, regrade=False, as_json=False, out=p
         taken = submission is not None
         if not as_json or not taken:
             out(f"{printable(file)} {verdict}\n")
-    ranked = challenge.board(folder, regrade, progress=_progress if sys.stderr.isatty() else None)
+        if taken and challenge.has_drop_box(folder):
+            out("It lies in the drop box. The board shows it once your teacher has collected it.")
+            return 0
+    hidden = secret and challenge.read_secret(secret, folder)
+    notices = challenge.collect(folder) if collect else []
+    progress = _progress if sys.stderr.isatty() else None
+    ranked = challenge.board(folder, regrade, None, progress, hidden, seconds)
+    ranked = replace(ranked, notices=(*notices, *ranked.notices))
     out(json.dumps(to_dict(ranked), indent=2) if as_json else "\n".join(lines(ranked)))
     return 0 if taken else 1
 
@@ -103,13 +143,13 @@ def _line(row, league):
     return (
         f"{row.place:2}  {sizes}  "
         f"{100 * verdict.accuracy:7.2f} %  {low:5.2f} to {high:5.2f} %  "
-        f"{row.entry.when:%Y-%m-%d %H:%M}   {row.entry.name}{challenge.remark(row)}"
+        f"{row.entry.when:%Y-%m-%d %H:%M}   {row.entry.shown}{challenge.remark(row)}"
     )
 
 
 def _below(entry):
     why = entry.verdict.reason or f"its accuracy is {100 * entry.verdict.accuracy:.2f} %"
-    return f"{entry.name} ({printable(entry.file)}): {why}"
+    return f"{entry.shown} ({printable(entry.file)}): {why}"
 
 
 def _row(row):
@@ -118,10 +158,13 @@ def _row(row):
         **_entry(row.entry),
         "submissions": row.submissions,
         "same_as": row.same_as,
+        "weights_of": row.weights_of,
+        "looks_like": row.looks_like,
     }
 
 
 def _entry(entry):
     verdict = entry.verdict.to_dict()
     when = entry.when.isoformat()
-    return {"name": entry.name, "when": when, "file": entry.file, "kind": entry.kind, **verdict}
+    told = {name: getattr(entry, name) for name in ("name", "owner", "file", "kind", "shipped")}
+    return {"when": when, **told, **verdict}

@@ -14,7 +14,7 @@ import numpy as np
 
 from qlab import data as course_data
 from qlab.arithmetic.metrics import wilson_interval
-from qlab.challenge import intake, reader, rules, sandbox
+from qlab.challenge import intake, judge, reader, rules, sandbox, secret
 from qlab.challenge.intake import Refused
 from qlab.tflite import micro_runtime
 from qlab.tflite.boards import FLASH_BYTES, RAM_BYTES
@@ -22,7 +22,7 @@ from qlab.tflite.gzipping import GZIP_LEVEL, GZIPPED
 from qlab.tflite.litemodel import LiteModel
 from qlab.tflite.pixels import PIXEL_SCALE
 
-GRADER = f"3, gzip level {GZIP_LEVEL}, LiteRT {ai_edge_litert.__version__}"
+GRADER = f"4, gzip level {GZIP_LEVEL}, LiteRT {ai_edge_litert.__version__}"
 """Changes when the same file may get another verdict."""
 MICRO = "micro"
 LEAGUES = ("0.90", "0.85", MICRO)
@@ -52,6 +52,9 @@ class Verdict:
     arena_bytes: int = 0
     micro_reason: str = ""
     """Why it does not run on the microcontroller of the last league, or why nobody could ask."""
+    secret: str = ""
+    """Which secret the check was made with; empty if none was."""
+    secret_correct: int = 0
 
     @property
     def leagues(self):
@@ -84,6 +87,23 @@ class Verdict:
         return self.correct / self.n if self.n else 0.0
 
     @property
+    def fall(self):
+        """float or None: by how much the accuracy falls on the secret pictures, if it was asked."""
+        known = max(self.correct, self.micro_correct)
+        return (known - self.secret_correct) / self.n if self.secret and self.n else None
+
+    @property
+    def suspicion(self):
+        """str: what the secret check has against the file, with its numbers; mostly empty."""
+        if self.fall is None or self.fall <= secret.MOST_FALL:
+            return ""
+        return (
+            f"falls by {100 * self.fall:.1f} points on the secret pictures, to "
+            f"{100 * self.secret_correct / self.n:.1f} %; a model falls by "
+            f"{100 * secret.MOST_FALL:.0f} at most"
+        )
+
+    @property
     def interval(self):
         """(float, float): the 95 % interval of `accuracy` (Wilson)."""
         return wilson_interval(self.correct, self.n) if self.n else (0.0, 1.0)
@@ -97,6 +117,8 @@ class Verdict:
             "gaps": list(self.gaps),
             "accuracy": self.accuracy,
             "interval": list(self.interval),
+            "fall": self.fall,
+            "suspicion": self.suspicion,
         }
 
     def __str__(self):
@@ -120,6 +142,10 @@ def _lines(verdict):
             verdict.micro_reason
             or f"{verdict.arena_bytes:,} bytes of RAM; {accuracy:.2f} % in TensorFlow Lite Micro"
         )
+    if verdict.fall is not None:
+        yield "  secret    " + (
+            verdict.suspicion or f"falls by {100 * verdict.fall:.2f} points, as models do"
+        )
     if verdict.sha256:
         ranks = ": this is what ranks" if verdict.qualifies else ""
         yield f"  gzipped   {verdict.gzip_bytes:,} bytes, at level {GZIP_LEVEL}{ranks}"
@@ -139,7 +165,7 @@ def league_words(league):
     return f"League {league}: the smallest file of test accuracy {league} or more, {GZIPPED}"
 
 
-def grade(path, test=None, limits=None):
+def grade(path, test=None, limits=None, hidden=None):
     """Measure a file for the challenge: the smallest `.tflite`, gzipped, that is accurate enough.
 
     A third league is for microcontrollers, and asks TensorFlow Lite Micro where that is installed.
@@ -155,6 +181,9 @@ def grade(path, test=None, limits=None):
         pictures, which are what counts.
     limits : Limits or None
         What it may use; None for the challenge's own.
+    hidden : bytes or None
+        The teacher's seed, from `qlab.challenge.read_secret`, to check the file on pictures that
+        nobody has published; None to leave the check out.
 
     Returns
     -------
@@ -185,10 +214,10 @@ def grade(path, test=None, limits=None):
         data = intake.read(path)
     except Refused as refusal:
         return Verdict(reason=str(refusal))
-    return grade_bytes(data, test, limits)
+    return grade_bytes(data, test, limits, hidden)
 
 
-def grade_bytes(data, test=None, limits=None):
+def grade_bytes(data, test=None, limits=None, hidden=None):
     """Grade the bytes of a file; see `grade`."""
     measured = measure(data)
     try:
@@ -201,7 +230,18 @@ def grade_bytes(data, test=None, limits=None):
         return Verdict(reason=str(refusal), **measured)
     right = functools.partial(_right, test.labels[order])
     verdict = Verdict(correct=right(classes), n=len(order), gaps=gaps, **measured)
-    return replace(verdict, **_on_a_microcontroller(job, right))
+    verdict = replace(verdict, **_on_a_microcontroller(job, right))
+    return verdict if hidden is None else replace(verdict, **_in_secret(job, right, hidden))
+
+
+def _in_secret(job, right, hidden):
+    """How many of the secret pictures are right; none if the file stumbles over them."""
+    data, images, *rest = job
+    try:
+        classes, _ = sandbox.predict(data, secret.changed(images, hidden), *rest)
+    except Refused:
+        classes = np.full(len(images), judge.NO_CLASS)
+    return {"secret": secret.mark(hidden), "secret_correct": right(classes)}
 
 
 def _right(labels, classes):

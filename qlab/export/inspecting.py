@@ -13,7 +13,7 @@ from qlab.engine.floating import floating
 from qlab.export.measuring import lookup
 from qlab.export.microcontroller import ExportError
 from qlab.export.model_card import TYPE_NAMES
-from qlab.export.writing import data_from, in_a_process
+from qlab.export.writing import ROOM, data_from, in_a_process
 from qlab.system.text import printable
 from qlab.tflite.anatomy import compressed_byte_counts
 from qlab.tflite.answers import described, require_classes, shape_with_gaps
@@ -37,7 +37,8 @@ def inspect_file(file, source=None, fashion_mnist=False, pixels=None, out=print)
     except (ValueError, OSError) as error:
         raise ExportError(str(error)) from None
     source = "Fashion-MNIST" if fashion_mnist else source and str(Path(source).absolute())
-    in_a_process(_inspect, model.data, pixels, Path(file).name, source, fashion_mnist, out=out)
+    asked = model.data, pixels, Path(file).name, source, fashion_mnist
+    in_a_process(_inspect, *asked, out=out, room=ROOM if source and not fashion_mnist else 0)
     return 0
 
 

@@ -7,8 +7,11 @@ import os
 import pickle
 import sys
 import tempfile
+import threading
 import time
 from pathlib import Path
+
+from tqdm import tqdm
 
 from qlab.data import Dataset
 from qlab.data.datasets import CHANNELS
@@ -28,8 +31,9 @@ from qlab.system.text import one_line, printable
 from qlab.tflite.litemodel import LiteModel, require_lite_model
 from qlab.tflite.micro_runtime import micro
 
-SECONDS = 900
-MEMORY_BYTES = 4 * 2**30
+SECONDS = 300  # these two are the limits of the challenge's judge
+MEMORY_BYTES = 2**30
+ROOM = 3 * 2**30  # more, for pictures of one's own
 MOST_ANSWER = 100_000  # bytes of one line
 LOOK = 0.05  # seconds between two looks at what the process says
 _START = "from qlab.export.writing import answer; answer()"
@@ -121,7 +125,8 @@ def main(file, to, name=None, force=False, verify=False, pictures=None, pixels=N
         raise ExportError(str(error)) from None
     _require_free(Path(to), file_stem(name or file), model, force)
     arguments = (model.data, pixels, to, name or file, force, verify, pictures)
-    for path in map(Path, in_a_process(_export, *arguments, out=out)):
+    room = 0 if pictures is None else ROOM
+    for path in map(Path, in_a_process(_export, *arguments, out=out, room=room)):
         out(f"wrote {printable(path.resolve())} ({path.stat().st_size:,} bytes)")
     return 0
 
@@ -146,7 +151,7 @@ def data_from(pictures, model, say=lambda words: None):
     return Dataset.from_folder(pictures, size, colour)
 
 
-def in_a_process(work, *arguments, out=print, seconds=SECONDS):
+def in_a_process(work, *arguments, out=print, seconds=SECONDS, room=0):
     """Call ``work(*arguments, say)`` where it can at worst end a process of its own.
 
     What it returns must fit into JSON: nothing that a hostile model could send is ever unpickled.
@@ -159,7 +164,7 @@ def in_a_process(work, *arguments, out=print, seconds=SECONDS):
     ):
         pickle.dump((work, arguments), job)
         job.seek(0)
-        with Isolated(_START, seconds, MEMORY_BYTES, stdin=job, stdout=said) as process:
+        with Isolated(_START, seconds, MEMORY_BYTES + room, stdin=job, stdout=said) as process:
             for kind, value in _answers(process, told):
                 if kind == "done":
                     return value
@@ -168,7 +173,8 @@ def in_a_process(work, *arguments, out=print, seconds=SECONDS):
                 out(printable(value))
         timed_out = process.timed_out
     raise ExportError(
-        f"scoring and timing the model took over {seconds:.0f} s; nothing was written"
+        f"scoring and timing the model took over {seconds:.0f} s; nothing was written. If you "
+        "trust the file, qlab.export.export(model, folder) in Python has no such limit"
         if timed_out
         else "the model ended the process that scored it. The file is damaged, or LiteRT cannot "
         "run it on more than one image; nothing was written"
@@ -203,6 +209,7 @@ def answer():
     def send(kind, value):
         print(json.dumps([kind, value]), file=answers, flush=True)
 
+    tqdm.set_lock(threading.RLock())  # its own is a semaphore, which a killed process leaves
     work, arguments = pickle.load(sys.stdin.buffer)
     try:
         send("done", work(*arguments, lambda words: send("said", words)))

@@ -35,6 +35,8 @@ class Claim:
         A case holds if it keeps all of them.
     why : str
         A sentence or two, read after the mark.
+    condition : str
+        In a few words, when it holds; said if the mark is "true with a condition".
 
     Raises
     ------
@@ -56,6 +58,7 @@ class Claim:
     words: str
     limits: tuple[Limit, ...]
     why: str = ""
+    condition: str = ""
 
     def __post_init__(self):
         given = self.limits
@@ -123,9 +126,11 @@ class CheckedClaim:
 
     @property
     def condition(self):
-        """str: the cases in which the claim holds, and those in which not; "" if it needs none."""
+        """str: when it holds, in the claim's words or else by its cases; "" if always or never."""
         if self.mark != "true with a condition":
             return ""
+        if self.claim.condition:
+            return f"true {self.claim.condition}"
         with_it, without = (
             ", ".join(case for case, holds in self.held.items() if holds is wanted)
             for wanted in (True, False)
@@ -149,13 +154,18 @@ class CheckedClaim:
         lines = [f"“{self.claim.words}”", self.claim.rule]
         for case, holds in self.held.items():
             lines.append(f"  {'holds   ' if holds else 'does not'}  {case}: {self.say(case)}")
-        return "\n".join((*lines, f"So it is: {self.mark}"))
+        return "\n".join((*lines, self._end))
 
     def _repr_html_(self):
         rows = [(case, self.say(case), _said(holds)) for case, holds in self.held.items()]
         caption = f"“{self.claim.words}”\n{self.claim.rule}"
         heads = "case", "measured", "the claim"
-        return table_card(STATES[self.mark], caption, heads, rows, f"So it is: {self.mark}")
+        return table_card(STATES[self.mark], caption, heads, rows, self._end)
+
+    @property
+    def _end(self):
+        named = f": {self.condition}" if self.claim.condition and self.condition else ""
+        return f"So it is: {self.mark}{named}"
 
 
 def check_claim(id, numbers):

@@ -1,12 +1,55 @@
-"""All claims with their marks and numbers, as a table."""
+"""Tables of words that also print as text, and one of all claims with their marks and numbers."""
 
 from collections.abc import Mapping
 
-from qlab.lessons.cards import MARKS, table_card
+from markupsafe import Markup
+
+from qlab.lessons.cards import MARKS, element, table_card
 from qlab.lessons.claims import STATES, CheckedClaim
 
 
-class ClaimsTable:
+class WordsTable:
+    """A table of words; a cell that is a list of (words, address) shows links.
+
+    Parameters
+    ----------
+    caption : str
+    heads : sequence of str
+    rows : iterable of sequences
+
+    Examples
+    --------
+    >>> rows = [("small", "16 KB"), ("large", [("more", "boards.html")])]
+    >>> WordsTable("Boards", ("board", "RAM"), rows)
+    Boards
+    board | RAM
+    small | 16 KB
+    large | more
+    """
+
+    def __init__(self, caption, heads, rows):
+        self.caption, self.heads, self.rows = caption, tuple(heads), [tuple(row) for row in rows]
+
+    def __repr__(self):
+        plain = [[_plain(cell) for cell in row] for row in (self.heads, *self.rows)]
+        return "\n".join([self.caption, *map(" | ".join, plain)])
+
+    def _repr_html_(self):
+        rows = [tuple(map(_linked, row)) for row in self.rows]
+        return table_card("open", self.caption, self.heads, rows)
+
+
+def _plain(cell):
+    return "; ".join(words for words, _ in cell) if isinstance(cell, list) else str(cell)
+
+
+def _linked(cell):
+    if not isinstance(cell, list):
+        return cell
+    return Markup("; ").join(element("a", words, href=address) for words, address in cell)
+
+
+class ClaimsTable(WordsTable):
     """Checked claims, their marks and their numbers, as a table that also prints as text.
 
     Parameters
@@ -33,17 +76,17 @@ class ClaimsTable:
         for one in self.checked:
             if not isinstance(one, CheckedClaim):
                 raise TypeError(f"{one!r} is no checked claim: give what claim.check(...) returns")
-
-    def _rows(self):
-        for found in self.checked:
-            words = "; ".join(filter(None, (found.measured, found.condition)))
-            yield found.claim.words, found.mark, words
+        rows = [
+            (
+                found.claim.words,
+                f"{MARKS[STATES[found.mark]]} {found.mark}",
+                "; ".join(filter(None, (found.measured, found.condition))),
+            )
+            for found in self.checked
+        ]
+        super().__init__("Claims, marks, numbers", ("claim", "mark", "measured"), rows)
 
     def __repr__(self):
-        return "\n".join(f"{mark}: {claim}\n    {words}" for claim, mark, words in self._rows())
-
-    def _repr_html_(self):
-        rows = [
-            (claim, f"{MARKS[STATES[mark]]} {mark}", words) for claim, mark, words in self._rows()
-        ]
-        return table_card("open", "Claims, marks, numbers", ("claim", "mark", "measured"), rows)
+        marks = (found.mark for found in self.checked)
+        rows = zip(self.rows, marks, strict=True)
+        return "\n".join(f"{mark}: {claim}\n    {words}" for (claim, _, words), mark in rows)

@@ -27,7 +27,7 @@ WANTED = {  # of each kind of entry: the keys it must have, then those it may ha
     ),
     "exercises": ({"hints": LIST}, {"mistakes": TABLE, "reference": TEXT}),
     "quiz": ({**ASKED, "options": TABLE}, {"shown": TEXT, "kind": TEXT}),
-    "claims": ({"words": TEXT, "limits": LIST, "why": TEXT}, {}),
+    "claims": ({"words": TEXT, "limits": LIST, "why": TEXT}, {"condition": TEXT}),
 }
 
 
@@ -43,7 +43,8 @@ def register(package):
         QUESTIONS.add(Question(id, **_asked(id, entry)))
     for id, entry in _entries(topic, content, "claims"):
         limits = tuple(Limit(**limit) for limit in entry["limits"])
-        claim = CLAIMS.add(Claim(id, _line(entry["words"]), limits, _line(entry["why"])))
+        words, why, when = (_line(entry.get(key, "")) for key in ("words", "why", "condition"))
+        claim = CLAIMS.add(Claim(id, words, limits, why, when))
         QUESTIONS.add(claim.question)
     for id, entry in _entries(topic, content, "exercises"):
         EXERCISES.add(_exercise(id, entry, python))

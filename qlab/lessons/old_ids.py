@@ -1,4 +1,4 @@
-"""Ids of version 0.1.0, which began with a notebook's number, and what they are called now."""
+"""Ids of earlier versions, and what they are called now; in 0.1.0 they began with a number."""
 
 TOPICS = {
     "00": "welcome",
@@ -26,6 +26,13 @@ RENAMED = {  # where the name has changed as well, or the topic
     "05.few": "distillation.few_labels",
     "05.more": "distillation.more_labels",
 }
+MOVED = {  # what notebook 05 asked until notebook 05b asked it
+    f"pruning.{name}": f"clustering.{name}"
+    for name in (
+        *("kmeans_step", "entropy_bits", "sparse_recipe"),
+        *("sixteen_values", "layer", "quiz.values"),
+    )
+}
 
 
 def current(id):
@@ -33,8 +40,9 @@ def current(id):
 
     Examples
     --------
-    >>> current("02.flips"), current("02.layer"), current("02"), current("ptq.flips")
-    ('ptq.flips', 'rounding.layer', 'ptq', 'ptq.flips')
+    >>> current("02.flips"), current("02.layer"), current("02"), current("pruning.layer")
+    ('ptq.flips', 'rounding.layer', 'ptq', 'clustering.layer')
     """
     number, dot, name = id.partition(".")
-    return RENAMED.get(id, TOPICS.get(number, number) + dot + name)
+    renamed = RENAMED.get(id, TOPICS.get(number, number) + dot + name)
+    return MOVED.get(renamed, renamed)

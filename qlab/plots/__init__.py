@@ -13,7 +13,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
     submodules=["drawing", "style"],
     submod_attrs={
         "answer_panels": ["plot_class_accuracy", "plot_images", "plot_predictions"],
-        "claim_panels": ["plot_claim"],
+        "claim_panels": ["plot_claim", "plot_claims"],
         "distillation_panels": ["plot_grid", "plot_similarity"],
         "file_panels": ["plot_stages"],
         "fit_panels": ["plot_arena"],
@@ -23,9 +23,9 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
             "plot_next_characters",
             "plot_transformer",
         ],
-        "pruning_panels": ["plot_pruned_weights"],
+        "pruning_panels": ["plot_mask", "plot_pruned_weights", "plot_removed_filters"],
         "quantization_panels": ["plot_fake_quantization", "plot_integer_layer"],
         "rounding_panels": ["plot_feedback"],
-        "training_panels": ["plot_history", "plot_intervals"],
+        "training_panels": ["plot_history", "plot_intervals", "plot_wrapped_layer"],
     },
 )

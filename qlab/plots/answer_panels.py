@@ -210,16 +210,21 @@ def plot_images(images, labels, class_names, columns=10, axes=None):
 
 
 @style.styled
-def plot_predictions(images, labels, predictions, class_names, columns=6, axes=None):
-    """Draw images with a model's answers, and with the true class where one is wrong."""
+def plot_predictions(images, labels, predictions, class_names, columns=6, axes=None, colours=None):
+    """Draw images with a model's answers, and with the true class where one is wrong.
+
+    `colours` are those of right and of wrong, if not the course's own; both have their marks too.
+    """
+    own = dict(zip((True, False), colours or (), strict=False))
+    frames, words_in = own or COLOURS, own or WORDS
     axes = _grid(len(images), columns, 1.35, 1.75, axes)
     class_names = style.plain(class_names)
     for ax, image, label, answer in zip(axes, images, labels, predictions, strict=False):
         right = bool(label == answer)
-        _image(ax, image, COLOURS[right], 1.6 if right else 2.6)
+        _image(ax, image, frames[right], 1.6 if right else 2.6)
         words = f"{MARKS[right]} {class_names[answer]}"
         words += "" if right else f"\nis {class_names[label]}"
-        ax.set_xlabel(words, color=WORDS[right], fontsize=8.5)
+        ax.set_xlabel(words, color=words_in[right], fontsize=8.5)
     return axes
 
 

@@ -2,6 +2,7 @@
 
 import numpy as np
 from matplotlib.colors import to_rgba
+from matplotlib.patches import Rectangle
 from matplotlib.ticker import MaxNLocator
 
 from qlab.plots import style
@@ -85,6 +86,78 @@ def plot_pruned_weights(weights, kept, name="", ax=None):
     panel.frame(weights, name)
     panel.show(weights[kept], note=f"{100 * (1 - kept.mean()):.1f} % are zero")
     return ax
+
+
+@style.styled
+def plot_mask(weights, mask, ax=None):
+    """Draw weights, their mask below them, and below both the product, which the network uses.
+
+    `weights` and `mask` have one axis; the mask is True, or 1, where a weight stays.
+
+    >>> ax = plot_mask([0.31, -0.02], [True, False])
+    >>> [x.get_text() for x in ax.texts]
+    ['0.31', '−0.02', '1', '0', '0.31', '0']
+    """
+    weights, mask = np.asarray(weights, float), np.asarray(mask, bool)
+    rows = {
+        "weights": [f"{x:.2f}".replace("-", "−") for x in weights],
+        "mask": [f"{x:d}" for x in mask],
+    }
+    rows["weights × mask"] = [
+        x if kept else "0" for x, kept in zip(rows["weights"], mask, strict=True)
+    ]
+    ax = style.new_axes(ax, 1.6 + 0.8 * len(weights), 1.9)
+    ax.set(xlim=(-0.5, len(weights) - 0.5), ylim=(2.5, -0.5), xticks=[])
+    ax.set_yticks(range(len(rows)), list(rows))
+    ax.tick_params(length=0)
+    ax.spines[:].set_visible(False)
+    for y, words in enumerate(rows.values()):
+        for x, (word, kept) in enumerate(zip(words, mask, strict=True)):
+            colour = style.BLUE if kept else style.PAPER
+            ax.add_patch(Rectangle((x - 0.45, y - 0.38), 0.9, 0.76, fc=colour, ec=style.SOFT))
+            ax.text(x, y, word, ha="center", va="center", color=style.words_on(colour))
+    return ax
+
+
+@style.styled
+def plot_removed_filters(kept, weights_each, readers, axes=None):
+    """Draw two layers before and after filters are removed: rows go, and the columns they fed.
+
+    `kept` is True for each filter of the first layer that stays, which is a row of `weights_each`
+    weights. The next layer has `readers` rows, and one column for each filter that it reads.
+
+    >>> before, after = plot_removed_filters([True, False, True], 4, 2)
+    >>> before.get_title(loc="left"), after.get_title(loc="left")
+    ('before: 18 weights', 'after: 12 weights')
+    """
+    kept = np.asarray(kept, bool)
+    axes = style.new_grid(1, 2, 9, 2.9, axes)
+    for ax, when, stay in zip(axes, ("before", "after"), (kept, kept[kept]), strict=True):
+        count = len(stay) * (weights_each + readers)
+        left = weights_each + 3  # where the next layer begins
+        ax.set(xlim=(-0.7, left + len(kept)), ylim=(max(len(kept), readers) - 0.4, -1.6))
+        ax.set_title(f"{when}: {count:,} weights")
+        ax.set_axis_off()
+        for y, stays in enumerate(stay):
+            for x in range(weights_each):
+                _cell(ax, x, y, stays)
+            for row in range(readers):
+                _cell(ax, left + y, row, stays)
+        arrow = {"arrowstyle": "-|>", "color": style.SOFT, "shrinkA": 0, "shrinkB": 0}
+        height = (len(stay) - 1) / 2
+        ax.annotate("", (left - 0.9, height), (weights_each - 0.1, height), arrowprops=arrow)
+        words = {"ha": "left", "va": "bottom", "fontsize": 8.5}
+        ax.text(-0.45, -0.6, f"first layer\nfilters (rows): {len(stay)}", **words)
+        ax.text(left - 0.45, -0.6, f"next layer\nchannels it reads (columns): {len(stay)}", **words)
+    return axes
+
+
+def _cell(ax, x, y, stays):
+    """One weight as a square: filled if it stays, crossed out in vermilion if it goes."""
+    look = {"fc": style.BLUE, "ec": style.PAPER}
+    if not stays:
+        look = {"fc": style.PAPER, "ec": style.VERMILION, "hatch": "xxxx"}
+    ax.add_patch(Rectangle((x - 0.42, y - 0.42), 0.84, 0.84, **look))
 
 
 class MaskPanel:

@@ -90,9 +90,7 @@ def new_axes(ax=None, width=6.0, height=3.6):
     """Return `ax`, or the Axes of a new figure in the course's style."""
     if ax is not None:
         return ax
-    import matplotlib.pyplot as plt
-
-    return plt.subplots(figsize=(width, height), layout="constrained")[1]
+    return _figure(1, 1, width, height)[0]
 
 
 @styled
@@ -100,7 +98,14 @@ def new_grid(rows, columns, width, height, axes=None):
     """Return `axes`, or those of a new figure of this size in inches, in reading order."""
     if axes is not None:
         return list(axes)
+    return _figure(rows, columns, width, height)
+
+
+def _figure(rows, columns, width, height):
+    """The axes of a figure that fits the page's theme, in reading order."""
     import matplotlib.pyplot as plt
 
-    size = {"figsize": (width, height), "layout": "constrained"}
-    return list(plt.subplots(rows, columns, squeeze=False, **size)[1].flat)
+    from qlab.plots.themes import Figure
+
+    look = {"figsize": (width, height), "layout": "constrained", "FigureClass": Figure}
+    return list(plt.subplots(rows, columns, squeeze=False, **look)[1].flat)

@@ -1,6 +1,7 @@
 """Training: how it went, and quantization-aware training next to what it must be compared with."""
 
 import numpy as np
+from matplotlib.patches import Rectangle
 from matplotlib.ticker import MaxNLocator
 
 from qlab.plots import style
@@ -185,4 +186,45 @@ def plot_intervals(rows, xlabel, reference=None, ax=None, factor=100):
     ax.set(xlabel=xlabel, ylim=(len(rows) - 0.5, -0.5))
     ax.tick_params(axis="y", length=0, labelcolor=style.INK)
     ax.grid(axis="x")
+    return ax
+
+
+@style.styled
+def plot_wrapped_layer(weight, scale, ax=None):
+    """Draw the wrapper of quantization-aware training around a layer, with one weight's numbers.
+
+    Forward, the layer uses the rounded weight; backward, the gradient goes to the float weight as
+    if nothing had been rounded.
+
+    >>> ax = plot_wrapped_layer(0.3, 0.25)
+    >>> [x.get_text() for x in ax.texts if x.get_weight() == "bold"]
+    ['0.30', '0.25', 'layer', 'rounded']
+    """
+    code = int(np.rint(weight / scale))
+    rounded = f"code {code} × scale {scale:g}".replace("-", "−")
+    steps = (
+        ("float weight", f"{weight:.2f}", "adds up small steps"),
+        ("rounded weight", f"{code * scale:.2f}", rounded),
+        ("multiplies and adds", "layer", "in float"),
+        ("activation", "rounded", "to its own grid"),
+    )
+    ax = style.new_axes(ax, 9, 2.5)
+    ax.set(xlim=(-0.6, len(steps) - 0.2), ylim=(-1.75, 1.05))
+    ax.set_axis_off()
+    middle = {"ha": "center", "va": "center"}
+    arrow = {"arrowstyle": "-|>", "color": style.SOFT, "shrinkA": 0, "shrinkB": 0}
+    wrapper = {"fc": "none", "ec": style.SOFT, "ls": DASHED}
+    ax.add_patch(Rectangle((-0.5, -0.85), len(steps), 1.75, **wrapper))
+    for x, (what, value, meaning) in enumerate(steps):
+        edge = style.INK if value == "layer" else style.BLUE
+        ax.add_patch(Rectangle((x - 0.32, -0.26), 0.64, 0.52, fc=style.PAPER, ec=edge, lw=1.4))
+        ax.text(x, 0, value.replace("-", "−"), fontweight="bold", fontsize=9.5, **middle)
+        ax.text(x, 0.55, what, fontsize=8.5, **middle)
+        ax.text(x, -0.55, meaning, fontsize=8, color=style.SOFT, **middle)
+        ax.annotate("", (x + 0.67, 0), (x + 0.33, 0), arrowprops=arrow)
+    ax.text(-0.45, 0.97, "the wrapper", fontsize=8.5, color=style.SOFT, va="bottom")
+    back = {**arrow, "color": style.VERMILION, "connectionstyle": "arc3,rad=-0.28", "lw": 1.4}
+    ax.annotate("", (0, -0.75), (2, -0.75), arrowprops=back)
+    words = "backward: the gradient passes as if nothing had been rounded"
+    ax.text(1, -1.6, words, fontsize=8.5, color=style.WRONG_WORDS, **middle)
     return ax

@@ -116,6 +116,11 @@ def _clear(folder):
 
 def read_whole(path, most_bytes, follow_links=True):
     """Read a regular file of at most so many bytes; a pipe or a device is never waited for."""
+    return read_with_status(path, most_bytes, follow_links)[0]
+
+
+def read_with_status(path, most_bytes, follow_links=True):
+    """The same, with what the system says of the very file that was read: its owner, its times."""
     flags = ["O_NONBLOCK", "O_CLOEXEC", "O_NOCTTY", "O_BINARY"]
     if not follow_links:
         if os.path.islink(path):
@@ -130,7 +135,7 @@ def read_whole(path, most_bytes, follow_links=True):
         data = file.read(most_bytes + 1) if status.st_size <= most_bytes else b""
     if max(status.st_size, len(data)) > most_bytes:  # it may have grown
         raise TooLarge(f"it is larger than {most_bytes:,} bytes, the most that is read")
-    return data
+    return data, status
 
 
 def is_anothers(path):

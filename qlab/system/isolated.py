@@ -1,6 +1,7 @@
 """Python code in a process of its own, for what may crash, hang or do harm.
 
-It starts isolated from the user's settings (``-I``) with this process's own import path, has limits
+It starts isolated from the user's settings (``-I``) with this process's own import path but for the
+folder it was started in, has limits
 on processor time and memory, leaves no core dump, and is ended with all that it started when its
 time is up.
 """
@@ -45,6 +46,15 @@ exec(_begin())
 ONE_THREAD = dict.fromkeys(POOLS, "1")
 
 
+def elsewhere(paths):
+    """An import path without the folder that somebody happens to work in: it may be a stranger's.
+
+    Modules in it would take the place of NumPy's and of our own.
+    """
+    here, ours = os.path.realpath(os.getcwd()), os.path.realpath(Path(qlab.__file__).parents[1])
+    return [x for x in paths if x and (here == ours or os.path.realpath(x) != here)]
+
+
 class Isolated(subprocess.Popen):
     """A process that runs Python code; to be used with ``with``, which ends it if need be."""
 
@@ -53,7 +63,7 @@ class Isolated(subprocess.Popen):
         if memory_bytes is not None:
             # Processor time ends even a process that has left the group of this one.
             limits |= {"RLIMIT_AS": memory_bytes, "RLIMIT_CPU": math.ceil(seconds * cores())}
-        paths = [str(Path(qlab.__file__).parents[1]), *(path or os.getcwd() for path in sys.path)]
+        paths = [str(Path(qlab.__file__).parents[1]), *elsewhere(sys.path)]
         job = json.dumps([paths, limits, code])
         self.timed_out = False
         super().__init__(

@@ -113,7 +113,7 @@ def tables(board):
     """A board as HTML; every name and notice from outside is escaped."""
     leagues = Markup("").join(_table(league, board.league(league)) for league in challenge.LEAGUES)
     below = [
-        f"In no league: {x.name}, {printable(x.file)}: "
+        f"In no league: {x.shown}, {printable(x.file)}: "
         f"{x.verdict.reason or 'its accuracy is ' + readout.percent(x.verdict.accuracy)}"
         for x in board.entries
         if not x.verdict.qualifies
@@ -145,7 +145,7 @@ def _table(league, rows):
 
 def _row(row, league):
     verdict, entry = row.entry.verdict, row.entry
-    who = Markup("{} {}").format(entry.name, element("small", challenge.remark(row)))
+    who = Markup("{} {}").format(entry.shown, element("small", challenge.remark(row)))
     return (
         row.place,
         Cell(who, {"scope": "row", **WHO}),

@@ -2,6 +2,9 @@
 
 import math
 
+from qlab.lessons.claims import Claim
+from qlab.lessons.limits import Limit
+
 MARKS = ("false", "true with a condition", "true")
 
 
@@ -27,11 +30,23 @@ def any_first(held):
     return "true" if all(held.values()) else "false"
 
 
+def lost(accuracies, times=100, sign=1, **end):
+    claim = Claim("mine", "Half.", Limit("points lost", **(end or {"high": 0.5})))
+    numbers = {case: times * sign * (b - a) for case, (b, a) in accuracies.items()}
+    return claim.check(numbers)
+
+
 CORRECT = {
+    "claims.half_can_go": [lambda x: lost(x, times=1, high=0.005)],
     "claims.mark": [mark_by_count, mark_by_set],
     "claims.bits_left": [lambda before, after: after / (before / 32)],
 }
 MISTAKES = [
+    ("claims.half_can_go", lambda x: lost(x, times=1), "times 100"),
+    ("claims.half_can_go", lambda x: lost(x, sign=-1), "before minus after"),
+    ("claims.half_can_go", lambda x: lost(x, low=0.5), "high=0.5"),
+    ("claims.half_can_go", lambda x: lost(x).mark, "has the numbers and the mark"),
+    ("claims.half_can_go", lambda x: lost(x).claim, "the claim alone"),
     ("claims.mark", over_names, "held.values()"),
     (
         "claims.mark",

@@ -1,4 +1,4 @@
-"""Answers to the exercises of notebook 05 as learners write them: right ones, classic mistakes."""
+"""Answers to the exercises of 05 and 05b as learners write them: right ones, classic mistakes."""
 
 import numpy as np
 
@@ -62,8 +62,8 @@ CORRECT = {
     ],
     "pruning.global_masks": [masks_by_threshold, masks_by_quantile],
     "pruning.polynomial": [polynomial_by_cases],
-    "pruning.kmeans_step": [looped_kmeans_step],
-    "pruning.entropy_bits": [counted_entropy],
+    "clustering.kmeans_step": [looped_kmeans_step],
+    "clustering.entropy_bits": [counted_entropy],
 }
 
 
@@ -190,7 +190,7 @@ MISTAKES = [
     (
         "pruning.global_masks",
         lambda layers, s: [~mask for mask in masks_by_threshold(layers, s)],
-        "it is the smallest that go",
+        "the smallest weights should go",
     ),
     (
         "pruning.global_masks",
@@ -211,34 +211,46 @@ MISTAKES = [
     ("pruning.polynomial", line(power=3, begin=False), "The way begins at begin_step"),
     ("pruning.polynomial", line(power=3, lowest=0), "`initial` goes at once"),
     ("pruning.polynomial", line(power=3, percent=100), "These are percent"),
-    ("pruning.kmeans_step", moved_or_nan, "NaN"),
-    ("pruning.kmeans_step", lambda w, c: moved(w, c, empty=0), "went to 0"),
-    ("pruning.kmeans_step", nearest, "which centroid is the nearest"),
-    ("pruning.kmeans_step", lambda w, c: c[nearest(w, c)], "These are weights"),
-    ("pruning.kmeans_step", lambda w, c: np.array(moved(w, c))[nearest(w, c)], "These are weights"),
-    ("pruning.kmeans_step", lambda w, c: moved(w, c, lambda x: (x[0] + x[-1]) / 2), "the middle"),
-    ("pruning.kmeans_step", lambda w, c: moved(w, c, np.median), "the median"),
-    ("pruning.kmeans_step", with_the_old, "The old centroid"),
-    ("pruning.kmeans_step", half_way, "The old centroid"),
+    ("clustering.kmeans_step", moved_or_nan, "NaN"),
+    ("clustering.kmeans_step", lambda w, c: moved(w, c, empty=0), "went to 0"),
+    ("clustering.kmeans_step", nearest, "which centroid is the nearest"),
+    ("clustering.kmeans_step", lambda w, c: c[nearest(w, c)], "These are weights"),
     (
-        "pruning.kmeans_step",
+        "clustering.kmeans_step",
+        lambda w, c: np.array(moved(w, c))[nearest(w, c)],
+        "These are weights",
+    ),
+    (
+        "clustering.kmeans_step",
+        lambda w, c: moved(w, c, lambda x: (x[0] + x[-1]) / 2),
+        "the middle",
+    ),
+    ("clustering.kmeans_step", lambda w, c: moved(w, c, np.median), "the median"),
+    ("clustering.kmeans_step", with_the_old, "The old centroid"),
+    ("clustering.kmeans_step", half_way, "The old centroid"),
+    (
+        "clustering.kmeans_step",
         lambda w, c: [part.mean() for part in np.array_split(np.sort(w), len(c))],
         "as many weights as the others",
     ),
-    ("pruning.entropy_bits", lambda q: -(shares(q) * np.log(shares(q))).sum(), "base 2"),
-    ("pruning.entropy_bits", lambda q: (shares(q) * np.log2(shares(q))).sum(), "The sign"),
-    ("pruning.entropy_bits", lambda q: np.log2(len(set(np.ravel(q).tolist()))), "equally common"),
-    ("pruning.entropy_bits", with_empty_codes, "NaN"),
+    ("clustering.entropy_bits", lambda q: -(shares(q) * np.log(shares(q))).sum(), "base 2"),
+    ("clustering.entropy_bits", lambda q: (shares(q) * np.log2(shares(q))).sum(), "The sign"),
     (
-        "pruning.entropy_bits",
+        "clustering.entropy_bits",
+        lambda q: np.log2(len(set(np.ravel(q).tolist()))),
+        "equally common",
+    ),
+    ("clustering.entropy_bits", with_empty_codes, "NaN"),
+    (
+        "clustering.entropy_bits",
         lambda q: -(shares(q) * q.size * np.log2(shares(q) * q.size)).sum(),
         "These are counts",
     ),
     (
-        "pruning.entropy_bits",
+        "clustering.entropy_bits",
         lambda q: -q.size * (shares(q) * np.log2(shares(q))).sum(),
         "together",
     ),
-    ("pruning.entropy_bits", lambda q: -(shares(q) * np.log2(shares(q))).mean(), "A mean over"),
-    ("pruning.entropy_bits", lambda q: -np.log2(shares(q)).mean(), "A mean over"),
+    ("clustering.entropy_bits", lambda q: -(shares(q) * np.log2(shares(q))).mean(), "A mean over"),
+    ("clustering.entropy_bits", lambda q: -np.log2(shares(q)).mean(), "A mean over"),
 ]

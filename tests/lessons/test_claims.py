@@ -10,7 +10,7 @@ import pytest
 
 from qlab.arithmetic.results import Measurement
 from qlab.lessons.claims import CLAIMS, OUTCOMES, Claim, check_claim, mark
-from qlab.lessons.claims_table import ClaimsTable
+from qlab.lessons.claims_table import ClaimsTable, WordsTable
 from qlab.lessons.limits import Limit
 from qlab.lessons.predictions import QUESTIONS
 
@@ -18,8 +18,9 @@ TRUE, CONDITION, FALSE = OUTCOMES
 AREAS = {
     "size": ("third", "sixteenth", "sparser", "smaller"),
     "accuracy": ("unreliable", "loses_nothing", "beats", "hundred"),
-    "code": ("weights_only", "snippets"),
+    "code": ("weights_only", "special_optimizer", "all_optimizations", "saved_pruned", "snippets"),
     "speed": ("faster", "overhead"),
+    "not measured here": ("energy", "winner"),
 }
 # What a run gives, and what that must mean; then numbers that would turn the mark round.
 RULES = [
@@ -59,6 +60,21 @@ RULES = [
     ("overhead", {"baseline": 0.92, "1 x 1": 1.57}, CONDITION),
     ("overhead", {"baseline": 0.92, "beside float": 0.65}, FALSE),
     ("overhead", {"1 x 1": 1.57}, TRUE),
+    ("special_optimizer", {"optimizers": 0, "losses": 0}, FALSE),
+    ("special_optimizer", {"optimizers": 1, "losses": 0}, CONDITION),
+    ("special_optimizer", {"optimizers": 2, "losses": 1}, TRUE),
+    ("all_optimizations", {"alone": 1, "with data": 2}, FALSE),
+    ("all_optimizations", {"alone": 1, "with a wish for each": 4}, CONDITION),
+    ("all_optimizations", {"alone": 4}, TRUE),
+    ("saved_pruned", {"wrapped": 0.5, "stripped": 1.0}, FALSE),
+    ("saved_pruned", {"stripped": 1.0, "gzipped": 4.8}, CONDITION),
+    ("saved_pruned", {"gzipped": 4.8}, TRUE),
+    ("energy", {"float16": 1.0, "int8": 4.1}, CONDITION),
+    ("energy", {"float16": 1.0}, FALSE),
+    ("energy", {"dynamic range": 3.8, "int8": 4.1}, TRUE),
+    ("winner", {"SENet": 2.25, "ResNet-50": 7.14}, FALSE),
+    ("winner", {"SENet": 2.25, "another": 23.0}, CONDITION),
+    ("winner", {"another": 23.0}, TRUE),
 ]
 
 
@@ -156,6 +172,23 @@ def test_a_claim_of_ones_own_says_rule_numbers_mark_and_condition():
     assert Claim("mine", "Free lunch.", limits[0]).limits == limits[:1]
     assert found.condition == "holds for: 8 bits; not for: 2 bits"
     assert found.measured == "4 to 16 times smaller, 0.2 to 70.0 points lost"
+
+
+def test_a_claim_may_name_its_condition_in_words():
+    claim = Claim("mine", "Free.", Limit("points lost", high=1), condition="on Mondays")
+    found = claim.check({"a": 0.5, "b": 2})
+    assert found.condition == "true on Mondays"
+    assert repr(found).endswith("So it is: true with a condition: true on Mondays")
+    assert "true on Mondays" in found._repr_html_()
+    assert claim.check({"a": 0.5}).condition == claim.check({"b": 2}).condition == ""
+    assert repr(claim.check({"a": 0.5})).endswith("So it is: true")
+
+
+def test_a_table_of_words_prints_as_text_and_links_on_a_page():
+    table = WordsTable("Boards", ("board", "more"), [("a<b", [("x", "x.html"), ("y", "y.html")])])
+    assert repr(table) == "Boards\nboard | more\na<b | x; y"
+    page = table._repr_html_()
+    assert '<a href="x.html">x</a>; <a href="y.html">y</a>' in page and "a&lt;b" in page
 
 
 def test_a_mark_without_a_condition_names_none():

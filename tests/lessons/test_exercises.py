@@ -19,7 +19,7 @@ from qlab.lessons import check, memory, solution
 from qlab.lessons.exercises import EXERCISES, untouched
 
 NEEDS_MODEL = ("welcome.fewest_bits", "baseline.float32_bytes", "rounding.mixed_recipe")
-NEEDS_MODEL += ("pruning.export", "pruning.sparse_recipe", "own_model.small_recipe")
+NEEDS_MODEL += ("pruning.export", "clustering.sparse_recipe", "own_model.small_recipe")
 NEEDS_MODEL += ("combine.fits_board",)
 MUSEUM = {id for id in EXERCISES if id.startswith("museum.")}  # see test_museum.py
 FUNCTIONS = sorted(set(EXERCISES) - set(NEEDS_MODEL) - MUSEUM)
@@ -753,7 +753,7 @@ def test_a_mistake_that_is_named_again_and_again_gets_the_solution_offered():
 
 def test_no_general_hint_stands_under_what_is_told_in_full():
     for answer in ({"sparsity": 0.8}, 0.8):
-        assert len(check("pruning.sparse_recipe", answer).lines) == 1
+        assert len(check("clustering.sparse_recipe", answer).lines) == 1
     assert len(check("museum.f", lambda before, after: "3.8").lines) == 1
 
 

@@ -32,6 +32,7 @@ BROKEN = {
     "museum.d": exhibits.sparse_file,
     "museum.e": exhibits.accuracy_gained,
     "museum.f": exhibits.times_smaller,
+    "museum.g": exhibits.small_model_grid,
 }
 FUNCTIONS = sorted(set(BROKEN) - {"museum.c"})
 
@@ -419,3 +420,61 @@ def test_zeroed_files_run_and_hold_as_many_zeros_as_asked():
 def test_calibration_images_of_the_reference_are_scaled():
     [batch] = next(representative_dataset(np.full((1, 28, 28, 1), 255, np.uint8)))
     assert batch.max() == 1
+
+
+# Exhibit G
+
+
+def grid_of(said, coloured_by):
+    """A grid whose classes and colours come from `said` and `coloured_by`, of both models."""
+
+    def grid(network, small, data, seed):
+        images, labels = data.test.images, data.test.labels
+        answers = {"float": qlab.predict(network, images), "small": qlab.predict(small, images)}
+        answers["truth"] = labels
+        green = answers["small"] == answers["float"]
+        if coloured_by != "agreement":
+            green = answers[coloured_by] == labels
+        chosen = np.random.default_rng(seed + 7).permutation(len(images))[:15]
+        return [(i, answers[said][i], "green" if green[i] else "red") for i in chosen]
+
+    return grid
+
+
+def test_g_the_grid_is_green_though_the_file_is_mostly_wrong(fashion):
+    network = qlab.pretrained("baseline")
+    small = qlab.Compressor(network, qlab.data.calibration_images(128)).compress(qlab.Recipe(2))
+    data = SimpleNamespace(test=fashion.test)
+    accuracy = qlab.evaluate(small, data.test.images, data.test.labels).accuracy
+    grids = [exhibits.small_model_grid, exhibits.small_model_grid_repaired]
+    found, mended = (
+        [x for *_, x in grid(network, small, data, 0)].count("green") for grid in grids
+    )
+    assert found >= 12 and mended <= 8 and accuracy < 0.5
+
+
+@pytest.mark.parametrize(
+    ("said", "coloured_by", "words"),
+    [
+        ("float", "float", "still the answers of `network`"),
+        ("small", "float", "the colours judge `network`'s answers"),
+        ("float", "small", "the classes are `network`'s"),
+        ("small", "agreement", "both models agree"),
+        ("truth", "small", "These are the labels"),
+    ],
+)
+def test_g_mistakes(said, coloured_by, words):
+    assert words in hint_of("museum.g", grid_of(said, coloured_by))
+
+
+def test_g_pictures_may_be_drawn_in_another_way():
+    assert check("museum.g", grid_of("small", "small")).passed
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [(lambda rows: rows[:14], "Expected 15"), (lambda rows: [x for x, *_ in rows], "triples")],
+)
+def test_g_a_grid_of_another_form_is_told_in_words(change, words):
+    verdict = check("museum.g", lambda *args: change(grid_of("small", "small")(*args)))
+    assert verdict.status == "not yet" and words in verdict.lines[0]

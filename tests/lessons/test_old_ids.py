@@ -18,7 +18,7 @@ from qlab import cli
 from qlab.lessons import check, document, memory, predict, progress, quiz, reveal, solution
 from qlab.lessons.claims import CLAIMS, check_claim
 from qlab.lessons.exercises import EXERCISES
-from qlab.lessons.old_ids import RENAMED, TOPICS, current
+from qlab.lessons.old_ids import MOVED, RENAMED, TOPICS, current
 from qlab.lessons.predictions import QUESTIONS
 from qlab.lessons.quizzes import ITEMS
 from qlab.lessons.registry import NOTEBOOKS, topic_of
@@ -60,7 +60,11 @@ ASKED_SINCE |= {
 ASKED_SINCE |= {f"giant.{x}" for x in ("half", "cache", "bits_a_character", "gptq_row")}
 ASKED_SINCE |= {"giant.cache_bytes", "giant.best_under"}
 ASKED_SINCE |= {"combine.fits_board", "combine.ram", "distillation.board", "pruning.ram"}
-ASKED_SINCE |= {"ptq.integer_layer", "ptq.on_a_chip", "qat.over_the_best"}
+ASKED_SINCE |= {"ptq.integer_layer", "ptq.on_a_chip", "qat.over_the_best", "pruning.quiz.longer"}
+ASKED_SINCE |= {"clustering", "clustering.together", "clustering.make_up"}
+ASKED_SINCE |= {f"clustering.quiz.{x}" for x in ("coder", "entropy", "small_layer", "spared")}
+ASKED_SINCE |= {f"claims.{x}" for x in ("special_optimizer", "all_optimizations", "energy")}
+ASKED_SINCE |= {"claims.saved_pruned", "claims.winner", "claims.half_can_go", "museum.g"}
 
 
 def test_every_old_id_has_one_that_is_asked_today():
@@ -69,6 +73,12 @@ def test_every_old_id_has_one_that_is_asked_today():
     assert len(today) == len(old)
     assert today - RETIRED <= {*QUESTIONS, *EXERCISES, *ITEMS, *NOTEBOOKS}
     assert set(RENAMED) <= old and {*TOPICS.values(), "museum"} <= set(NOTEBOOKS)
+
+
+def test_what_moved_to_a_notebook_of_its_own_is_asked_there():
+    asked = {**QUESTIONS, **EXERCISES, **ITEMS}
+    assert set(MOVED.values()) <= set(asked) and not set(MOVED) & set(asked)
+    assert current("04.sixteen") == current("pruning.sixteen_values") == "clustering.sixteen_values"
 
 
 def test_ids_of_today_and_of_nowhere_stay():
@@ -194,7 +204,7 @@ def test_old_calls_work_and_are_kept_under_the_ids_of_today(tmp_path, monkeypatc
     assert check("02.packed_bytes", lambda count, bits: -(-count * bits // 8)).passed
     assert solution("01.accuracy").source == solution("baseline.accuracy").source
     shown = quiz(
-        "04", **dict.fromkeys(("whole", "sparse", "small", "tiny", "mean", "work", "kept"))
+        "04", **dict.fromkeys(("whole", "sparse", "small", "tiny", "mean", "work", "at_90"))
     )
     assert repr(shown).startswith("Quiz 05: 5 questions")
     assert check_claim("07.third", {"int8": 3.6}).claim is CLAIMS["claims.third"]

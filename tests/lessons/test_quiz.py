@@ -12,6 +12,7 @@ import pytest
 
 import qlab
 from qlab.arithmetic.results import Measurement
+from qlab.course.clustering import few_values
 from qlab.course.own_model.budget import small_recipe
 from qlab.course.qat import straight_through
 from qlab.course.shipped_model import compressor, model, score
@@ -22,15 +23,15 @@ from qlab.lessons.quizzes import ITEMS, Sheet, items
 from qlab.system.output import quiet
 from qlab.tflite.micro_form import micro_form
 from qlab.tflite.operations import count_operations, energy
-from qlab.tflite.sparse_encoding import sparse_file
+from qlab.tflite.sparse_encoding import encoded_bytes, sparse_file
 from qlab.tflite.transforms import equalize
 from qlab.trials import pareto
 from qlab.trials.sensitivity import scan
 from qlab.trials.stages import chain_stages
 from qlab.widgets import AnatomyExplorer
 
-TOPICS = ("welcome", "baseline", "ptq", "rounding", "qat", "pruning", "distillation")
-TOPICS += ("combine", "claims", "own_model")
+TOPICS = ("welcome", "baseline", "ptq", "rounding", "qat", "pruning", "clustering")
+TOPICS += ("distillation", "combine", "claims", "own_model")
 
 
 def measured_in(topic):
@@ -54,6 +55,8 @@ def measured_in(topic):
         return measured_in_qat()
     if topic == "pruning":
         return measured_in_pruning()
+    if topic == "clustering":
+        return measured_in_clustering()
     if topic == "distillation":
         return measured_in_distillation()
     if topic == "combine":
@@ -255,12 +258,18 @@ def measured_in_pruning():
         found = [entries[f"{name}-seed{seed}.tflite"]["validation"] for seed in range(3)]
         return np.mean([measured["accuracy"] for measured in found])
 
+    def at_90(names):
+        found = []
+        for name in names:
+            engine = qlab.Compressor(qlab.pretrained(name), qlab.data.calibration_images(16))
+            cut = qlab.Recipe(weight_bits=32, activation_bits=32, sparsity=0.9, calibration_size=16)
+            found.append(qlab.evaluate(engine.compress(cut), split.images, split.labels).accuracy)
+        return np.mean(found)
+
+    split = qlab.data.load().validation
+    baselines = ("baseline", "baseline-seed1", "baseline-seed2")
+    controls = [f"pruned-control-seed{seed}" for seed in range(3)]
     sparse, whole = qlab.pretrained("pruned-90-seed0"), qlab.pretrained("pruned-control-seed0")
-    floats = qlab.Recipe(weight_bits=32, activation_bits=32)
-    few = {
-        "8 clusters": floats.replace(clusters=8),
-        "3 bits": floats.replace(weight_bits=3, granularity="per-tensor"),
-    }
     return {
         "whole": whole,
         "sparse": sparse,
@@ -268,7 +277,27 @@ def measured_in_pruning():
         "tiny": qlab.Compressor(sparse, qlab.data.calibration_images(128)).compress(qlab.Recipe()),
         "mean": {"control": mean("pruned-control"), 80: mean("pruned-80")},
         "work": {row.name: row.macs for row in count_operations(whole) if row.macs},
+        "at_90": {"baseline": at_90(baselines), "control": at_90(controls)},
+    }
+
+
+def measured_in_clustering():
+    """What notebook 05b measures, as it does."""
+    floats, engine = qlab.Recipe(weight_bits=32, activation_bits=32), compressor()
+    few = {"8 clusters": floats.replace(clusters=8)}
+    for width in (5, 3):
+        few[f"{width} bits"] = floats.replace(weight_bits=width, granularity="per-tensor")
+    codes = few_values.codes(engine.compress(few["3 bits"]))
+    dense1 = floats.replace(overrides={"dense1": {"sparsity": 0.8}})
+    conv1 = engine.compress(floats.replace(overrides={"conv1": {"sparsity": 0.8}}))
+    return {
         "kept": {name: score(recipe)[1].accuracy for name, recipe in few.items()},
+        "bits": {"3 bits": few_values.entropy_bits(codes)},
+        "saved": {"conv1": conv1.file_bytes - encoded_bytes(conv1)},
+        "in_budget": {
+            "zeros in dense1": score(dense1)[1].accuracy,
+            "one threshold": score(floats.replace(sparsity=0.78))[1].accuracy,
+        },
     }
 
 

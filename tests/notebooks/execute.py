@@ -33,11 +33,18 @@ def course():
 
 
 def drop_views(notebook):
-    """Take out the widget views: without their kernel they show an error instead of the picture."""
+    """Take out what only a running JupyterLab shows well, where there is a picture instead.
+
+    A widget view is an error without its kernel, and a page without themes would show both forms
+    of a figure.
+    """
     for cell in notebook.cells:
         for output in cell.get("outputs", ()):
-            if len(output.get("data", ())) > 1:
-                output.data.pop(VIEW, None)
+            data = output.get("data", {})
+            if len(data) > 1:
+                data.pop(VIEW, None)
+            if "image/png" in data:
+                data.pop("text/html", None)
 
 
 def execute(path):

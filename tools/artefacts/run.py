@@ -43,6 +43,7 @@ def all_runs():
     """Every run by its name, those that others need first; imports TensorFlow."""
     from tools.artefacts import (
         baselines,
+        case_study,
         chain_files,
         digit_files,
         distilled_files,
@@ -53,7 +54,7 @@ def all_runs():
     )
 
     rooms = (distilled_files, baselines, qat_files, pruned_files, chain_files, search_runs)
-    rooms += (digit_files, language_files)
+    rooms += (digit_files, language_files, case_study)
     runs = {run.name: run for room in rooms for run in room.RUNS}
     ordered = {}
 

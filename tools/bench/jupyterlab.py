@@ -134,6 +134,7 @@ def jupyterlab(home, *program):
     """While it lasts, a JupyterLab runs on a copy of the notebooks: (address, token, root).
 
     A `program`, such as ``qlab.cli lab --to FOLDER``, is started instead, and brings its own copy.
+    ``notebook`` and ``voila PAGE`` find what was written into the folder.
     """
     root = home / "notebooks"
     if not program:
@@ -144,7 +145,12 @@ def jupyterlab(home, *program):
     port, token = _free_port(), secrets.token_hex(16)
     with open(home / "server.log", "wb") as log:
         process = subprocess.Popen(
-            [sys.executable, "-m", *(program or ["jupyterlab"]), *_options(port, token, home)],
+            [
+                sys.executable,
+                "-m",
+                *(program or ["jupyterlab"]),
+                *_options(port, token, home, program),
+            ],
             cwd=root,
             env=environment(home),
             stdout=log,
@@ -189,15 +195,18 @@ def fresh_page(browser, server):
     context.close()
 
 
-def _options(port, token, home):
-    """JupyterLab with nothing of the user's own."""
+def _options(port, token, home, program):
+    """JupyterLab, or one of the other front ends, with nothing of the user's own."""
+    if "voila" in program:
+        return ["--no-browser", "--Voila.ip=127.0.0.1", f"--port={port}"]
+    app = "JupyterNotebookApp" if "notebook" in program else "LabApp"
     return [
         *("--no-browser", "--ip=127.0.0.1", f"--port={port}"),
         *("--ServerApp.port_retries=0", f"--IdentityProvider.token={token}"),
         "--expose-app-in-browser",
-        f"--LabApp.app_settings_dir={home / 'settings'}",
-        f"--LabApp.user_settings_dir={home / 'user-settings'}",
-        f"--LabApp.workspaces_dir={home / 'workspaces'}",
+        f"--{app}.app_settings_dir={home / 'settings'}",
+        f"--{app}.user_settings_dir={home / 'user-settings'}",
+        f"--{app}.workspaces_dir={home / 'workspaces'}",
         *(["--allow-root"] if hasattr(os, "geteuid") and os.geteuid() == 0 else []),
     ]
 
@@ -222,13 +231,15 @@ def _free_port():
         return probe.getsockname()[1]
 
 
-def _wait_until_up(process, url, log, seconds=60):
+def _wait_until_up(process, url, log, seconds=240):
     """Return when the server answers; raise with its log if it does not."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline and process.poll() is None:
         try:
             urllib.request.urlopen(url, timeout=5).close()
             return
+        except urllib.error.HTTPError:
+            return  # it answers, be it only that there is no such page
         except (urllib.error.URLError, OSError):
             time.sleep(0.1)
     raise RuntimeError(f"JupyterLab did not start:\n{log.read_text(errors='replace')[-2000:]}")

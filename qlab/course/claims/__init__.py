@@ -2,8 +2,9 @@
 
 import math
 
-from qlab.lessons.claims import OUTCOMES, mark
+from qlab.lessons.claims import OUTCOMES, CheckedClaim, Claim, mark
 from qlab.lessons.judges import for_function, like
+from qlab.lessons.limits import Limit
 
 
 def _same(args, expected, got):
@@ -70,6 +71,55 @@ judge_bits_left = for_function(
             lambda before, after: round(32 * after / before),
             lambda before, after: 32 * after // before,
         ),
+    },
+)
+
+
+def half_can_go(accuracies):
+    """Check the claim that half of the weights can go, from (before, after) of each case.
+
+    >>> half_can_go({"at once": (0.90, 0.85), "while training": (0.90, 0.901)}).mark
+    'true with a condition'
+    """
+    limit = Limit("points lost", high=0.5)
+    claim = Claim("half_can_go", "Half of the weights can go, and nobody notices.", limit)
+    return claim.check(
+        {case: 100 * (before - after) for case, (before, after) in accuracies.items()}
+    )
+
+
+def _as_fractions(accuracies):
+    return {case: before - after < 0.5 for case, (before, after) in accuracies.items()}
+
+
+def _turned_round(accuracies):
+    return {case: 100 * (after - before) <= 0.5 for case, (before, after) in accuracies.items()}
+
+
+def _low_for_high(accuracies):
+    return {case: 100 * (before - after) >= 0.5 for case, (before, after) in accuracies.items()}
+
+
+def _holds_as(wrong):
+    """A test for a mistake: it holds in the cases in which `wrong` says so."""
+    return lambda args, got: isinstance(got, CheckedClaim) and got.held == wrong(*args)
+
+
+judge_half_can_go = for_function(
+    half_can_go,
+    [
+        ({"at once": (0.90, 0.85), "while training": (0.90, 0.901)},),
+        ({"all": (0.88, 0.876)},),
+        ({"one": (0.7, 0.6), "two": (0.8, 0.79)},),
+        ({"better": (0.7, 0.8), "a little worse": (0.9, 0.894), "the same": (0.9, 0.9)},),
+    ],
+    same=lambda args, expected, got: isinstance(got, CheckedClaim) and got.held == expected.held,
+    mistakes={
+        "unchecked": lambda args, got: isinstance(got, Claim),
+        "mark_alone": lambda args, got: isinstance(got, (str, dict)),
+        "fractions": _holds_as(_as_fractions),
+        "turned_round": _holds_as(_turned_round),
+        "low_for_high": _holds_as(_low_for_high),
     },
 )
 

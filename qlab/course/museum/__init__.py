@@ -1,4 +1,4 @@
-"""The bug museum: six short pipelines as people publish them, each with one thing wrong."""
+"""The bug museum: seven short pipelines as people publish them, each with one thing wrong."""
 
 from qlab.course.museum.exhibit_files import activations, operators, zeroed
 from qlab.course.museum.scripts import run_script

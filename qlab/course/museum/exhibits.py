@@ -1,4 +1,4 @@
-"""The six exhibits: each pipeline as found, the repaired one, and the judge of a learner's.
+"""The seven exhibits: each pipeline as found, the repaired one, and the judge of a learner's.
 
 As-found pipelines stand in the notebook word for word, in a cell to be mended. The exhibits have
 letters for names, so that no name gives the bug away.
@@ -511,3 +511,74 @@ def _near(got, truth):
 
 
 judge_f = for_repair(times_smaller, _judge_ratio)
+
+
+# Exhibit G: the pictures of the quantized model that show the float model's answers
+
+GRID = 15
+
+
+def small_model_grid(network, small, data, seed):
+    """Return (image, class, colour) of 15 test pictures: what `small` says, green if right."""
+    images, labels = data.test.images, data.test.labels
+    answers, answers_small = (qlab.predict(model, images) for model in (network, small))
+    chosen = np.random.default_rng(seed).choice(len(images), 15, replace=False)
+    colours = ["green" if answers[i] == labels[i] else "red" for i in chosen]
+    return [(int(i), int(answers[i]), c) for i, c in zip(chosen, colours, strict=True)]
+
+
+def small_model_grid_repaired(network, small, data, seed):
+    """Return (image, class, colour) of 15 test pictures: what `small` says, green if right."""
+    images, labels = data.test.images, data.test.labels
+    answers_small = qlab.predict(small, images)
+    chosen = np.random.default_rng(seed).choice(len(images), 15, replace=False)
+    colours = ["green" if answers_small[i] == labels[i] else "red" for i in chosen]
+    return [(int(i), int(answers_small[i]), c) for i, c in zip(chosen, colours, strict=True)]
+
+
+@cache
+def _grid_models():
+    """Two networks that answer differently, and pictures labelled so that both are half right."""
+    large = shipped.model()
+    small = qlab.Compressor(large, qlab.data.calibration_images(128)).compress(qlab.Recipe(2))
+    images = qlab.data.load().validation.images[:1500]
+    before, after = (qlab.predict(m, images) for m in (large, small))
+    images, before, after = (x[before != after] for x in (images, before, after))
+    labels = np.where(np.arange(len(images)) % 3 == 0, before, after)
+    third = np.arange(len(images)) % 3 == 1
+    labels[third] = (np.maximum(before, after)[third] + 1) % 10
+    test = SimpleNamespace(images=images, labels=labels)
+    return large, small, SimpleNamespace(test=test), before, after
+
+
+def _judge_grid(answer):
+    large, small, data, before, after = _grid_models()
+    labels = data.test.labels
+    got, stopped = attempt(answer, large, small, data, 1)
+    if stopped:
+        return stopped
+    try:
+        rows = [(int(i), int(said), str(colour)) for i, said, colour in got]
+        of = [(labels[i], before[i], after[i]) for i, _, _ in rows]
+    except (TypeError, ValueError, IndexError):
+        said = "Your function should return triples: the number of an image, a class, a colour."
+        return Finding(said, plain=True)
+    if len({i for i, _, _ in rows}) != GRID or any(i < 0 for i, _, _ in rows):
+        return Finding(f"Expected {GRID} different pictures, got {len(rows)} rows.", plain=True)
+    right = {"green": True, "red": False}
+    says = [(said, right.get(colour)) for _, said, colour in rows]
+    if says == [(c, c == label) for label, _, c in of]:
+        return Finding(note=f"All {GRID} answers and their colours are the small model's own.")
+    wrong = {
+        "still_float": [(b, b == label) for label, b, _ in of],
+        "float_colours": [(c, b == label) for label, b, c in of],
+        "float_classes": [(b, c == label) for label, b, c in of],
+        "agreement": [(c, c == b) for _, b, c in of],
+        "true_classes": [(label, c == label) for label, _, c in of],
+    }
+    same = sum(said == c for (said, _), (_, _, c) in zip(says, of, strict=True))
+    problem = f"{same} of {GRID} classes are what the small model says of that picture"
+    return Finding(f"{problem}.", next((x for x in wrong if wrong[x] == says), ""))
+
+
+judge_g = for_repair(small_model_grid, _judge_grid)

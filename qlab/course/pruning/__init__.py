@@ -1,1 +1,1 @@
-"""Notebook "Pruning": zeros, few distinct values, and what makes them pay in a file."""
+"""Notebook "Pruning": zeros, and what has to happen before they pay in a file."""

@@ -34,6 +34,13 @@ def entropy_bits(codes):
     return float((share * np.log2(1 / share)).sum())
 
 
+def codes(file):
+    """The weights of a file as codes of one byte: a weight's place among its layer's values."""
+    arrays = [x.weights for x in file.layers if x.weights is not None]
+    indices = [np.unique(array, return_inverse=True)[1].ravel() for array in arrays]
+    return np.concatenate(indices).astype(np.uint8)
+
+
 def _step(of=np.mean, empty=None):
     """`kmeans_step` with one thing done differently."""
 

@@ -1,0 +1,1 @@
+"""Notebook "Clustering": few distinct values, and which layer can spare how much."""
