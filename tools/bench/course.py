@@ -15,7 +15,10 @@ from tools.bench.rows import Row
 
 NOTEBOOKS = {  # how a row is called, which notebooks it takes, and its target in seconds
     "notebooks 00 to 02 under nbval": ("0[0-2]_*", 240),
-    **{f"notebook {n} under nbval": (f"{n}_*", 120) for n in "03 04 05 05b 06 07 08 09 10".split()},
+    **{
+        f"notebook {n} under nbval": (f"{n}_*", 120)
+        for n in ("03", "04", "05", "05b", "06", "07", "08", "09", "10")
+    },
 }
 _FIRST = "key on the slider to the first moved picture"
 _KEYS = "key on the slider to picture and accuracy changed"
