@@ -188,7 +188,7 @@ def test_the_explorer_writes_with_both_and_says_where_they_part(explorer):
     assert "KING &amp; QUEEN" in explorer.page.value
     shown = "".join(x.character for x in written["this file"])
     assert qlab.lessons.cards.escape(shown) in explorer.tables()
-    assert len(explorer.trail) >= 2 and "weight_bits" in explorer.trail_csv()[1]
+    assert len(explorer.trail) >= 2 and b"weight_bits" in explorer.trail_csv()[1]
 
 
 def test_the_explorer_says_what_is_wrong_with_a_prompt_and_goes_on(explorer):
