@@ -21,6 +21,7 @@ from qlab.arithmetic.metrics import crossed_interval
 from qlab.arithmetic.results import in_points, percent
 from qlab.lessons.registry import NOTEBOOKS
 from qlab.tflite.operations import energy
+from qlab.trials import language
 from qlab.trials.distillation_scores import grid
 from qlab.trials.search import UNIFORM
 
@@ -102,6 +103,20 @@ def pruning():
 @functools.cache
 def clustering():
     return to_control(2, sixteen="clustered-16", eight="clustered-8")
+
+
+@functools.cache
+def giant():
+    large, small = (language.language_subject(x) for x in ("language", "language-small"))
+    make = lambda subject, bits, way: subject.trial(  # noqa: E731
+        qlab.Recipe(bits, 32, rounding=way, calibration_size=language.CALIBRATION)
+    )
+    gptq, nearest, fewer = (make(small, *x) for x in ((2, "gptq"), (2, "nearest"), (8, "nearest")))
+    apart = make(large, 2, "gptq").measurement.less(fewer.measurement)
+    return {
+        "nearest": nearest.comparison.mean, "gptq": gptq.comparison.mean, "small": small,
+        "apart": apart.mean, "low": apart.interval[0], "high": apart.interval[1],
+    }  # fmt: skip
 
 
 def to_control(at_once, **stems):
@@ -236,6 +251,11 @@ HEADLINES = {
         "weights in a cache of 1 MB: float {float:.2f}, int8 {int8:.2f}, int4 {int4:.2f}",
     ],
     clustering: ["16 clusters {sixteen_mean} {sixteen}", "8 clusters {eight_mean} {eight}"],
+    giant: [
+        "small in float: {small.float_measurement}",
+        "nearest {nearest:+.3f} bits more than float GPTQ, verse {gptq:+.3f} bits more than float",
+        "large compared with small: {apart:+.3f} bits (95 % interval {low:+.3f} to {high:+.3f})",
+    ],
     claims: ["baseline as int8: {times:.2f} times smaller"],
 }
 
